@@ -51,12 +51,15 @@ class Asked:
             features.append(self.model.shot_features(part)["regions"])
         self.features, self.logits = torch.cat(features), torch.cat(logits)
 
-    def right(self, shots: ShotFeatures) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Return which photos a head of these shots answers right."""
+    def answers(self, shots: ShotFeatures) -> torch.Tensor:
+        """Return the logits (B, K) of a head of these shots and the prompts."""
         (branch,) = self.model.taught({"regions": shots})
         scores = branch.complete(self.model.cached_text_features().global_)(self.features.double())
-        answers = mixed(self.logits.double(), [scores], [branch.mix]).argmax(dim=1)
-        return (answers == self.labels).double().numpy()
+        return mixed(self.logits.double(), [scores], [branch.mix])
+
+    def right(self, shots: ShotFeatures) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Return which photos a head of these shots answers right."""
+        return (self.answers(shots).argmax(dim=1) == self.labels).double().numpy()
 
 
 def judged(name: str, data: Path, shots: int, inside: bool) -> list[tuple[float, ...]]:

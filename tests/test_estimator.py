@@ -605,12 +605,6 @@ def test_a_fit_that_is_refused_leaves_the_classifier_as_it_was(fitted: GalLoPCla
     assert np.array_equal(fitted.predict_proba(picture(3)), before)
 
 
-def test_features_that_were_encoded_before_are_answered_like_their_photos(fitted: GalLoPClassifier) -> None:
-    images = [picture(i) for i in range(5)]
-    features, _ = encode_photos(vit(), [load_image(image) for image in images])
-    assert np.allclose(fitted.predict_proba(features), fitted.predict_proba(images), atol=1e-6)
-
-
 def test_many_images_are_answered_a_batch_at_a_time(fitted: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [picture(i) for i in range(5)]
     once = fitted.predict_all(images)

@@ -18,7 +18,7 @@ from app.projects import free_file_name
 from app.runs.run import zipped
 from app.teaching.cards import photos_counted
 from app.text import joined, size_in_words
-from app.views.testing import held_out, limit_doubt, taught_question
+from app.views.testing import limit_doubt, taught_question
 from app.visitor.session import Session
 from gallop import load_image
 from gallop.core.scores import class_probabilities
@@ -47,7 +47,7 @@ def sorting(session: Session, room: BackboneRoom) -> Task:
 
     def make(backbone: Backbone) -> Task:
         classifier = session.answers.classifier(backbone, taught_question(session))
-        found = SortedPhotos(of, tuple(classifier.classes_.tolist()), held_out=held_out(session))
+        found = SortedPhotos(of, tuple(classifier.classes_.tolist()))
         again = list(pile.now.photos.values()) if pile.now.version != of else []
         found.photos.update({} if again else pile.now.photos)
         scale, topk = backbone.logit_scale, session.training.scales()

@@ -309,31 +309,14 @@ def _tuned(session: Session, tested: Tested) -> TunedScales:
 
 
 def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
-    pairs, probabilities = _cross_fitted(session)
-    labels = np.array([session.training.taught_model.names.index(name) for _, name in pairs], dtype=np.intp)
-    return _doubts(session, [photo for photo, _ in pairs], probabilities, labels, learned=True), len(pairs)
-
-
-def _cross_fitted(session: Session) -> tuple[list[tuple[Photo, str]], NDArray[np.float32]]:
-    """Return training photos with their class, and the probabilities (B, K) from prompts trained without each."""
     taught = session.training.taught_model
-    cross_fit = taught.after.cross_fit_
-    if cross_fit is None:  # no class had two photos, or the training was cancelled before
-        return [], np.zeros((0, len(taught.names)), np.float32)
-    index, probabilities = cross_fit.probabilities(
-        taught.names, taught.after.calibration_.temperature, [branch.mix for branch in taught.after.model_.branches]
-    )
-    return [taught.learned[i] for i in index.tolist()], probabilities.numpy()
-
-
-def held_out(session: Session) -> tuple[list[float], list[bool]]:
-    """Return probability and rightness of the answers to training photos by prompts trained without them, and to the
-    test photos at the end of the training.
-    """
-    (pairs, rows), taught = _cross_fitted(session), session.training.taught_model
-    answers = [(row.max(), taught.names[row.argmax()] == name) for row, (_, name) in zip(rows, pairs, strict=True)]
-    answers += [(answer.probability, answer.right) for answer in taught.answers.values() if not answer.seen]
-    return [float(probability) for probability, _ in answers], [right for _, right in answers]
+    folds = taught.after.cross_fit_  # None: no class had two photos, or the training was cancelled before
+    held = None if folds is None else folds.predictions(taught.after.model_, taught.after.calibration_)
+    if held is None:
+        return [], 0
+    index, labels, answers = held
+    photos = [taught.learned[i][0] for i in index.tolist()]
+    return _doubts(session, photos, answers.probabilities, labels.numpy(), learned=True), len(photos)
 
 
 def _doubts(
@@ -538,9 +521,6 @@ def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float
     return int(rows[place]), int(columns[place]), float(values[place])
 
 
-_ASKED = 6
-
-
 @dataclass(frozen=True)
 class NextPhoto:
     """A photo whose label is worth asking for, and the reason, as a sentence."""
@@ -562,37 +542,29 @@ def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
     photos = unlabelled(session)
     if len(photos) < 2:  # nothing to choose from: it is the photo shown
         return []
-    shots = [photo for some in session.photos.shots().values() for photo in some]
-    return session.answers.figure(
-        "next",
-        photos,
-        (tuple(photo.sha256 for photo in shots), session.training.scales()),
-        lambda: _next(session, backbone, photos, shots),
-    )
+    how = session.training.scales()
+    return session.answers.figure("next", photos, how, lambda: _next(session, backbone, photos))
 
 
-def _next(session: Session, backbone: Backbone, photos: Sequence[Photo], shots: Sequence[Photo]) -> list[NextPhoto]:
-    from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
+def _next(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> list[NextPhoto]:
+    from gallop.predictions.next_to_label import next_to_label
 
     answers, names = answered(session, backbone, photos), taught_question(session).names
     assert answers is not None
-    seen, known = (features_of(session, backbone, some) for some in (photos, shots))
     chosen = []
-    for asked in next_to_label(answers.probabilities, seen, known, _ASKED):
+    for asked in next_to_label(answers.probabilities, features_of(session, backbone, photos)):
         best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
-        why = f"Unlike any labelled photo; perhaps {best}."
-        if asked.why == UNCERTAIN:
-            why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
+        why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
         chosen.append(NextPhoto(photos[asked.photo], why))
     return chosen
 
 
 def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Return the global features of photos, (B, D); (0, D) without photos."""
+    """Return the global features of photos, (B, D), of which there must be some."""
     from gallop.features.encoding import encode_centres
 
-    parts = [np.asarray(part.global_.float()) for part in encode_centres(backbone, photos, session.photos.features())]
-    return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
+    parts = encode_centres(backbone, photos, session.photos.features())
+    return np.concatenate([np.asarray(part.global_.float()) for part in parts])
 
 
 _Labelled = Sequence[tuple[Photo, str]]

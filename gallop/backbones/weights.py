@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from gallop.config import REGION_KINDS, BackbonePreset, RegionKind
-from gallop.errors import BackboneError, warn_caller
+from gallop.errors import BackboneError
 from gallop.runtime.reading import read_text
 from gallop.runtime.writing import make_folder, write_quickly
 
@@ -268,15 +268,6 @@ def known_elsewhere(name: str) -> bool:
     """Return whether a name loads the same weights on other machines: those that ship, and open_clip's tags."""
     on_disk = Path(name).is_dir() or Path(name.partition("/")[2]).is_file()
     return name in available_models() or not on_disk
-
-
-def warn_of_local_weights(name: str) -> None:
-    """Warn, before a model is uploaded, where others cannot load its backbone by its name."""
-    if not known_elsewhere(name):
-        warn_caller(
-            f"The backbone {name!r} is only known on this machine, and only its name is uploaded with the model. "
-            "Others need the same weights and have to pass them: GalLoPClassifier.load(..., backbone=...)."
-        )
 
 
 def licence_by_name(name: str) -> Licence:

@@ -28,13 +28,13 @@ def labelled_images(data: str, *, split: str, content: ContentHash | None = None
     return labelled_path(data, split=split, content=content)
 
 
-def test_images(data: str, console: Console) -> LabelledPhotos:
-    """Return the images of DATA to test on, with a warning for each that cannot be read."""
+def images_with_warnings(data: str, console: Console, *, split: str = "test") -> LabelledPhotos:
+    """Return the images of DATA, by default those to test on, with a warning for each that cannot be read."""
     console.progress(f"reading {data}")
-    test = labelled_images(data, split="test")
-    for path, reason in test.skipped:
+    images = labelled_images(data, split=split)
+    for path, reason in images.skipped:
         console.warn(f"{path} is left out: {reason}")
-    return test
+    return images
 
 
 def has_test(data: str) -> bool:

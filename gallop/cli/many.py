@@ -51,7 +51,7 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
     def heard(progress: ScoringProgress) -> None:
         nonlocal last
         last = progress
-        _tell(progress, console)
+        tell_progress(progress, console)
 
     try:
         all_photos, how = chain([first], photos), {"shard_size": options.shard_size, "part": options.part}
@@ -88,7 +88,7 @@ def _conclude(last: ScoringProgress, out: str, console: Console) -> int:
     return 2 if last.errors or last.skipped_errors else 0
 
 
-def _tell(progress: ScoringProgress, console: Console) -> None:
+def tell_progress(progress: ScoringProgress, console: Console) -> None:
     """Show the progress."""
     words = [f"{progress.rate:.1f} per second", f"{progress.errors} failed"]
     if progress.skipped:

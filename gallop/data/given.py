@@ -44,7 +44,7 @@ from gallop.data.tabular.tables import (
 )
 from gallop.errors import DataError, warn_caller
 from gallop.images import IMAGE_SUFFIXES, ImageSource, list_images, load_image
-from gallop.names.class_names import clean_names, missing_names, spelled_as
+from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, spelled_as
 from gallop.wording import listed, named_kind
 
 AskedPhotos: TypeAlias = ImageSource | LabelledPhotos | Listing | PhotoSet | MapStyle | Iterable[Any]
@@ -285,7 +285,10 @@ def training_set(
         _check_all_there(names, there)
     if len(there) < fewest:
         only = f"All images are of one class, {there[0]!r}"
-        raise DataError(f"{only}. Training needs two or more classes. For prediction with one class, use zero_shot.")
+        raise DataError(
+            f"{only}. Training needs two or more classes. To ask whether a photo shows it or not, fit with "
+            f"class_names=[{there[0]!r}, {SOMETHING_ELSE!r}]. For prediction with one class, use zero_shot."
+        )
     data = replace(distinct, labels=tuple(map(there.index, names)), class_names=there)
     return data if labels is None or shots is None else data.draw(shots, seed=seed, allow_fewer=allow_fewer)
 

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from gallop import __version__
 from gallop.backbones import Damping
-from gallop.backbones.weights import licence_by_name, repository_of, warn_of_local_weights
+from gallop.backbones.weights import known_elsewhere, licence_by_name, repository_of
 from gallop.checkpoints.folder import checkpoint_bytes
 from gallop.checkpoints.hub import CARD_FILE, HUB, LIBRARY, HubAddress
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.rendering import render
+from gallop.errors import warn_caller
 from gallop.evaluation.diversity import diversity_of
 from gallop.evaluation.intervals import Proportion
 from gallop.model.branches.branch import Branch
@@ -139,7 +140,12 @@ def hub_files(classifier: Described, checkpoint: Checkpoint, address: HubAddress
     """Return the files of a model on the Hub by their names: its checkpoint, and its card with the ``facts`` of
     ``hub_card``. Warns where others cannot load its backbone.
     """
-    warn_of_local_weights(classifier.model_.backbone.name)
+    name = classifier.model_.backbone.name
+    if not known_elsewhere(name):
+        warn_caller(
+            f"The backbone {name!r} is only known on this machine, and only its name is uploaded with the model. "
+            "Others need the same weights and have to pass them: GalLoPClassifier.load(..., backbone=...)."
+        )
     card = hub_card(classifier, address, **facts)
     return checkpoint_bytes(checkpoint, classifier.model_) | {CARD_FILE: card.encode()}
 

@@ -25,6 +25,8 @@ from gallop.estimator.prompts import LearnedPrompts
 from gallop.estimator.settings import Settings
 from gallop.estimator.shots import at_detail, drawn_shots, with_more_shots, with_recalled_shots, with_shots_of_before
 from gallop.evaluation.by_name import AnswersByName
+from gallop.evaluation.measure import Evaluation
+from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.features.encoding import Cache, ImageFeatures
 from gallop.features.given import Several, as_features, given
 from gallop.images import ImageSource, load_image
@@ -44,8 +46,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     Args:
         backbone, device, regions: as for ``load_backbone``; or a ``Backbone`` (frozen, so several may share it).
         preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
-            look at twice the size; "paper"; "backbone", which is "default" for ``mini`` and "paper" for every other
-            backbone; or a ``TrainConfig``, with the method of "backbone".
+            look at twice the size; "paper"; "backbone": "default" for ``mini`` and "paper" for every other backbone; or
+            a ``TrainConfig``, with the method of "backbone".
         global_prompts, topk, dropout, local_projection, head, detail, class_weight: of ``MethodConfig``, and epochs,
             lr, batch_size, views, calibration_folds, seed: of ``TrainConfig``; None keeps the preset's value.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
@@ -60,9 +62,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     After fitting: ``classes_`` (K names), ``model_`` (backbone, prompts and head), ``calibration_`` (temperature,
     threshold, note), ``history_`` (each step), ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts
-    that never saw them; None after ``load``), ``skipped_`` (files or rows that could not be read, with the reason).
-    Where the class list changes, temperature and threshold follow from the held-out shots; without these, as after
-    ``load``, the threshold becomes void, with a warning.
+    that never saw them, whose figures are ``evaluation``; None after ``load``), ``skipped_`` (files or rows that could
+    not be read, with the reason). Where the class list changes, temperature and threshold follow from the held-out
+    shots; without these the threshold becomes void, with a warning.
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
     >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP
@@ -140,7 +142,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 columns ``image`` (or ``path``) and ``label``, a data set of (image, label) or of Hugging Face, a dict
                 of class names and images, or what ``read_folder`` returns. With ``labels``: images alone.
             labels: class names, or numbers that count in ``class_names`` from 0.
-            class_names: K names in their order; by default that in which they first occur.
+            class_names: K names in their order; by default as they first occur. [NAME, "something else"]: one class.
             verbose: show progress, and what to check in the photos, such as doubtful labels.
             drop_classes: with ``warm_start``, remove known classes without images, which are an error otherwise.
             callback: called with each event of ``fit_steps``.
@@ -188,11 +190,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     ) -> Self:
         """Continue training with more photos, of known classes or of new ones. Returns self.
 
-        It is a full training from the current prompts on, with the photos of the last ``fit`` or ``partial_fit`` and
-        the new ones together, so nothing is forgotten; after ``load`` with the new ones alone, and a warning. All given
-        photos are taken, whatever ``shots`` is; one that was there before counts once. The class list is the previous
-        one, then ``classes``, then new names in ``labels``. Temperature and threshold are computed again. The very
-        first call is a ``fit``.
+        It is a full training from the current prompts on, with all photos of the last ``fit`` or ``partial_fit`` and
+        all new ones, whatever ``shots`` is, so nothing is forgotten; after ``load`` with the new ones alone, and a
+        warning. The class list is the previous one, then ``classes``, then new names in ``labels``. Temperature and
+        threshold are computed again. The first call is a ``fit``.
 
         Args:
             images, labels, verbose: as for ``fit``; one class will do, and numbers count in the list up to ``classes``.
@@ -209,9 +210,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
 
-        Settings without a value are the paper's. One class is allowed, with a warning: every photo then belongs to it
-        with p = 1, and there is no limit for "none of these". Of ``templates``, such as "a sketch of a {}", prompt m
-        takes the m-th, repeated from the first. Raises ClassNameError and TemplateError.
+        Settings without a value are the paper's. To one class, which warns, every photo belongs with p = 1. Of
+        ``templates``, such as "a sketch of a {}", prompt m takes the m-th, repeated from the first. Raises
+        ClassNameError and TemplateError.
         """
         self._start(self._settings.untaught(class_names, templates))
         return self
@@ -247,6 +248,21 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     @property
+    def evaluation(self) -> Evaluation | None:
+        """Return the figures of the held-out shots, each answered by prompts that never saw it; None without any.
+
+        Temperature, threshold and the weight of a head are fitted on these shots, so that of photos of a test
+        (``evaluate``) the calibration error is larger, and with few shots the accuracy lower.
+        """
+        folds = self._fitted().cross_fit_
+        held = None if folds is None else folds.predictions(self.model_, self.calibration_)
+        if held is None:
+            return None
+        index, labels, answers = held
+        files = () if self._shots is None else tuple(path.name for path in self._shots.take(index.tolist()).paths)
+        return Evaluation(self.model_.class_names, labels.numpy(), ScoredAnswers.of(answers), files=files)
+
+    @property
     def prompts(self) -> LearnedPrompts:
         """Return the learned prompts, with measures of how they differ, where each looks and what it is worth."""
         return LearnedPrompts(self._fitted().model_, self._labelled)
@@ -258,10 +274,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def explain(self, image: ImageSource | Several, words: Sequence[str] = ()) -> Explanation | list[Explanation]:
         """Return every prompt's score for one image, and where each local prompt looked; for a list, a list.
 
-        A list passes the backbone in batches. Each explanation holds R x K x N cosines: 0.8 MB with 196 regions, 250
-        classes and 4 local prompts. Features are explained on their grid, or on photos (``encoded_photos`` of
-        ``gallop.features.given``). Scores of the classes ``words`` are also taken apart into words, for
-        ``Explanation.in_words``; raises ClassNameError for one that it does not have.
+        Each holds R x K x N cosines: 0.8 MB with 196 regions, 250 classes and 4 local prompts. Features are explained
+        on their grid, or on photos (``encoded_photos`` of ``gallop.features.given``). Scores of the classes ``words``
+        are also taken apart into words, for ``Explanation.in_words``; raises ClassNameError for one it does not have.
         """
         prompts, images = self.prompts, many(given(image))
         photos = [load_image(each) for each in images]
@@ -281,8 +296,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Remove a class, without retraining: the classifier answers as if it had never been known. Returns self.
 
         The prompts stay unchanged, though they were trained on its photos as well. Raises ClassNameError where there is
-        no such class, or no other, and ConfigError where a head, as default models of ``mini`` have, lacks its shots,
-        as after ``load``: ``recall_shots`` brings them back, or ``keep_shots`` saves them.
+        no such class, or no other, and ConfigError where a head lacks its shots, as after ``load`` (``recall_shots``).
         """
         return self._with_classes_of(self._fitted().model_.without_class(name))
 
@@ -290,9 +304,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Train the head on further photos of its classes, given as for ``fit``, in milliseconds. Returns self.
 
         Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so.
-        Raises ConfigError without a head (``head=...``), or for logistic regression whose earlier shots were not saved
-        (see ``recall_shots``), DataError for a class that it does not have, or first shots of one class alone, and
-        ImageError for a photo that cannot be read; nothing is learned then.
+        Raises ConfigError without a head, or for logistic regression without its earlier shots (``recall_shots``),
+        DataError for a class that it does not have, or first shots of one class alone, and ImageError.
         """
         self.model_ = with_more_shots(self._fitted().model_, images, labels, self._settings.cache)
         return self
@@ -300,9 +313,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def recall_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Give the head the photos that it was trained on, of which a saved model has only the sums. Returns self.
 
-        They are given as for ``fit``, with those of ``add_shots``. No answer changes, but as before it was saved
-        explanations show which shots voted, classes can be removed, and logistic regression can learn further shots.
-        Raises ConfigError without a trained head, DataError for other photos than those, and ImageError.
+        They are given as for ``fit``, with those of ``add_shots``. No answer changes, but explanations show which shots
+        voted, classes can be removed, and logistic regression can learn further shots. Raises ConfigError without a
+        trained head, DataError for other photos than those, and ImageError.
         """
         self.model_ = with_recalled_shots(self._fitted().model_, images, labels, self._settings.cache)
         return self
@@ -311,10 +324,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Add a second look at that many times the size, as in ``MethodConfig``: for answers, or maps. Returns self.
 
         No prompt is trained again. Where answers change, the threshold becomes void, with a warning, and a head is
-        trained again, on the same shots with the new looks; its weight in the answer stays. Raises ConfigError for
-        another detail than 1, 1.5 and 2, for "training", which takes ``fit``, and where answers would change of a head
-        whose photos are not in memory, BackboneError where its regions do not fit into the backbone's grid, and
-        ImageError for a photo of the head that can no longer be read.
+        trained again, on the same shots with the new looks; its weight stays. Raises ConfigError for another detail
+        than 1, 1.5 and 2, for "training", which takes ``fit``, and where a head's photos are needed and not in memory,
+        BackboneError where its regions do not fit into the backbone's grid, and ImageError.
         """
         before = self._fitted().model_
         self.model_ = at_detail(before, detail, detail_in, self._shots, self._settings.cache)
@@ -340,8 +352,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Return a classifier from a checkpoint folder, or from a model on the Hugging Face Hub.
 
         Args:
-            folder: its path, or ``hf://USER/NAME``, optionally followed by ``@REVISION``. A checkpoint's two files,
-                JSON and safetensors, are all that is downloaded.
+            folder: its path, or ``hf://USER/NAME``, optionally followed by ``@REVISION``.
             backbone: where its weights are now; None uses the name it was trained with.
 
         Raises CheckpointError for one that is damaged, of a newer format, or trained with other weights or region
@@ -373,22 +384,17 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     ) -> str:
         """Write the checkpoint and a model card into a repository of the Hub, in one commit. Returns its address.
 
-        The card describes what the classifier knows, how it was trained and what it cannot do, in the Hub's fields too.
         No photo leaves this machine. The token is that of ``hf auth login`` or of ``HF_TOKEN``.
 
         Args:
             repository, revision: USER/NAME and a branch (None: the main one), which are created where there are none.
             private: create a private repository. A public one that exists is refused.
-            test, labels: photos held out for testing, as for ``score``: the accuracy on them goes into the card.
-            data_set: what the photos are called, such as the name of a data set on the Hub.
-            licence: of what was learned, as the Hub writes them, such as "mit"; that of the backbone is in the card.
+            test, labels: photos for testing, as for ``score``: the accuracy on them goes into the card.
+            data_set, licence: for the card: what the photos are called, and of what was learned, such as "mit".
             message: of the commit.
 
-        Raises HubError without network or the right to write there, or for a repository that others see and should not,
+        Raises HubError without network or the right to write there, or for a public repository that should be private,
         and DataError for test photos that cannot be used.
-
-        >>> clf.push_to_hub("user/flowers", test="photos/test", licence="mit")  # doctest: +SKIP
-        'https://huggingface.co/user/flowers/commit/8d4c...'
         """
         from gallop.documents.model_card import hub_files  # with jinja2 and the Hub's client
 

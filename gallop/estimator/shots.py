@@ -21,9 +21,10 @@ from gallop.errors import ConfigError, DataError, warn_caller
 from gallop.estimator.settings import Settings
 from gallop.features.encoding import Cache
 from gallop.features.given import given
+from gallop.features.ordinary import ordinary_photos
 from gallop.model.branches.branch import Branch
 from gallop.model.prompted import PromptModel
-from gallop.names.class_names import clean_names, missing_names, spelled_as
+from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, one_class, spelled_as
 from gallop.setting import require
 from gallop.training.learn import Shots, all_shots, shots_to_learn
 from gallop.wording import listed
@@ -79,10 +80,15 @@ def drawn_shots(
     """Return the photos that a training learns from.
 
     Args:
-        images, labels, class_names: as for ``GalLoPClassifier.fit``.
+        images, labels, class_names: as for ``GalLoPClassifier.fit``. Of one class and ``SOMETHING_ELSE`` the sample's
+            photos are added to the latter (``ordinary_photos``).
         needed: classes that a classifier which continues knows. Raises ConfigError where there are no photos of one.
     """
-    data = shots_to_learn(given(images), labels, settings.cache, class_names=class_names, **settings.draw)
+    if class_names is not None and one_class(class_names) is not None:
+        own = shots_to_learn(given(images), labels, settings.cache, fewest=1, **settings.draw)
+        data = _with_something_else(own, clean_names(class_names), settings)
+    else:
+        data = shots_to_learn(given(images), labels, settings.cache, class_names=class_names, **settings.draw)
     gone = missing_names(needed, spelled_as(data.class_names, needed))
     require(
         not gone,
@@ -91,6 +97,19 @@ def drawn_shots(
         "class, call remove_class for each class without photos, or set drop_classes=True.",
     )
     return data
+
+
+def _with_something_else(own: LabelledPhotos, names: tuple[str, ...], settings: Settings) -> LabelledPhotos:
+    """Return photos of one class, and perhaps of ``SOMETHING_ELSE``, with those of ordinary things."""
+    own = replace(own, class_names=tuple(spelled_as(own.class_names, names)))
+    (name,) = set(names) - {SOMETHING_ELSE}
+    shown = [photo for photo, label in zip(own.photos, own.names, strict=True) if label == name]
+    if not shown or missing_names(own.class_names, names):
+        raise DataError(f"A model of {name!r} alone needs photos of it, and otherwise only of {SOMETHING_ELSE!r}.")
+    paths = ordinary_photos(name, shown, settings.load_backbone(), settings.cache)
+    how: Any = {"shots": None, "seed": 0, "allow_fewer": True, "fewest": 1}
+    others = shots_to_learn(paths, [SOMETHING_ELSE] * len(paths), settings.cache, **how)
+    return photos_together([own, others], names)
 
 
 def _in_words(labels: Any, class_names: Sequence[str]) -> Any:

@@ -26,8 +26,13 @@ PROMISED = 0.95
 """Fraction of the known photos that a threshold is to accept, unless another is given."""
 NOT_HELD_OUT = "none: no photos were held out to find it"
 ONE_CLASS = "none: with one class every photo has the same score; add the other classes that photos may show"
+YES_OR_NO = "none: a model of one class answers yes, no or unsure instead"
 UNRELIABLE = "unreliable: "
 """How the note of a threshold begins that was computed from too few photos."""
+UNLIKE = 0.005
+"""Photos look unlike the shots where chance alone would give scores so high less often than this."""
+FEWEST_ALIKE = 8
+"""Photos on either side without which nothing is said of that."""
 MOST_SCORES = 10_000
 """Of held-out shots that a calibration stores; of more, as many quantiles."""
 
@@ -45,6 +50,8 @@ class Calibration:
         tpr: fraction of the held-out photos that the threshold accepts.
         held_out: GL-MCM of the held-out photos, ascending, from which a threshold for another fraction follows; empty
             where nothing was held out, or the class list has changed since.
+        sure: of a model of one class and ``SOMETHING_ELSE``, which has no threshold: the probabilities of the class
+            below which a photo is none of it, and from which on it is one. Between them the answer is unsure.
     """
 
     temperature: float = 1.0
@@ -53,6 +60,7 @@ class Calibration:
     photos: int = 0
     tpr: float = PROMISED
     held_out: tuple[float, ...] = field(default=(), repr=False)
+    sure: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         temperature = finite_number("temperature", self.temperature)
@@ -66,6 +74,10 @@ class Calibration:
         if not all(isinstance(score, int | float) and math.isfinite(score) for score in held_out):
             raise ValueError("a score of a held-out photo is not a finite number")
         object.__setattr__(self, "held_out", held_out)
+        if self.sure is not None:
+            low, high = (finite_number("sure", limit) for limit in self.sure)
+            require(0 <= low <= high <= 1, f"sure is {low:g} and {high:g}; they must be from 0 to 1, in this order.")
+            object.__setattr__(self, "sure", (low, high))
 
     @staticmethod
     def on(
@@ -79,6 +91,22 @@ class Calibration:
         ordered = np.sort(finite_scores(scores, "inlier"))
         stored = ordered if len(ordered) <= MOST_SCORES else np.quantile(ordered, np.linspace(0, 1, MOST_SCORES))
         return Calibration(temperature, threshold_at_tpr(ordered, tpr), note, photos, tpr, tuple(stored.tolist()))
+
+    @staticmethod
+    def of_one(own: ArrayLike, other: ArrayLike, photos: int, tpr: float = PROMISED) -> Calibration:
+        """Return the calibration of a model of one class and ``SOMETHING_ELSE``.
+
+        The answer is no below one half and below the probability that the fraction ``tpr`` of the class's held-out
+        photos reaches. It is yes from both on, and from that which as many of the others do not exceed. In between
+        photos are like both, or like neither.
+
+        Args:
+            own, other: the probabilities of the class for held-out photos of it, and of something else.
+            photos: how many of the class they are, those that are nearly the same counted once.
+        """
+        reached = 1 - threshold_at_tpr(1 - np.asarray(own, np.float64), tpr)
+        limits = min(reached, 0.5), max(reached, threshold_at_tpr(other, tpr), 0.5)
+        return Calibration(1.0, None, YES_OR_NO, photos, tpr, sure=limits)
 
     def on_photos(self, scores: ArrayLike, tpr: float) -> Calibration:
         """Return it with the threshold that accepts a fraction of the known photos with these scores."""
@@ -102,13 +130,33 @@ class Calibration:
         )
         return replace(self, threshold=threshold_at_tpr(self.held_out, fraction), tpr=fraction)
 
+    def unlike(self, scores: ArrayLike, *, known: bool = False) -> str:
+        """Return that photos asked about together look unlike the shots, as a sentence; empty where nothing shows it.
+
+        Their scores against those of the held-out shots, by the one-sided test of Mann and Whitney (1947). Unknown
+        photos among them would raise it, too, so that only photos which the threshold accepts are compared.
+
+        Args:
+            scores: GL-MCM (B,).
+            known: all of them show the classes, and all are compared.
+        """
+        from scipy.stats import mannwhitneyu
+
+        shots, asked = np.array(self.held_out), np.asarray(scores, dtype=np.float64)
+        if not known and self.threshold is not None:
+            shots, asked = shots[shots <= self.threshold], asked[asked <= self.threshold]
+        if min(shots.size, asked.size) < FEWEST_ALIKE:
+            return ""
+        chance = float(mannwhitneyu(asked, shots, alternative="greater").pvalue)
+        return "These photos look unlike the shots: the limit does not hold for them." if chance < UNLIKE else ""
+
     def after_change(self, before: Sequence[str], now: Sequence[str]) -> Calibration:
         """Return what remains when a class was added or removed, and no held-out shots are in memory.
 
         Args:
             before, now: the class lists.
         """
-        if self.threshold is None and 1 not in (len(before), len(now)):
+        if self.threshold is None and self.sure is None and 1 not in (len(before), len(now)):
             return self
         (name,) = set(before) ^ set(now)
         why = f"the class {name!r} was {'added' if name in now else 'removed'} after the threshold was computed"
@@ -141,7 +189,8 @@ class Calibration:
     @property
     def expected(self) -> tuple[float, float] | None:
         """Return the range of the fraction of new known photos that the threshold accepts: ``accepted_range``."""
-        return None if self.threshold is None or not self.photos else accepted_range(self.photos, self.tpr)
+        none = self.threshold is None and self.sure is None
+        return None if none or not self.photos else accepted_range(self.photos, self.tpr)
 
     @property
     def promise(self) -> str:
@@ -152,6 +201,8 @@ class Calibration:
             return ""
         low, high = (round(100 * fraction) for fraction in self.expected)
         basis = f"95 % interval, from {self.photos} held-out photos"
+        if self.sure is not None:
+            return f"of new photos of the class, {low} to {high} % or more are expected not to be answered no ({basis})"
         return f"of new photos of the classes, {low} to {high} % are expected to pass ({basis})"
 
 

@@ -16,6 +16,16 @@ MAX_NAME_LENGTH = 200
 """Characters. A guard against pasted documents; the text encoder's limit is counted in tokens."""
 
 
+SOMETHING_ELSE = "something else"
+"""The name of all that the one class of a model is not: such a model answers yes, no or unsure."""
+
+
+def one_class(class_names: Sequence[str]) -> int | None:
+    """Return the place of the one class beside ``SOMETHING_ELSE``; None of any other class list."""
+    one = len(class_names) == 2 and SOMETHING_ELSE in class_names
+    return 1 - list(class_names).index(SOMETHING_ELSE) if one else None
+
+
 def clean_name(name: str) -> str:
     """Return one line of text: NFC, control and bidirectional characters removed, white space collapsed.
 

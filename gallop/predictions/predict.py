@@ -21,7 +21,9 @@ from gallop.model import scores
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
+from gallop.names.class_names import SOMETHING_ELSE, one_class
 from gallop.predictions.together import Together, answered_together
+from gallop.setting import require
 from gallop.wording import counted, html_table, listed
 
 MOST_ROWS = 20
@@ -37,7 +39,8 @@ class Predictions:
         probabilities: (B, K) of the ensemble, calibrated where a temperature was fitted.
         probabilities_global, probabilities_local: (B, K) of either kind of prompts; the local one is None where N = 0.
         ood: the scores of ``gallop.model.scores.SCORES`` that the method has, each (B,), larger = more outlier.
-        is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one.
+        is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one. Of a model of one class:
+            whether the answer is unsure.
         branches: (B, K) of each branch beside the prompts, by name.
         class_names: K names.
         embeddings: (B, D) global features of length 1, in half precision; None where only cosines were given.
@@ -70,6 +73,18 @@ class Predictions:
         found = answered_together(self.probabilities, self.embeddings, self.is_ood)
         labels = np.array(self.class_names)[found.probabilities.argmax(axis=1)]
         return replace(self, labels=labels, probabilities=found.probabilities, neighbourhood=found)
+
+    @property
+    def answers(self) -> NDArray[np.str_]:
+        """Return whether each image (B,) shows the one class of the model, as "yes", "no" or "unsure".
+
+        Raises:
+            ConfigError: a model of other classes than one and "something else".
+        """
+        own = one_class(self.class_names)
+        require(own is not None, "Only a model of one class and 'something else' answers yes, no or unsure.")
+        unsure = np.zeros(len(self), dtype=bool) if self.is_ood is None else self.is_ood
+        return np.where(unsure, "unsure", np.where(self.labels == SOMETHING_ELSE, "no", "yes"))
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row an image: label, probability, is_ood, each OOD score, and the
@@ -176,13 +191,18 @@ def predictions_of(model: PromptModel, cosines: Similarities, calibration: Calib
     local = cosines.local(model.config.topk)
     ensemble = probabilities(cosines.logits_of(local))
     ood = {name: to_array(score) for name, score in cosines.ood().items()}
+    is_ood = None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold
+    own = one_class(model.class_names)
+    if own is not None and calibration.sure is not None:
+        low, high = calibration.sure
+        is_ood = (ensemble[:, own] >= low) & (ensemble[:, own] < high)
     return Predictions(
         labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
         probabilities=ensemble,
         probabilities_global=probabilities(cosines.image_cosines.mean(dim=-1)),
         probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
         ood=ood,
-        is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,
+        is_ood=is_ood,
         branches={name: probabilities(branch) for name, branch in cosines.branch_scores.items()},
         class_names=model.class_names,
     )

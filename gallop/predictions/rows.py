@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import Explanation
@@ -72,6 +73,37 @@ def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
 def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
     """Return a complete table, one line per image."""
     return csv_head(class_names) + b"".join(csv_row(row, class_names) for row in rows)
+
+
+def label_studio_tasks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return tasks of Label Studio for the images that have an answer. Its sampling by score begins with the least
+    probable ones.
+
+    They fit a labelling interface with ``<Image name="image" value="$image"/>`` and, with the class names as choices,
+    ``<Choices name="label" toName="image">``. Files are named as Label Studio serves those of its machine, from its
+    document root on.
+    """
+    return [
+        {
+            "data": {"image": image if "://" in image else f"/data/local-files/?d={quote(image.lstrip('/'))}"},
+            "predictions": [
+                {
+                    "model_version": "gallop",
+                    "score": row["probability"],
+                    "result": [
+                        {
+                            "from_name": "label",
+                            "to_name": "image",
+                            "type": "choices",
+                            "value": {"choices": [row["label"]]},
+                        }
+                    ],
+                }
+            ],
+        }
+        for row in rows
+        if "error" not in row and (image := row["image"])
+    ]
 
 
 def csv_line(cells: Sequence[Any]) -> bytes:

@@ -195,16 +195,18 @@ def _held_out(
     if fit is None:
         raise ConfigError("Settings are compared on held-out photos, so at least one class needs two photos.")
     try:
-        answering, calibration = fit.calibrate(model, PROMISED)
+        calibrated = fit.calibrate(model, PROMISED)
     except ValueError:  # after its last step no score is a number
         return replace(diverged, seconds=time.monotonic() - began)
-    mixes = [branch.mix for branch in answering.branches]
-    index, probabilities = fit.probabilities(model.class_names, calibration.temperature, mixes)
-    labels = steps.labels[index]
+    held_out = fit.predictions(*calibrated)
+    assert held_out is not None
+    index, labels, answers = held_out
+    order, probabilities = index.argsort(), torch.from_numpy(answers.probabilities)
+    probabilities, labels = probabilities[order], labels[order]
     loss = F.nll_loss(probabilities.clamp_min(torch.finfo().tiny).log(), labels)
     right = tuple((probabilities.argmax(dim=1) == labels).tolist())
     seconds = time.monotonic() - began
-    return Tried(config.lr, config.epochs, right, float(loss), calibration.temperature, seconds)
+    return Tried(config.lr, config.epochs, right, float(loss), calibrated[1].temperature, seconds)
 
 
 def _next(

@@ -18,7 +18,6 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.core.cosines import ensemble
-from gallop.core.scores import class_probabilities
 from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_skipped
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
@@ -31,7 +30,9 @@ from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
 from gallop.model.scores import VERDICT
+from gallop.names.class_names import one_class
 from gallop.parts import registered
+from gallop.predictions.predict import Predictions, predict
 from gallop.setting import require
 from gallop.training.loop import StepCount, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
@@ -279,8 +280,8 @@ class CrossFit:
             tpr: fraction of these shots that the threshold accepts.
         """
         class_names = model.class_names
-        number, photos = {name: k for k, name in enumerate(class_names)}, torch.cat(self.index)
-        now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[self.labels[photos]]
+        photos = torch.cat(self.index)
+        now = self._numbers(class_names)[self.labels[photos]]
         counts = self.labels.bincount()
         there, fewest = now >= 0, int(counts[counts > 0].min())
         if not there.any():
@@ -291,38 +292,53 @@ class CrossFit:
         logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
         if held.branches:
             mixes = usual_mixes(self.models[0].config.branches)
-        if held.branches and fewest >= ENOUGH_SHOTS:
-            mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
+        pictures, own = self.pictures[photos][there], one_class(class_names)
+        its = labels == (-1 if own is None else own)
+        if own is not None and its.any() and not its.all():
+            # Ordinary things are told from it so easily that fitted weights and temperature would be far too sharp.
+            likely = mixed(logits, held.branches, mixes).softmax(dim=1)[:, own]
+            different = len(set(pictures[its].tolist()))
+            calibration = Calibration.of_one(likely[its].numpy(), likely[~its].numpy(), different, tpr)
         else:
-            temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-        pictures, note = len(set(self.pictures[photos][there].tolist())), ""
-        if fewest < RELIABLE_SHOTS:
+            if held.branches and fewest >= ENOUGH_SHOTS:
+                mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
+            else:
+                temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
             note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
-            note += "threshold"
-        calibration = Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr)
+            note = f"{note}threshold" if fewest < RELIABLE_SHOTS else ""
+            how: Any = {"temperature": temperature, "note": note, "tpr": tpr}
+            calibration = Calibration.on(held.ood.numpy(), len(set(pictures.tolist())), **how)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)
         return model.with_branches([replace(branch, mix=mix) for branch, mix in branches]), calibration
 
-    def probabilities(
-        self, class_names: Sequence[str], temperature: float, mixes: Sequence[Mix] = ()
-    ) -> tuple[Tensor, Tensor]:
-        """Return the probabilities of the shots by prompts that never saw them: which photos (m,), ascending, and
-        (m, K).
+    def predictions(self, model: PromptModel, calibration: Calibration) -> tuple[Tensor, Tensor, Predictions] | None:
+        """Return how the shots of a model's classes are answered by prompts and branches that never saw them.
 
-        A class with a single photo is never held out, so m may be less than n.
+        Which of the n photos (m,), fold by fold, their class indices in ``model`` (m,), and the answers; None where no
+        shot of these classes was held out. A class with a single photo never is, so m may be less than n.
 
         Args:
-            mixes: of the branches and the prompts, where there are branches.
+            model: whose classes and weights of branches are taken.
         """
-        held, scale = self._answers(class_names), self.models[0].backbone.logit_scale
-        cosines = held.cosines
-        if mixes:
-            cosines = mixed(cosines * scale, held.branches, mixes) / scale
-        probabilities = class_probabilities(cosines, scale, temperature)
-        index, order = torch.cat(self.index).sort()
-        return index, probabilities[order]
+        folds = [fold.for_classes(model.class_names) for fold in self.models]
+        mixes = [branch.mix for branch in model.branches]
+        if any(len(fold.branches) != len(mixes) for fold in folds):  # one has shots of one class alone
+            mixes = []
+        labels = [self._numbers(model.class_names)[self.labels[index]] for index in self.index]
+        parts = []
+        for fold, features, numbers in zip(folds, self.features, labels, strict=True):
+            branches = [replace(branch, mix=mix) for branch, mix in zip(fold.branches, mixes, strict=False)]
+            if (numbers >= 0).any():
+                parts.append(predict(fold.with_branches(branches), calibration, features[numbers >= 0]))
+        there = torch.cat(labels) >= 0
+        return (torch.cat(self.index)[there], torch.cat(labels)[there], Predictions.cat(parts)) if parts else None
+
+    def _numbers(self, class_names: Sequence[str]) -> Tensor:
+        """Of each class that was trained on its index among ``class_names``, or -1."""
+        number = {name: k for k, name in enumerate(class_names)}
+        return torch.tensor([number.get(name, -1) for name in self.models[0].class_names])
 
     def _answers(self, class_names: Sequence[str]) -> HeldOut:
         """Of all held-out shots, fold by fold."""

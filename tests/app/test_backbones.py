@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -257,10 +258,7 @@ def test_work_waits_for_its_backbone_in_steps_and_holds_it_to_its_end(make: Any,
 
 def test_work_that_is_cancelled_or_fails_gives_its_backbone_back(make: Any, loads: Loads) -> None:
     room, manager = make(backbones=1), JobManager()
-
-    def fail(_: Backbone) -> Counting:
-        raise BackboneError("It went wrong.")
-
+    fail = mock.Mock(side_effect=BackboneError("It went wrong."))
     try:
         loads.may_end.clear()
         job = manager.submit(OnBackbone(room, "a", Counting))

@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -301,19 +302,13 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(at: AppTest) 
 
 
 def test_the_name_of_what_waits_for_its_backbone_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    def loading(name: str) -> None:
-        raise BackboneLoading("It is being loaded.", name)
-
     started: list[str] = []
     session = Session()
-    monkeypatch.setattr(current, "holding", loading)
+    loading = BackboneLoading("It is being loaded.", "mini")
+    monkeypatch.setattr(current, "holding", mock.Mock(side_effect=loading))
     monkeypatch.setattr(session.page_jobs, "start", lambda *given: started.append(given[-1]))
-    current.open_on(session, "mini", unused, HOSTILE[0], Where.RUNS)
+    current.open_on(session, "mini", pytest.fail, HOSTILE[0], Where.RUNS)  # which waits until its backbone is there
     assert started == [f"Opening {text.markdown(HOSTILE[0])} with its backbone"]
-
-
-def unused(_: object) -> Any:
-    raise AssertionError("opened before its backbone was there")
 
 
 def test_a_run_chosen_as_another_is_deleted_or_opened_leaves_both_as_they_are(tiny_app: Open) -> None:

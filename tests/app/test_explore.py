@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -50,10 +51,7 @@ def at(tiny_app: Open) -> AppTest:
 def test_the_page_opens_on_a_sample_that_is_explained_already(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.ui import resources
 
-    def no_backbone(*_: object) -> None:
-        raise AssertionError("a backbone was asked for")
-
-    monkeypatch.setattr(type(resources.shared.backbones), "lease", no_backbone)
+    monkeypatch.setattr(type(resources.shared.backbones), "lease", lambda *_: pytest.fail("a backbone was asked for"))
     at = fine(tiny_app())
     data = grid(at, "explainer")
     assert data["names"] == chips(at).value == ["cat", "dog", "rabbit", "fox", "teddy bear"]
@@ -91,6 +89,9 @@ def test_a_first_photo_of_ones_own_is_answered_with_names_that_are_suggested(tin
     assert "These names are suggested" not in everything(at)
     look(at, "Coffee")
     assert chips(look(at, "mine.png")).value == [*suggested[1:], "mine"], "one's own photos go on with one's own names"
+    fine(chips(at).set_value([]).run())
+    assert (chips(at).value, len(at.get("image")), explaining(at)) == ([], 1, False), "the photo alone stands there"
+    assert list(explained(fine(chips(at).set_value(["mine", "yours"]).run())).shares) == ["mine", "yours"]
 
 
 def test_each_photo_has_suggestions_of_its_own_and_the_answer_to_them(tiny_app: Open) -> None:
@@ -99,17 +100,10 @@ def test_each_photo_has_suggestions_of_its_own_and_the_answer_to_them(tiny_app: 
     box.upload("red.png", png(1, "red"))
     fine(box.upload("blue.png", png(2, "blue")).run())
     own = {tile["name"]: tile["verdict"] for tile in grid(at, "photo strip")["tiles"] if tile["removable"]}
+    assert photo_on_explore(session_of(at)).name == "blue.png", "the last of several is shown"
     names = {name: chips(look(at, name)).value for name in own}
     assert names["red.png"] != names["blue.png"]
     assert {name: answer(look(at, name)).split(":")[0] for name in own} == own
-
-
-def test_a_photo_whose_names_were_removed_stands_there_and_asks_for_others(tiny_app: Open) -> None:
-    at = fine(tiny_app())
-    fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
-    fine(chips(at).set_value([]).run())
-    assert (chips(at).value, len(at.get("image")), explaining(at)) == ([], 1, False)
-    assert list(explained(fine(chips(at).set_value(["mine", "yours"]).run())).shares) == ["mine", "yours"]
 
 
 def test_names_are_chips(at: AppTest) -> None:
@@ -182,6 +176,8 @@ def test_an_edit_of_another_photo_or_made_up_is_not_taken(at: AppTest) -> None:
     assert edited(at, regions=[5, 16, -1, True, "1"])["takes"] == covered["takes"]
     fine(uploader(at, "Upload photos").upload("other.png", png(2, "green")).run())
     assert len(grid(at, "explainer")["takes"]) == 1
+    look_at(session_of(at), "nonsense")
+    assert photo_on_explore(session_of(at)).name == "other.png"
 
 
 def test_photos_are_a_strip_with_their_answers(at: AppTest) -> None:
@@ -197,21 +193,6 @@ def test_photos_are_a_strip_with_their_answers(at: AppTest) -> None:
     assert [tile["verdict"] for tile in now] == [tile["verdict"] for tile in own], (
         "asked with the names that were typed"
     )
-
-
-def test_of_several_photos_the_last_is_shown(tiny_app: Open) -> None:
-    at = fine(tiny_app())
-    box = uploader(at, "Upload photos")
-    for seed, colour in enumerate(("red", "green", "blue")):
-        box.upload(f"{colour}.png", png(seed, colour))
-    fine(at.run())
-    assert photo_on_explore(session_of(at)).name == "blue.png"
-
-
-def test_what_anybody_sends_chooses_nothing_that_is_not_there(at: AppTest) -> None:
-    (photo,) = session_of(at).photos.shelf.photos
-    look_at(session_of(at), "nonsense")
-    assert session_of(at).explore.photo == photo
 
 
 def test_bad_files_get_a_sentence_each_and_the_good_one_is_shown_and_kept_small(tiny_app: Open) -> None:
@@ -239,6 +220,7 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_shown_and_kept_small(
         ("red\n\u200b", "no visible characters", ["red"]),
         ("", "", []),
         (" , ", "", []),
+        ("red", "Enter a second class", ["red"]),
     ],
 )
 def test_names_that_cannot_be_used_are_told_in_a_sentence_and_the_others_stand(
@@ -249,23 +231,14 @@ def test_names_that_cannot_be_used_are_told_in_a_sentence_and_the_others_stand(
     assert (chips(at).value, explaining(at)) == (left, bool(left))
 
 
-def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
-    at = with_photo(tiny_app, "red")
-    assert answer(at).startswith("red: ")
-    assert "Enter a second class" in everything(at)
-
-
 def test_k_changes_outlines_scores_and_probabilities_without_a_backbone(
     at: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, said = explained(at), score(at)
     photo = grid(at, "explainer")["photo"]
 
-    def no_backbone(*_: object) -> None:
-        raise AssertionError("a backbone ran")
-
-    monkeypatch.setattr(type(tiny.vit()), "encode_image", no_backbone)
-    monkeypatch.setattr(type(tiny.vit().text), "encode", no_backbone)
+    for encoder, runs in ((tiny.vit(), "encode_image"), (tiny.vit().text, "encode")):
+        monkeypatch.setattr(type(encoder), runs, lambda *_: pytest.fail("a backbone ran"))
     now = explained(hand(at, k={0: 1}))
     assert (now.sums[0][:7], now.kept[0], now.sums[1:]) == ("k = 1: ", before.kept[0][:1], before.sums[1:])
     assert score(at) != said
@@ -410,10 +383,8 @@ def without_mini(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> Open:
     import gallop.backbones
     from gallop.errors import BackboneError
 
-    def missing(*_: object, **__: object) -> Any:
-        raise BackboneError("The weights of mini are missing; put them back.")
-
-    monkeypatch.setattr(gallop.backbones, "load_backbone", missing)
+    missing = BackboneError("The weights of mini are missing; put them back.")
+    monkeypatch.setattr(gallop.backbones, "load_backbone", mock.Mock(side_effect=missing))
     return tiny_app
 
 

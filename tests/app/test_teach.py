@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
 from gallop.config import train_preset
 from gallop.data.project import MOST_CARDS
+from gallop.features.ordinary import ordinary_photos
+from gallop.names.class_names import SOMETHING_ELSE
 from tests.app_pages import (
     EXPLORE,
     TEACH,
@@ -213,11 +216,16 @@ def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
     assert (at.number_input(key="teach settings epochs").value, session_of(at).training.settings) == (7, chosen)
 
 
-def test_dropout_is_free_whatever_the_way_to_teach(tiny_app: Open) -> None:
+def test_dropout_is_free_whatever_the_way_to_teach_and_settings_that_are_folded_away_hold(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
     fine(at.number_input(key="teach settings dropout").set_value(0.5).run())
     put(at, "teach way", "As in the paper")
     assert (session_of(at).training.settings.dropout, at.radio(key="teach way").value) == (0.5, "As in the paper")
+    settings(at, epochs=7)
+    put(at, "settings", False)
+    assert "teach settings epochs" not in [field.key for field in at.number_input], "folded away"
+    assert session_of(at).training.settings.epochs == 7
+    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
 
 
 def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
@@ -276,13 +284,6 @@ def test_the_watched_map_is_one_of_a_fixed_scale_and_says_no_more(tiny_app: Open
     assert (shown["state"]["prompt"], shown["state"]["topk"]) == (0, [5, 10, 15, 16])
 
 
-def test_settings_that_are_folded_away_are_not_drawn_and_hold(tiny_app: Open) -> None:
-    at = put(settings(go(fine(tiny_app()), TEACH), epochs=7), "settings", False)
-    assert "teach settings epochs" not in [field.key for field in at.number_input]
-    assert session_of(at).training.settings.epochs == 7
-    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
-
-
 def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
     deck = session_of(at).photos.deck
@@ -300,6 +301,17 @@ def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> 
 
 
 # Training ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_single_card_is_told_from_the_samples_photos_in_one_click(tiny_app: Open) -> None:
+    at = teach(fine(tiny_app()), {"red": 2})
+    fine(at.button(key="something else").click().run())
+    red, other = session_of(at).photos.deck.cards
+    paths = ordinary_photos("red", red.shots, resources.backbone())
+    assert paths
+    assert (other.name, [photo.name for photo in other.shots]) == (SOMETHING_ELSE, [path.name for path in paths[:64]])
+    assert not at.button(key="train").disabled
+    assert "something else" not in [button.key for button in at.button]
 
 
 def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:
@@ -481,23 +493,18 @@ def test_a_second_session_waits_and_is_told(tiny_app: Open, monkeypatch: pytest.
 def test_a_training_that_fails_is_told_in_a_sentence(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     import gallop
 
-    def broken(*_: object, **__: object) -> Any:
-        raise RuntimeError("a secret path")
-
     at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    monkeypatch.setattr(gallop.GalLoPClassifier, "fit_steps", broken)
+    monkeypatch.setattr(gallop.GalLoPClassifier, "fit_steps", mock.Mock(side_effect=RuntimeError("a secret path")))
     at = finish(train(at))
     assert "The training stopped" in at.error[0].value
     assert "secret" not in everything(at)
 
 
 def test_a_full_queue_is_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> Any:
-        raise QueueFull("5 of your jobs are still waiting or running")
-
+    full = QueueFull("5 of your jobs are still waiting or running")
     at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    monkeypatch.setattr(resources.jobs(), "submit", full)
-    assert "5 of your jobs are still waiting or running" in train(at).error[0].value
+    monkeypatch.setattr(resources.jobs(), "submit", mock.Mock(side_effect=full))
+    assert str(full) in train(at).error[0].value
 
 
 # Trying and correcting -----------------------------------------------------------------------------------------------

@@ -40,15 +40,10 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_primary_button_carries_white_and_stands_off_the_page(theme: str) -> None:
+def test_what_is_written_is_read_on_buttons_on_the_page_and_on_widgets(theme: str) -> None:
     found = colours(theme)
     assert contrast("#ffffff", found["primaryColor"]) >= 4.5
     assert contrast(found["primaryColor"], found["backgroundColor"]) >= 4.5, "a slider's value is written in it"
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_captions_and_links_are_read_on_the_page_and_on_widgets(theme: str) -> None:
-    found = colours(theme)
     for page in (found["backgroundColor"], found["secondaryBackgroundColor"]):
         assert contrast(found["textColor"], page) >= 7
         assert contrast(found["linkColor"], page) >= 4.5

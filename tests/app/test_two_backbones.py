@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -335,14 +336,9 @@ def test_a_backbone_that_cannot_be_loaded_is_a_sentence_and_the_page_goes_on(
 def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
     two: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     at = choose(with_photo(two, "red\ngreen"), "other")
-    backbone = resources.backbone("other")
-
-    def full(_: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(backbone, "encode_image", full)
+    full = mock.Mock(side_effect=torch.OutOfMemoryError("CUDA out of memory"))
+    monkeypatch.setattr(resources.backbone("other"), "encode_image", full)
     fine(uploader(at, "Upload photos").upload("second.png", png(77)).run())
     assert at.error[0].value.startswith("The GPU does not have enough memory")
     assert "The GPU does not have enough memory" in there(session_of(train(cards(at, COLOURS))).training.outcome)[1]

@@ -106,23 +106,19 @@ def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
     assert not own_cache.exists(), "nothing of anybody's photos is written to disk"
 
 
-def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
-    at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
-    session = session_of(at)
-    card = session.photos.deck.in_use[0]
-    session.photos.deck.take_away(card.id, "shots", card.shots[0])
-    said = everything(unfolded(fine(at.run()), "votes"))
-    assert "only while all its training photos are on the class cards on *Teach*" in said
-    assert VOTE.findall(said) == []
-
-
-def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app: Open) -> None:
+def test_a_run_that_is_opened_tells_its_votes_for_a_further_class_too_and_says_what_they_lack(tiny_app: Open) -> None:
     at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
     said = everything(unfolded(fine(at.text_area(key="explore names").set_value("red\ngreen\nblue").run()), "votes"))
     votes = [float(vote) for vote, _ in VOTE.findall(said)]
     assert len(votes) == 5
     (found,) = SUM.findall(said)
     assert sum(votes) + float(found[0]) == pytest.approx(float(found[1]), abs=7 * 5e-5)
+    session = session_of(at)
+    card = session.photos.deck.in_use[0]
+    session.photos.deck.take_away(card.id, "shots", card.shots[0])
+    said = everything(unfolded(fine(at.run()), "votes"))
+    assert "only while all its training photos are on the class cards on *Teach*" in said
+    assert VOTE.findall(said) == []
 
 
 @pytest.mark.parametrize("head", ["ridge", "logistic"])

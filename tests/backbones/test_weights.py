@@ -194,14 +194,11 @@ def test_what_is_offered_has_a_licence_with_its_page_and_a_day() -> None:
         assert f"{known.licence}" in known.licence.cited
 
 
-def test_the_longest_beginning_of_a_tag_tells_the_licence() -> None:
+def test_the_longest_beginning_of_a_tag_and_the_whole_name_of_a_repository_tell_the_licence() -> None:
     assert licence_of("datacompdr") != licence_of("datacomp_xl_s13b_b90k")
     assert str(licence_of("datacomp_xl_s13b_b90k")) == "MIT"
     assert str(licence_of("metaclip_400m")) != str(licence_of("meta")) == "Apache-2.0"
     assert str(licence_of("yfcc15m")) == licence_of("yfcc15m").cited == "not known"
-
-
-def test_of_a_repository_the_whole_name_tells_the_licence() -> None:
     assert str(licence_by_name("hf-hub:imageomics/bioclip@main")) == "MIT"
     assert str(licence_by_name("hf-hub:imageomics/bioclip-of-another")) == "not known"
 
@@ -259,12 +256,10 @@ def test_a_full_disk_is_a_sentence_and_what_is_there_is_continued(
     assert (fetched() == CONTENT, hub.begins) == (True, [1000])
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub: Hub, caches: Path) -> None:
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub: Hub) -> None:
     hub.breaks = [3 * 2**20]
-    assert list(fetch_weights(NAME))[-1] == Fetched(len(CONTENT), len(CONTENT))
+    assert fetched() == CONTENT
     assert sum(line.startswith("GET") for line in hub.asked) == 2
-    path = tiny.there(cached_weights(get_pretrained_cfg(*NAME.split("/"))))
-    assert path.read_bytes() == CONTENT
 
 
 MISBEHAVES: dict[str, tuple[dict[str, Any], str]] = {
@@ -374,12 +369,6 @@ def test_what_is_there_is_not_continued_where_the_network_is_turned_off(
     assert (hub.asked, partial_of(caches).read_bytes()) == ([], CONTENT[:1000])
 
 
-def test_a_file_that_changed_meanwhile_begins_anew(caches: Path, hub: Hub) -> None:
-    partial_of(caches).write_bytes(CONTENT[:1000])
-    vars(hub).update(pause=0, files={SAFE: CONTENT[::-1]}, main="f" * 40)
-    assert (fetched() == CONTENT[::-1], hub.begins) == (True, [0])
-
-
 def test_a_branch_that_moves_during_the_download_is_of_the_commit_that_was_asked_for(caches: Path, hub: Hub) -> None:
     def moved(path: str) -> None:
         hub.files |= {f"{REPOSITORY}/resolve/{COMMIT}/open_clip_model.safetensors": CONTENT, SAFE: b"other weights"}
@@ -388,12 +377,6 @@ def test_a_branch_that_moves_during_the_download_is_of_the_commit_that_was_asked
     vars(hub).update(pause=0, after=moved)
     assert fetched() == CONTENT
     assert {line.split("/resolve/")[1].split("/")[0] for line in hub.asked[1:]} == {COMMIT}
-
-
-def test_what_a_server_without_ranges_sends_replaces_what_is_there(caches: Path, hub: Hub) -> None:
-    partial_of(caches).write_bytes(CONTENT[:1000])
-    vars(hub).update(pause=0, ranges="ignored")
-    assert (fetched() == CONTENT, hub.begins) == (True, [1000])
 
 
 @pytest.mark.parametrize("ranges", ["shifted", "refused"])
@@ -406,9 +389,22 @@ def test_a_part_that_does_not_fit_is_deleted_with_what_was_there(ranges: str, ca
     assert (fetched() == CONTENT, hub.begins) == (True, [1000, 0])
 
 
-def test_what_is_there_completely_is_not_asked_for(caches: Path, hub: Hub) -> None:
-    partial_of(caches).write_bytes(CONTENT)
-    assert (fetched() == CONTENT, hub.begins) == (True, [])
+@pytest.mark.parametrize(
+    ("there", "sends", "content", "begins"),
+    [
+        (CONTENT, {}, CONTENT, []),
+        (CONTENT + b"x", {}, CONTENT, [0]),
+        (CONTENT[:1000], {"files": {SAFE: CONTENT[::-1]}, "main": "f" * 40}, CONTENT[::-1], [0]),
+        (CONTENT[:1000], {"ranges": "ignored"}, CONTENT, [1000]),
+    ],
+    ids=["complete", "longer than the file", "of a file that changed meanwhile", "of a server without ranges"],
+)
+def test_what_is_there_is_taken_or_replaced(
+    there: bytes, sends: dict[str, Any], content: bytes, begins: list[int], caches: Path, hub: Hub
+) -> None:
+    partial_of(caches).write_bytes(there)
+    vars(hub).update({"pause": 0} | sends)
+    assert (fetched() == content, hub.begins) == (True, begins)
 
 
 def test_what_is_there_completely_and_wrong_is_deleted(caches: Path, hub: Hub) -> None:
@@ -416,12 +412,6 @@ def test_what_is_there_completely_and_wrong_is_deleted(caches: Path, hub: Hub) -
     with pytest.raises(BackboneError, match=r"is not what the Hub announced .*, so it was deleted"):
         list(fetch_weights(NAME))
     assert (weights(caches), hub.begins) == ([], [])
-
-
-def test_what_is_longer_than_the_file_begins_anew(caches: Path, hub: Hub) -> None:
-    partial_of(caches).write_bytes(CONTENT + b"x")
-    hub.pause = 0
-    assert (fetched() == CONTENT, hub.begins) == (True, [0])
 
 
 def test_a_part_is_asked_for_where_the_hub_sends_to_and_no_token_is_sent_there(
@@ -500,12 +490,9 @@ def test_what_was_downloaded_is_removed(hub: Hub, caches: Path) -> None:
         remove_weights(NAME)
 
 
-def test_what_is_there_of_a_download_that_was_stopped_is_removed(caches: Path) -> None:
+def test_what_is_there_of_a_download_that_was_stopped_and_a_file_in_open_clips_cache_are_removed(caches: Path) -> None:
     partial_of(caches).write_bytes(CONTENT[:1000])
     assert (remove_weights(NAME), weights(caches)) == (1000, [])
-
-
-def test_a_file_in_open_clips_cache_is_removed(caches: Path) -> None:
     (caches / ".cache" / "clip").mkdir(parents=True)
     (caches / ".cache" / "clip" / "RN50.pt").write_bytes(b"x" * 10)
     assert (remove_weights("RN50/openai"), cached_backbones()) == (10, [])

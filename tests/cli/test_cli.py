@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import constants
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
@@ -34,6 +34,8 @@ from gallop.cli import main
 from gallop.cli.commands import train
 from gallop.cli.console import Console, percentage, plain_line
 from gallop.model.calibration import accepted_range
+from gallop.predictions.next_to_label import next_to_label
+from gallop.sample import sample_folder
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.tiny import backbone_folder, edit_settings, equal, there, vit, write_images
@@ -48,6 +50,8 @@ TRAIN_KEYS = {
     "seconds",
     "loss",
     "accuracy_train",
+    "accuracy_held_out",
+    "interval_held_out",
     "threshold",
     "threshold_note",
     "threshold_photos",
@@ -138,6 +142,10 @@ def test_train_tells_what_it_did(photos: Path, model: Path, backbone: Path) -> N
     found = call("predict", *shots.paths, "--model", model, "--json").json
     right = [answer["label"] == name for answer, name in zip(found, shots.names, strict=True)]
     assert told["accuracy_train"] == pytest.approx(np.mean(right))
+    taught = GalLoPClassifier(str(backbone), shots=4, epochs=3, views=2, batch_size=4, lr=0.5, cache=False).fit(photos)
+    held_out = there(taught.evaluation).accuracy
+    assert (held_out.of, told["accuracy_held_out"]) == (12, held_out.value)
+    assert told["interval_held_out"] == list(held_out.interval)
 
 
 def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone: Path, tmp_path: Path) -> None:
@@ -145,7 +153,9 @@ def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone:
     assert (again.code, (tmp_path / "deep" / "model" / TENSORS).read_bytes()) == (0, (model / TENSORS).read_bytes())
     assert again.out.splitlines()[0].startswith("Trained on 3 classes and 12 images in ")
     assert re.fullmatch(
-        r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, OOD threshold -?\d\.\d{4}", again.out.splitlines()[1]
+        r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, on held-out shots \d+\.\d% \(\d+\.\d% to \d+\.\d%\), "
+        r"OOD threshold -?\d\.\d{4}",
+        again.out.splitlines()[1],
     )
     low, high = (round(100 * share) for share in accepted_range(12))
     assert again.out.splitlines()[2].startswith(f"Of new photos of the classes, {low} to {high} % are expected to pass")
@@ -240,10 +250,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_resume_goes_on(
 def test_ctrl_c_after_the_training(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> float:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train, "_accuracy", interrupt)
+    monkeypatch.setattr(train, "_accuracy", mock.Mock(side_effect=KeyboardInterrupt))
     out = tmp_path / "model"
     stopped = call("train", photos, "--out", out, "--backbone", backbone, *QUICK, "--epochs", "1")
     assert stopped.code == 130
@@ -313,10 +320,25 @@ def test_pictures_in_train_and_test_are_told(backbone: Path, tmp_path: Path) -> 
 # ------------------------------------------------------------------ evaluate
 
 
+def test_photos_unlike_the_shots_are_told(tmp_path: Path) -> None:
+    """Drawings of the sample's photos; of the photos themselves nothing is said."""
+    model, test = sample_folder() / "model", sample_folder() / "test"
+    for photo in sorted(test.rglob("*.jpg")):
+        edges = ImageOps.grayscale(Image.open(photo)).filter(ImageFilter.GaussianBlur(1)).filter(ImageFilter.FIND_EDGES)
+        drawn = tmp_path / photo.parent.name / f"{photo.stem}.png"
+        drawn.parent.mkdir(exist_ok=True)
+        ImageOps.invert(ImageOps.autocontrast(edges, cutoff=2)).save(drawn)
+    sentence = "These photos look unlike the shots: the limit does not hold for them."
+    for command in (("evaluate", model, tmp_path), ("predict", tmp_path, "--model", model)):
+        assert sentence in call(*command).err
+    assert sentence not in call("predict", test, "--model", model).err
+    assert call("evaluate", model, test, "--json").json["unlike_shots"] == ""
+
+
 def test_evaluate_agrees_with_predict(photos: Path, model: Path) -> None:
     result = call("evaluate", model, photos, "--ood", f"noise={photos / 'unknown'}", "--json").json
     told = {"accuracy", "accuracy_global", "accuracy_local", "interval", "calibration_error"}
-    told |= {"n", "per_class", "tpr", "ood", "n_ood", "skipped"}
+    told |= {"n", "per_class", "tpr", "ood", "n_ood", "skipped", "unlike_shots"}
     assert (set(result), result["skipped"], result["n_ood"]) == (told, [], {"noise": 5})
     answers = call("predict", photos / "test", "--model", model, "--json").json
     truth = np.array([Path(answer["image"]).parent.name.replace("_", " ") for answer in answers])
@@ -460,6 +482,36 @@ def test_photos_are_answered_together_as_in_python(photos: Path, model: Path, tm
     assert list(first["votes"].values()) == pytest.approx(near.votes[0, 0].tolist(), abs=1e-5)
     refused = call("predict", asked, "--model", model, "--together", "--out", tmp_path / "answers")
     assert (refused.code, "leave out --out" in refused.err) == (2, True)
+
+
+def test_one_class_folder_is_told_from_ordinary_things(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos / "train" / "red_disc", tmp_path / "one" / "red_disc")
+    told = call("train", tmp_path / "one", "--out", tmp_path / "m", "--backbone", backbone, *QUICK)
+    assert (told.code, "learned as 'something else'" in told.err) == (0, True), told.err
+    assert "Trained on 1 class and 4 images" in told.out
+    assert "expected not to be answered no" in told.out
+    asked = call("predict", photos / "test", "--model", tmp_path / "m", "--json").json
+    model = GalLoPClassifier.load(tmp_path / "m")
+    assert model.classes_.tolist() == ["red disc", "something else"]
+    expected = model.predict_all([answer["image"] for answer in asked]).answers.tolist()
+    assert [answer["answer"] for answer in asked] == expected
+    lines = call("predict", photos / "test", "--model", tmp_path / "m").out.splitlines()[1:]
+    assert [re.split(r"\s{2,}", line)[1] for line in lines] == expected
+
+
+def test_the_photos_to_label_next_are_those_of_the_library(photos: Path, model: Path, tmp_path: Path) -> None:
+    asked, gone = photos / "test", tmp_path / "gone.png"
+    outcome = call("predict", gone, asked, "--model", model, "--next", 3, "--json")
+    answers = [answer for answer in outcome.json if "error" not in answer]
+    found = GalLoPClassifier.load(model).predict_all([answer["image"] for answer in answers])
+    assert found.embeddings is not None
+    expected = [each.photo for each in next_to_label(found.probabilities, found.embeddings, 3)]
+    assert [answers[photo]["next"] for photo in expected] == [1, 2, 3]
+    assert sum(answer["next"] is None for answer in answers) == len(answers) - 3
+    told = call("predict", asked, "--model", model, "--next", 3).out.splitlines()
+    assert told[-4:] == ["Label next:", *(f"  {answers[photo]['image']}" for photo in expected)]
+    refused = call("predict", asked, "--model", model, "--next", 3, "--out", tmp_path / "answers")
+    assert (refused.code, "--next needs all answers" in refused.err) == (2, True)
 
 
 def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Path, tmp_path: Path) -> None:
@@ -697,7 +749,6 @@ REFUSED = [
     ("train ROOT/none --out ROOT/out --backbone BACKBONE", "contains no class folders"),
     ("train ROOT/hollow --out ROOT/out --backbone BACKBONE", "contain no readable images"),
     ("train ROOT/equal --out ROOT/out --backbone BACKBONE", "are the same (case"),
-    ("train ROOT/one --out ROOT/out --backbone BACKBONE --shots 1", "All images are of one class, 'cat'"),
     (f"{TRAIN}", "has 6 images, but 16 shots were requested"),
     (f"{TRAIN} --shots 0", "the minimum is 1"),
     (f"{TRAIN} --shots two", "invalid int value: 'two'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from math import comb
 
 import numpy as np
@@ -18,6 +19,32 @@ def test_outcomes_are_told_in_photos() -> None:
     assert at_limit([], [-2.0], -3.0).words == "detects 1 of 1 unknown"
     assert at_limit([], [], 0.0) == AtLimit(None, None)
     assert not at_limit([], [1.0], 0.0).broken, "where nothing is known nothing was promised"
+
+
+def test_photos_look_unlike_the_shots_where_so_high_scores_are_less_likely_than_one_in_200() -> None:
+    """Counting every way in which 8 of 16 ranks can be those of the asked photos; of fewer nothing."""
+    sums = np.array([sum(ranks) for ranks in combinations(range(16), 8)])
+    said = {}
+    for asked in combinations(range(16), 8):
+        limit = Calibration(threshold=99.0, held_out=tuple(sorted({*range(16)} - {*asked})))
+        chance = float((sums >= sum(asked)).mean())
+        if abs(chance - 0.005) < 0.004 and chance not in said:
+            said[chance] = limit.unlike(asked)
+    assert {chance: bool(words) for chance, words in said.items()} == {chance: chance < 0.005 for chance in said}
+    assert len(said) > 2
+    assert not limit.unlike(asked[1:]), "seven photos are too few"
+    assert not Calibration().unlike(range(100)), "no shots were held out"
+
+
+def test_unknown_photos_do_not_make_the_others_look_unlike_the_shots() -> None:
+    """They lie above the limit: only where all are said to be known do they count."""
+    draw = np.random.default_rng(0).normal
+    limit = Calibration.on(draw(size=300), 300)
+    with_unknown = np.concatenate([draw(size=140), draw(4, size=60)])
+    assert not limit.unlike(with_unknown)
+    assert limit.unlike(with_unknown, known=True)
+    assert limit.unlike(draw(0.7, size=140)), "those that are shifted do, whatever passes"
+    assert sum(bool(limit.unlike(draw(size=100), known=True)) for _ in range(200)) <= 6
 
 
 def test_each_cut_lets_the_next_photo_pass_and_no_outcome_is_left_out() -> None:

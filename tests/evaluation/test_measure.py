@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,12 +165,34 @@ def test_held_out_probabilities_are_those_of_prompts_that_never_saw_the_photo() 
     images, labels = tiny.pictures({"red": 4, "green": 4, "blue": 1})
     classifier = tiny.classifier(calibration_folds=2).fit(images, labels)
     cross_fit = there(classifier.cross_fit_)
-    index, shares = cross_fit.probabilities(classifier.model_.class_names, classifier.calibration_.temperature)
-    assert index.tolist() == list(range(8)), "the single blue one is held out by nobody"
-    assert shares.sum(dim=1).tolist() == pytest.approx([1.0] * 8)
+    index, truth, answers = there(cross_fit.predictions(classifier.model_, classifier.calibration_))
+    assert sorted(index.tolist()) == list(range(8)), "the single blue one is held out by nobody"
+    assert truth.tolist() == [0 if i < 4 else 1 for i in index.tolist()]
+    shares = torch.zeros(8, 3)
+    shares[index] = torch.from_numpy(answers.probabilities)
     for model, held_out in zip(cross_fit.models, cross_fit.index, strict=True):
         fresh = tiny.classifier().zero_shot(["red", "green", "blue"])
         fresh.model_.prompts.load_state_dict(model.prompts.state_dict())
         logits = torch.as_tensor(fresh.predict_proba([images[i] for i in held_out])).log()
         wanted = (logits / classifier.calibration_.temperature).softmax(dim=1)
         assert shares[held_out].numpy() == pytest.approx(wanted.numpy(), abs=2e-3)  # features are kept in fp16
+
+
+def test_the_classifiers_figures_are_those_of_its_held_out_shots(tmp_path: Path) -> None:
+    """Of the classes that it still has, with the weights of its head; without such shots there are none."""
+    taught = tiny.classifier(calibration_folds=2, head="ridge")
+    assert taught.zero_shot(["red", "green"]).evaluation is None
+    taught.fit(tiny.write_folder(tmp_path, {"red": 4, "green": 4, "blue": 1})).remove_class("green")
+    folds, found = there(taught.cross_fit_), there(taught.evaluation)
+    right = sure = 0.0
+    for fold, features, index in zip(folds.models, folds.features, folds.index, strict=True):
+        reds = features[folds.labels[index] == folds.models[0].class_names.index("red")]
+        one = fold.for_classes(taught.model_.class_names)
+        one = one.with_branches([replace(one.branches[0], mix=taught.model_.branches[0].mix)])
+        logits = one.similarities(reds, one.text_features()).logits(one.config.topk) * one.backbone.logit_scale
+        answers = (logits / taught.calibration_.temperature).softmax(dim=1)
+        right += float((answers.argmax(dim=1) == one.class_names.index("red")).sum())
+        sure += answers.amax(dim=1).sum().item()
+    assert (found.class_names, found.accuracy.right, found.accuracy.of) == (("blue", "red"), right, 4)
+    assert found.answers.confidence.sum() == pytest.approx(sure, abs=1e-4)
+    assert sorted(found.files) == ["0.png", "1.png", "2.png", "3.png"]

@@ -529,10 +529,7 @@ def test_an_avif_is_refused_where_pillow_was_built_without(monkeypatch: pytest.M
 
 
 def test_ghostscript_is_never_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def ghostscript(*_: object, **__: object) -> None:
-        pytest.fail("Ghostscript was called")
-
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was called"))
     path = tmp_path / "photo.jpg"
     path.write_bytes(EPS)
     assert type(refusal(path)) is UnsupportedImage
@@ -591,14 +588,11 @@ def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_the_byte_cap_comes_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def opened(*_: object) -> None:
-        pytest.fail("the file was opened")
-
     path = tmp_path / "huge.jpg"
     with path.open("wb") as stream:
         stream.truncate(10 * 2**30)  # ten gigabytes of hole
     with monkeypatch.context() as patch:
-        patch.setattr("gallop.images.photo.open", opened, raising=False)
+        patch.setattr("gallop.images.photo.open", lambda *_: pytest.fail("the file was opened"), raising=False)
         error = refusal(path)
     said = "huge.jpg is larger than 20 MB: make it smaller, or save it as JPEG."
     assert (type(error), str(error)) == (ImageTooLarge, said)
@@ -831,12 +825,9 @@ def test_a_jpeg_comes_smaller_as_long_as_its_short_side_is_long_enough(
     assert np.abs(np.asarray(decoded.image, np.float32) - expected).mean() < 2
 
 
-def test_whole_it_is_what_load_image_gives() -> None:
+def test_whole_it_is_what_load_image_gives_and_other_formats_come_whole() -> None:
     for data in (encoded(smooth(64, 48)), encoded(smooth(64, 48), "PNG")):
         assert load_image(decode_image(data, "a").image).sha256 == load_image(data).sha256
-
-
-def test_other_formats_come_whole() -> None:
     for form in ("PNG", "BMP", "TIFF", "GIF"):
         assert decode_image(encoded(smooth(640, 480), form), "a", short_side=60).image.size == (640, 480)
 

@@ -29,6 +29,7 @@ from gallop.training.choose import (
 )
 from gallop.training.learn import CrossFit, learn
 from tests import tiny
+from tests.tiny import there
 
 METHOD = MethodConfig(global_prompts=2, topk=(2, 4))
 CONFIG = TrainConfig(epochs=5, lr=0.002, batch_size=8, views=1, calibration_folds=2)
@@ -76,8 +77,10 @@ def test_an_answer_is_that_of_a_training_without_the_shot(shots: LabelledPhotos,
     *_, fit = learn(model, shots, replace(CONFIG, lr=best.lr, epochs=best.epochs))
     assert isinstance(fit, CrossFit)
     _, calibration = fit.calibrate(model, 0.95)
-    index, probabilities = fit.probabilities(model.class_names, calibration.temperature)
-    labels = torch.tensor(shots.labels)[index]
+    index, labels, answers = there(fit.predictions(model, calibration))
+    assert labels.tolist() == [shots.labels[i] for i in index.tolist()]
+    order, probabilities = index.argsort(), torch.from_numpy(answers.probabilities)
+    labels, probabilities = labels[order], probabilities[order]
     assert best.right == tuple((probabilities.argmax(dim=1) == labels).tolist())
     assert best.loss == pytest.approx(-float(probabilities.gather(1, labels[:, None]).log().mean()), rel=1e-5)
     assert best.temperature == pytest.approx(calibration.temperature)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gallop import Explanation, MethodConfig
-from gallop.predictions.next_to_label import UNCERTAIN, UNLIKE, next_to_label
+from gallop.predictions.next_to_label import next_to_label
 from tests import tiny
 
 NAMES = ("red", "green", "blue")
@@ -139,9 +139,9 @@ def test_other_k_are_taken_of_both_looks() -> None:
 # Which photo to label next -------------------------------------------------------------------------------------------
 
 
-def things(seed: int, count: int = 9, classes: int = 4, labelled: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def things(seed: int, count: int = 19, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.dirichlet(np.ones(classes), count), rng.normal(size=(count, 5)), rng.normal(size=(labelled, 5))
+    return rng.dirichlet(np.ones(classes), count), rng.normal(size=(count, 5))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -149,39 +149,40 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_each_turn_takes_what_its_rule_says_of_those_that_are_left(seed: int) -> None:
-    shares, features, labelled = things(seed)
-    found = next_to_label(shares, features, labelled, 6)
-    assert [asked.why for asked in found] == [UNCERTAIN, UNLIKE] * 3
-    spoken = list(labelled)
-    left = set(range(len(shares)))
+def test_of_twice_as_many_uncertain_photos_those_unlike_each_other_are_asked_for(seed: int) -> None:
+    shares, features = things(seed)
+    found = next_to_label(shares, features, 6)
+    margins = [first - second for first, second in (sorted(row)[::-1][:2] for row in shares)]
+    left = sorted(range(len(shares)), key=margins.__getitem__)[:12]
+    taken = list[int]()
     for asked in found:
-        margins, distances = {}, {}
-        for i in left:
-            first, second = sorted(shares[i])[::-1][:2]
-            margins[i] = first - second
-            distances[i] = min(1 - cosine(features[i], other) for other in spoken)
-        rule = min(left, key=margins.__getitem__) if asked.why == UNCERTAIN else max(left, key=distances.__getitem__)
-        assert (asked.photo, asked.margin) == (rule, pytest.approx(margins[rule]))
-        assert asked.distance == pytest.approx(distances[rule])
-        assert (shares[rule].argmax(), np.argsort(shares[rule])[-2]) == (asked.best, asked.second)
-        left.remove(rule)
-        spoken.append(features[rule])
+        apart = {i: min([1 - cosine(features[i], features[other]) for other in taken], default=0.0) for i in left}
+        assert asked.photo == max(left, key=apart.__getitem__), "at first the least certain one"
+        assert asked.margin == pytest.approx(margins[asked.photo])
+        assert (shares[asked.photo].argmax(), np.argsort(shares[asked.photo])[-2]) == (asked.best, asked.second)
+        left.remove(asked.photo)
+        taken.append(asked.photo)
+    assert len(found) == 6
 
 
 def test_each_photo_is_asked_for_once_and_the_length_of_features_says_nothing() -> None:
-    shares, features, labelled = things(0)
-    found = next_to_label(shares, features, labelled, 100)
+    shares, features = things(0)
+    found = next_to_label(shares, features, 100)
     assert sorted(asked.photo for asked in found) == list(range(len(shares)))
-    scaled = next_to_label(shares, 7 * features, 0.1 * labelled, 100)
-    assert [asked.photo for asked in scaled] == [asked.photo for asked in found]
+    assert next_to_label(shares, 7 * features, 100) == found
 
 
-def test_without_any_label_one_class_or_no_photo_it_still_answers() -> None:
-    shares, features, _ = things(1)
-    assert next_to_label(shares, features, np.zeros((0, 5)), 2)[0].distance == 1.0
-    (only,) = next_to_label(np.ones((1, 1)), features[:1], features[1:2])
+def test_no_second_copy_is_asked_for_before_something_else() -> None:
+    shares, features = things(2)
+    features[:] = features[0]
+    features[7] *= -1
+    assert 7 in [asked.photo for asked in next_to_label(shares, features, 10)][:2]
+
+
+def test_with_one_class_or_no_photo_it_still_answers() -> None:
+    shares, features = things(1)
+    (only,) = next_to_label(np.ones((1, 1)), features[:1])
     assert (only.best, only.second, only.margin) == (0, 0, 0.0)
-    assert next_to_label(np.zeros((0, 3)), np.zeros((0, 5)), features) == []
-    with pytest.raises(ValueError, match="9 photos, but features for 8"):
-        next_to_label(shares, features[:8], features)
+    assert next_to_label(np.zeros((0, 3)), np.zeros((0, 5))) == []
+    with pytest.raises(ValueError, match="19 photos, but features for 8"):
+        next_to_label(shares, features[:8])

@@ -149,10 +149,7 @@ def test_a_lock_is_held_by_one_and_freed_by_a_kill(tmp_path: Path) -> None:
 def test_where_nothing_can_be_locked_files_are_written_and_drafts_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(writing.fcntl, "flock", refuse)
+    monkeypatch.setattr(writing.fcntl, "flock", mock.Mock(side_effect=OSError(95, "Operation not supported")))
     (tmp_path / f".a.{DRAFT}").touch()
     with locked(tmp_path / "lock", wait=False):
         write_file(tmp_path / "file", b"1")

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gallop.errors import CommandError
+from gallop.model.calibration import Calibration
 from gallop.service.http import server
 from gallop.service.http.options import KEY_VARIABLE, key_is_known, read_keys
-from gallop.service.http.watching import JsonLines, log, log_failure
+from gallop.service.http.watching import JsonLines, Metrics, log, log_failure
 from tests.serve.running import Running, answer_on, head, photo, running
 from tests.until import until
 
@@ -170,9 +172,18 @@ def test_the_figures_count_what_happened(models: dict[str, Path]) -> None:
         'gallop_requests_total{route="/models/{name}/predict",status="200"}': "1.0",
         'gallop_requests_total{route="none",status="404"}': "1.0",
         "gallop_batch_photos_sum": "3.0",
+        'gallop_unlike_shots{model="colours"}': "0.0",
     }
     assert {name: said[name] for name in wanted} == wanted
     assert "secret" not in figures.text
+
+
+def test_photos_unlike_the_shots_are_told_of_the_last_500() -> None:
+    figures, limit = Metrics(), Calibration.on(np.arange(100.0), 100)
+    figures.watch("vases", limit)
+    for scores, said in ((np.arange(100.0), b"0.0"), (np.full(500, 90.0), b"1.0"), (np.arange(500.0) / 5, b"0.0")):
+        figures.answered("vases", scores.tolist())
+        assert b'gallop_unlike_shots{model="vases"} ' + said in figures.text()
 
 
 def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytest.LogCaptureFixture) -> None:

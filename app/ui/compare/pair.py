@@ -281,7 +281,10 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     here = [flip for flip in flips if flip.digest in photos]
     if here:
         small = here[:MOST_SMALL]
-        alt = "; ".join(f"{photos[flip.digest].name}: {_flip_in_words(flip)}" for flip in small)
+        alt = "; ".join(
+            f"{photos[flip.digest].name}: really {flip.a.truth}, A says {flip.a.label}, B says {flip.b.label}"
+            for flip in small
+        )
         image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
     help_text = "The most probable class; the limit for none of these is not used."
     columns = {name: st.column_config.TextColumn(help=help_text) for name in ("A says", "B says")}
@@ -296,10 +299,6 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
             f"{len(flips) - len(here)} of these {len(flips)} photos cannot be shown.",
             help="A run stores no photos, only its answers. Add the photos to the class cards on *Teach* to see them.",
         )
-
-
-def _flip_in_words(flip: Flip) -> str:
-    return f"really {flip.a.truth}, A says {flip.a.label}, B says {flip.b.label}"
 
 
 def _flipped_line(flip: Flip, photos: Mapping[str, Photo]) -> dict[str, str]:

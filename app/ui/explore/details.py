@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
 from app.library import Deletion, Explanation, GalLoPClassifier
@@ -19,9 +20,6 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
 from gallop.model.scores import VERDICT
-
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
 
 
 def together(explanation: Explanation, class_name: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import text
 from app.photos.sample_answers import sample_answers
@@ -19,9 +20,6 @@ from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import TemplateError
 from gallop.names.templates import parse_templates
-
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
 
 _MOST_CLASSES = 200
 _CHIPS, _LIST = "class name chips", ExploreState.names.key

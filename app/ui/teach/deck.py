@@ -196,7 +196,7 @@ def _card(session: Session, card: Card) -> None:
         st.caption(counts if card.enabled else f":material/visibility_off: Turned off. {counts}", width="content")
         if shown:
             label, key = "Look through", f"look {card.id}"
-            st.button(label, key=key, type="tertiary", on_click=_open, args=(session, card.id))
+            st.button(label, key=key, type="tertiary", on_click=_open, args=(card.id,))
     with st.container(horizontal=True, vertical_alignment="top"):
         with st.container(width=_UPLOADER):
             key, take = f"shots {card.id}", _taking(session, card, "shots")
@@ -243,7 +243,7 @@ def _changes(session: Session, card: Card) -> None:
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 
-def _open(session: Session, card_id: int) -> None:
+def _open(card_id: int) -> None:
     st.session_state["looked through"] = card_id
 
 
@@ -253,16 +253,12 @@ def dialogs(session: Session) -> None:
     if card is None:
         return
 
-    @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_close)
+    @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=partial(_open, 0))
     def look() -> None:
         if (now := session.photos.deck.get(card.id)) is not None:
             _gallery(session, now)
 
     look()
-
-
-def _close() -> None:
-    st.session_state["looked through"] = 0
 
 
 def _gallery(session: Session, card: Card) -> None:
@@ -300,8 +296,7 @@ def next_photo(session: Session) -> None:
     st.subheader(
         "Label next",
         anchor=False,
-        help="Of the photos to try that have no label. Two rules take turns: the one that it can least decide between "
-        "two classes, and the one least like any photo that has a label.",
+        help="Of the photos to try that have no label, the one that it can least decide between two classes.",
     )
     first = candidates[0]
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streamlit as st
 
 from app import charts, text
 from app.jobs import Snapshot, State
 from app.photos import shelf
+from app.photos.archives import CardPlace, Member
 from app.runs import run as of
-from app.teaching.cards import Card
 from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
@@ -22,9 +22,10 @@ from app.ui.widgets.remembered import one_of
 from app.views import compare
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session, Where
-from gallop import Photo
+from gallop.data.project import MOST_PHOTOS
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
+from gallop.names.class_names import SOMETHING_ELSE
 
 # A line costs nothing; charts and a map slow down the training that they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
@@ -64,9 +65,22 @@ def train_button(session: Session) -> None:
     stale = session.training.stale()
     if problem and session.photos.deck.cards:
         st.caption(text.markdown(problem))
+        if len(shots := session.photos.shots()) == 1 and all(shots.values()):
+            how: Any = {"key": "something else", "on_click": _add_something_else, "args": (session,)}
+            st.button("Tell it from something else", help="Adds a card with the sample's photos.", **how)
     elif stale and not busy:
         st.caption(f"Changed since training: {text.markdown(text.joined(stale))}.")
         _learn_at_once(session)
+
+
+def _add_something_else(session: Session) -> None:
+    from gallop.features.ordinary import ordinary_photos
+
+    ((name, photos),) = session.photos.shots().items()
+    paths = ordinary_photos(name, photos, backbone(session.training.backbone_name), session.photos.features())
+    members = [Member(CardPlace(SOMETHING_ELSE, False, path.name), path) for path in paths[:MOST_PHOTOS]]
+    with session.telling(Where.CARDS):
+        session.photos.deck.add_photos(members)
 
 
 def _learn_at_once(session: Session) -> None:
@@ -115,7 +129,9 @@ def _draw_again(session: Session) -> NoReturn:
 
 def _watched(session: Session) -> None:
     photos = {
-        f"{card.id} {photo.sha256}": (card.name, photo) for card in session.photos.deck.cards for photo in _all(card)
+        f"{card.id} {photo.sha256}": (card.name, photo)
+        for card in session.photos.deck.cards
+        for photo in card.tests + card.shots
     }
     if not photos:
         return
@@ -127,10 +143,6 @@ def _watched(session: Session) -> None:
         lambda key: f"{photos[key][0]}: {photos[key][1].name}",
     )
     session.training.watch.photo = photos[chosen][1]
-
-
-def _all(card: Card) -> tuple[Photo, ...]:
-    return (*card.tests, *card.shots)
 
 
 def _running(session: Session) -> None:
@@ -290,7 +302,7 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
     explanation = sight.explanation
     # None, and no hash, once it is on no card.
-    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in _all(card))
+    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in card.all)
     of_class, photo = next((pair for pair in photos if pair[1].image is explanation.image), (None, None))
     name = of_class if of_class is not None and of_class in explanation.class_names else explanation.label
     subjects = [Subject(each.explanation, name) for each in sights]

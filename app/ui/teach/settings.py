@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import text
 from app.teaching.tasks import check_photos
@@ -32,9 +33,6 @@ from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
-
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
 
 
 def choose(session: Session, heart: DeltaGenerator) -> None:

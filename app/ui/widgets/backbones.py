@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, called, downloading, to_download
@@ -17,9 +17,6 @@ from app.visitor.page_state import BackbonesState
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone, Licence
 from gallop.config import REGION_ADVICE, REGION_RULES
-
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
 
 _HELP = (
     "The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with --backbones "

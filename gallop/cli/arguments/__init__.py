@@ -36,6 +36,7 @@ examples:
   gallop data check oxford_pets data
   gallop backbones
   gallop curve photos
+  gallop sort pile --model model --out sorted
   gallop choose photos --backbone ViT-B-16/openai --minutes 10
   gallop bench photos-mini sets --out results --time 2h
   gallop serve model

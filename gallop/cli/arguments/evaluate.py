@@ -14,8 +14,9 @@ examples:
 MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures in the JSON are fractions:
 {accuracy, interval [low, high] (95%), accuracy_global, accuracy_local, calibration_error, n,
  per_class {name: accuracy}, tpr,
- ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]},
+ ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...], unlike_shots},
 and the accuracy of other branches, such as accuracy_head.
+unlike_shots is a sentence where the photos look as if they came from elsewhere than the shots, otherwise empty.
 FPR95 is the fraction of unknown photos that pass at the tightest threshold that accepts at least 95% of the known ones.
 fpr95_authors follows the paper's code: the loosest threshold that accepts the fraction nearest to 95%.
 SCORE, where larger means more of an outlier, is one of:"""

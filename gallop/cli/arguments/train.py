@@ -16,13 +16,15 @@ examples:
   gallop train project.zip --out model --shots 64 --allow-fewer --epochs 0    # only the head, as that page does
   gallop train photos --out model --shots 4 --seed 1     # fewer images, another random draw
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
+  gallop train mugs --out model --shots 8                # one class folder: is it a mug? yes, no or unsure
   gallop train photos --out model --resume               # continue an interrupted training
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
-JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, threshold_photos, threshold_keeps,
- temperature, skipped}. threshold_keeps is the 95% interval of the fraction of new known photos that the threshold
-accepts; threshold_photos is the number of photos it is estimated from."""
+JSON: {out, steps, seconds, loss, accuracy_train, accuracy_held_out, interval_held_out, threshold, threshold_note,
+threshold_photos, threshold_keeps, temperature, skipped}. accuracy_held_out is that of prompts which never saw the shot,
+null where none was held out; interval_held_out is its 95% interval. threshold_keeps is the 95% interval of the fraction
+of new known photos that the threshold accepts; threshold_photos is the number of photos it is estimated from."""
 
 
 def add_train(commands: Commands) -> None:

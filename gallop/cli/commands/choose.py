@@ -10,7 +10,7 @@ from typing import Any
 
 from gallop import draw_shots, load_backbone
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images
+from gallop.cli.inputs import DEFAULT_BACKBONE, images_with_warnings
 from gallop.config import TrainConfig, method_preset, train_preset
 from gallop.features.encoding import open_cache
 from gallop.training.choose import (
@@ -28,10 +28,7 @@ from gallop.training.choose import (
 def run(options: Namespace, console: Console) -> int:
     """Search within the time, and write what was tried and the command to train with the best."""
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
-    console.progress(f"reading {options.data}")
-    everything = labelled_images(options.data, split="train")
-    for path, reason in everything.skipped:
-        console.warn(f"{path} is left out: {reason}")
+    everything = images_with_warnings(options.data, console, split="train")
     shots = replace(
         draw_shots(everything, options.shots, seed=options.seed, allow_fewer=options.allow_fewer), skipped=()
     )

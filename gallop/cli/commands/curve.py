@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gallop import draw_shots, load_backbone
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import DEFAULT_BACKBONE, check_output, labelled_images
+from gallop.cli.inputs import DEFAULT_BACKBONE, check_output, images_with_warnings
 from gallop.config import method_preset, train_preset
 from gallop.errors import CommandError
 from gallop.evaluation.curve import Curve, curve_steps
@@ -26,10 +26,7 @@ def run(options: Namespace, console: Console) -> int:
             raise CommandError(f"--plot {picture} must end in .png, .svg or .pdf.")
         check_output(picture, "--plot")
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
-    console.progress(f"reading {options.data}")
-    everything = labelled_images(options.data, split="train")
-    for path, reason in everything.skipped:
-        console.warn(f"{path} is left out: {reason}")
+    everything = images_with_warnings(options.data, console, split="train")
     shots = replace(draw_shots(everything, options.shots, seed=options.seed, allow_fewer=True), skipped=())
     method = method_preset("backbone", backbone.preset)
     config = train_preset("backbone", backbone.preset, shots=options.shots, seed=options.seed)

@@ -23,6 +23,7 @@ from gallop.evaluation.scored_answers import GLOBAL, LOCAL, ScoredAnswers
 from gallop.features.contents import EncodedContents
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, default_cache_folder, encode_centres
 from gallop.images import list_images
+from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.wording import listed
 
@@ -54,6 +55,9 @@ def run(options: Namespace, console: Console) -> int:
             raise CommandError(f"{folder} (OOD group {name}) contains no readable images.")
         outliers[name] = photos.answers(classifier, readable, hashes, name)
     result = Evaluation(tuple(number), truth, answers, outliers).figures() | {"skipped": photos.skipped}
+    result["unlike_shots"] = classifier.calibration_.unlike(answers.ood[VERDICT], known=True)
+    if result["unlike_shots"]:
+        console.warn(result["unlike_shots"])
     console.result(result, lambda: _table(result))
     return 2 if photos.skipped else 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import check_output, test_images, trained_model
+from gallop.cli.inputs import check_output, images_with_warnings, trained_model
 from gallop.errors import CommandError
 from gallop.evaluation.evidence import Evidence, EvidenceEvent, evidence_steps
 from gallop.evaluation.what_if import WhatIf, what_if
@@ -23,7 +23,7 @@ def run(options: Namespace, console: Console) -> int:
         raise CommandError(f"--out {out} must end in .html: only HTML pages can be written.")
     check_output(out, "--out")
     classifier = trained_model(options.model, options)
-    data = test_images(options.data, console)
+    data = images_with_warnings(options.data, console)
     found: Evidence = _last(evidence_steps(classifier, data), console)
     asked: list[WhatIf] = [
         _last(what_if(classifier, found, each.class_name, i, fill=options.fill), console, f" {each.class_name} {i + 1}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from gallop import GalLoPClassifier, load_image
 from gallop.cli.console import Console
-from gallop.cli.inputs import check_output, test_images, trained_model, zero_shot_classifier
+from gallop.cli.inputs import check_output, images_with_warnings, trained_model, zero_shot_classifier
 from gallop.errors import CommandError
 from gallop.export.formats import FORMATS, ExportFormat, ModelToExport, PhotoToExport
 from gallop.export.web import TAUGHT_NAMES
@@ -98,4 +98,4 @@ def _subject(
 def _accuracy(classifier: GalLoPClassifier, test: str, console: Console) -> str:
     from gallop.documents.model_card import accuracy_in_words  # with jinja2
 
-    return accuracy_in_words(classifier.evaluate(test_images(test, console)).accuracy, "test photos")
+    return accuracy_in_words(classifier.evaluate(images_with_warnings(test, console)).accuracy, "test photos")

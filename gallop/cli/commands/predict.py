@@ -18,7 +18,9 @@ from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
 from gallop.model.scores import VERDICT
-from gallop.predictions.rows import answers_csv
+from gallop.names.class_names import SOMETHING_ELSE, one_class
+from gallop.predictions.next_to_label import next_to_label
+from gallop.predictions.rows import answers_csv, label_studio_tasks
 from gallop.predictions.together import answered_together
 from gallop.runtime.writing import write_file
 from gallop.wording import answer_in_words
@@ -27,8 +29,8 @@ from gallop.wording import answer_in_words
 def run(options: Namespace, console: Console) -> int:
     """Classify every image that can be read, and report the others."""
     _check(options)
-    tables = options.out is not None
-    extras = options.extras if tables else ["probabilities", *["embedding"] * options.together, *options.extras]
+    tables, at_once = options.out is not None, options.together or bool(options.next)
+    extras = options.extras if tables else ["probabilities", *["embedding"] * at_once, *options.extras]
     worker = PhotoScorer(
         model_or_classes(options),
         extras=Extras(**dict.fromkeys(extras, True)),
@@ -44,7 +46,7 @@ def run(options: Namespace, console: Console) -> int:
                 rows.append(_row(columns, i, classes, options.extras))
                 if "error" in rows[-1]:
                     console.warn(f"No answer for {rows[-1]['image']}: {rows[-1]['error']}")
-                elif options.together:
+                elif at_once:
                     features.append(columns["embedding"][i])
             console.progress("predicting", len(rows))
         console.progress("predicting", len(rows), len(rows))
@@ -57,19 +59,28 @@ def run(options: Namespace, console: Console) -> int:
     if options.together and features:
         _count_votes([row for row in rows if "error" not in row], features, classes)
         console.warn("Answered together: the photos most like each photo voted on its answer.")
-    doubt = worker.classifier.calibration_.doubt
-    if doubt:
-        console.warn(doubt)
+    if options.next and features:
+        _rank_next([row for row in rows if "error" not in row], features, options.next)
+    calibration = worker.classifier.calibration_
+    doubt, scores = calibration.doubt, [row["ood_score"] for row in rows if "error" not in row]
+    for warning in filter(None, (doubt, calibration.unlike(scores))):
+        console.warn(warning)
     if options.csv is not None:
         write_file(Path(options.csv), answers_csv(rows, classes))
-    console.result(rows, lambda: _table(rows, doubt))
+    if options.format:
+        Console(as_json=True).result(label_studio_tasks(rows), list)
+    else:
+        console.result(rows, lambda: _table(rows, doubt))
     return 2 if any("error" in row for row in rows) else 0
 
 
 def _check(options: Namespace) -> None:
     if options.out is not None:
-        if options.together:
-            raise CommandError("--together needs all answers at once, so it cannot write tables: leave out --out.")
+        if options.format:
+            raise CommandError("--format is of what is written to standard output: leave out --out.")
+        if options.together or options.next:
+            option = "--together" if options.together else "--next"
+            raise CommandError(f"{option} needs all answers at once, so it cannot write tables: leave out --out.")
         if len(options.images) != 1 or options.csv is not None:
             raise CommandError(
                 "With --out, pass one source (a folder, a list, a table or archives) and leave out --csv."
@@ -134,6 +145,8 @@ def _row(columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]
         "ood_score": columns[VERDICT][i],
         "is_ood": columns["is_ood"][i],
     }
+    if one_class(classes) is not None:
+        row["answer"] = "unsure" if row["is_ood"] else "no" if row["label"] == SOMETHING_ELSE else "yes"
     more = {extra: columns[extra][i] for extra in extras if extra not in row}
     return row | {extra: value.tolist() if extra == "embedding" else value for extra, value in more.items()}
 
@@ -153,12 +166,21 @@ def _count_votes(rows: Sequence[dict[str, Any]], features: Sequence[Any], classe
         ]
 
 
+def _rank_next(rows: Sequence[dict[str, Any]], features: Sequence[Any], count: int) -> None:
+    """Add to the photos whose labels would teach most which of them is first, second, ..., and None to the others."""
+    asked = next_to_label([list(row["probabilities"].values()) for row in rows], features, count)
+    rank = {each.photo: place for place, each in enumerate(asked, 1)}
+    for i, row in enumerate(rows):
+        row["next"] = rank.get(i)
+
+
 def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
     rows = [["image", "answer", "probability", "OOD score"]]
     for answer in answers:
         if "error" in answer:
             rows.append([answer["image"], "not read", "-", "-"])
         else:
-            words = answer_in_words(answer["label"], answer["is_ood"], doubt)
+            words = answer.get("answer") or answer_in_words(answer["label"], answer["is_ood"], doubt)
             rows.append([answer["image"], words, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
-    return columns(rows)
+    ranked = sorted((answer["next"], answer["image"]) for answer in answers if answer.get("next"))
+    return [*columns(rows), *["Label next:"] * bool(ranked), *(f"  {image}" for _, image in ranked)]

@@ -6,14 +6,14 @@ from argparse import Namespace
 
 from gallop.checkpoints.hub import HubAddress
 from gallop.cli.console import Console
-from gallop.cli.inputs import test_images, trained_model
+from gallop.cli.inputs import images_with_warnings, trained_model
 
 
 def run(options: Namespace, console: Console) -> int:
     """Load the model, test it if ``--test`` is given, upload it, and show where it is."""
     address = HubAddress.read(options.repository, options.revision)  # refused before a model is loaded
     classifier = trained_model(options.model, options)
-    test = None if options.test is None else test_images(options.test, console)
+    test = None if options.test is None else images_with_warnings(options.test, console)
     console.progress(f"uploading {address}")
     commit = classifier.push_to_hub(
         address.repository,

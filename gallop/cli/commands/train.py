@@ -24,6 +24,7 @@ from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.health import data_in_words
 from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
+from gallop.names.class_names import SOMETHING_ELSE, one_class
 from gallop.runtime.writing import locked
 from gallop.training.learn import EncodeEvent
 from gallop.training.loop import TRAINING, drop_training
@@ -49,7 +50,7 @@ def run(options: Namespace, console: Console) -> int:
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
     started = time.monotonic()
     with _work_folder(out, overwrite=options.overwrite):
-        for event in classifier.fit_steps(shots, work=out / WORK):
+        for event in classifier.fit_steps(shots, work=out / WORK, class_names=_one_class(shots, console)):
             console.progress(event.stage, event.done, event.total, event.note)
             if isinstance(event, EncodeEvent) and event.encoded and (words := data_in_words(*event.encoded)):
                 console.note(words)
@@ -78,6 +79,16 @@ def _shots(options: Namespace, seed: int, console: Console) -> tuple[LabelledPho
     _warn_of_leaks(options.data, shots, console)
     skipped = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
     return replace(shots, skipped=()), skipped  # so that fitting does not warn of them again
+
+
+def _one_class(shots: LabelledPhotos, console: Console) -> tuple[str, ...] | None:
+    """Return the class list of a model of one class, with a note of what it is told from; None for other classes."""
+    alone = len(shots.class_names) == 1
+    names = (*shots.class_names, SOMETHING_ELSE) if alone else shots.class_names
+    if one_class(names) is None:
+        return None
+    console.note(f"One class: the sample's photos are learned as {SOMETHING_ELSE!r}, apart from those like the class.")
+    return names
 
 
 def _check_out(out: Path, options: Namespace) -> None:
@@ -178,13 +189,15 @@ def _work_folder(out: Path, *, overwrite: bool) -> Iterator[None]:
 
 def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, Any]:
     last = [step for step in classifier.history_ if step.epoch == training.epochs - 1]  # none where no prompt learned
-    calibration = classifier.calibration_
+    calibration, held_out = classifier.calibration_, classifier.evaluation
     return {
         "out": "",
         "steps": last[-1].step if last else 0,
         "seconds": 0.0,
         "loss": sum(step.loss for step in last) / len(last) if last else None,
         "accuracy_train": 0.0,
+        "accuracy_held_out": held_out and held_out.accuracy.value,
+        "interval_held_out": held_out and list(held_out.accuracy.interval),
         "threshold": calibration.threshold,
         "threshold_note": calibration.note,
         "threshold_photos": calibration.photos,
@@ -207,9 +220,14 @@ def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: Featur
 def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[str]:
     threshold = "none" if result["threshold"] is None else f"{result['threshold']:.4f}"
     loss = "" if result["loss"] is None else f"loss {result['loss']:.3f}, "
+    held_out = ""
+    if result["interval_held_out"]:
+        low, high = map(percentage, result["interval_held_out"])
+        held_out = f", on held-out shots {percentage(result['accuracy_held_out'])} ({low} to {high})"
     return [
-        f"Trained on {len(shots.class_names)} classes and {len(shots)} images in {result['seconds']:.1f} s "
+        f"Trained on {len(shots.class_names)} class{'es' * (len(shots.class_names) != 1)} and {len(shots)} images in "
+        f"{result['seconds']:.1f} s "
         f"({result['steps']} steps). The model is in {result['out']}.",
-        f"{loss}accuracy on the shots {percentage(result['accuracy_train'])}, OOD threshold {threshold}",
+        f"{loss}accuracy on the shots {percentage(result['accuracy_train'])}{held_out}, OOD threshold {threshold}",
         *([f"{promise[0].upper()}{promise[1:]}."] if promise else []),
     ]

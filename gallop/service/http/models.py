@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
 
 import torch
 
 from gallop.checkpoints.folder import read_checkpoint
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures, encode_pixels
+from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import explanation_of
-from gallop.predictions.predict import predictions_of
+from gallop.predictions.predict import Predictions, predictions_of
 from gallop.predictions.rows import answer_of
 from gallop.service.http.batching import PhotoQuestion
 from gallop.service.http.options import ServeOptions
@@ -40,6 +40,7 @@ class ServedModels:
             classifier = GalLoPClassifier.load(folder, backbone=same, device=options.device)
             classifier.model_.cached_text_features()
             self.classifiers[name] = classifier
+            metrics.watch(name, classifier.calibration_)
 
     def answer(self, questions: Sequence[PhotoQuestion]) -> None:
         """Answer each by its future, all photos of one backbone in one pass a look. Raises nothing."""
@@ -60,21 +61,25 @@ class ServedModels:
         for name in dict.fromkeys(question.model for question in questions):
             chosen = [i for i, question in enumerate(questions) if question.model == name]
             of_model = features if len(chosen) == len(questions) else features[torch.tensor(chosen)]
-            _answer_of_model(self.classifiers[name], of_model, [questions[i] for i in chosen])
-            self._metrics.photos.labels(name).inc(len(chosen))
+            answers = _answer_of_model(self.classifiers[name], of_model, [questions[i] for i in chosen])
+            self._metrics.answered(name, answers.ood[VERDICT].tolist())
 
 
-def _answer_of_model(classifier: GalLoPClassifier, features: ImageFeatures, questions: Sequence[PhotoQuestion]) -> None:
+def _answer_of_model(
+    classifier: GalLoPClassifier, features: ImageFeatures, questions: Sequence[PhotoQuestion]
+) -> Predictions:
+    """Answer each question by its future. Returns the answers."""
     model, calibration = classifier.model_, classifier.calibration_
     with torch.no_grad():
         similar = model.similarities(features, model.cached_text_features())
-    answers: Any = predictions_of(model, similar, calibration)
+    answers = predictions_of(model, similar, calibration)
     for i, question in enumerate(questions):
         if question.image is not None and question.crop is not None:
             one = similar.each(itemgetter(slice(i, i + 1)))
             question.answer.set_result(explanation_of(model, one, question.image, question.crop, calibration))
         else:
             question.answer.set_result(answer_of(answers, i, model.class_names))
+    return answers
 
 
 def _fail(questions: Sequence[PhotoQuestion], error: Exception) -> None:

@@ -9,12 +9,15 @@ import json
 import logging.config
 import time
 import traceback
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from gallop.errors import GallopError, sentence_of
+from gallop.model.calibration import Calibration
 from gallop.wording import one_line
 
 METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -23,6 +26,8 @@ _log = logging.getLogger("gallop.service.http")
 _log.addHandler(logging.NullHandler())  # before the service runs, the command line reports errors
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _PHOTOS = (1, 2, 4, 8, 16, 32, 64)
+_LAST = 500
+"""Photos of each model that are compared with its shots."""
 
 
 class Metrics:
@@ -41,10 +46,27 @@ class Metrics:
             **here,
         )
         self.photos = Counter("gallop_photos", "Photos answered.", ["model"], **here)
+        self._unlike = Gauge(
+            "gallop_unlike_shots",
+            f"1 where the last {_LAST} photos look unlike the shots: the limit does not hold for them.",
+            ["model"],
+            **here,
+        )
+        self._scores: dict[str, deque[float]] = {}
         self.batches = Histogram("gallop_batch_photos", "Photos in a batch.", buckets=_PHOTOS, **here)
         self.batch_seconds = Histogram("gallop_batch_seconds", "Seconds that a batch took.", buckets=_SECONDS, **here)
         self.waiting = Gauge("gallop_waiting_photos", "Photos that wait for an answer.", **here)
         self.bodies = Gauge("gallop_body_bytes", "Bytes of request bodies in memory.", **here)
+
+    def watch(self, model: str, calibration: Calibration) -> None:
+        """Compare the photos that a model is asked about with its shots, whenever the figures are read."""
+        scores = self._scores[model] = deque(maxlen=_LAST)
+        self._unlike.labels(model).set_function(lambda: bool(calibration.unlike(list(scores))))
+
+    def answered(self, model: str, scores: Sequence[float]) -> None:
+        """Count the photos that a model has answered, by their scores of the verdict."""
+        self.photos.labels(model).inc(len(scores))
+        self._scores[model].extend(scores)
 
     def batch(self, photos: int, seconds: float) -> None:
         self.batches.observe(photos)

@@ -194,7 +194,11 @@ class ActorPool:
 
         done, _ = ray.wait([*self._busy, *self._coming], timeout=None if self._busy else NO_WORKER_SECONDS)
         if not done:
-            warnings.warn(self._no_worker(), stacklevel=4)
+            gpu = f" and {self._size.gpu:g} of a GPU" if self._size.gpu else ""
+            warnings.warn(
+                f"No worker has started in {NO_WORKER_SECONDS:g} seconds: each needs a CPU core{gpu}. Still waiting.",
+                stacklevel=4,
+            )
         for ref in done:
             if ref in self._coming:
                 actor = self._coming.pop(ref)
@@ -220,10 +224,6 @@ class ActorPool:
             ray.wait(beside, num_returns=len(beside))
         rows: Table = self._result(actor.answer.remote(self._worker_ref, items), _lost(items))
         return rows
-
-    def _no_worker(self) -> str:
-        gpu = f" and {self._size.gpu:g} of a GPU" if self._size.gpu else ""
-        return f"No worker has started in {NO_WORKER_SECONDS:g} seconds: each needs a CPU core{gpu}. Still waiting."
 
     @staticmethod
     def _result(ref: Any, otherwise: str) -> Any:

@@ -1,0 +1,138 @@
+"""Photos into folders by class: names that any system takes, nothing outside the folder, nothing overwritten.
+
+What goes where is written down, complete, before the first file is copied or moved. So a call that was killed is
+finished by the next one, and moves can be undone, by a call that may be killed as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gallop.errors import DataError
+from gallop.images.formats import printable_name
+from gallop.runtime.reading import parse_json, read_bytes, read_text
+from gallop.runtime.writing import clear_drafts, make_folder, write_file, write_quickly
+
+MOST_BYTES = 2**32  # of a photo, and of what is remembered
+_FORBIDDEN = '<>:"/\\|?*'
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³")}
+
+
+def folder_names(class_names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Return a folder's name for each class: no separator, no leading dot, no name that Windows keeps for a device, all
+    different where capitals do not count.
+
+    Args:
+        taken: names of other files there.
+    """
+    folders, used = dict[str, str](), {name.casefold() for name in taken}
+    for name in class_names:
+        plain = "".join("_" if char in _FORBIDDEN or not char.isprintable() else char for char in name)[:60].strip(". ")
+        if not plain or plain.split(".")[0].rstrip().upper() in _DEVICES:
+            plain = f"_{plain}"
+        numbered = chain([plain], (f"{plain} {n}" for n in count(2)))
+        folders[name] = next(free for free in numbered if free.casefold() not in used)
+        used.add(folders[name].casefold())
+    return folders
+
+
+def stored(path: Path) -> dict[str, Any]:
+    """Return what a file of JSON remembers; empty where there is none.
+
+    Raises:
+        DataError: it is damaged, or another file.
+    """
+    try:
+        return dict(parse_json(read_text(path, MOST_BYTES))) if path.exists() else {}
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{printable_name(str(path))} is damaged, or was not written by gallop sort.") from error
+
+
+def place(photos: Path, out: Path, record: Path, targets: Mapping[str, str], *, move: bool) -> Iterator[str]:
+    """Copy or move photos into folders, and yield for each, also for those of earlier calls, why it was not done;
+    empty where it was.
+
+    Args:
+        photos: the folder that the keys of ``targets`` are paths below.
+        record: the file in which is written what goes where.
+        targets: by key, a folder's name in ``out``. A photo that was placed before stays where it is.
+
+    Raises:
+        DataError: the record is damaged, or leads out of the folders.
+        OSError: the record or a folder cannot be written.
+    """
+    placed = stored(record)
+    taken = set(placed.values())
+    for key in [key for key in targets if key not in placed]:
+        name = PurePosixPath(key)
+        names = chain([name.name], (f"{name.stem} ({n}){name.suffix}" for n in count(2)))
+        free = (path for each in names if (path := f"{targets[key]}/{each}") not in taken)
+        placed[key] = next(path for path in free if not os.path.lexists(out / path))
+        taken.add(placed[key])
+    write_file(record, json.dumps(placed).encode())
+    paths = _checked_paths(photos, out, placed)
+    for folder in {target.parent for _, target in paths}:
+        make_folder(folder)
+        clear_drafts(folder)
+    for source, target in paths:
+        yield _carry(source, target, move=move)
+
+
+def undo(photos: Path, out: Path, record: Path) -> Iterator[str]:
+    """Move photos back to where they were, and yield for each as ``place``; copies are removed, and empty folders.
+
+    Raises:
+        DataError, OSError: as ``place``.
+    """
+    paths = _checked_paths(photos, out, stored(record))
+    for source, target in paths:
+        make_folder(source.parent)
+        yield _carry(target, source, move=True)
+    write_file(record, b"{}")
+    for folder in {target.parent for _, target in paths}:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
+
+
+def _checked_paths(photos: Path, out: Path, placed: Mapping[str, str]) -> list[tuple[Path, Path]]:
+    """Return from where each photo goes to where. Raises DataError where a path or a link leads out of the folders."""
+    paths = [(photos / key, out / path) for key, path in placed.items()]
+    for source, target in paths:
+        within = Path(os.path.abspath(source)).is_relative_to(photos.absolute())
+        folder = os.path.join(os.path.realpath(out), target.parent.name)
+        if not within or os.path.realpath(target.parent) != folder:
+            raise DataError(f"{printable_name(str(source))} or {target.parent} leads out of the folders: remove it.")
+    return paths
+
+
+def _carry(source: Path, target: Path, *, move: bool) -> str:
+    """Copy or move a file, or finish that; return why it is not done, or nothing. A file that is there stays."""
+    try:
+        if not os.path.lexists(target):
+            if move and not source.is_symlink():
+                try:
+                    os.rename(source, target)
+                    return ""
+                except OSError as error:
+                    if error.errno != errno.EXDEV:  # to another disk: copied, then removed
+                        raise
+            (write_file if move else write_quickly)(target, read_bytes(source, MOST_BYTES))
+            shutil.copystat(source, target)
+        elif not os.path.lexists(source):
+            return ""
+        elif not filecmp.cmp(source, target, shallow=False):
+            return f"{target} is there already, and is another file; {source} stays where it is."
+        if move:
+            source.unlink()
+    except OSError as error:
+        return f"{source}: {error.strerror}"
+    return ""

@@ -1,0 +1,106 @@
+"""A pile that was scored: the line, the checks, and what is accepted.
+
+A check is the class that a person says, as text; empty for none of the classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gallop.errors import DataError
+from gallop.evaluation.promise import Promise, check_order, next_line, suggested_line
+
+
+class Pile:
+    """Photos with their scores, and a line.
+
+    Args:
+        table: the columns key, error, label, probability and is_ood, of all photos in one order.
+        state: what is remembered between calls: ``classes`` of the model, and ``doubt``, why its limit for "none of
+            these" is unreliable, or nothing; ``line``, the least probability of an accepted photo; ``moved``, as of
+            ``Promise``; ``strictest``, the smallest fraction that was to be promised of this line; and ``known``, by
+            key the checks that were made before the line was moved. What is missing is as at the beginning: the line is
+            where the model's probabilities suggest it.
+        wrong: what is to be promised.
+    """
+
+    def __init__(self, table: Mapping[str, list[Any]], state: Mapping[str, Any], wrong: float) -> None:
+        rows = list(zip(*(table[name] for name in ("key", "error", "label", "probability", "is_ood")), strict=True))
+        self.unread = {key: error for key, error, *_ in rows if error is not None}
+        self.labels = {key: label for key, error, label, *_ in rows if error is None}
+        self.keys, self.wrong, self.checks = list(self.labels), wrong, dict[str, str]()
+        begin: dict[str, Any] = {
+            "classes": [],
+            "doubt": "",
+            "line": np.inf,
+            "moved": 0,
+            "strictest": wrong,
+            "known": {},
+        }
+        self.state = begin | dict(state)
+        decides = not self.state["doubt"]  # where the limit is unreliable, nothing is decided by it
+        scores = [-np.inf if ood and decides else p for _, error, _, p, ood in rows if error is None]
+        self.scores = np.array(scores, np.float64)
+        some = self.scores[np.isfinite(self.scores)]
+        if "line" not in state and len(some):
+            self.state["line"] = suggested_line(some, some, wrong)
+        self.state["strictest"] = min(wrong, self.state["strictest"])
+        self._draw()
+
+    def _draw(self) -> None:
+        """Find the photos above the line that no check before it knows, in the order in which they are checked, and a
+        name that tells this line of this pile from others.
+        """
+        above = [self.keys[i] for i in np.flatnonzero(self.scores >= self.state["line"])]
+        unknown = [key for key in above if key not in self.state["known"]]
+        self.accepted = [unknown[i] for i in check_order(unknown)]
+        text = "\0".join([str(self.state["line"]), str(self.state["moved"]), *self.accepted])
+        self.name = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    def take(self, given: Mapping[str, Any]) -> bool:
+        """Take checks that the page wrote; False where they are of another line.
+
+        Raises:
+            DataError: they name what is no class.
+        """
+        checks, classes = given.get("checks"), ["", *self.state["classes"]]
+        if not isinstance(checks, dict) or not all(name in classes for name in checks.values()):
+            raise DataError("The checks are damaged, or name what is no class of this model: save them again.")
+        self.checks = checks if given.get("pile") == self.name else {}
+        return given.get("pile") == self.name
+
+    @property
+    def checked(self) -> list[str]:
+        """Return the photos that were checked, as far as they follow each other: only such are drawn at random."""
+        missing = (n for n, key in enumerate(self.accepted) if key not in self.checks)
+        return self.accepted[: next(missing, len(self.accepted))]
+
+    @property
+    def promise(self) -> Promise:
+        """Return what the checks allow to promise."""
+        right, count = sum(self.checks[key] == self.labels[key] for key in self.checked), len(self.checked)
+        return Promise(self.wrong, len(self.accepted), right, count - right, self.state["moved"])
+
+    @property
+    def next_line(self) -> float:
+        """Return the line to go on with, as ``gallop.evaluation.promise.next_line``."""
+        return next_line(self.scores[np.isfinite(self.scores)], self.state["line"], self.promise.kept)
+
+    def move(self, line: float) -> None:
+        """Move the line. It costs only where there were checks, and they have not earned the promise."""
+        given_up = bool(self.checks) and not replace(self.promise, wrong=self.state["strictest"]).kept
+        known = self.state["known"] | self.checks
+        self.state |= {"line": line, "moved": self.state["moved"] + given_up, "strictest": self.wrong, "known": known}
+        self.checks = {}
+        self._draw()
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """Return the class of each photo that is accepted, and of those that were checked what the checks say."""
+        answers = {key: self.labels[key] for key in self.accepted} | self.state["known"] | self.checks
+        return {key: name for key, name in answers.items() if name}

@@ -1,0 +1,206 @@
+"""``gallop sort``: a pile, a page to check on, checks, and folders."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gallop import GalLoPClassifier
+from gallop.evaluation.promise import Promise, checks_needed
+from gallop.runtime.writing import locked
+from gallop.service.sorting.pile import Pile
+from tests import tiny
+from tests.cli.test_cli import Outcome, call
+
+PHOTOS = 120
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, backbone: Path) -> Path:
+    """A model that knows nothing of two classes, without a limit for "none of these"."""
+    folder = tmp_path_factory.mktemp("model")
+    classifier = GalLoPClassifier(backbone=str(backbone), topk=(4,)).zero_shot(["red", "../green"])
+    with pytest.warns(UserWarning, match="cannot be loaded by its name"):
+        classifier.save(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """120 photos, of which one cannot be read."""
+    folder = tiny.write_folder(tmp_path / "photos", {"red": PHOTOS // 2, "green": PHOTOS // 2})
+    (folder / "green" / "7.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def sort(photos: Path, model: Path, out: Path, *more: object) -> Outcome:
+    return call("sort", photos, "--model", model, "--out", out, "--json", *more)
+
+
+def facts_of(out: Path) -> dict[str, Any]:
+    """What the page knows."""
+    text = (out / "check.html").read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="facts">(.*?)</script>', text, re.DOTALL)
+    return dict(json.loads(tiny.there(found)[1]))
+
+
+def checked(out: Path, number: int, wrong: dict[int, str] | None = None) -> dict[str, str]:
+    """Save checks of the page's first photos, right but for some that are said to be something else."""
+    facts = facts_of(out)
+    checks = {photo["key"]: photo["label"] for photo in facts["photos"][:number]}
+    checks |= {facts["photos"][i]["key"]: name for i, name in (wrong or {}).items()}
+    (out / "checks.json").write_text(json.dumps({"pile": facts["pile"], "checks": facts["earlier"] | checks}))
+    return checks
+
+
+def placed(out: Path) -> dict[str, bytes]:
+    """All photos in class folders."""
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in out.glob("*/*.png")}
+
+
+def test_checks_earn_a_promise_and_photos_are_copied(photos: Path, model: Path, out: Path) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    first = sort(photos, model, out, "--line", 0.1)
+    assert first.code == 2, "one photo cannot be read"
+    assert "1 photo cannot be read" in first.err
+    needed = int(checks_needed(0.05, PHOTOS - 1)[0])
+    wanted = {"photos": PHOTOS, "errors": 1, "accepted": PHOTOS - 1, "remaining": needed, "placed": 0}
+    assert wanted.items() <= first.json.items()
+    assert placed(out) == {}
+    facts = facts_of(out)
+    assert len({photo["key"] for photo in facts["photos"]}) == len(facts["photos"]) >= needed
+    assert all(photo["url"].startswith("data:image/jpeg;base64,") for photo in facts["photos"])
+    checked(out, needed - 1)
+    almost = sort(photos, model, out).json
+    assert (almost["remaining"], placed(out)) == (1, {})
+    assert len(facts_of(out)["earlier"]) == needed - 1
+    checked(out, 1)
+    after = sort(photos, model, out)
+    assert after.json["promise"] == Promise(0.05, PHOTOS - 1, needed).words
+    assert (after.json["remaining"], after.json["placed"]) == (0, PHOTOS - 1)
+    assert sorted(placed(out).values()) == sorted(data for data in before.values() if data)
+    assert {path.split("/")[0] for path in placed(out)} <= {"red", "_green"}
+    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
+    assert sort(photos, model, out).json == after.json
+
+
+def test_errors_cost_checks_and_go_where_the_checker_says(photos: Path, model: Path, out: Path) -> None:
+    sort(photos, model, out, "--line", 0.1)
+    label = facts_of(out)["photos"][0]["label"]
+    other = next(name for name in ("red", "../green") if name != label)
+    needed = checks_needed(0.05, PHOTOS - 1)
+    keys = list(checked(out, int(needed[0]), {0: other, 1: ""}))
+    told = sort(photos, model, out).json
+    assert (told["wrong"], told["remaining"]) == (2, int(needed[2] - needed[0]))
+    checked(out, told["remaining"])
+    assert sort(photos, model, out).json["remaining"] == 0
+    found = placed(out)
+    assert len(found) == PHOTOS - 2, "all but the one that shows none of these, and the one that cannot be read"
+    contents = {path.split("/")[0]: data for path, data in found.items() if data == (photos / keys[0]).read_bytes()}
+    assert list(contents) == [{"red": "red", "../green": "_green"}[other]]
+    assert str(photos / keys[1]) in (out / "rest.txt").read_text().splitlines()
+
+
+def test_a_line_that_is_moved_after_errors_is_another_promise(photos: Path, model: Path, out: Path) -> None:
+    sort(photos, model, out, "--line", 0.1)
+    free = sort(photos, model, out, "--line", 0.11).json
+    assert free["remaining"] == checks_needed(0.05, PHOTOS - 1)[0], "nothing was checked yet"
+    checked(out, 10, {3: ""})
+    moved = sort(photos, model, out, "--line", 0.12)
+    left = PHOTOS - 1 - 10
+    assert (moved.json["accepted"], moved.json["checked"]) == (left, 0)
+    assert moved.json["remaining"] == checks_needed(0.05, left, 1)[0]
+    again = sort(photos, model, out)
+    assert "has checks of another line, which are not used" in again.err
+    checked(out, moved.json["remaining"])
+    kept = sort(photos, model, out).json
+    assert (kept["remaining"], kept["placed"]) == (0, PHOTOS - 2)
+
+
+def test_a_promise_that_failed_is_not_forgotten_by_asking_for_less(photos: Path, model: Path, out: Path) -> None:
+    sort(photos, model, out, "--line", 0.1, "--promise", 1)
+    checked(out, int(checks_needed(0.05, PHOTOS - 1)[1]), {0: ""})
+    assert sort(photos, model, out, "--promise", 5).json["remaining"] == 0
+    left = sort(photos, model, out, "--promise", 1, "--line", 0.2).json["accepted"]
+    assert sort(photos, model, out, "--promise", 1).json["remaining"] == Promise(0.01, left, moved=1).remaining
+
+
+def test_only_checks_that_follow_each_other_count(photos: Path, model: Path, out: Path) -> None:
+    """Else one could leave out the photos that look wrong."""
+    sort(photos, model, out, "--line", 0.1)
+    checks = checked(out, 50)
+    del checks[list(checks)[7]]
+    (out / "checks.json").write_text(json.dumps({"pile": facts_of(out)["pile"], "checks": checks}))
+    assert sort(photos, model, out).json["checked"] == 7
+
+
+def test_without_a_promise_nothing_is_asked_and_nothing_promised(photos: Path, model: Path, out: Path) -> None:
+    told = sort(photos, model, out, "--promise", "none", "--line", 0.1).json
+    assert (told["placed"], told["promise"], told["page"]) == (PHOTOS - 1, "none", None)
+    assert len(placed(out)) == PHOTOS - 1
+
+
+def test_moves_are_undone(photos: Path, model: Path, out: Path) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    sort(photos, model, out, "--promise", "none", "--line", 0.1, "--move")
+    assert [path.name for path in photos.rglob("*.png")] == ["7.png"]
+    again = sort(photos, model, out, "--promise", "none", "--move")
+    assert again.json["placed"] == PHOTOS - 1, "photos that were moved are not missed"
+    assert sort(photos, model, out, "--undo").json == {"moved back": PHOTOS - 1, "failed": 0}
+    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
+    assert placed(out) == {}
+
+
+def test_a_limit_that_is_unreliable_decides_nothing(photos: Path, model: Path, out: Path) -> None:
+    """It is told, as everywhere, and "none of these" is no reason to leave a photo where it is."""
+    sort(photos, model, out, "--line", 0.1)
+    remembered = out / ".gallop" / "pile.json"
+    state = json.loads(remembered.read_text())
+    assert (state["doubt"], sort(photos, model, out).json["none_of_these"]) == ("", 0), "this model has no limit"
+    table = {"key": ["a", "b"], "error": [None] * 2, "label": ["red"] * 2, "probability": [0.9, 0.8]}
+    table |= {"is_ood": [True, False]}
+    assert Pile(table, state, 0.05).accepted == ["b"]
+    assert sorted(Pile(table, state | {"doubt": "unreliable"}, 0.05).accepted) == ["a", "b"]
+    remembered.write_text(json.dumps(state | {"doubt": "The limit is unreliable."}))
+    assert "warning: The limit is unreliable." in sort(photos, model, out).err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_two_calls_do_not_work_on_one_folder(photos: Path, model: Path, out: Path) -> None:
+    with locked(out / ".gallop" / "lock"):
+        assert "Another gallop sort is at work" in sort(photos, model, out).err
+
+
+def test_a_pile_that_is_too_small_is_told(model: Path, out: Path, tmp_path: Path) -> None:
+    photos = tiny.write_folder(tmp_path / "few", {"red": 8})
+    told = sort(photos, model, out, "--line", 0.1).json
+    assert told["promise"] == "8 photos are too few to promise that at most 5% are wrong: check them all."
+    checked(out, 8)
+    assert "all checked" in sort(photos, model, out).json["promise"]
+
+
+@pytest.mark.parametrize("checks", ["[1]", "{}", '{"checks": 3}', '{"pile": "x", "checks": {"a": "blue"}}'])
+def test_a_file_that_has_no_checks_is_refused(photos: Path, model: Path, out: Path, checks: str) -> None:
+    out.mkdir()
+    (out / "checks.json").write_text(checks)
+    outcome = sort(photos, model, out, "--line", 0.1)
+    assert (outcome.code, "damaged" in outcome.err) == (2, True)
+
+
+def test_what_cannot_be_sorted_is_refused(photos: Path, model: Path, out: Path, tmp_path: Path) -> None:
+    assert "lies in" in sort(photos, model, photos / "red" / "sorted").err
+    assert "is not a folder" in sort(photos / "nowhere", model, out).err
+    (tmp_path / "empty").mkdir()
+    assert "contains no photos" in sort(tmp_path / "empty", model, out).err
+    sort(photos, model, tmp_path / "other", "--line", 0.1)
+    assert "choose another --out" in sort(photos / "red", model, tmp_path / "other").err
