@@ -83,7 +83,7 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         "wrong": promise.errors,
         "remaining": promise.remaining,
         "promise": "none" if options.promise == "none" else promise.words,
-        "next_line": pile.next_line,
+        "next_line": pile.next_line if promise.kept or promise.errors else None,
         "placed": len(targets) if accepts else 0,
         "page": None if accepts else str(page),
     }
