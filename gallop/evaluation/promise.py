@@ -113,6 +113,8 @@ class Promise:
     @property
     def words(self) -> str:
         """Return as a sentence what is promised, how many checks are missing, or why it cannot be promised."""
+        if not self.pile:
+            return "No photo lies above the line, so there is nothing to check or to promise."
         percent, photos = f"{100 * self.wrong:.3g}%", counted(self.pile, "photo")
         found = f"{self.checked} checked, {self.errors or 'none'} wrong"
         if self.kept:

@@ -80,6 +80,7 @@ def test_checks_earn_a_promise_and_photos_are_copied(photos: Path, model: Path, 
     facts = facts_of(out)
     assert len({photo["key"] for photo in facts["photos"]}) == len(facts["photos"]) >= needed
     assert all(photo["url"].startswith("data:image/jpeg;base64,") for photo in facts["photos"])
+    assert first.json["next_line"] is None, "nothing was checked yet"
     checked(out, needed - 1)
     almost = sort(photos, model, out).json
     assert (almost["remaining"], placed(out)) == (1, {})

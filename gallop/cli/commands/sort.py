@@ -66,7 +66,7 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         goes = {key: folders[name] for key, name in targets.items()}
         placing = place(photos, out, memory / "placed.json", goes, move=options.move)
         _, failed = _follow(placing, "moving" if options.move else "copying", console)
-    else:
+    elif promise.pile:
         console.progress("writing the page")
         write_file(page, check_page(pile, photos).encode())
     if pile.state["doubt"]:
@@ -83,9 +83,9 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         "wrong": promise.errors,
         "remaining": promise.remaining,
         "promise": "none" if options.promise == "none" else promise.words,
-        "next_line": pile.next_line,
+        "next_line": pile.next_line if promise.kept or promise.errors else None,
         "placed": len(targets) if accepts else 0,
-        "page": None if accepts else str(page),
+        "page": None if accepts or not promise.pile else str(page),
     }
     console.result(result, lambda: _table(result))
     return 2 if pile.unread or failed else 0
