@@ -56,6 +56,7 @@ from gallop.errors import ConfigError, DataError
 from gallop.images.formats import printable_name
 from gallop.names.class_names import clean_names
 from gallop.runtime.reading import parse_json
+from gallop.service.sorting.folders import free_names
 from gallop.setting import settings_of
 from gallop.wording import listed
 
@@ -121,8 +122,6 @@ def run_fingerprint(facts: str, files: Files) -> str:
 
 
 _ABOUT = "A GalLoP Explorer project. Open it on the page Teach or Export."
-# Characters of a file's or a folder's name; the full name is in the manifest.
-_LONGEST = 60
 
 
 def project_file(project: Project) -> bytes:
@@ -162,21 +161,18 @@ def _tuned(topk: tuple[int, ...], photos: frozenset[str]) -> dict[str, Any]:
 
 
 def _cards(cards: tuple[Card, ...], files: dict[str, bytes]) -> Iterator[dict[str, Any]]:
-    folders: list[str] = []
-    for card in cards:
-        folders.append(free_file_name(card.name, folders))
+    for card, folder in zip(cards, free_names(card.name for card in cards), strict=True):
         shots, tests = (
-            list(_pile(f"{part}/{folders[-1]}", photos, files))
+            list(_pile(f"{part}/{folder}", photos, files))
             for part, photos in (("train", card.shots), ("test", card.tests))
         )
         yield {"name": card.name, "enabled": card.enabled, "shots": shots, "tests": tests}
 
 
 def _pile(folder: str, photos: tuple[Photo, ...], files: dict[str, bytes]) -> Iterator[dict[str, str]]:
-    names: list[str] = []
-    for photo in photos:
-        names.append(free_file_name(photo.name.rpartition(".")[0] or photo.name, names))
-        path = f"{folder}/{names[-1]}.webp"
+    names = free_names(photo.name.rpartition(".")[0] or photo.name for photo in photos)
+    for photo, name in zip(photos, names, strict=True):
+        path = f"{folder}/{name}.webp"
         files[path] = _picture(photo)
         yield {"file": path, "name": photo.name, "sha256": photo.sha256}
 
@@ -192,16 +188,6 @@ def _run(number: int, entry: ProjectRun, files: dict[str, bytes]) -> dict[str, s
     files.update(entry.files.as_folder(folder=folder))
     files[f"{folder}/{RUN_FACTS}"] = facts.encode()
     return {"folder": folder, "name": entry.run.name, "sha256": run_fingerprint(facts, entry.files)}
-
-
-def free_file_name(words: str, used: list[str]) -> str:
-    """Return a file name that every system allows and that is not used here yet, ignoring case."""
-    allowed = "".join(char if char.isalnum() or char in " -()" else "_" for char in words)[:_LONGEST].strip() or "_"
-    taken, number, free = {name.casefold() for name in used}, 1, allowed
-    while free.casefold() in taken:
-        number += 1
-        free = f"{allowed} ({number})"
-    return free
 
 
 def checked_run(facts: str, name: str, where: str) -> Run:

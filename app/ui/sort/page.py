@@ -28,7 +28,7 @@ with problems_shown():
         st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
     else:
         pile.offer_sorting(session)
-    if session.training.taught is not None and not session.photos.pile.order:
+    if session.training.taught is not None and not session.photos.pile.pile.keys:
         pile.add(session)
         pile.offer_example(session)
     elif session.training.taught is not None:

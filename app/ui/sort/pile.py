@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,11 +83,11 @@ def offer_sorting(session: Session) -> None:
     """Draw the button that sorts what waits, after a cancel, or all of the pile by a new model."""
     pile = session.photos.pile
     busy = session.page_jobs.running is not None or session.training.job is not None
-    if not busy and (pile.waiting or (pile.order and pile.now.version != sorting.version(session))):
+    if not busy and (pile.waiting or (pile.pile.keys and pile.now.version != sorting.version(session))):
         waits = f"To be sorted: {photos_counted(len(pile.waiting))}."
         st.info(waits if pile.waiting else "Sorted by an earlier model or limit.", icon=":material/info:")
         if st.button(
-            "Sort again" if pile.order else "Sort", key="sort again", type="primary", icon=":material/refresh:"
+            "Sort again" if pile.pile.keys else "Sort", key="sort again", type="primary", icon=":material/refresh:"
         ):
             _sort(session)
 
@@ -105,40 +104,39 @@ def shown(session: Session) -> None:
     _draw(key=_KEY, data=data, on_said_change=partial(_hear, pile))
     st.markdown(text.markdown(sorting.in_words(session)))
     with st.container(horizontal=True):
-        _save("Table (CSV)", partial(sorting.table, session), "sorted.csv", "text/csv")
-        _save("Class folders (zip)", partial(sorting.class_folders, session), "sorted.zip", "application/zip")
-        disabled = session.training.job is not None or not pile.sorted_out()
-        words, icon = "Teach with what was accepted", ":material/school:"
-        st.button(words, key="sort teach", icon=icon, disabled=disabled, on_click=_teach, args=(session,))
-        icon = ":material/delete_sweep:"
+        save = partial(st.download_button, on_click="ignore", icon=":material/download:")
+        save("Table (CSV)", partial(sorting.table, session), "sorted.csv", "text/csv")
+        save(
+            "Class folders (zip)",
+            partial(sorting.class_folders, session),
+            "sorted.zip",
+            "application/zip",
+            help="The photos are those kept here, at most 512 pixels large.",
+        )
+        st.button(
+            "Teach with what was accepted",
+            key="sort teach",
+            icon=":material/school:",
+            disabled=session.training.job is not None or not pile.pile.targets,
+            on_click=_teach,
+            args=(session,),
+        )
         st.button(
             "Remove the pile",
             key="sort remove",
             type="tertiary",
-            icon=icon,
-            on_click=_remove,
-            args=(session,),
+            icon=":material/delete_sweep:",
+            on_click=lambda: setattr(session.photos, "pile", PhotoPile()),
             disabled=session.page_jobs.running is not None,
         )
-    if Where.SORT in session.notices or not session.photos.pile.order:
+    if Where.SORT in session.notices or not session.photos.pile.pile.keys:
         st.rerun()  # what was clicked changes more of the page
-
-
-def _save(label: str, make: Callable[[], bytes], name: str, kind: str) -> None:
-    help_ = "The photos are those kept here, at most 512 pixels large." if name.endswith("zip") else None
-    icon = ":material/download:"
-    st.download_button(label, make, name, kind, key=name, on_click="ignore", icon=icon, help=help_)
 
 
 def _teach(session: Session) -> None:
     before, words = session.photos.deck.changes, sorting.teach(session)
-    taken = session.photos.deck.changes != before
-    session.tell(Where.SORT, words, "success" if taken else "info")
-    session.training.asked = taken
-
-
-def _remove(session: Session) -> None:
-    session.photos.pile = PhotoPile()
+    session.training.asked = session.photos.deck.changes != before
+    session.tell(Where.SORT, words, "success" if session.training.asked else "info")
 
 
 def _said() -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Pile {
     this.turn = Math.max(this.turn, data.heard);
     if (!this.acts.length) {
       this.labels = new Map(data.labels);
-      for (const name of ["accepted", "candidates", "level", "levels", "undo", "kept"]) this[name] = data[name];
+      for (const name of ["accepted", "level", "levels", "undo", "kept"]) this[name] = data[name];
       [this.words, this.toCheck] = [data.promise, data.check];
     }
     this.paint();
@@ -128,6 +128,7 @@ class Pile {
 
   take({ names, photos }, version) {
     Object.assign(this, { names, photos, version, active: 0, anchor: 0, only: null, acts: [], wants: [[], []] });
+    this.candidates = photos.filter(([, found]) => found >= 0).length;
     for (const held of [this.small, this.large, this.selected]) held.clear();
     this.list.clear();
     const named = (name, value) => Object.assign(element("option", ""), { textContent: name, value });

@@ -17,7 +17,7 @@ from gallop.cli.inputs import trained_model
 from gallop.cli.many import require_many, tell_progress
 from gallop.errors import CommandError
 from gallop.runtime.writing import locked, write_file
-from gallop.service.sorting.folders import folder_names, place, stored, undo
+from gallop.service.sorting.folders import free_names, place, stored, undo
 from gallop.service.sorting.page import check_page
 from gallop.service.sorting.pile import Pile
 from gallop.service.tables.destination import open_destination
@@ -60,7 +60,8 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
     promise, page = pile.promise, out / "check.html"
     accepts, targets = promise.kept or options.promise == "none", pile.targets
     if accepts:
-        folders = folder_names(pile.state["classes"], _OURS)
+        classes = pile.state["classes"]
+        folders = dict(zip(classes, free_names(classes, _OURS), strict=True))
         rest = "".join(f"{photos / key}\n" for key in pile.keys if key not in targets)
         write_file(out / "rest.txt", rest.encode("utf-8", "surrogateescape"))
         goes = {key: folders[name] for key, name in targets.items()}

@@ -27,22 +27,22 @@ _FORBIDDEN = '<>:"/\\|?*'
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³")}
 
 
-def folder_names(class_names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """Return a folder's name for each class: no separator, no leading dot, no name that Windows keeps for a device, all
-    different where capitals do not count.
+def free_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Return for each name one that a folder or a file can have: no separator, no leading dot, nothing that Windows
+    keeps for a device, all different where capitals do not count.
 
     Args:
         taken: names of other files there.
     """
-    folders, used = dict[str, str](), {name.casefold() for name in taken}
-    for name in class_names:
+    free, used = list[str](), {name.casefold() for name in taken}
+    for name in names:
         plain = "".join("_" if char in _FORBIDDEN or not char.isprintable() else char for char in name)[:60].strip(". ")
         if not plain or plain.split(".")[0].rstrip().upper() in _DEVICES:
             plain = f"_{plain}"
         numbered = chain([plain], (f"{plain} {n}" for n in count(2)))
-        folders[name] = next(free for free in numbered if free.casefold() not in used)
-        used.add(folders[name].casefold())
-    return folders
+        free.append(next(each for each in numbered if each.casefold() not in used))
+        used.add(free[-1].casefold())
+    return free
 
 
 def stored(path: Path) -> dict[str, Any]:

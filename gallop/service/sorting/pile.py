@@ -1,6 +1,7 @@
 """A pile that was scored: the line, the checks, and what is accepted.
 
-A check is the class that a person says, as text; empty for none of the classes.
+A check is the class that a person says, as text; empty for none of the classes, and None where the answer is wrong and
+nobody has said yet what it is.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Pile:
         rows = list(zip(*(table[name] for name in ("key", "error", "label", "probability", "is_ood")), strict=True))
         self.unread = {key: error for key, error, *_ in rows if error is not None}
         self.labels = {key: label for key, error, label, *_ in rows if error is None}
-        self.keys, self.wrong, self.checks = list(self.labels), wrong, dict[str, str]()
+        self.keys, self.wrong, self.checks, self.begun = list(self.labels), wrong, dict[str, str | None](), False
         begin: dict[str, Any] = {
             "classes": [],
             "doubt": "",
@@ -50,9 +51,9 @@ class Pile:
         if "line" not in state and len(some):
             self.state["line"] = suggested_line(some, some, wrong)
         self.state["strictest"] = min(wrong, self.state["strictest"])
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Find the photos above the line that no check before it knows, in the order in which they are checked, and a
         name that tells this line of this pile from others.
         """
@@ -72,6 +73,7 @@ class Pile:
         if not isinstance(checks, dict) or not all(name in classes for name in checks.values()):
             raise DataError("The checks are damaged, or name what is no class of this model: save them again.")
         self.checks = checks if given.get("pile") == self.name else {}
+        self.begun = bool(self.checks)
         return given.get("pile") == self.name
 
     @property
@@ -93,14 +95,32 @@ class Pile:
 
     def move(self, line: float) -> None:
         """Move the line. It costs only where there were checks, and they have not earned the promise."""
-        given_up = bool(self.checks) and not replace(self.promise, wrong=self.state["strictest"]).kept
-        known = self.state["known"] | self.checks
-        self.state |= {"line": line, "moved": self.state["moved"] + given_up, "strictest": self.wrong, "known": known}
-        self.checks = {}
-        self._draw()
+        given_up = self.begun and not replace(self.promise, wrong=self.state["strictest"]).kept
+        moved, known = self.state["moved"] + given_up, self.said
+        self.state |= {"line": line, "moved": moved, "strictest": self.wrong, "known": known}
+        self.checks, self.begun = {}, False
+        self.draw()
+
+    def say(self, said: Mapping[str, str | None], *, drawn: bool) -> None:
+        """Take what a person says of photos: the next ones that were ``drawn``, or others of their own choice.
+
+        Until the first check the latter are no part of what is to be promised. Afterwards they stay a part of it, else
+        one would choose what the checks are a sample of, and each counts once those before it were checked.
+        """
+        self.begun |= drawn
+        if self.begun:
+            self.checks = {**self.checks, **said}
+        else:
+            self.state["known"] = {**self.state["known"], **said}
+            self.draw()
+
+    @property
+    def said(self) -> dict[str, str | None]:
+        """Return all that a person has said, at this line and before."""
+        return self.state["known"] | self.checks
 
     @property
     def targets(self) -> dict[str, str]:
         """Return the class of each photo that is accepted, and of those that were checked what the checks say."""
-        answers = {key: self.labels[key] for key in self.accepted} | self.state["known"] | self.checks
+        answers = {key: self.labels[key] for key in self.accepted} | self.said
         return {key: name for key, name in answers.items() if name}
