@@ -76,15 +76,22 @@ def _untaught(
 
 def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
     """Return a complete CoOp run on the same backbone, training photos and test photos, if there is one."""
-    alike = (run for run in runs if run.is_coop and same_backbone(run, of))
-    same = (run for run in alike if run.content == of.content and tests(run) == tests(of))
-    return next((run for run in same if not run.stopped_early), None)
+    complete = (run for run in runs if run.is_coop and not run.stopped_early and same_backbone(run, of))
+    return next((run for run in complete if run.content == of.content and tests(run) == tests(of)), None)
 
 
 def coop_settings(settings: Settings) -> Settings:
     """Return CoOp's settings: one global prompt, no local ones, no dropout, no later additions; all else as set."""
-    bare = replace(settings, head="none", global_projection=False, init=0.0, diversity=0.0)
-    return replace(bare, global_prompts=1, topk=(), dropout=0.0)
+    return replace(
+        settings,
+        head="none",
+        global_projection=False,
+        init=0.0,
+        diversity=0.0,
+        global_prompts=1,
+        topk=(),
+        dropout=0.0,
+    )
 
 
 def backbone_of_run(room: BackboneRoom, run: Run) -> str:
@@ -110,10 +117,8 @@ def series(session: Session, room: BackboneRoom, backbone_name: str, settings: S
     save, cards = ledger.save, (photos.shots(), photos.tests())
 
     def make(backbone: Backbone) -> Steps[None]:
-        features = photos.features()
-        return Steps(
-            in_series([partial(Teaching, backbone, features, *cards, each, Watch(), save) for each in settings])
-        )
+        teaching = partial(Teaching, backbone, photos.features(), *cards)
+        return Steps(in_series([partial(teaching, each, Watch(), save) for each in settings]))
 
     return OnBackbone(room, backbone_name, make)
 
@@ -227,6 +232,5 @@ def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Phot
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:
     """Return a run as a training's result, so that it can be used. Raises as ``classifier_of_run``."""
-    assert session.training.ledger is not None
     assert run.settings is not None
-    return opened(classifier_of(session.training.ledger.files(run.id), backbone), backbone, run.settings, run)
+    return opened(_classifier(session, backbone, run), backbone, run.settings, run)
