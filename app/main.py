@@ -179,7 +179,7 @@ app = st.App(
             RoomForFiles,
             path=base_path + streamlit_insides.UPLOADS,
             comes=resources.file_comes,
-            gone=resources.unread().has_gone,
+            gone=resources.shared.unread.has_gone,
         ),
         Middleware(
             ScriptsFromMemory,

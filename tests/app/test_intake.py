@@ -99,7 +99,7 @@ def test_a_file_that_its_page_removes_makes_room() -> None:
 
 def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "shared", resources.Shared())
-    files, size = resources.unread(), allowed() // 2 + 1
+    files, size = resources.shared.unread, allowed() // 2 + 1
     assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
     assert files.comes("2", "a.jpg", size, "me", "page", 0) != ""
     resources.forget_page("page")
