@@ -74,8 +74,9 @@ class UnreadFiles:
         """
         with self._lock:
             self._last[page] = self.clock()
-            others = (other for number, other in self._files.items() if number != file)
-            waiting = sum(other.size for other in others if other.browser == browser)
+            waiting = sum(
+                other.size for number, other in self._files.items() if number != file and other.browser == browser
+            )
             problem = no_room(name, size, held + waiting)
             if problem:
                 self._refused[file] = page, problem

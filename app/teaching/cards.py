@@ -18,10 +18,11 @@ from gallop import Photo
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE
 from gallop.errors import GallopError
 from gallop.names.class_names import clean_names
+from gallop.wording import counted
 
 
 def photos_counted(count: int) -> str:
-    return f"{count} photo{'' if count == 1 else 's'}"
+    return counted(count, "photo")
 
 
 def among_photos(name: str, *, tests: bool) -> str:
@@ -43,12 +44,11 @@ def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
     Args:
         most: how many classes and photos there may be.
     """
-    count = f"{len(names)} class{'' if len(names) == 1 else 'es'}"
     return (
         f"{photos_counted(photos)} added. The limit here is {most[0]} classes and {most[1]} photos, so there was no "
-        f"room for {count}. To add one of these, delete a class that you do not need, then drop a zip that contains "
-        "only the new class's folder. The command gallop train trains on any number of classes. Not added: "
-        f"{', '.join(names)}."
+        f"room for {len(names)} class{'' if len(names) == 1 else 'es'}. To add one of these, delete a class that you "
+        "do not need, then drop a zip that contains only the new class's folder. The command gallop train trains on "
+        f"any number of classes. Not added: {', '.join(names)}."
     )
 
 
@@ -144,8 +144,8 @@ class Deck:
 
     def enable(self, enabled: bool, *card_ids: int) -> None:
         turned = [card.name for card in self.cards if card.id in card_ids and card.enabled != enabled]
-        cards = (replace(card, enabled=enabled) if card.id in card_ids else card for card in self.cards)
-        self._change(f"turned {joined(turned)} {'on' if enabled else 'off'}" if turned else "", tuple(cards))
+        cards = tuple(replace(card, enabled=enabled) if card.id in card_ids else card for card in self.cards)
+        self._change(f"turned {joined(turned)} {'on' if enabled else 'off'}" if turned else "", cards)
 
     def delete(self, *card_ids: int) -> None:
         gone = [card.name for card in self.cards if card.id in card_ids]
@@ -203,8 +203,7 @@ class Deck:
             if where == (card, pile):
                 raise CardProblem(f"{photo.name} is already {among_photos(card.name, tests=pile == 'tests')}.")
             if where is not None:
-                other, there = where
-                self._put(other.without(there, picture))
+                self._put(where[0].without(where[1], picture))
             self._accept(self._card_of(name), pile, picture)
         except GallopError:
             self.cards = before
@@ -292,8 +291,7 @@ class Deck:
             flag = self._accept(self._card_of(place.class_name), pile, photo)
         except GallopError as error:
             self.cards = before  # no card for a class of which nothing was taken
-            named = str(error) if place.name in str(error) else f"{place.name}: {error}"
-            return Verdicts(refused=(named,))
+            return Verdicts(refused=(str(error) if place.name in str(error) else f"{place.name}: {error}",))
         return Verdicts((photo,), (), (flag,) if flag else ())
 
     def _no_place(self, name: str, card: Card | None, pile: Pile) -> str:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Literal
 
 from app import text
@@ -21,7 +22,18 @@ from app.library import Backbone
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import Shelf, allowed, no_room, small
 from app.projects import Project, ProjectRun
-from app.runs.run import Files, Run, classifier_of, file_name, files_of, of_taught, read_files, run_of_row, written
+from app.runs.run import (
+    ZERO_SHOT,
+    Files,
+    Run,
+    classifier_of,
+    file_name,
+    files_of,
+    of_taught,
+    read_files,
+    run_of_row,
+    written,
+)
 from app.runs.store import RunsProblem
 from app.teaching.cards import Card, left_out
 from app.teaching.tasks import drawn_shots, opened
@@ -32,6 +44,7 @@ from gallop import Photo
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, SHOT_SIDE
 from gallop.runtime.reading import read_text
 from gallop.sample import sample_folder, sample_photos
+from gallop.wording import counted
 
 
 @dataclass(frozen=True)
@@ -80,18 +93,11 @@ RUN_FILE = "run.json"
 _LARGEST = 2**20
 
 
-@dataclass(frozen=True)
-class _Row:
-    facts: str
-    id: int = 0
-    name: str = SAMPLE_RUN
-    made: float = 0.0
-
-
 @cache
 def sample_run() -> Run:
     """Return the run, without a number; its photos are those of the sample."""
-    run = run_of_row(_Row(read_text(sample_folder() / RUN_FILE, _LARGEST)))
+    facts = read_text(sample_folder() / RUN_FILE, _LARGEST)
+    run = run_of_row(SimpleNamespace(facts=facts, id=ZERO_SHOT, name=SAMPLE_RUN, made=0.0))
     assert run is not None  # it comes with the package, and a test reads it
     return run
 
@@ -114,17 +120,16 @@ def is_offered(session: Session) -> bool:
 
 def is_there(session: Session) -> bool:
     mine = sample_run().answers  # of every photo on its cards
-    cards = session.photos.deck.cards
-    return any(photo.sha256 in mine for card in cards for photo in card.all)
+    return any(photo.sha256 in mine for card in session.photos.deck.cards for photo in card.all)
 
 
 def put_in(session: Session) -> tuple[Photo, ...]:
     """Add the photos to cards and shelves, and the run to the others; return the photos of the cards."""
     photos = session.photos
-    on_cards = [photo for photo in sample_photos() if photo.class_name is not None]
     members = [
-        Member(CardPlace(photo.class_name or "", photo.part == "test", photo.path.name), photo.path)
-        for photo in on_cards
+        Member(CardPlace(photo.class_name, photo.part == "test", photo.path.name), photo.path)
+        for photo in sample_photos()
+        if photo.class_name is not None
     ]
     taken = photos.deck.add_photos(members).taken
     photos.unknown.add(photo.path for photo in sample_photos() if photo.part == "other")
@@ -158,8 +163,8 @@ def sample_opened(backbone: Backbone) -> Opened:
     run = sample_run()
     assert run.settings is not None
     taught = opened(classifier_of(sample_files(), backbone), backbone, run.settings, run)
-    learned = tuple(drawn_shots(_shots(), run.settings))
-    return Opened(replace(taught, learned=learned), SAMPLE_RUN, "sample", run.settings)
+    taught = replace(taught, learned=tuple(drawn_shots(_shots(), run.settings)))
+    return Opened(taught, SAMPLE_RUN, "sample", run.settings)
 
 
 def _shots() -> dict[str, list[Photo]]:
@@ -283,8 +288,9 @@ def add_to(session: Session, project: Project, name: str) -> str:
     verdicts = photos.deck.add_photos(_members(project.cards))
     for shelf, held in _shelves(session).items():
         verdicts += held.add(project.shelves.get(shelf, ()))
-    taken, most = f"{len(verdicts.taken)} photos.", (MOST_CARDS, MOST_ALTOGETHER)
-    taken = left_out(verdicts.left_out, len(verdicts.taken), most) if verdicts.left_out else taken
+    taken = f"{len(verdicts.taken)} photos."
+    if verdicts.left_out:
+        taken = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
     left = f" {len(verdicts.refused)} photos were already here or did not fit." if verdicts.refused else ""
     return f"Added {name}: {taken}{left}{_bring_runs(session, project)}"
 
@@ -297,9 +303,8 @@ def _members(cards: tuple[Card, ...]) -> Iterator[Member]:
 
 
 def _in_words(project: Project) -> str:
-    cards, runs = len(project.cards), len(project.runs)
-    counted = ((cards, "class", "classes"), (project.photos, "photo", "photos"), (runs, "run", "runs"))
-    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counted)
+    classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
+    return f"{classes}, {counted(project.photos, 'photo')}, {counted(len(project.runs), 'run')}"
 
 
 def _bring_runs(session: Session, project: Project) -> str:

@@ -98,8 +98,12 @@ class Snippet:
             }
             for number, cell in enumerate(self.cells, 1)
         ]
-        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        notebook = {"cells": [first, *code], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        notebook = {
+            "cells": [first, *code],
+            "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
         return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
@@ -167,8 +171,8 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: 
     ]
     if tests:
         cells.append(f"print('right on the test photos', classifier.score({_PHOTOS!r}))")
-    words = " ".join(_options(settings))
-    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}{used.option}\n"
+    options = " ".join(_options(settings))
+    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {options}{used.option}\n"
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
 
 
@@ -180,8 +184,7 @@ _CONFIGS = {"preset": TrainConfig, "method": MethodConfig}
 
 def _is_usual(settings: Settings, name: str) -> bool:
     """Return whether a setting has its default value, whatever the backbone."""
-    usual = (Settings(), preset(QUICK), preset(PAPER))
-    return all(getattr(settings, name) == getattr(each, name) for each in usual)
+    return all(getattr(settings, name) == getattr(usual, name) for usual in (Settings(), preset(QUICK), preset(PAPER)))
 
 
 def _arguments(settings: Settings) -> tuple[str, str]:

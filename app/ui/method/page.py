@@ -33,8 +33,8 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     state = session.explore.explainer_state(photo.sha256, look.grid).of(look)
     shown = explainer_data(look, state=state, photo=session_photo_url(session, look), asks=False)
     taught = session.training.taught if question.taught else None
-    origins = method.origins(backbone, classifier.model_.config, question, taught)
-    return steps_data(shown, look.image.size, look.crop, origins)
+    about = method.origins(backbone, classifier.model_.config, question, taught)
+    return steps_data(shown, look.image.size, look.crop, about)
 
 
 st.title("Method", anchor=False)

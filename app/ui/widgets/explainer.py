@@ -50,8 +50,8 @@ def explainer(
     when = "before covering" if edit is not None and edit.regions else "before teaching"
 
     def content(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        takes = 1 if before is None else 2
-        depends_on = None if all_sent(explanation, takes) else (state.class_name, state.against, state.topk)
+        complete = all_sent(explanation, 1 if before is None else 2)
+        depends_on = None if complete else (state.class_name, state.against, state.topk)
         return session().answers.picture(
             explanation,
             (
@@ -100,8 +100,7 @@ def _drawn(
             state = replace(state, region=session().explore.explainer_state(photo, extent.grid).region)
         session().explore = session().explore.with_explainer_state(state, photo, extent.grid)
 
-    state = session().explore.explainer_state(photo, extent.grid).of(extent)
-    state = _answered(KEY, state)
+    state = _answered(KEY, session().explore.explainer_state(photo, extent.grid).of(extent))
     name, data = content(state)
     holds = _reported("state").get("holds")
     there = isinstance(holds, list) and name in holds and _reported("lacks").get("id") != name
