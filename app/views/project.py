@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
@@ -35,7 +35,7 @@ from app.runs.run import (
     written,
 )
 from app.runs.store import RunsProblem
-from app.teaching.cards import Card, left_out
+from app.teaching.cards import Deck, left_out
 from app.teaching.tasks import drawn_shots, opened
 from app.teaching.training import Settings, Taught
 from app.views.explore_as_text import explore_as_json
@@ -180,8 +180,7 @@ def take_out(session: Session) -> Run | None:
     training, photos = session.training, session.photos
     photos.deck.clear_out(_contents(), "the sample project")
     for shelf in (photos.unknown, photos.shelf):
-        for digest in _contents() & set(shelf.photos):
-            del shelf.photos[digest]
+        shelf.photos = {digest: photo for digest, photo in shelf.photos.items() if digest not in _contents()}
     if training.taught is not None and training.taught.history == sample_run().history:
         training.forget(training.taught)
     if training.settings == sample_run().settings:  # chosen for the sample's photos alone
@@ -207,6 +206,7 @@ def project_of(session: Session) -> Project:
     """
     photos, training = session.photos, session.training
     runs, taught = _runs(session)
+    tuned = session.test.tuned  # the figures of a model whose k were chosen on test photos are optimistic
     return Project(
         photos.deck.cards,
         {name: tuple(shelf.photos.values()) for name, shelf in _shelves(session).items()},
@@ -216,14 +216,14 @@ def project_of(session: Session) -> Project:
         training.backbone_name,
         dict(training.settings_by_backbone),
         explore_as_json(session.explore),
-        _tuned(session),
+        None if tuned is None or tuned.of != training.version else (tuned.topk, tuned.photos),
     )
 
 
 def project_name(session: Session) -> str:
     """Return the file name of the visitor's project."""
-    cards = " ".join(text.shorten(card.name, 20) for card in session.photos.deck.cards)
-    return f"{file_name(f'project {cards}')}.zip"
+    names = [text.shorten(card.name, 20) for card in session.photos.deck.cards]
+    return f"{file_name(' '.join(['project', *names]))}.zip"
 
 
 def _shelves(session: Session) -> dict[str, Shelf]:
@@ -252,12 +252,6 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
     return [*saved, last], len(saved)
 
 
-def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
-    """Return the k that were chosen on test photos, for the current model: its figures are optimistic."""
-    tuned = session.test.tuned
-    return None if tuned is None or tuned.of != session.training.version else (tuned.topk, tuned.photos)
-
-
 def take_over(session: Session, project: Project, name: str) -> str:
     """Replace the session's contents with a project, and return what it contained; runs that are here stay.
 
@@ -276,7 +270,11 @@ def take_over(session: Session, project: Project, name: str) -> str:
     session.photos.make_room(allowed())
     session.photos.verdicts.clear()
     session.training.begin_anew(project.settings)
-    return f"Opened {name}: {_in_words(project)}.{_bring_runs(session, project)}"
+    classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
+    return (
+        f"Opened {name}: {classes}, {counted(project.photos, 'photo')}, {counted(len(project.runs), 'run')}."
+        f"{_bring_runs(session, project)}"
+    )
 
 
 def add_to(session: Session, project: Project, name: str) -> str:
@@ -285,7 +283,10 @@ def add_to(session: Session, project: Project, name: str) -> str:
     for card in project.cards:
         if photos.deck.find(card.name) is None and not (card.shots or card.tests):
             photos.deck.add(card.name)
-    verdicts = photos.deck.add_photos(_members(project.cards))
+    verdicts = photos.deck.add_photos(
+        Member(CardPlace(card.name, pile == "tests", photo.name), photo)
+        for card, pile, photo in Deck(project.cards).photos()
+    )
     for shelf, held in _shelves(session).items():
         verdicts += held.add(project.shelves.get(shelf, ()))
     taken = f"{len(verdicts.taken)} photos."
@@ -293,18 +294,6 @@ def add_to(session: Session, project: Project, name: str) -> str:
         taken = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
     left = f" {len(verdicts.refused)} photos were already here or did not fit." if verdicts.refused else ""
     return f"Added {name}: {taken}{left}{_bring_runs(session, project)}"
-
-
-def _members(cards: tuple[Card, ...]) -> Iterator[Member]:
-    for card in cards:
-        for pile in (card.shots, card.tests):
-            for photo in pile:
-                yield Member(CardPlace(card.name, pile is card.tests, photo.name), photo)
-
-
-def _in_words(project: Project) -> str:
-    classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
-    return f"{classes}, {counted(project.photos, 'photo')}, {counted(len(project.runs), 'run')}"
 
 
 def _bring_runs(session: Session, project: Project) -> str:

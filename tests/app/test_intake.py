@@ -161,7 +161,7 @@ def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
     mine, photos = VisitorPhotos(), squares(5)
     assert len(mine.deck.add_photos(cards_of(photos[:3])).taken) == 3
     card = mine.deck.cards[0]
-    mine.deck.take_away(card.id, "shots", card.shots[0])
+    mine.deck.remove(card.shots[0].sha256)
     assert mine.size == 1200, "an undo brings it back"
     assert (len(mine.deck.add_photos(cards_of(photos[3:4])).taken), mine.size) == (1, 1200)
 

@@ -110,7 +110,7 @@ def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
     at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
     session = session_of(at)
     card = session.photos.deck.in_use[0]
-    session.photos.deck.take_away(card.id, "shots", card.shots[0])
+    session.photos.deck.remove(card.shots[0].sha256)
     said = everything(unfolded(fine(at.run()), "votes"))
     assert "only while all its training photos are on the class cards on *Teach*" in said
     assert VOTE.findall(said) == []
