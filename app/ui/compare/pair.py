@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app import charts, text
-from app.library import Explanation
+from app.library import Diversity, Explanation
 from app.photos import shelf
 from app.runs import run as of
 from app.runs.run import Flip, Run
@@ -96,14 +98,6 @@ def compare_with_coop(session: Session) -> None:
 JOB = "dropout"
 _MOST_SHOWN = 4
 
-_HELP = (
-    "In each step of a training a random fraction of the global prompts is dropped for each photo, so that the prompts "
-    "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. Global "
-    "together: right by the mean of a run's global prompts alone; the figures above count local prompts and head too. "
-    "Best global: by the best single one, picked on these photos, so the figure is optimistic. Spread: the standard "
-    "deviation of the prompts' scores of the true class, averaged over the photos."
-)
-
 
 def what_dropout_changes(
     session: Session, pinned: tuple[Run, Run], saved_runs: Sequence[Run], photos: Mapping[str, Photo]
@@ -111,7 +105,12 @@ def what_dropout_changes(
     st.header(
         "What dropout changes",
         anchor=False,
-        help=_HELP,
+        help="In each step of a training a random fraction of the global prompts is dropped for each photo, so that "
+        "the prompts learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is "
+        "the same. Global together: right by the mean of a run's global prompts alone; the figures above count local "
+        "prompts and head too. Best global: by the best single one, picked on these photos, so the figure is "
+        "optimistic. Spread: the standard deviation of the prompts' scores of the true class, averaged over the "
+        "photos.",
     )
     job_outcome(session, JOB)
     shown = compare.dropout_runs(pinned, saved_runs)[:_MOST_SHOWN]
@@ -123,15 +122,17 @@ def what_dropout_changes(
         prompts = {run.id: _global_prompts(session, run, pairs) for run in shown}
         for run, column in zip(shown, st.columns(_MOST_SHOWN, gap="medium"), strict=False):
             with column:
-                _matrix(run, prompts[run.id])
-        lines = [_dropout_line(run, prompts[run.id], len(pairs)) for run in shown]
+                _matrix(run, *prompts[run.id])
+        lines = [_dropout_line(run, *prompts[run.id], len(pairs)) for run in shown]
         st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="dropout")
         if not pairs:
             st.caption("None of their test photos is here.")
     _train_other_dropouts(session, shown[0], saved_runs)
 
 
-def _global_prompts(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
+def _global_prompts(
+    session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]
+) -> tuple[NDArray[np.float32], Diversity]:
     """Use the run's backbone, for one run at a time: there may not be memory for all of them."""
     with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.global_prompts_of(session, backbone, run, pairs)
@@ -142,29 +143,29 @@ def _keeps(run: Run) -> str:
     return f"{run.settings.kept_prompts} of {run.settings.global_prompts}"
 
 
-def _matrix(run: Run, prompts: compare.GlobalPrompts) -> None:
-    names = [str(m) for m in range(1, len(prompts.says) + 1)]
+def _matrix(run: Run, says: NDArray[np.float32], diversity: Diversity) -> None:
+    names = [str(m) for m in range(1, len(says) + 1)]
     st.markdown(f"**{name(run)}** keeps {_keeps(run)}")
-    st.caption(f"{prompts.diversity.words}.")
-    i, j, value = pair(prompts.says)
+    st.caption(f"{diversity.words}.")
+    i, j, value = pair(says)
     chart(
-        charts.cosines(prompts.says, names),
+        charts.cosines(says, names),
         key=f"dropout {run.id}",
         alt=f"Cosines of the global prompts of {run.name}; the closest are {i + 1} and {j + 1}, {value:.3f}.",
     )
 
 
-def _dropout_line(run: Run, prompts: compare.GlobalPrompts, photos: int) -> dict[str, str]:
+def _dropout_line(run: Run, says: NDArray[np.float32], diversity: Diversity, photos: int) -> dict[str, str]:
     assert run.settings is not None
     line = {
         "run": run.name,
         "dropout": f"{run.settings.dropout:g}",
         "kept": _keeps(run),
-        "closest two": f"{pair(prompts.says)[2]:.3f}",
+        "closest two": f"{pair(says)[2]:.3f}",
     }
-    if prompts.diversity.answers is None:
+    if diversity.answers is None:
         return line
-    each = prompts.diversity.answers[0]
+    each = diversity.answers[0]
     return line | {
         "spread": f"{each.spread:.4f}",
         "disagree on": f"{each.disagree} of {photos}",
@@ -267,7 +268,10 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     here = [flip for flip in flips if flip.digest in photos]
     if here:
         small = here[:MOST_SMALL]
-        alt = "; ".join(f"{photos[flip.digest].name}: {_flip_in_words(flip)}" for flip in small)
+        alt = "; ".join(
+            f"{photos[flip.digest].name}: really {flip.a.truth}, A says {flip.a.label}, B says {flip.b.label}"
+            for flip in small
+        )
         image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
     says = st.column_config.TextColumn(help="The most probable class; the limit for none of these is not used.")
     st.dataframe(
@@ -281,10 +285,6 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
             f"{len(flips) - len(here)} of these {len(flips)} photos cannot be shown.",
             help="A run stores no photos, only its answers. Add the photos to the class cards on *Teach* to see them.",
         )
-
-
-def _flip_in_words(flip: Flip) -> str:
-    return f"really {flip.a.truth}, A says {flip.a.label}, B says {flip.b.label}"
 
 
 def _flipped_line(flip: Flip, photos: Mapping[str, Photo]) -> dict[str, str]:
