@@ -175,9 +175,6 @@ class Lease:
         self.give_back = finalize(self, room.take_back, place)  # a second call does nothing
 
 
-Load = Callable[[KnownBackbone, Options], "Backbone"]
-
-
 def load_known(known: KnownBackbone, options: Options) -> Backbone:
     """Load one under its public name, so that no path of this machine is shown. Uses no network.
 
@@ -210,7 +207,7 @@ class BackboneRoom:
     """
 
     options: Options = field(default_factory=Options)
-    load: Load = load_known
+    load: Callable[[KnownBackbone, Options], Backbone] = load_known
     listing: BackboneList = field(init=False)
     _places: dict[str, _Place] = field(default_factory=dict, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)

@@ -105,9 +105,8 @@ def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
     Most cosines are just below 1, so colours follow the logarithm of 1 - cosine: 0.9, 0.99 and 0.999 are equally far
     apart.
     """
-    colours = -np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME
     cells = go.Heatmap(
-        z=colours.tolist(),
+        z=(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME).tolist(),
         text=[[f"{value:.3f}" for value in row] for row in values.tolist()],
         x=list(names),
         y=list(names),
@@ -535,9 +534,8 @@ def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
     """Draw a row for each global prompt, a column for each photo of the step's batch; filled where it was kept."""
     columns = kept.prompts if kept else ()
     names = [text.plotly(name, 40) for name in (kept.photos if kept else ())]
-    rows = [[int(m in chosen) for chosen in columns] for m in range(total)]
     grid = go.Heatmap(
-        z=rows or None,
+        z=[[int(m in chosen) for chosen in columns] for m in range(total)] or None,
         y=list(range(1, total + 1)),
         customdata=[names] * total,
         zmin=0,

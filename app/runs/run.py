@@ -102,7 +102,7 @@ def of_taught(taught: Taught, name: str, made: float) -> Run:
         taught.names,
         taught.settings,
         backbone_name=taught.backbone_name,
-        fingerprint=taught.fingerprint,
+        fingerprint=taught.after.model_.backbone.fingerprint,
         **taught.course() | {"history": history},
     )
 
@@ -274,8 +274,13 @@ def changes(run: Run, runs: Iterable[Run]) -> Changes | None:
     if earlier is None or not fair(run, earlier):
         return None
     fixed, broken = only_right(run, earlier)
-    moved = tests(earlier) & (run.answers.keys() - tests(run))
-    return Changes(earlier, fixed, broken, len(fair(run, earlier)) - len(fixed) - len(broken), len(moved))
+    return Changes(
+        earlier,
+        fixed,
+        broken,
+        unchanged=len(fair(run, earlier)) - len(fixed) - len(broken),
+        moved=len(tests(earlier) & (run.answers.keys() - tests(run))),
+    )
 
 
 def change_in_words(run: Run, other: Run) -> str:
@@ -456,10 +461,6 @@ class Files:
 
     settings: str
     prompts: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.settings.encode()) + len(self.prompts)
 
     def as_folder(self, card: str = "", folder: str = _FOLDER) -> dict[str, bytes]:
         """Return the folder's files by path, for ``zipped``, with the model card if there is one."""

@@ -372,8 +372,8 @@ class Teaching:
 
     def _after_event(self, event: Any, after: GalLoPClassifier) -> Progress:
         if not event.metrics:  # an event without a training step
-            phase = "encoding" if event.stage.startswith("encoding") else "calibrating"
-            return self._progress(phase, event.done, event.total)
+            encoding = event.stage.startswith("encoding")
+            return self._progress("encoding" if encoding else "calibrating", event.done, event.total)
         if self._before is not None and not self._history:
             self._look(self._before, 0)  # its prompts are the initial ones: ``after`` has made the first step
         self._after, self._steps, self._of_steps = after, event.step, event.steps

@@ -125,12 +125,10 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
     if way == CUSTOM:
         return "You choose every setting."
     if way == PAPER:
-        usual = (
-            "" if known.preset == "default" else " Nothing was measured on this backbone, so these are the defaults."
-        )
+        usual = " Nothing was measured on this backbone, so these are the defaults."
         return (
             "The paper's settings: 50 rounds with one photo of each class, 100 with fewer than 8, else 200, each with "
-            "a new view of every photo. Takes many times as long." + usual
+            "a new view of every photo. Takes many times as long." + usual * (known.preset != "default")
         )
     if way == ACCURATE:
         return (
@@ -327,10 +325,6 @@ class Taught(Course):
         """The app's name for the backbone that it was trained on and answers with."""
         backbone = self.after.model_.backbone
         return called(backbone.name, backbone.region_kind)
-
-    @property
-    def fingerprint(self) -> str:
-        return self.after.model_.backbone.fingerprint
 
     @property
     def names(self) -> tuple[str, ...]:

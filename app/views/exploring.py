@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
@@ -102,8 +101,10 @@ def part_of(session: Session, photo: Photo, part: int) -> Photo:
     if not part:
         return photo
     (left, top), side = _corner(photo, part), min(photo.width, photo.height)
-    end = partial(load_image, photo.image.crop((left, top, left + side, top + side)), name=photo.name)
-    return session.answers.once(("part", photo.sha256, part), end)
+    return session.answers.once(
+        ("part", photo.sha256, part),
+        lambda: load_image(photo.image.crop((left, top, left + side, top + side)), name=photo.name),
+    )
 
 
 def in_whole(photo: Photo, part: int, explanation: Explanation) -> Explanation:

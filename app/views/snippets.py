@@ -107,8 +107,11 @@ class Snippet:
         return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
-        words = {"code.py": self.python, "code.sh": self.shell, "code.ipynb": self.notebook}
-        return {path: content.encode() for path, content in words.items()}
+        return {
+            "code.py": self.python.encode(),
+            "code.sh": self.shell.encode(),
+            "code.ipynb": self.notebook.encode(),
+        }
 
 
 def explain_snippet(
@@ -143,13 +146,12 @@ def explain_snippet(
         'print("outlier score", explanation.ood_score)',
         f"plot_explanation(explanation, {class_name!r}).savefig('why.png')",
     )
-    shell = "\n".join(
-        [
-            f"gallop predict {PHOTO_FILE} --model {MODEL} --json",
-            f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{option}",
-        ]
+    return Snippet(
+        "One photo, explained",
+        cells,
+        f"gallop predict {PHOTO_FILE} --model {MODEL} --json\n"
+        f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{option}\n",
     )
-    return Snippet("One photo, explained", cells, shell + "\n")
 
 
 def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: UsedBackbone = SHIPPED) -> Snippet:

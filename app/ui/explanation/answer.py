@@ -101,8 +101,13 @@ def show_answer(
         explanation: at the model's scales; so is ``before``, the same before teaching, or before regions were covered.
         note: the origin of the limit for none of these.
     """
-    edit = session.edit.on(photo.sha256, explanation.grid)
-    explainer(explanation, before, photo=photo.sha256, picture=session_photo_url(session, explanation), edit=edit)
+    explainer(
+        explanation,
+        before,
+        photo=photo.sha256,
+        picture=session_photo_url(session, explanation),
+        edit=session.edit.on(photo.sha256, explanation.grid),
+    )
     if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
     if len(explanation.class_names) == 1:
@@ -138,9 +143,8 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     unseen = bool(taught.on_tests.photos)
     score = taught.on_tests if unseen else taught.on_shots
     if score.before is not None and score.after is not None:
-        which = "test photos" if unseen else "training photos"
         right.metric(
-            f"Accuracy on {score.photos} {which}",
+            f"Accuracy on {score.photos} {'test' if unseen else 'training'} photos",
             f"{score.after:.0%}",
             text.gain(100 * (score.after - score.before), "zero-shot"),
             help=None if unseen else "The model has seen these photos. Use other photos to judge it.",

@@ -130,7 +130,9 @@ def adopt(session: Session, opened: Opened) -> None:
     else:
         show(session, taught)
     if opened.source == "file":
-        words = f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and Compare lists it."
-        session.tell(Where.MODELS, words)
+        session.tell(
+            Where.MODELS,
+            f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and Compare lists it.",
+        )
     elif opened.source == "run":
         session.tell(Where.RUNS, f"{name} is now in use. Explore answers with it, and Export saves it.")

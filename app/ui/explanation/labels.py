@@ -6,6 +6,7 @@ And for a test photo that is nearly the same picture as a training photo.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -112,14 +113,10 @@ def point_out_twins(session: Session) -> None:
     """Draw the two photos that are most alike; nothing before their features are computed."""
     if not session.training.has_encoded:
         return
-    try:
-        with holding(session.training.backbone_name) as backbone:
-            pairs = twins(session, backbone)
-    except BackboneLoading:
-        return
-    if pairs:
-        with st.container(border=True, key="twins"):
-            _two(session, pairs[0], len(pairs) - 1)
+    with suppress(BackboneLoading), holding(session.training.backbone_name) as backbone:
+        if pairs := twins(session, backbone):
+            with st.container(border=True, key="twins"):
+                _two(session, pairs[0], len(pairs) - 1)
 
 
 def _two(session: Session, pair: Twins, more: int) -> None:

@@ -130,26 +130,25 @@ def _show(curve: Deletion) -> None:
 def folded_numbers(question: Question, find: Find, cover: Callable[[Explanation], Explanation]) -> None:
     """Draw the table; ``cover`` covers regions as the explainer shows them."""
     with st.expander("All numbers in a table", icon=":material/table:", key="numbers", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        with problems_shown():
-            explanation = cover(find())
-            together(explanation, _explained(explanation))
-            numbers(explanation, alike=not question.taught and len(question.templates) == 1)
+        if fold.open:
+            with problems_shown():
+                explanation = cover(find())
+                together(explanation, explained_class(explanation, session().explore.class_name))
+                numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:
     with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        with problems_shown():
-            explanation = find()
-            if not explanation.topk and not explanation.branches:
-                st.caption("Without local prompts there is no map.")
-                return
-            classifier = session().answers.classifier(backbone(session().training.backbone_name), question)
-            faithful(session(), classifier, explanation, _explained(explanation), (photo.sha256, question))
-
-
-def _explained(explanation: Explanation) -> str:
-    return explained_class(explanation, session().explore.class_name)
+        if fold.open:
+            with problems_shown():
+                explanation = find()
+                if not explanation.topk and not explanation.branches:
+                    st.caption("Without local prompts there is no map.")
+                    return
+                faithful(
+                    session(),
+                    session().answers.classifier(backbone(session().training.backbone_name), question),
+                    explanation,
+                    explained_class(explanation, session().explore.class_name),
+                    (photo.sha256, question),
+                )

@@ -39,7 +39,11 @@ standing, typed = explained.empty(), question.names_by_hand()
 if photo is not None and session.explore.names is None and not session.explore.names_on(session.photos):
     with standing.container(), problems_shown():
         answer.unnamed(photo)
-        question.suggest(photo)
+        with (
+            st.spinner("Looking at the photo …", show_time=False),
+            resources.holding(session.training.backbone_name) as lent,
+        ):
+            exploring.suggest(session, lent, photo)
         standing.empty()
 with which_names:
     class_names = question.choose_names(typed)

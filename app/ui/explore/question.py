@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import text
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import Verdicts
-from app.ui.resources import holding, session
+from app.ui.resources import session
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
 from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget, value_in_browser
@@ -155,12 +155,6 @@ def _drawn(key: str) -> _Drawn:
 def _set(key: str, value: Any) -> None:
     _drawn(key).draw(value, st.session_state.get(key))
     set_widget(key, value)
-
-
-def suggest(photo: Photo) -> None:
-    """Give the visitor's photo names, which are its class names as long as none are typed."""
-    with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:
-        exploring.suggest(session(), backbone, photo)
 
 
 # As many as there are global prompts in zero-shot.

@@ -33,8 +33,8 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     state = session.explore.explainer_state(photo.sha256, look.grid).of(look)
     shown = explainer_data(look, state=state, photo=session_photo_url(session, look), asks=False)
     taught = session.training.taught if question.taught else None
-    about = method.origins(backbone, classifier.model_.config, question, taught)
-    return steps_data(shown, look.image.size, look.crop, about)
+    origins = method.origins(backbone, classifier.model_.config, question, taught)
+    return steps_data(shown, look.image.size, look.crop, origins)
 
 
 st.title("Method", anchor=False)
@@ -54,7 +54,8 @@ else:
     with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
-        steps(_explained(photo, question) if known is None else _beforehand(known, question))
+        data = _explained(photo, question) if known is None else _beforehand(known, question)
+        steps(key="steps", data=data)
 with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(

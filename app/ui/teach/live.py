@@ -166,7 +166,7 @@ def _running(session: Session) -> None:
 def _ended(session: Session) -> None:
     if session.training.outcome is not None:
         kind, sentence = session.training.outcome
-        {"error": st.error, "info": st.info, "success": st.success}[kind](text.markdown(sentence))
+        getattr(st, kind)(text.markdown(sentence))
     taught = session.training.taught
     if taught is None:
         return
@@ -257,8 +257,11 @@ def _pictures(
             help="Coloured: the prompts kept for each photo in this step. The others are dropped, so that the prompts "
             "learn to differ.",
         )
-        total = kept.total if kept else session.training.settings.global_prompts
-        chart(charts.kept_prompts(kept, total), key="kept prompts", alt=charts.kept_in_words(kept))
+        chart(
+            charts.kept_prompts(kept, kept.total if kept else session.training.settings.global_prompts),
+            key="kept prompts",
+            alt=charts.kept_in_words(kept),
+        )
     if busy or sights:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=not busy)
@@ -279,8 +282,8 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
     explanation = sight.explanation
     # None, and no hash, once it is on no card.
-    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in card.all)
-    of_class, photo = next((pair for pair in photos if pair[1].image is explanation.image), (None, None))
+    on_cards = ((card.name, photo) for card, _, photo in session.photos.deck.photos())
+    of_class, photo = next((pair for pair in on_cards if pair[1].image is explanation.image), (None, None))
     name = of_class if of_class is not None and of_class in explanation.class_names else explanation.label
     scale = scale_of([Subject(each.explanation, name).scores(0) for each in sights])  # one for all steps
     one_map(

@@ -18,12 +18,6 @@ from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone, Licence
 from gallop.config import REGION_ADVICE, REGION_RULES
 
-_HELP = (
-    "The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with --backbones "
-    "to offer more backbones, or with --allow-downloads to allow downloading some."
-)
-
-
 _REGIONS_HELP = (
     "How this backbone computes a region's feature. Each kind counts as a separate backbone, with separate runs "
     "and answers. " + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items()) + f". {REGION_ADVICE}"
@@ -41,7 +35,12 @@ def choose_backbone(session: Session) -> DeltaGenerator:
     before = session.training.backbone_name
     now = backbones().listing.find(before)
     name = one_of(
-        "Backbone", listed, BackbonesState.chosen, now.known.name if now is not None else DEFAULT_BACKBONE, help=_HELP
+        "Backbone",
+        listed,
+        BackbonesState.chosen,
+        now.known.name if now is not None else DEFAULT_BACKBONE,
+        help="The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with "
+        "--backbones to offer more backbones, or with --allow-downloads to allow downloading some.",
     )
     chosen = called(name, _kind(listed[name]))
     if chosen != before:

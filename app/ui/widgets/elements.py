@@ -63,8 +63,9 @@ def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
     notice, there = session.notices.pop(where, None), slot()
     if notice is not None:
         session.shown[where] = notice
-        draw = {"success": there.success, "info": there.info, "error": there.error}[notice.kind]
-        draw(text.markdown(notice.words), icon=":material/error:" if notice.kind == "error" else None)
+        getattr(there, notice.kind)(
+            text.markdown(notice.words), icon=":material/error:" if notice.kind == "error" else None
+        )
         if undo and notice.kind == "success":
             st.button(
                 "Undo",

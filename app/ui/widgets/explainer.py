@@ -70,8 +70,12 @@ def explainer(
 
 
 def explainer_beforehand(answer: SampleAnswer) -> None:
-    edit = session().edit.on(answer.sha256, answer.grid)
-    _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown), edit)
+    _drawn(
+        answer,
+        answer.sha256,
+        lambda _: (answer.sha256, answer.shown),
+        session().edit.on(answer.sha256, answer.grid),
+    )
 
 
 def _drawn(
@@ -199,12 +203,9 @@ def _answered(key: str, state: ExplainerState) -> ExplainerState:
     return replace(state, turn=ExplainerState.from_browser(_reported("state", key)).turn)
 
 
-_steps_draw = st.components.v2.component(
+# Draws the steps of the method on a photo, which are its ``data``.
+steps = st.components.v2.component(
     "gallop_steps",
     js=script(STEPS),
     css="\n".join(path.read_text(encoding="utf-8") for path in (STYLE_SHEET, STEPS_STYLE_SHEET)),
 )
-
-
-def steps(data: dict[str, Any]) -> None:
-    _steps_draw(key="steps", data=data)
