@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import finalize
 
 from app.jobs import Counted, JobManager, PlainError, Steps, Task
 from app.library import Backbone
@@ -86,11 +87,9 @@ class BackboneList:
 
     def seek(self, name: str) -> Choice | None:
         """Return one; search the caches, which may take seconds, if it is not known yet."""
-        choice = self.find(name)
-        if choice is None:
+        if self.find(name) is None:
             self.look()
-            choice = self.find(name)
-        return choice
+        return self.find(name)
 
     def look(self, *, again: bool = False) -> None:
         """Search the caches once, or ``again`` after a download."""
@@ -132,7 +131,7 @@ class BackboneStatus:
     @property
     def sentence(self) -> str:
         size = f"{self.known.memory / 1e6:.0f} MB" if self.known.memory else "its weights"
-        return f"Loading {self.known.name} ({size}), {self.seconds or 0:.0f} seconds so far"
+        return f"Loading {self.known.name} ({size}), {self.seconds or 0.0:.0f} seconds so far"
 
 
 # Of the device's memory, without a limit for backbones.
@@ -173,22 +172,7 @@ class Lease:
     def __init__(self, room: BackboneRoom, place: _Place) -> None:
         assert place.backbone is not None
         self.backbone: Backbone = place.backbone
-        self._room, self._place = room, place
-        self._held = True
-
-    def give_back(self) -> None:
-        """Give the backbone back; a second call does nothing."""
-        if self._held:
-            self._held = False
-            with self._room._lock:
-                self._place.leases -= 1
-                self._place.used = time.monotonic()
-
-    def __del__(self) -> None:
-        self.give_back()
-
-
-Load = Callable[[KnownBackbone, Options], "Backbone"]
+        self.give_back = finalize(self, room.take_back, place)  # a second call does nothing
 
 
 def load_known(known: KnownBackbone, options: Options) -> Backbone:
@@ -223,7 +207,7 @@ class BackboneRoom:
     """
 
     options: Options = field(default_factory=Options)
-    load: Load = load_known
+    load: Callable[[KnownBackbone, Options], Backbone] = load_known
     listing: BackboneList = field(init=False)
     _places: dict[str, _Place] = field(default_factory=dict, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
@@ -252,32 +236,28 @@ class BackboneRoom:
             if not wait([loading], max(end - time.monotonic(), 0.0)).done:
                 return None
 
+    def take_back(self, place: _Place) -> None:
+        """End one lease of a backbone."""
+        with self._lock:
+            place.leases -= 1
+            place.used = time.monotonic()
+
     def status(self, name: str) -> BackboneStatus:
         """Return the status of one, without loading it. Raises BackboneProblem for an unknown name."""
         with self._lock:
-            place = self._places.get(name)
-            if place is None:
-                choice = self._listed(name)
-                return BackboneStatus(choice.known, regions=choice.kind)
+            place = self._place(name)
             if place.ready and place.backbone is not None:
-                vision = place.backbone.vision
-                grid = place.known.grid or (vision.grid[0], vision.grid[1])
+                rows, columns = place.backbone.vision.grid
                 device = str(place.backbone.device)
                 return BackboneStatus(
-                    replace(place.known, grid=grid),
+                    replace(place.known, grid=place.known.grid or (rows, columns)),
                     None,
                     device,
                     place.backbone.precision if device == "cpu" else "fp16",
                     place.kind,
                 )
-            return BackboneStatus(
-                place.known, time.monotonic() - place.began if place.loading is not None else None, regions=place.kind
-            )
-
-    def busy(self, name: str) -> bool:
-        with self._lock:
-            place = self._places.get(name)
-            return place is not None and place.loading is not None
+            seconds = None if place.loading is None else time.monotonic() - place.began
+            return BackboneStatus(place.known, seconds, regions=place.kind)
 
     def try_again(self, name: str) -> None:
         with self._lock:
@@ -287,9 +267,8 @@ class BackboneRoom:
     def named_by(self, fingerprint: str) -> str:
         """Return the name of a backbone with these weights, among those loaded since the start; empty for none."""
         with self._lock:
-            held = [place for place in self._places.values() if place.backbone is not None]
-            same = (place for place in held if place.backbone and place.backbone.fingerprint == fingerprint)
-            return next((place.name for place in same), "")
+            held = ((place.name, place.backbone) for place in self._places.values())
+            return next((name for name, backbone in held if backbone and backbone.fingerprint == fingerprint), "")
 
     @property
     def used(self) -> int:
@@ -305,18 +284,14 @@ class BackboneRoom:
 
     # The lock is held, but in _load and what it calls ----------------------------------------------------------------
 
-    def _listed(self, name: str) -> Choice:
-        choice = self.listing.find(name)
-        if choice is None:
-            raise BackboneProblem(
-                f"The backbone {quoted(name)} is not available: it is not on this machine, or it was not named in "
-                "--backbones when the app was started."
-            )
-        return choice
-
     def _place(self, name: str) -> _Place:
         if name not in self._places:
-            choice = self._listed(name)
+            choice = self.listing.find(name)
+            if choice is None:
+                raise BackboneProblem(
+                    f"The backbone {quoted(name)} is not available: it is not on this machine, or it was not named in "
+                    "--backbones when the app was started."
+                )
             self._places[name] = _Place(choice.known, choice.kind)
         return self._places[name]
 

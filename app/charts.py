@@ -63,9 +63,9 @@ def _on_top_of(template: str) -> Any:
 
 def line_at(*, x: float | None = None, y: float | None = None) -> dict[str, Any]:
     """Return a dashed line across the chart: vertical at ``x``, or horizontal at ``y``."""
-    upright = {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
-    level = {"x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y}
-    return {"type": "line"} | (upright if y is None else level)
+    if y is None:
+        return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
+    return {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y}
 
 
 def rows_height(rows: int, each: int = 30) -> int:
@@ -78,8 +78,12 @@ def named_rows(names: Sequence[str]) -> dict[str, Any]:
 
     Rows are at numeric positions and names are only their labels, so two equal (shortened) names are two rows.
     """
-    ticks = {"tickvals": list(range(len(names))), "ticktext": [text.plotly(name) for name in names]}
-    return ticks | {"range": [len(names) - 0.5, -0.5], "zeroline": False}
+    return {
+        "tickvals": list(range(len(names))),
+        "ticktext": [text.plotly(name) for name in names],
+        "range": [len(names) - 0.5, -0.5],
+        "zeroline": False,
+    }
 
 
 def percent_axis(title: str = "", **more: Any) -> dict[str, Any]:
@@ -101,9 +105,8 @@ def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
     Most cosines are just below 1, so colours follow the logarithm of 1 - cosine: 0.9, 0.99 and 0.999 are equally far
     apart.
     """
-    colours = -np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME
     cells = go.Heatmap(
-        z=colours.tolist(),
+        z=(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME).tolist(),
         text=[[f"{value:.3f}" for value in row] for row in values.tolist()],
         x=list(names),
         y=list(names),
@@ -247,17 +250,13 @@ def losses(runs: Mapping[str, Run]) -> go.Figure:
             x=[point.step for point in run.history],
             y=[point.loss for point in run.history],
             mode="lines",
-            name=label,
+            name=text.plotly(label),
             line={"dash": dash},
             hovertemplate="step %{x}: loss %{y:.3f}",
         )
         for (label, run), dash in zip(runs.items(), ("solid", "dash"), strict=False)
     ]
     return new_chart(lines, xaxis=titled_axis("step"), yaxis=titled_axis("loss", rangemode="tozero"), showlegend=True)
-
-
-def seeds_in_words(spreads: Mapping[str, Spread]) -> str:
-    return " ".join(f"{text.shorten(name)}: {spread_in_words(spread)}." for name, spread in spreads.items())
 
 
 def spread_in_words(spread: Spread) -> str:
@@ -268,14 +267,6 @@ def spread_in_words(spread: Spread) -> str:
     ).replace("%", " %")
 
 
-def losses_in_words(runs: Mapping[str, Run]) -> str:
-    return " ".join(
-        f"{label}: loss {run.history[0].loss:.3f} at step {run.history[0].step}, {run.history[-1].loss:.3f} at step "
-        f"{run.history[-1].step}."
-        for label, run in runs.items()
-    )
-
-
 def deletion_curve(deletion: Deletion) -> go.Figure:
     """Draw scores as regions are removed: in the map's order, and the mean and range of the random orders."""
     removed = (100 * deletion.removed).tolist()
@@ -283,9 +274,16 @@ def deletion_curve(deletion: Deletion) -> go.Figure:
     edge = {"x": removed, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
     lowest, mean, highest = (of(deletion.at_random, axis=0).tolist() for of in (np.min, np.mean, np.max))
     dashed = {"color": GREY, "dash": "dash"}
-    mapped = {"mode": "lines+markers", "line": {"width": 3}, "marker": {"size": 6}}
     lines = [  # the first one takes the theme's first colour
-        go.Scatter(x=removed, y=deletion.by_map.tolist(), name="best regions first", hovertemplate=hover, **mapped),
+        go.Scatter(
+            x=removed,
+            y=deletion.by_map.tolist(),
+            name="best regions first",
+            hovertemplate=hover,
+            mode="lines+markers",
+            line={"width": 3},
+            marker={"size": 6},
+        ),
         go.Scatter(x=removed, y=mean, name="at random", mode="lines", hovertemplate=hover, line=dashed),
         go.Scatter(y=lowest, **edge),
         go.Scatter(y=highest, fill="tonexty", fillcolor=PALE_GREY, **edge),
@@ -433,8 +431,8 @@ def k_sweep_in_words(sweep: KSweep, topk: Sequence[int]) -> str:
         f"local {n} at k = {k} {right[min(k, right.size) - 1]}, at best {right.max()} (k = {right.argmax() + 1})"
         for n, (right, k) in enumerate(zip(sweep.each, topk, strict=True), 1)
     ]
-    best = f"all alike at best {sweep.together.max()} (k = {sweep.together.argmax() + 1})"
-    return f"{'; '.join([*parts, best])}; of {sweep.photos} photos."
+    parts.append(f"all alike at best {sweep.together.max()} (k = {sweep.together.argmax() + 1})")
+    return f"{'; '.join(parts)}; of {sweep.photos} photos."
 
 
 def proportion_in_words(proportion: Proportion) -> str:
@@ -519,9 +517,13 @@ def growth(curve: Curve) -> go.Figure:
     shots, right = [point.shots for point in points], [100 * point.accuracy for point in points]
     words = [f"with {point.shots:.3g}: {point.accuracy:.0%}" for point in points]
     held = _points(x=shots, y=right, spans=[point.interval for point in points], axis="y", words=words)
-    words = [f"with {twice.shots:.3g}, probably: {twice.accuracy:.0%}"]
-    ends = [twice.accuracy_interval]
-    ahead = _points(x=[twice.shots], y=[100 * twice.accuracy], spans=ends, axis="y", words=words)
+    ahead = _points(
+        x=[twice.shots],
+        y=[100 * twice.accuracy],
+        spans=[twice.accuracy_interval],
+        axis="y",
+        words=[f"with {twice.shots:.3g}, probably: {twice.accuracy:.0%}"],
+    )
     ahead.update(marker={"symbol": "circle-open"}, name="forecast")
     ticks = [*shots, twice.shots]
     axis = titled_axis("photos of each class", type="log", tickvals=ticks, ticktext=[f"{tick:.3g}" for tick in ticks])
@@ -532,9 +534,8 @@ def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
     """Draw a row for each global prompt, a column for each photo of the step's batch; filled where it was kept."""
     columns = kept.prompts if kept else ()
     names = [text.plotly(name, 40) for name in (kept.photos if kept else ())]
-    rows = [[int(m in chosen) for chosen in columns] for m in range(total)]
     grid = go.Heatmap(
-        z=rows or None,
+        z=[[int(m in chosen) for chosen in columns] for m in range(total)] or None,
         y=list(range(1, total + 1)),
         customdata=[names] * total,
         zmin=0,
@@ -565,6 +566,5 @@ def curve_in_words(history: Sequence[Point]) -> str:
 def kept_in_words(kept: Kept | None) -> str:
     if kept is None:
         return "No step has been made yet."
-    counts = [sum(m in chosen for chosen in kept.prompts) for m in range(kept.total)]
-    each = ", ".join(f"prompt {m} by {count}" for m, count in enumerate(counts, 1))
+    each = ", ".join(f"prompt {m + 1} by {sum(m in chosen for chosen in kept.prompts)}" for m in range(kept.total))
     return f"Step {kept.step}: of {len(kept.photos)} photos, {each}."

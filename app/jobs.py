@@ -64,6 +64,10 @@ class Counted:
     sentence: str
 
 
+# What is shown of a task before its first step.
+NOT_BEGUN = Counted(0.0, "Starting")
+
+
 class Steps(Generic[T]):
     """A task that is one generator: what it yields is its progress, what it returns at its end is its result."""
 
@@ -101,13 +105,14 @@ class Job:
         number: unique in the process.
         visitor: whose it is.
         turn: when it is due: the first job of each visitor is in an earlier round than the second job of any visitor.
+            Those that a visitor waits for come before all others.
     """
 
     _numbers = itertools.count(1)
 
     def __init__(self, task: Task, manager: JobManager, *, urgent: bool, visitor: str, round_: int) -> None:
         self.number = next(Job._numbers)
-        self.urgent, self.visitor, self.turn = urgent, visitor, (round_, self.number)
+        self.urgent, self.visitor, self.turn = urgent, visitor, (not urgent, round_, self.number)
         self._task: Task | None = task
         self._steps: Iterator[Any] | None = None
         self._manager = manager
@@ -149,8 +154,7 @@ class JobManager:
         self._waiting, self._stuck = waiting, stuck
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
-        self._urgent: list[Job] = []  # both by turn
-        self._background: list[Job] = []
+        self._queue: list[Job] = []  # by turn
         self._round = 0  # of the job that was begun last
         self._running: Job | None = None
         self._since = 0.0  # when the current step began
@@ -169,13 +173,11 @@ class JobManager:
         Raises:
             QueueFull: too many of this visitor are waiting.
         """
-        queue = self._urgent if urgent else self._background
         with self._work:
             if self._closed:
                 raise PlainError("The app is shutting down and cannot start new jobs.")
             self._give_up_if_stuck()
-            there = [*queue, *([self._running] if self._running else [])]
-            mine = [job for job in there if (job.visitor, job.urgent) == (visitor, urgent)]
+            mine = [job for job in self._all() if (job.visitor, job.urgent) == (visitor, urgent)]
             if len(mine) > self._waiting:
                 raise QueueFull(
                     f"No new job was started: {len(mine)} of your jobs are still waiting or running. Try again in a "
@@ -186,9 +188,9 @@ class JobManager:
                 self,
                 urgent=urgent,
                 visitor=visitor,
-                round_=max([self._round, *(job.turn[0] + 1 for job in mine)]),
+                round_=max([self._round, *(job.turn[1] + 1 for job in mine)]),
             )
-            insort(queue, job, key=attrgetter("turn"))
+            insort(self._queue, job, key=attrgetter("turn"))
             if self._thread is None:
                 self._start()
             self._work.notify()
@@ -198,7 +200,7 @@ class JobManager:
         """Cancel everything and wait until the worker has stopped."""
         with self._work:
             self._closed = True
-            for job in [*self._urgent, *self._background, *([self._running] if self._running else [])]:
+            for job in self._all():
                 job._stop.set()
             self._work.notify_all()
             thread = self._thread
@@ -208,13 +210,15 @@ class JobManager:
 
     # All below: the lock is held, but in _loop, _advance, _step and _end ------------------------------------------
 
+    def _all(self) -> list[Job]:
+        return [*self._queue, *([self._running] if self._running else [])]
+
     def _ahead(self, job: Job) -> int:
-        if job in self._urgent:
-            # A running job of the background steps aside after its step, so it is not before this one.
-            return self._urgent.index(job) + (self._running is not None and self._running.urgent)
-        if job in self._background:
-            return self._background.index(job) + len(self._urgent) + (self._running is not None)
-        return 0
+        if job not in self._queue:
+            return 0
+        # A running job of the background steps aside for an urgent one after its step, so it is not before that.
+        waits = self._running is not None and (self._running.urgent or not job.urgent)
+        return self._queue.index(job) + waits
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
@@ -222,9 +226,8 @@ class JobManager:
 
     def _drop_if_not_begun(self, job: Job) -> None:
         with self._work:
-            queue = self._urgent if job.urgent else self._background
-            if job in queue and job._steps is None:
-                queue.remove(job)
+            if job in self._queue and job._steps is None:
+                self._queue.remove(job)
                 job._end(State.CANCELLED)
 
     def _give_up_if_stuck(self) -> None:
@@ -244,12 +247,12 @@ class JobManager:
             with self._work:
                 if self._thread is not threading.current_thread():
                     return
-                while not self._urgent and not self._background and not self._closed:
+                while not self._queue and not self._closed:
                     self._work.wait()
-                if not self._urgent and not self._background:
+                if not self._queue:
                     return
-                job = (self._urgent or self._background).pop(0)
-                self._round = max(self._round, job.turn[0])
+                job = self._queue.pop(0)
+                self._round = max(self._round, job.turn[1])
                 job._state, self._running, self._since = State.RUNNING, job, time.monotonic()
             self._advance(job)
 
@@ -264,9 +267,9 @@ class JobManager:
                 if finished or error:
                     break
                 job._progress = progress
-                if self._urgent and not job.urgent:
+                if not job.urgent and any(other.urgent for other in self._queue):
                     job._state, self._running = State.QUEUED, None
-                    insort(self._background, job, key=attrgetter("turn"))
+                    insort(self._queue, job, key=attrgetter("turn"))
                     return
         else:
             finished, error = False, ""

@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -36,13 +37,13 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     spec.loader.exec_module(sys.modules["app"])
 
 from app.middleware import (
-    FirstPage,
     KnownBrowsers,
     Rest,
     RoomForFiles,
     SameOriginOnly,
     ScriptsFromMemory,
     answer_at_once,
+    first_page,
 )
 from app.options import Options, start_with
 from gallop.cli.arguments.app import add_app_words
@@ -60,16 +61,12 @@ MOST_FREE = 64 * 2**20
 FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
 
 
-def app_options(words: Sequence[str]) -> argparse.Namespace:
-    """Return the options of the app itself, after ``--``; ``gallop app`` passes them on."""
-    parser = argparse.ArgumentParser("streamlit run app/main.py --", allow_abbrev=False)
-    add_app_words(parser)
-    return parser.parse_args(words)
-
-
 is_script = Path(sys.argv[0]).resolve() == HERE / "main.py"  # another server, such as uvicorn itself, has other options
 if is_script:
-    parsed = app_options(sys.argv[1:])
+    # The options of the app itself, after ``--``; ``gallop app`` passes them on.
+    parser = argparse.ArgumentParser("streamlit run app/main.py --", allow_abbrev=False)
+    add_app_words(parser)
+    parsed = parser.parse_args()
     if parsed.data:
         os.environ["GALLOP_DATA"] = parsed.data
     given = {name: getattr(parsed, name) for name in ("device", "precision", "regions", "keep")}
@@ -179,7 +176,7 @@ app = st.App(
             RoomForFiles,
             path=base_path + streamlit_insides.UPLOADS,
             comes=resources.file_comes,
-            gone=resources.unread().has_gone,
+            gone=resources.shared.unread.has_gone,
         ),
         Middleware(
             ScriptsFromMemory,
@@ -187,7 +184,7 @@ app = st.App(
             parts=streamlit_insides.FIRST_PARTS,
             fonts=streamlit_insides.FIRST_FONTS,
             rest=rest,
-            first=FirstPage(static, base_path, first_picture),
+            first=partial(first_page, static, base_path, first_picture),
         ),
     ],
     lifespan=starts,

@@ -192,25 +192,20 @@ class Rest:
             time.sleep(left)
 
 
-class FirstPage:
-    """Streamlit's page, with a picture that is displayed until its scripts have drawn the app.
+def first_page(folder: Path, address: str, waiting: Callable[[str, str], str], scope: Scope) -> str:
+    """Return Streamlit's page with a picture that is displayed until its scripts have drawn the app.
 
     Args:
         folder: with Streamlit's ``index.html``.
         address: of the page that visitors open first.
         waiting: returns the picture, as HTML, for the query of the address and the number of the browser; empty where
             something else will be drawn for these.
+        scope: the request; for others the result is empty, and Streamlit's page is sent unchanged.
     """
-
-    def __init__(self, folder: Path, address: str, waiting: Callable[[str, str], str]) -> None:
-        self._file, self._address, self._waiting = folder / _INDEX, address, waiting
-
-    def at(self, scope: Scope) -> str:
-        """Return the page for a request; empty where Streamlit's page is sent unchanged."""
-        if scope["method"] != "GET" or scope["path"] != self._address:
-            return ""
-        seen = self._waiting(scope["query_string"].decode("latin-1"), _browser(scope))
-        return _put_in(self._file, seen) if seen else ""
+    if scope["method"] != "GET" or scope["path"] != address:
+        return ""
+    seen = waiting(scope["query_string"].decode("latin-1"), _browser(scope))
+    return _put_in(folder / _INDEX, seen) if seen else ""
 
 
 class ScriptsFromMemory:
@@ -221,7 +216,7 @@ class ScriptsFromMemory:
         parts: kinds of widgets on the first page, by their names in Streamlit's scripts; unknown ones are left out.
         fonts: names of the font files of the first page.
         rest: ends with each response to a browser, but not with one to a health check.
-        first: sent instead of Streamlit's page, where it has a picture.
+        first: returns the page that is sent for a request instead of Streamlit's; empty for none.
     """
 
     def __init__(
@@ -231,7 +226,7 @@ class ScriptsFromMemory:
         parts: Collection[str],
         fonts: Collection[str],
         rest: Rest,
-        first: FirstPage,
+        first: Callable[[Scope], str],
     ) -> None:
         self._app, self._rest, self._first = app, rest, first
         files = _listed(folder / "manifest.json")
@@ -256,7 +251,7 @@ class ScriptsFromMemory:
             kind = {"cache-control": "public, immutable, max-age=31536000"}
             kind["content-type"] = _KINDS[Path(scope["path"]).suffix]
             await Response(self._held[scope["path"]], headers=kind)(scope, receive, send)
-        elif page := self._first.at(scope):
+        elif page := self._first(scope):
             await _page(page, scope)(scope, receive, _on_pages(send, self._name))
         else:
             await self._app(scope, receive, _on_pages(send, self._name))
@@ -323,8 +318,11 @@ def _short(page: str) -> bytes:
 def _listed(manifest: Path) -> dict[str, Any]:
     """Return the entries of the manifest of Streamlit's bundler; empty where it has another format."""
     try:
-        entries = json.loads(manifest.read_text(encoding="utf-8"))
-        return {name: file for name, file in entries.items() if isinstance(file["file"], str)}
+        return {
+            name: file
+            for name, file in json.loads(manifest.read_text(encoding="utf-8")).items()
+            if isinstance(file["file"], str)
+        }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import datetime, tzinfo
+from contextlib import suppress
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gallop.documents.markdown import plain_markdown
@@ -28,9 +29,8 @@ def markdown(text: object) -> str:
 
 def plotly(text: object, longest: int = 32) -> str:
     """Return ``text`` escaped for a Plotly label, shortened to ``longest`` characters."""
-    line = shorten(text, longest)
     # Plotly reads a few HTML tags and, between dollar signs, mathematics.
-    return html.escape(line, quote=False).replace("$", "&#36;")
+    return html.escape(shorten(text, longest), quote=False).replace("$", "&#36;")
 
 
 def shorten(text: object, longest: int = 32) -> str:
@@ -77,12 +77,9 @@ def time_of_day(seconds: float, zone: str | None = None) -> str:
     Args:
         zone: the name that a browser sends, which may be anything; for an unknown zone this machine's is used.
     """
-    where: tzinfo | None = None
-    if zone:
-        try:
-            where = ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            where = None
+    where = None
+    with suppress(KeyError, ValueError, OSError):
+        where = ZoneInfo(zone or "")
     return f"{datetime.fromtimestamp(seconds, where):%H:%M}"
 
 

@@ -144,7 +144,7 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_componen
     yield opened
     resources.visitors().close()
     resources.jobs().close()
-    resources.downloads().close()
+    resources.shared.downloads.close()
     resources.backbones().close()
 
 

@@ -165,9 +165,11 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: s
 
 
 def _too_large(shown: str, member: zipfile.ZipInfo) -> ArchiveError:
-    megabytes = DEFAULT_LIMITS.max_bytes // 2**20
     if member.file_size > DEFAULT_LIMITS.max_bytes:
-        return ArchiveError(f"{shown} is larger than {megabytes} MB, the limit for a photo. Make it smaller first.")
+        return ArchiveError(
+            f"{shown} is larger than {DEFAULT_LIMITS.max_bytes // 2**20} MB, the limit for a photo. Make it smaller "
+            "first."
+        )
     return ArchiveError(f"{shown} unpacks to more than {MAX_RATIO} times its size, which no photo does.")
 
 

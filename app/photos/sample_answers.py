@@ -84,10 +84,6 @@ def available_samples() -> dict[str, Path]:
     return {sample.name: folder / sample.file for sample in SAMPLES if (folder / sample.file).is_file()}
 
 
-def credit(name: str) -> str:
-    return next(sample.credit for sample in SAMPLES if sample.name == name)
-
-
 ANSWERS = Path(__file__).with_suffix(".json")
 # Parts of an explainer's data that are not stored: the photo is in scikit-image, the rest is equal for all photos.
 _MADE_HERE = ("photo", "state", *palettes())

@@ -74,8 +74,9 @@ class UnreadFiles:
         """
         with self._lock:
             self._last[page] = self.clock()
-            others = (other for number, other in self._files.items() if number != file)
-            waiting = sum(other.size for other in others if other.browser == browser)
+            waiting = sum(
+                other.size for number, other in self._files.items() if number != file and other.browser == browser
+            )
             problem = no_room(name, size, held + waiting)
             if problem:
                 self._refused[file] = page, problem
@@ -118,9 +119,7 @@ def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:
     shown = photos[:most]
     picture = Image.new("RGB", (side * len(shown), side))
     for place, photo in enumerate(shown):
-        short = min(photo.width, photo.height)
-        left, top = (photo.width - short) // 2, (photo.height - short) // 2
-        picture.paste(photo.image.resize((side, side), box=(left, top, left + short, top + short)), (place * side, 0))
+        picture.paste(ImageOps.fit(photo.image, (side, side)), (place * side, 0))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

@@ -68,10 +68,10 @@ class Run(Course):
 
     @property
     def is_coop(self) -> bool:
-        if self.settings is None:
+        settings = self.settings
+        if settings is None or settings.method().branches or settings.global_projection:
             return False
-        bare = not self.settings.method().branches and not self.settings.global_projection
-        return bare and (self.settings.global_prompts, self.settings.topk) == (1, ())
+        return (settings.global_prompts, settings.topk) == (1, ())
 
     @property
     def method(self) -> str:
@@ -102,7 +102,7 @@ def of_taught(taught: Taught, name: str, made: float) -> Run:
         taught.names,
         taught.settings,
         backbone_name=taught.backbone_name,
-        fingerprint=taught.fingerprint,
+        fingerprint=taught.after.model_.backbone.fingerprint,
         **taught.course() | {"history": history},
     )
 
@@ -220,15 +220,18 @@ def sign_test(a: Run, b: Run) -> Paired | None:
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """Return what differs between two runs as (what, A's, B's), in words."""
-    mine, other = backbones_of((a, b))
-    lines = [("backbone", mine, other), ("classes", _listed(a.class_names), _listed(b.class_names))]
-    for key, about in settings_of(Settings).items():
-        mine, other = (_value(run.settings, key) for run in (a, b))
-        lines.append((about.words, mine, other))
-    lines.append(("training photos", str(a.shots), str(b.shots)))
-    lines.append(("photos on the cards", a.data[:8], b.data[:8]))
-    lines.append(("steps", _steps(a), _steps(b)))
-    return [line for line in lines if line[1] != line[2]]
+    lines = [
+        ("backbone", *backbones_of((a, b))),
+        ("classes", *(", ".join(sorted(run.class_names)) for run in (a, b))),
+        *(
+            (about.words, _value(a.settings, key), _value(b.settings, key))
+            for key, about in settings_of(Settings).items()
+        ),
+        ("training photos", str(a.shots), str(b.shots)),
+        ("photos on the cards", a.data[:8], b.data[:8]),
+        ("steps", _steps(a), _steps(b)),
+    ]
+    return [(what, mine, other) for what, mine, other in lines if mine != other]
 
 
 def before(run: Run, runs: Iterable[Run]) -> Run | None:
@@ -271,8 +274,13 @@ def changes(run: Run, runs: Iterable[Run]) -> Changes | None:
     if earlier is None or not fair(run, earlier):
         return None
     fixed, broken = only_right(run, earlier)
-    moved = tests(earlier) & (run.answers.keys() - tests(run))
-    return Changes(earlier, fixed, broken, len(fair(run, earlier)) - len(fixed) - len(broken), len(moved))
+    return Changes(
+        earlier,
+        fixed,
+        broken,
+        unchanged=len(fair(run, earlier)) - len(fixed) - len(broken),
+        moved=len(tests(earlier) & (run.answers.keys() - tests(run))),
+    )
 
 
 def change_in_words(run: Run, other: Run) -> str:
@@ -293,10 +301,6 @@ def change_in_words(run: Run, other: Run) -> str:
     elif run.content != other.content and not (added or gone):
         parts.append("other photos")
     return listed(parts, most=3)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(sorted(names))
 
 
 def _value(settings: Settings | None, key: str) -> str:
@@ -371,7 +375,6 @@ def spread(runs: Sequence[Run]) -> Spread | None:
 
 # Settings that every run records, as the first ones did. Nothing is ever added here.
 _FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
-_ANSWER_KEYS = ("answers", "answers_before")
 
 
 def written(run: Run) -> str:
@@ -419,7 +422,9 @@ def run_of_row(row: Any) -> Run | None:
     try:
         facts = json.loads(row.facts)
         settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
-        answers = {key: {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in _ANSWER_KEYS}
+        after, before = (
+            {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in ("answers", "answers_before")
+        )
         return Run(
             id=row.id,
             name=row.name,
@@ -431,8 +436,8 @@ def run_of_row(row: Any) -> Run | None:
             content=frozenset((name, digest) for name, digest in facts["content"]),
             history=tuple(Point(*point) for point in facts["history"]),
             **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
-            answers=answers["answers"],
-            answers_before=answers["answers_before"],
+            answers=after,
+            answers_before=before,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -456,10 +461,6 @@ class Files:
 
     settings: str
     prompts: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.settings.encode()) + len(self.prompts)
 
     def as_folder(self, card: str = "", folder: str = _FOLDER) -> dict[str, bytes]:
         """Return the folder's files by path, for ``zipped``, with the model card if there is one."""
@@ -563,12 +564,16 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
 
 
 def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
-    members = [member for member in opened.infolist() if member.filename.replace("\\", "/").split("/")[-1] == wanted]
-    members = [member for member in members if "__MACOSX" not in member.filename]
+    members = [
+        member
+        for member in opened.infolist()
+        if member.filename.replace("\\", "/").split("/")[-1] == wanted and "__MACOSX" not in member.filename
+    ]
     if len(members) != 1:
         there = f"{len(members)} files named {wanted}" if members else f"no {wanted}"
-        model = f"a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS} in the same folder"
-        raise ArchiveError(f"{shown} contains {there}: {model}.")
+        raise ArchiveError(
+            f"{shown} contains {there}: a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS} in the same folder."
+        )
     most = MOST_ZIP_BYTES[wanted]
     return member_bytes(
         opened,

@@ -342,7 +342,7 @@ class Ledger:
             RunsProblem: there is no room for another.
         """
         facts = written(run)
-        size = files.size + len(facts.encode())
+        size = len(facts.encode()) + len(files.settings.encode()) + len(files.prompts)
         with self.store.connected() as rows, self.store.database.atomic("IMMEDIATE"):
             mine = rows.select(peewee.fn.COUNT(rows.id), peewee.fn.COALESCE(peewee.fn.SUM(rows.size), 0))
             count, total = mine.where(rows.owner == self.owner, ~rows.deleted).tuples().get()

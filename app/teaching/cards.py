@@ -18,10 +18,11 @@ from gallop import Photo
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE
 from gallop.errors import GallopError
 from gallop.names.class_names import clean_names
+from gallop.wording import counted
 
 
 def photos_counted(count: int) -> str:
-    return f"{count} photo{'' if count == 1 else 's'}"
+    return counted(count, "photo")
 
 
 def among_photos(name: str, *, tests: bool) -> str:
@@ -43,12 +44,11 @@ def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
     Args:
         most: how many classes and photos there may be.
     """
-    count = f"{len(names)} class{'' if len(names) == 1 else 'es'}"
     return (
         f"{photos_counted(photos)} added. The limit here is {most[0]} classes and {most[1]} photos, so there was no "
-        f"room for {count}. To add one of these, delete a class that you do not need, then drop a zip that contains "
-        "only the new class's folder. The command gallop train trains on any number of classes. Not added: "
-        f"{', '.join(names)}."
+        f"room for {len(names)} class{'' if len(names) == 1 else 'es'}. To add one of these, delete a class that you "
+        "do not need, then drop a zip that contains only the new class's folder. The command gallop train trains on "
+        f"any number of classes. Not added: {', '.join(names)}."
     )
 
 
@@ -144,18 +144,13 @@ class Deck:
 
     def enable(self, enabled: bool, *card_ids: int) -> None:
         turned = [card.name for card in self.cards if card.id in card_ids and card.enabled != enabled]
-        cards = (replace(card, enabled=enabled) if card.id in card_ids else card for card in self.cards)
-        self._change(f"turned {joined(turned)} {'on' if enabled else 'off'}" if turned else "", tuple(cards))
+        cards = tuple(replace(card, enabled=enabled) if card.id in card_ids else card for card in self.cards)
+        self._change(f"turned {joined(turned)} {'on' if enabled else 'off'}" if turned else "", cards)
 
     def delete(self, *card_ids: int) -> None:
         gone = [card.name for card in self.cards if card.id in card_ids]
         left = tuple(card for card in self.cards if card.id not in card_ids)
         self._change(f"deleted {joined(gone)}" if gone else "", left)
-
-    def take_away(self, card_id: int, pile: Pile, photo: Photo) -> None:
-        card = self.get(card_id)
-        if card is not None and photo in card.pile(pile):
-            self._replace(f"removed {photo.name} from {card.name}", card.without(pile, photo))
 
     def add_photos(self, members: Iterable[Member | str], pile: Pile | None = None) -> Verdicts:
         """Check, shrink and add photos, each to the card of its class, which is created if missing.
@@ -203,8 +198,7 @@ class Deck:
             if where == (card, pile):
                 raise CardProblem(f"{photo.name} is already {among_photos(card.name, tests=pile == 'tests')}.")
             if where is not None:
-                other, there = where
-                self._put(other.without(there, picture))
+                self._put(where[0].without(where[1], picture))
             self._accept(self._card_of(name), pile, picture)
         except GallopError:
             self.cards = before
@@ -216,12 +210,13 @@ class Deck:
 
     def place_of(self, digest: str) -> tuple[Card, Pile] | None:
         """Return card and pile of a photo, by its content hash on cards; None where it is on no card."""
-        return next(((card, pile) for card, pile, photo in self._all() if photo.sha256 == digest), None)
+        return next(((card, pile) for card, pile, photo in self.photos() if photo.sha256 == digest), None)
 
     def remove(self, digest: str) -> None:
-        if (where := self.place_of(digest)) is not None:
-            card, pile = where
-            self.take_away(card.id, pile, next(photo for photo in card.pile(pile) if photo.sha256 == digest))
+        """Remove a photo, by its content hash on cards."""
+        for card, pile, photo in self.photos():
+            if photo.sha256 == digest:
+                self._replace(f"removed {photo.name} from {card.name}", card.without(pile, photo))
 
     @contextmanager
     def one_change(self, words: str) -> Iterator[None]:
@@ -280,7 +275,7 @@ class Deck:
 
     def _add(self, member: Member, pile: Pile | None) -> Verdicts:
         place, before = member.place, self.cards
-        full = len(self.cards) >= MOST_CARDS or sum(1 for _ in self._all()) >= MOST_ALTOGETHER
+        full = len(self.cards) >= MOST_CARDS or sum(1 for _ in self.photos()) >= MOST_ALTOGETHER
         if full and self.find(place.class_name) is None:
             return Verdicts(left_out=(place.class_name,))  # reported once for the class, not for each photo
         pile = pile or ("tests" if place.test else "shots")
@@ -292,14 +287,13 @@ class Deck:
             flag = self._accept(self._card_of(place.class_name), pile, photo)
         except GallopError as error:
             self.cards = before  # no card for a class of which nothing was taken
-            named = str(error) if place.name in str(error) else f"{place.name}: {error}"
-            return Verdicts(refused=(named,))
+            return Verdicts(refused=(str(error) if place.name in str(error) else f"{place.name}: {error}",))
         return Verdicts((photo,), (), (flag,) if flag else ())
 
     def _no_place(self, name: str, card: Card | None, pile: Pile) -> str:
         if card is not None and len(card.pile(pile)) >= MOST_PHOTOS:
             return f"{name} does not fit: the limit here is {MOST_PHOTOS} photos. Remove some first."
-        full = sum(1 for _ in self._all()) >= MOST_ALTOGETHER
+        full = sum(1 for _ in self.photos()) >= MOST_ALTOGETHER
         return f"{name} does not fit: the limit for all classes together is {MOST_ALTOGETHER} photos." if full else ""
 
     def _card_of(self, name: str) -> Card:
@@ -317,8 +311,14 @@ class Deck:
         """
         if (where := self.place_of(photo.sha256)) is not None:
             there, same = where
-            words = among_photos(there.name, tests=same == "tests")
-            raise CardProblem(here_twice(photo.name, words, same_class=there.id == card.id, same_pile=same == pile))
+            raise CardProblem(
+                here_twice(
+                    photo.name,
+                    among_photos(there.name, tests=same == "tests"),
+                    same_class=there.id == card.id,
+                    same_pile=same == pile,
+                )
+            )
         if problem := self._no_place(photo.name, card, pile) or self.fits(photo):
             raise CardProblem(problem)
         flag = self._lookalike(photo, card, pile)
@@ -326,14 +326,15 @@ class Deck:
         self._put(card.with_pile(pile, (*card.pile(pile), photo)))
         return flag
 
-    def _all(self) -> Iterator[tuple[Card, Pile, Photo]]:
+    def photos(self) -> Iterator[tuple[Card, Pile, Photo]]:
+        """Return all photos, each with its card and its pile."""
         shelves: tuple[Pile, ...] = ("shots", "tests")
         return ((card, pile, photo) for card in self.cards for pile in shelves for photo in card.pile(pile))
 
     def _lookalike(self, photo: Photo, card: Card, pile: Pile) -> str:
         """Return a warning about a near-duplicate where it does harm: in another class or pile."""
         mine = outline(photo)
-        for other, there, twin in self._all():
+        for other, there, twin in self.photos():
             if twin.sha256 not in self._outlines:
                 self._outlines[twin.sha256] = outline(twin)
             if (other.id, there) != (card.id, pile) and alike(self._outlines[twin.sha256], mine):

@@ -101,10 +101,9 @@ def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
     """Return why these photos by class cannot be trained on, as a sentence; empty when they can."""
     if len(photos) < 2:
         return "Training needs at least two classes."
-    if empty := [name for name, shots in photos.items() if not shots]:
-        has = "has" if len(empty) == 1 else "have"
-        return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off."
-    return ""
+    empty = [name for name, shots in photos.items() if not shots]
+    has = "has" if len(empty) == 1 else "have"
+    return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off." if empty else ""
 
 
 def fitting_views(settings: Settings, photos: Mapping[str, Sequence[Photo]], memory: int) -> int:
@@ -123,9 +122,8 @@ def _drawn(settings: Settings, photos: Mapping[str, Sequence[Photo]]) -> int:
 
 def _passes(settings: Settings) -> tuple[float, float]:
     """What encoding a centre crop and a view takes, in passes of one look; time and features go by the area."""
-    method = settings.method()
-    centre, view = (sum(times**2 for times in method.looks(use)) for use in ("answers", "training"))
-    return centre, view
+    looks = settings.method().looks
+    return sum(times**2 for times in looks("answers")), sum(times**2 for times in looks("training"))
 
 
 def demand(photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int, a_view: float | None) -> str:
@@ -142,9 +140,8 @@ def demand(photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int
     if a_view is None:
         return f"Training on {count} photos takes about {size} of memory.{few}"
     head = "" if settings.head == "none" else f"the head after {time_in_words(count * centre * a_view)}, "
-    more_looks = count * (centre - 1 + settings.views * (view - 1))
-    everything = time_in_words(a_view * (Pace(count, settings.training()).steps / VIEW + more_looks))
-    return f"{count} photos: {head}everything after {everything}, with about {size} of memory.{few}"
+    looks = Pace(count, settings.training()).steps / VIEW + count * (centre - 1 + settings.views * (view - 1))
+    return f"{count} photos: {head}everything after {time_in_words(a_view * looks)}, with about {size} of memory.{few}"
 
 
 def encoding_ahead(
@@ -195,8 +192,10 @@ def searching(
         tried = event.tried
         yield Counted(event.done / event.total, f"{len(tried)} settings tried{event.note and f'; now {event.note}'}")
     best, first = chosen_of(tried), tried[0]
-    of = f"of {len(first.right)} photos that were held out"
-    sentence = f"Rate {best.lr:g} and {best.epochs} rounds: {best.accuracy:.0%} {of} were right"
+    sentence = (
+        f"Rate {best.lr:g} and {best.epochs} rounds: {best.accuracy:.0%} of {len(first.right)} photos that were held "
+        "out were right"
+    )
     if best is first:
         sentence += f". None of the {len(tried)} settings tried was clearly better than these, the usual ones."
     else:
@@ -214,11 +213,9 @@ def foretelling(
     for event in curve_steps(backbone, data, settings.method(), settings.training(), cache=cache):
         if isinstance(event, Curve):
             return event
-        counted = f"{event.done} of {event.total}"
         computing = isinstance(event, PointEvent)
-        yield Counted(
-            event.done / event.total * computing, f"{'Points' if computing else 'Encoding photos,'} {counted}"
-        )
+        what = "Points" if computing else "Encoding photos,"
+        yield Counted(event.done / event.total * computing, f"{what} {event.done} of {event.total}")
     raise AssertionError("a curve ends with itself")
 
 
@@ -276,12 +273,16 @@ class Teaching:
         # Imported only when a training starts, so that pages are drawn without torch.
         from gallop import GalLoPClassifier
 
-        # With the number of prompts and the scales of the training, so that both can be compared.
-        sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
-        sizes["method"] = looks_of(self._settings)
-        self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
-        # No features of visitors' photos are written to disk.
         settings = self._settings
+        # With the number of prompts and the scales of the training, so that both can be compared.
+        self._before = GalLoPClassifier(
+            backbone=self._backbone,
+            cache=False,
+            global_prompts=settings.global_prompts,
+            topk=settings.topk,
+            method=looks_of(settings),
+        ).zero_shot(self.names)
+        # No features of visitors' photos are written to disk.
         after = GalLoPClassifier(
             self._backbone,
             method=settings.method(),
@@ -336,15 +337,14 @@ class Teaching:
     def result(self) -> Taught | None:
         """Return the result so far; None before the first step, where there is no head that has learned."""
         if self._before is None or self._after is None:
-            for _ in self._make_ready(self._ready.after) if self._ready is not None else ():
-                pass
+            if self._ready is not None:
+                deque(self._make_ready(self._ready.after), maxlen=0)
             return self._ready
         if not self._complete:  # cancelled during the training steps
             self._best.restore(self._after)
-        for when, classifier in (("before", self._before), ("after", self._after)):
-            if when == "after" or when not in self._answers:  # the last one also where it was cut short
-                for _ in self._measure(when, classifier):
-                    pass
+        if "before" not in self._answers:
+            deque(self._measure("before", self._before), maxlen=0)
+        deque(self._measure("after", self._after), maxlen=0)  # also where it was cut short
         self._look(self._after, self._steps, always=True)
         taught = self._taught(self._after)
         self._save(taught)
@@ -372,8 +372,8 @@ class Teaching:
 
     def _after_event(self, event: Any, after: GalLoPClassifier) -> Progress:
         if not event.metrics:  # an event without a training step
-            phase = "encoding" if event.stage.startswith("encoding") else "calibrating"
-            return self._progress(phase, event.done, event.total)
+            encoding = event.stage.startswith("encoding")
+            return self._progress("encoding" if encoding else "calibrating", event.done, event.total)
         if self._before is not None and not self._history:
             self._look(self._before, 0)  # its prompts are the initial ones: ``after`` has made the first step
         self._after, self._steps, self._of_steps = after, event.step, event.steps
@@ -440,8 +440,8 @@ def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, cour
     """Return a model that was trained before as the result of a training, without photos and maps."""
     from gallop import GalLoPClassifier
 
-    before = GalLoPClassifier(backbone=backbone, cache=False, method=looks_of(after.model_.config))
-    before.zero_shot(after.model_.class_names)
+    empty = GalLoPClassifier(backbone=backbone, cache=False, method=looks_of(after.model_.config))
+    before = empty.zero_shot(after.model_.class_names)
     return Taught(before, after, settings, **course.course())
 
 
@@ -542,8 +542,9 @@ def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tup
         return []
     if set(shots) != set(taught.names) or not taught.content < content(shots):
         return []
-    pairs = [(photo, name) for name in taught.names for photo in shots[name]]
-    return [(photo, name) for photo, name in pairs if (name, photo.sha256) not in taught.content]
+    return [
+        (photo, name) for name in taught.names for photo in shots[name] if (name, photo.sha256) not in taught.content
+    ]
 
 
 def learned_more(
@@ -596,8 +597,7 @@ def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLo
 
     Raises DataError where its head was trained on other photos.
     """
-    after = _with_cache(taught.after, cache)
-    return after.recall_shots([photo for photo, _ in learned], [name for _, name in learned])
+    return _with_cache(taught.after, cache).recall_shots([photo for photo, _ in learned], [name for _, name in learned])
 
 
 def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPClassifier:

@@ -18,6 +18,7 @@ from gallop.backbones.weights import KnownBackbone
 from gallop.config import PAPER_EPOCHS, STORED_ROUNDS, STORED_VIEWS, default_topk, method_preset, train_preset
 from gallop.data.project import MOST_PHOTOS
 from gallop.setting import Setting, setting, settings_of
+from gallop.wording import counted
 
 QUICK, ACCURATE, PAPER, CUSTOM = "Quick", "Accurate", "As in the paper", "Custom"
 WAYS = (QUICK, ACCURATE, PAPER, CUSTOM)
@@ -89,8 +90,7 @@ def preset(
         shots: photos a class, by which the paper's rounds go; None takes those for many.
     """
     if way == ACCURATE:
-        quick = preset(QUICK, backbone_preset, regions, shots)
-        return replace(quick, detail=method_preset("accurate").detail)
+        return replace(preset(QUICK, backbone_preset, regions, shots), detail=method_preset("accurate").detail)
     if way != PAPER and backbone_preset == "default":
         method = method_preset("default")
         return Settings.of(replace(method, topk=_scaled(method.topk, regions)), train_preset("default"))
@@ -125,12 +125,10 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
     if way == CUSTOM:
         return "You choose every setting."
     if way == PAPER:
-        usual = (
-            "" if known.preset == "default" else " Nothing was measured on this backbone, so these are the defaults."
-        )
+        usual = " Nothing was measured on this backbone, so these are the defaults."
         return (
             "The paper's settings: 50 rounds with one photo of each class, 100 with fewer than 8, else 200, each with "
-            "a new view of every photo. Takes many times as long." + usual
+            "a new view of every photo. Takes many times as long." + usual * (known.preset != "default")
         )
     if way == ACCURATE:
         return (
@@ -329,10 +327,6 @@ class Taught(Course):
         return called(backbone.name, backbone.region_kind)
 
     @property
-    def fingerprint(self) -> str:
-        return self.after.model_.backbone.fingerprint
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The classes, in the order of both classifiers."""
         return tuple(self.after.model_.class_names)
@@ -378,5 +372,4 @@ def training_outcome(snapshot: Snapshot) -> tuple[str, str]:
         return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {used} in use."
     if snapshot.state is State.CANCELLED:
         return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
-    steps = f"{taught.steps} step{'s' * (taught.steps != 1)}"
-    return "success", f"Done: {steps} on {taught.shots} photos of {len(taught.names)} classes."
+    return "success", f"Done: {counted(taught.steps, 'step')} on {taught.shots} photos of {len(taught.names)} classes."

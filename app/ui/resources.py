@@ -55,11 +55,6 @@ def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
     return shared.unread.comes(file, name, size, browser, page, visitors().held(browser))
 
 
-def _address() -> str | None:
-    address: str | None = st.get_option("server.address")
-    return address
-
-
 @dataclass
 class Shared:
     """What there is once in the process.
@@ -72,7 +67,9 @@ class Shared:
     downloads: JobManager = field(default_factory=download_manager)
     runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
     visitors: Visitors = field(
-        default_factory=lambda: Visitors(connected, keep=session_seconds(_address()), closed=forget_page)
+        default_factory=lambda: Visitors(
+            connected, keep=session_seconds(st.get_option("server.address")), closed=forget_page
+        )
     )
     unread: UnreadFiles = field(default_factory=UnreadFiles)
     # That of the server; None in tests without one.
@@ -85,10 +82,6 @@ shared = Shared()
 def jobs() -> JobManager:
     """Return the job manager, with one worker for the one processor; a second visitor's training waits."""
     return shared.jobs
-
-
-def downloads() -> JobManager:
-    return shared.downloads
 
 
 def backbones() -> BackboneRoom:
@@ -150,10 +143,6 @@ def visitors() -> Visitors:
     return shared.visitors
 
 
-def unread() -> UnreadFiles:
-    return shared.unread
-
-
 def session() -> Session:
     """Return the visitor's session, the same after a reload; an address from another browser gives no access to it.
 
@@ -171,7 +160,7 @@ def session() -> Session:
             token = visitors().new(browser)
             current = visitors().find(token, browser)
         current.lost = known
-        current.training.ledger = Ledger(shared.runs, owner_of(_address(), token))
+        current.training.ledger = Ledger(shared.runs, owner_of(st.get_option("server.address"), token))
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

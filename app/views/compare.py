@@ -6,7 +6,7 @@ Knows no Streamlit, and loads torch only when something is computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -35,9 +35,9 @@ def photos(session: Session) -> dict[str, Photo]:
 def photo_names(session: Session) -> dict[str, str]:
     """Return the photos' names: "test/ant/1.jpg" on a card, since files of all classes often have the same name."""
     named = {photo.sha256: photo.name for photo in session.photos.shelf.photos.values()}
-    for card in session.photos.deck.cards:
-        for pile, some in (("test", card.tests), ("train", card.shots)):
-            named |= {photo.sha256: f"{pile}/{card.name}/{photo.name}" for photo in some}
+    folders = {"shots": "train", "tests": "test"}
+    for card, pile, photo in session.photos.deck.photos():
+        named[photo.sha256] = f"{folders[pile]}/{card.name}/{photo.name}"
     return named
 
 
@@ -68,23 +68,38 @@ def _untaught(
     answers: dict[str, Answer] = {}
     for seen, some in pairs.items():
         answers |= answers_to(classifier, session.photos.features(), some, seen=seen)
-    of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but training photos of a run are marked as seen, so that they are no test for either.
-    whose = called(backbone.name, backbone.region_kind), backbone.fingerprint
-    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, *whose, content=of_cards, answers=answers)
+    return Run(
+        ZERO_SHOT,
+        "Zero-shot",
+        0.0,
+        names,
+        None,
+        called(backbone.name, backbone.region_kind),
+        backbone.fingerprint,
+        content=frozenset((name, photo.sha256) for photo, name in pairs[True]),
+        answers=answers,
+    )
 
 
 def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
     """Return a complete CoOp run on the same backbone, training photos and test photos, if there is one."""
-    alike = (run for run in runs if run.is_coop and same_backbone(run, of))
-    same = (run for run in alike if run.content == of.content and tests(run) == tests(of))
-    return next((run for run in same if not run.stopped_early), None)
+    complete = (run for run in runs if run.is_coop and not run.stopped_early and same_backbone(run, of))
+    return next((run for run in complete if run.content == of.content and tests(run) == tests(of)), None)
 
 
 def coop_settings(settings: Settings) -> Settings:
     """Return CoOp's settings: one global prompt, no local ones, no dropout, no later additions; all else as set."""
-    bare = replace(settings, head="none", global_projection=False, init=0.0, diversity=0.0)
-    return replace(bare, global_prompts=1, topk=(), dropout=0.0)
+    return replace(
+        settings,
+        head="none",
+        global_projection=False,
+        init=0.0,
+        diversity=0.0,
+        global_prompts=1,
+        topk=(),
+        dropout=0.0,
+    )
 
 
 def backbone_of_run(room: BackboneRoom, run: Run) -> str:
@@ -110,10 +125,8 @@ def series(session: Session, room: BackboneRoom, backbone_name: str, settings: S
     save, cards = ledger.save, (photos.shots(), photos.tests())
 
     def make(backbone: Backbone) -> Steps[None]:
-        features = photos.features()
-        return Steps(
-            in_series([partial(Teaching, backbone, features, *cards, each, Watch(), save) for each in settings])
-        )
+        teaching = partial(Teaching, backbone, photos.features(), *cards)
+        return Steps(in_series([partial(teaching, each, Watch(), save) for each in settings]))
 
     return OnBackbone(room, backbone_name, make)
 
@@ -125,9 +138,8 @@ def dropout_runs(pinned: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
     several = [run for run in pinned if run.settings is not None and run.settings.global_prompts > 1]
     if not several:
         return []
-    alike = siblings(several[0], runs, but="dropout")
     # A cancelled run and one that was trained again later are no siblings; and both pins may be the same run.
-    return list({run.id: run for run in [*alike, *several]}.values())
+    return list({run.id: run for run in [*siblings(several[0], runs, but="dropout"), *several]}.values())
 
 
 def dropouts_left(run: Run, runs: Sequence[Run]) -> list[Settings]:
@@ -142,18 +154,6 @@ def dropouts_left(run: Run, runs: Sequence[Run]) -> list[Settings]:
     return list(by_count.values())
 
 
-@dataclass(frozen=True)
-class GlobalPrompts:
-    """A run's global prompts: cosines (M, M) of their text features for the same class, and how alike they are.
-
-    Attributes:
-        diversity: of all its prompts; without answers where there are no test photos.
-    """
-
-    says: NDArray[np.float32]
-    diversity: Diversity
-
-
 def both_tested(runs: Sequence[Run], photos: Mapping[str, Photo]) -> list[tuple[Photo, str]]:
     """Return the photos here that all these runs were tested on and none was trained on, each with its class."""
     shared = frozenset.intersection(*map(tests, runs))
@@ -162,8 +162,11 @@ def both_tested(runs: Sequence[Run], photos: Mapping[str, Photo]) -> list[tuple[
 
 def global_prompts_of(
     session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
-) -> GlobalPrompts:
-    """Return it, computed once. Raises as ``classifier_of_run``."""
+) -> tuple[NDArray[np.float32], Diversity]:
+    """Return cosines (M, M) of a run's global prompts' text features for the same class, and how alike its prompts are.
+
+    Computed once; without answers where there are no test photos. Raises as ``classifier_of_run``.
+    """
     return session.answers.once(
         ("global prompts", run.id, run.backbone_name, tuple((photo.sha256, name) for photo, name in pairs)),
         lambda: _global_prompts(session, backbone, run, pairs),
@@ -172,16 +175,16 @@ def global_prompts_of(
 
 def _global_prompts(
     session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
-) -> GlobalPrompts:
+) -> tuple[NDArray[np.float32], Diversity]:
     from gallop.evaluation import diversity
 
     classifier = classifier_of_run(session, backbone, run)
     texts, names = classifier.model_.cached_text_features(), classifier.classes_.tolist()
     says, truth = diversity.text_cosines(texts.global_), [names.index(name) for _, name in pairs]
     if not pairs:
-        return GlobalPrompts(says, diversity.diversity_of(texts))
+        return says, diversity.diversity_of(texts)
     similarities = session.answers.asked_of(classifier, [photo for photo, _ in pairs])
-    return GlobalPrompts(says, diversity.diversity_of(texts, similarities, classifier.model_.config.topk, truth))
+    return says, diversity.diversity_of(texts, similarities, classifier.model_.config.topk, truth)
 
 
 def cannot_repeat(session: Session, run: Run) -> str:
@@ -227,6 +230,5 @@ def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Phot
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:
     """Return a run as a training's result, so that it can be used. Raises as ``classifier_of_run``."""
-    assert session.training.ledger is not None
     assert run.settings is not None
-    return opened(classifier_of(session.training.ledger.files(run.id), backbone), backbone, run.settings, run)
+    return opened(_classifier(session, backbone, run), backbone, run.settings, run)

@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
@@ -102,8 +101,10 @@ def part_of(session: Session, photo: Photo, part: int) -> Photo:
     if not part:
         return photo
     (left, top), side = _corner(photo, part), min(photo.width, photo.height)
-    end = partial(load_image, photo.image.crop((left, top, left + side, top + side)), name=photo.name)
-    return session.answers.once(("part", photo.sha256, part), end)
+    return session.answers.once(
+        ("part", photo.sha256, part),
+        lambda: load_image(photo.image.crop((left, top, left + side, top + side)), name=photo.name),
+    )
 
 
 def in_whole(photo: Photo, part: int, explanation: Explanation) -> Explanation:
@@ -135,16 +136,17 @@ def opens_on_sample(session: Session) -> bool:
     answer, photo = next(iter(sample_answers().values()), None), photo_on_explore(session)
     if answer is None or photo is None or photo.sha256 != answer.sha256:
         return False
-    notes = (
+    if (
         session.lost
         or not session.edit.untouched
         or session.notices
         or session.asked
         or session.photos.verdicts
         or session.photos.deck.cards
-    )
-    under_way = session.page_jobs.running or session.downloads.running
-    if notes or under_way or session.training.taught is not None:
+        or session.page_jobs.running
+        or session.downloads.running
+        or session.training.taught is not None
+    ):
         return False
     try:
         question = session.explore.question(session.training)
@@ -183,8 +185,8 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
         if shown is not None and shown.sha256 == answer.sha256 and question is not None:
             beforehand = answer.label if answer_at_hand(session, shown, question) else ""
             verdict = _verdict(session, shown, question) or beforehand
-        sample = answer.sample
-        photo_tiles.append(PhotoTile(answer.sha256, sample.name, answer.thumbnail, verdict, about=sample.credit))
+        about = answer.sample.credit
+        photo_tiles.append(PhotoTile(answer.sha256, answer.sample.name, answer.thumbnail, verdict, about=about))
     return photo_tiles
 
 

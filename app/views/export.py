@@ -22,7 +22,7 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import train_preset
 from gallop.errors import GallopError
-from gallop.export.formats import Exported, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.formats import Exported, ExportFormat, ModelToExport
 from gallop.maps.look import Style, Subject, shared_scale
 
 _PHOTOS_AT_ONCE = 16
@@ -43,8 +43,8 @@ class Screen:
     @property
     def detail(self) -> float:
         """The size of a second look for maps alone, relative to the first; 1 without one."""
-        explained = self.explanation
-        return explained.grid[0] / explained.grids[0][0] if not explained.look_weights[-1] else 1.0
+        shown = self.explanation
+        return 1.0 if shown.look_weights[-1] else shown.grid[0] / shown.grids[0][0]
 
     def picture(self, prompt: int) -> bytes:
         """Return the map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
@@ -138,8 +138,11 @@ def learned_from(taught: Taught) -> str:
 
 def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
     if not asked.taught or session.training.taught is None:
-        backbone = ("backbone", session.training.backbone_name)
-        return [backbone, ("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
+        return [
+            ("backbone", session.training.backbone_name),
+            ("prompts", "zero-shot: nothing was learned"),
+            ("templates", "; ".join(asked.templates)),
+        ]
     taught = session.training.taught
     return [
         ("backbone", taught.backbone_name),
@@ -160,13 +163,6 @@ def model_to_export(
     return ModelToExport(classifier, photos, measured(taught), learned_from(taught))
 
 
-def photo_to_export(session: Session, screen: Screen) -> PhotoToExport:
-    """Return the explained photo of Explore as export formats take it."""
-    return PhotoToExport(
-        screen.explanation, screen.class_name, screen.photo.name, facts(session, screen.question), screen.style
-    )
-
-
 def imported(session: Session, model: GalLoPClassifier, backbone: Backbone) -> Taught:
     """Return a model from a file as a training's result, tested on the cards of the classes that it knows."""
     taught = opened(
@@ -176,8 +172,7 @@ def imported(session: Session, model: GalLoPClassifier, backbone: Backbone) -> T
         Course(),
     )
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in model.classes_ for photo in some]
-    cache = session.photos.features()
-    before, now = (answers_to(asked, cache, pairs, seen=False) for asked in (taught.before, model))
+    before, now = (answers_to(asked, session.photos.features(), pairs, seen=False) for asked in (taught.before, model))
     return replace(taught, answers_before=before, answers=now)
 
 
@@ -216,7 +211,7 @@ def exporting(
         export = executor.submit(format_.make, model)
         while not export.done():
             seconds = time.monotonic() - start
-            words = f"In progress: {seconds:.0f} of about {takes:.0f} seconds"
-            yield Counted(seconds / (seconds + takes / 2), words)
+            sentence = f"In progress: {seconds:.0f} of about {takes:.0f} seconds"
+            yield Counted(seconds / (seconds + takes / 2), sentence)
             wait([export], BEAT)
         return key, export.result()

@@ -44,7 +44,7 @@ _LARGEST = 4 * 2**20
 
 # Input size and damping (image, region) of the built-in backbone, whose answers to the samples are shown before it is
 # loaded; a test compares them with the backbone.
-_PROJECTED = "The whole-photo feature goes through a learned projection, like the regions."
+
 _SHIPPED = 224, 46.0, 120.0
 
 
@@ -56,8 +56,7 @@ def notebook_files(*stems: str) -> dict[str, bytes]:
     package = Path(gallop.__file__).resolve().parent
     inside = package / "notebooks"
     folder = inside if inside.is_dir() else package.parent / "notebooks"
-    names = [f"{stem}.ipynb" for stem in stems or NOTEBOOKS]
-    return {name: read_bytes(folder / name, _LARGEST) for name in names}
+    return {f"{stem}.ipynb": read_bytes(folder / f"{stem}.ipynb", _LARGEST) for stem in stems or NOTEBOOKS}
 
 
 def notebook_links() -> dict[str, tuple[str, str]]:
@@ -86,13 +85,11 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
         taught: whose prompts answer; None for zero-shot.
     """
     damping = backbone.damping.of(config)
+    projected = "The whole-photo feature goes through a learned projection, like the regions. "
+    damped = _of_cosines(backbone.name, damping.image, damping.region)
     notes = {
-        "regions": " ".join(filter(None, [_of_regions(backbone), _of_looks(config)])),
-        "cosines": " ".join(
-            filter(
-                None, [_PROJECTED * config.global_projection, _of_cosines(backbone.name, damping.image, damping.region)]
-            )
-        ),
+        "regions": f"{_of_regions(backbone)} {_of_looks(config)}".strip(),
+        "cosines": f"{projected * config.global_projection}{damped}".strip(),
     }
     if taught is not None:
         # A model from a file does not state how it was trained.
@@ -134,8 +131,9 @@ def _of_dropout(taught: Taught) -> str:
     kept = taught.kept
     if kept is None:
         return ""
-    counts = [sum(p in chosen for chosen in kept.prompts) for p in range(kept.total)]
-    per_prompt = ", ".join(f"global {p} for {count}" for p, count in enumerate(counts, 1))
+    per_prompt = ", ".join(
+        f"global {p + 1} for {sum(p in chosen for chosen in kept.prompts)}" for p in range(kept.total)
+    )
     return (
         f"In the last step ({kept.step}), with {len(kept.photos)} photos, each prompt was kept for this many of them: "
         f"{per_prompt}."

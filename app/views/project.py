@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Literal
 
 from app import text
@@ -21,9 +22,20 @@ from app.library import Backbone
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import Shelf, allowed, no_room, small
 from app.projects import Project, ProjectRun
-from app.runs.run import Files, Run, classifier_of, file_name, files_of, of_taught, read_files, run_of_row, written
+from app.runs.run import (
+    ZERO_SHOT,
+    Files,
+    Run,
+    classifier_of,
+    file_name,
+    files_of,
+    of_taught,
+    read_files,
+    run_of_row,
+    written,
+)
 from app.runs.store import RunsProblem
-from app.teaching.cards import Card, left_out
+from app.teaching.cards import Deck, left_out
 from app.teaching.tasks import drawn_shots, opened
 from app.teaching.training import Settings, Taught
 from app.views.explore_as_text import explore_as_json
@@ -32,6 +44,7 @@ from gallop import Photo
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, SHOT_SIDE
 from gallop.runtime.reading import read_text
 from gallop.sample import sample_folder, sample_photos
+from gallop.wording import counted
 
 
 @dataclass(frozen=True)
@@ -80,18 +93,11 @@ RUN_FILE = "run.json"
 _LARGEST = 2**20
 
 
-@dataclass(frozen=True)
-class _Row:
-    facts: str
-    id: int = 0
-    name: str = SAMPLE_RUN
-    made: float = 0.0
-
-
 @cache
 def sample_run() -> Run:
     """Return the run, without a number; its photos are those of the sample."""
-    run = run_of_row(_Row(read_text(sample_folder() / RUN_FILE, _LARGEST)))
+    facts = read_text(sample_folder() / RUN_FILE, _LARGEST)
+    run = run_of_row(SimpleNamespace(facts=facts, id=ZERO_SHOT, name=SAMPLE_RUN, made=0.0))
     assert run is not None  # it comes with the package, and a test reads it
     return run
 
@@ -114,17 +120,16 @@ def is_offered(session: Session) -> bool:
 
 def is_there(session: Session) -> bool:
     mine = sample_run().answers  # of every photo on its cards
-    cards = session.photos.deck.cards
-    return any(photo.sha256 in mine for card in cards for photo in card.all)
+    return any(photo.sha256 in mine for card in session.photos.deck.cards for photo in card.all)
 
 
 def put_in(session: Session) -> tuple[Photo, ...]:
     """Add the photos to cards and shelves, and the run to the others; return the photos of the cards."""
     photos = session.photos
-    on_cards = [photo for photo in sample_photos() if photo.class_name is not None]
     members = [
-        Member(CardPlace(photo.class_name or "", photo.part == "test", photo.path.name), photo.path)
-        for photo in on_cards
+        Member(CardPlace(photo.class_name, photo.part == "test", photo.path.name), photo.path)
+        for photo in sample_photos()
+        if photo.class_name is not None
     ]
     taken = photos.deck.add_photos(members).taken
     photos.unknown.add(photo.path for photo in sample_photos() if photo.part == "other")
@@ -158,8 +163,8 @@ def sample_opened(backbone: Backbone) -> Opened:
     run = sample_run()
     assert run.settings is not None
     taught = opened(classifier_of(sample_files(), backbone), backbone, run.settings, run)
-    learned = tuple(drawn_shots(_shots(), run.settings))
-    return Opened(replace(taught, learned=learned), SAMPLE_RUN, "sample", run.settings)
+    taught = replace(taught, learned=tuple(drawn_shots(_shots(), run.settings)))
+    return Opened(taught, SAMPLE_RUN, "sample", run.settings)
 
 
 def _shots() -> dict[str, list[Photo]]:
@@ -175,8 +180,7 @@ def take_out(session: Session) -> Run | None:
     training, photos = session.training, session.photos
     photos.deck.clear_out(_contents(), "the sample project")
     for shelf in (photos.unknown, photos.shelf):
-        for digest in _contents() & set(shelf.photos):
-            del shelf.photos[digest]
+        shelf.photos = {digest: photo for digest, photo in shelf.photos.items() if digest not in _contents()}
     if training.taught is not None and training.taught.history == sample_run().history:
         training.forget(training.taught)
     if training.settings == sample_run().settings:  # chosen for the sample's photos alone
@@ -202,6 +206,7 @@ def project_of(session: Session) -> Project:
     """
     photos, training = session.photos, session.training
     runs, taught = _runs(session)
+    tuned = session.test.tuned  # the figures of a model whose k were chosen on test photos are optimistic
     return Project(
         photos.deck.cards,
         {name: tuple(shelf.photos.values()) for name, shelf in _shelves(session).items()},
@@ -211,14 +216,14 @@ def project_of(session: Session) -> Project:
         training.backbone_name,
         dict(training.settings_by_backbone),
         explore_as_json(session.explore),
-        _tuned(session),
+        None if tuned is None or tuned.of != training.version else (tuned.topk, tuned.photos),
     )
 
 
 def project_name(session: Session) -> str:
     """Return the file name of the visitor's project."""
-    cards = " ".join(text.shorten(card.name, 20) for card in session.photos.deck.cards)
-    return f"{file_name(f'project {cards}')}.zip"
+    names = [text.shorten(card.name, 20) for card in session.photos.deck.cards]
+    return f"{file_name(' '.join(['project', *names]))}.zip"
 
 
 def _shelves(session: Session) -> dict[str, Shelf]:
@@ -247,12 +252,6 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
     return [*saved, last], len(saved)
 
 
-def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
-    """Return the k that were chosen on test photos, for the current model: its figures are optimistic."""
-    tuned = session.test.tuned
-    return None if tuned is None or tuned.of != session.training.version else (tuned.topk, tuned.photos)
-
-
 def take_over(session: Session, project: Project, name: str) -> str:
     """Replace the session's contents with a project, and return what it contained; runs that are here stay.
 
@@ -271,7 +270,11 @@ def take_over(session: Session, project: Project, name: str) -> str:
     session.photos.make_room(allowed())
     session.photos.verdicts.clear()
     session.training.begin_anew(project.settings)
-    return f"Opened {name}: {_in_words(project)}.{_bring_runs(session, project)}"
+    classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
+    return (
+        f"Opened {name}: {classes}, {counted(project.photos, 'photo')}, {counted(len(project.runs), 'run')}."
+        f"{_bring_runs(session, project)}"
+    )
 
 
 def add_to(session: Session, project: Project, name: str) -> str:
@@ -280,26 +283,17 @@ def add_to(session: Session, project: Project, name: str) -> str:
     for card in project.cards:
         if photos.deck.find(card.name) is None and not (card.shots or card.tests):
             photos.deck.add(card.name)
-    verdicts = photos.deck.add_photos(_members(project.cards))
+    verdicts = photos.deck.add_photos(
+        Member(CardPlace(card.name, pile == "tests", photo.name), photo)
+        for card, pile, photo in Deck(project.cards).photos()
+    )
     for shelf, held in _shelves(session).items():
         verdicts += held.add(project.shelves.get(shelf, ()))
-    taken, most = f"{len(verdicts.taken)} photos.", (MOST_CARDS, MOST_ALTOGETHER)
-    taken = left_out(verdicts.left_out, len(verdicts.taken), most) if verdicts.left_out else taken
+    taken = f"{len(verdicts.taken)} photos."
+    if verdicts.left_out:
+        taken = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
     left = f" {len(verdicts.refused)} photos were already here or did not fit." if verdicts.refused else ""
     return f"Added {name}: {taken}{left}{_bring_runs(session, project)}"
-
-
-def _members(cards: tuple[Card, ...]) -> Iterator[Member]:
-    for card in cards:
-        for pile in (card.shots, card.tests):
-            for photo in pile:
-                yield Member(CardPlace(card.name, pile is card.tests, photo.name), photo)
-
-
-def _in_words(project: Project) -> str:
-    cards, runs = len(project.cards), len(project.runs)
-    counted = ((cards, "class", "classes"), (project.photos, "photo", "photos"), (runs, "run", "runs"))
-    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counted)
 
 
 def _bring_runs(session: Session, project: Project) -> str:

@@ -98,13 +98,20 @@ class Snippet:
             }
             for number, cell in enumerate(self.cells, 1)
         ]
-        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        notebook = {"cells": [first, *code], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        notebook = {
+            "cells": [first, *code],
+            "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
         return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
-        words = {"code.py": self.python, "code.sh": self.shell, "code.ipynb": self.notebook}
-        return {path: content.encode() for path, content in words.items()}
+        return {
+            "code.py": self.python.encode(),
+            "code.sh": self.shell.encode(),
+            "code.ipynb": self.notebook.encode(),
+        }
 
 
 def explain_snippet(
@@ -139,13 +146,12 @@ def explain_snippet(
         'print("outlier score", explanation.ood_score)',
         f"plot_explanation(explanation, {class_name!r}).savefig('why.png')",
     )
-    shell = "\n".join(
-        [
-            f"gallop predict {PHOTO_FILE} --model {MODEL} --json",
-            f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{option}",
-        ]
+    return Snippet(
+        "One photo, explained",
+        cells,
+        f"gallop predict {PHOTO_FILE} --model {MODEL} --json\n"
+        f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{option}\n",
     )
-    return Snippet("One photo, explained", cells, shell + "\n")
 
 
 def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: UsedBackbone = SHIPPED) -> Snippet:
@@ -167,8 +173,8 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: 
     ]
     if tests:
         cells.append(f"print('right on the test photos', classifier.score({_PHOTOS!r}))")
-    words = " ".join(_options(settings))
-    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}{used.option}\n"
+    options = " ".join(_options(settings))
+    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {options}{used.option}\n"
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
 
 
@@ -180,8 +186,7 @@ _CONFIGS = {"preset": TrainConfig, "method": MethodConfig}
 
 def _is_usual(settings: Settings, name: str) -> bool:
     """Return whether a setting has its default value, whatever the backbone."""
-    usual = (Settings(), preset(QUICK), preset(PAPER))
-    return all(getattr(settings, name) == getattr(each, name) for each in usual)
+    return all(getattr(settings, name) == getattr(usual, name) for usual in (Settings(), preset(QUICK), preset(PAPER)))
 
 
 def _arguments(settings: Settings) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import QUICK, Settings, preset
@@ -66,17 +66,16 @@ class Place(Generic[T]):
 
     def read(self, session: object) -> T | None:
         """Return the remembered value; None before its widget was used."""
-        remembered = getattr(getattr(session, self.page), self.field)
+        value: Any = getattr(getattr(session, self.page), self.field)
         if isinstance(self.part, int):
-            remembered = remembered[self.part] if self.part < len(remembered) else None
+            value = value[self.part] if self.part < len(value) else None
         elif self.part is not None:
-            remembered = getattr(remembered, self.part)
-        value: T | None = remembered
-        return value
+            value = getattr(value, self.part)
+        return cast("T | None", value)
 
     def write(self, session: object, value: T) -> None:
-        state = getattr(session, self.page)
         new: Any = value
+        state = getattr(session, self.page)
         held = getattr(state, self.field)
         if isinstance(self.part, int):
             new = (*held[: self.part], value, *held[self.part + 1 :])
@@ -129,8 +128,7 @@ class AskedRegion:
     @staticmethod
     def of(sent: Any, grid: tuple[int, int]) -> AskedRegion | None:
         """Return what a browser has sent; None where it is no region: a client may send anything."""
-        there = isinstance(sent, int) and 0 <= sent < grid[0] * grid[1]
-        return AskedRegion(sent, grid) if there else None
+        return AskedRegion(sent, grid) if isinstance(sent, int) and 0 <= sent < grid[0] * grid[1] else None
 
     def on(self, grid: tuple[int, int]) -> int:
         """Return the region of another backbone's grid in which the centre of this one lies."""
@@ -173,8 +171,13 @@ class PhotoEdit:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in the form that the browser uses."""
-        shown = {"part": self.part, "regions": list(self.regions), "fill": self.fill}
-        return {**shown, "of": [self.photo, *self.grid], "fills": FILL_WORDS}
+        return {
+            "part": self.part,
+            "regions": list(self.regions),
+            "fill": self.fill,
+            "of": [self.photo, *self.grid],
+            "fills": FILL_WORDS,
+        }
 
     def told(self, sent: Mapping[str, Any]) -> PhotoEdit:
         """Return it as a browser has changed it; unchanged by what is of another photo or grid, or invalid."""

@@ -199,9 +199,7 @@ class VisitorTraining:
     def expected(self) -> str:
         """Return what a training will take, in a sentence; empty where the cards cannot be trained on."""
         shots = self.photos.shots()
-        if check_photos(shots):
-            return ""
-        return demand(shots, self.fitting, self.settings.views, self.seconds_a_view)
+        return "" if check_photos(shots) else demand(shots, self.fitting, self.settings.views, self.seconds_a_view)
 
     def _takes(self, seconds: float) -> None:
         self.seconds_a_view = seconds
@@ -327,10 +325,9 @@ class VisitorTraining:
         model was trained on does not.
         """
         seen = {digest: answer.seen for digest, answer in course.answers.items()}
-        cards = {card.name: card for card in self.photos.deck.in_use}
         tests = {
-            name: [*card.tests, *(photo for photo in card.shots if photo.sha256 in seen)]
-            for name, card in cards.items()
+            card.name: [*card.tests, *(photo for photo in card.shots if photo.sha256 in seen)]
+            for card in self.photos.deck.in_use
         }
         return [(photo, name) for name in names for photo in tests.get(name, ()) if not seen.get(photo.sha256, False)]
 

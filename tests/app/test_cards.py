@@ -44,7 +44,7 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
         (lambda: deck.rename(ant.id, "fire ant"), "renamed ant to fire ant"),
         (lambda: deck.enable(False, bee.id), "turned bee off"),
         (lambda: deck.add_photos([member(9, "wasp")]), "added 1 photo to wasp"),
-        (lambda: deck.take_away(ant.id, "shots", photo), "removed 1.jpg from fire ant"),
+        (lambda: deck.remove(photo.sha256), "removed 1.jpg from fire ant"),
         (lambda: deck.relabel(ant.shots[1], "fire ant", "tests"), "moved 2.jpg to the tests of fire ant"),
         (lambda: deck.relabel(load_image(tiny.picture(77)), "bee"), "moved picture to bee"),
         (lambda: deck.delete(bee.id), "deleted bee"),
@@ -149,7 +149,7 @@ def test_what_changes_nothing_is_nothing_to_undo_and_a_card_that_is_gone_changes
     deck.rename(ant.id, "fire ant")
     deck.enable(False, ant.id)
     deck.delete(ant.id)
-    deck.take_away(ant.id, "shots", ant.shots[0])
+    deck.remove(ant.shots[0].sha256)
     deck.remove(ant.shots[0].sha256)
     assert (deck.cards, deck.last_change) == (state, last)
 

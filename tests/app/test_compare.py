@@ -268,7 +268,7 @@ def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
 
 def test_other_cards_cannot_repeat_a_run_and_it_is_said(at: AppTest) -> None:
     session = session_of(at)
-    session.photos.deck.take_away(session.photos.deck.cards[0].id, "shots", session.photos.deck.cards[0].shots[0])
+    session.photos.deck.remove(session.photos.deck.cards[0].shots[0].sha256)
     fine(at.run())
     assert button(at, "Train A with").disabled
     assert "the cards on Teach no longer hold exactly the same photos" in everything(at).replace("\\", "")

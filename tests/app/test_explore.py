@@ -250,16 +250,16 @@ def test_k_changes_outlines_scores_and_probabilities_without_a_backbone(
 
 def test_a_photo_can_be_taken_away_and_only_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second click comes from a page that one without the photo has just replaced."""
-    from app.ui.explore import photos
+    from app.ui.explore import question
     from app.ui.widgets import remembered
 
     at = with_photo(tiny_app)
     session = session_of(at)
     (mine,) = session.photos.shelf.photos
-    for module in (photos, remembered):
+    for module in (question, remembered):
         monkeypatch.setattr(module, "session", lambda: session)
     for _ in range(2):
-        photos.take_away(mine)
+        question.take_away(mine)
         assert not session.photos.shelf.photos
     assert not [tile for tile in grid(fine(at.run()), "photo strip")["tiles"] if tile["removable"]]
     assert grid(at, "explainer")["names"] == ["red", "green", "blue"], "a sample is shown, with what was typed"

@@ -99,7 +99,7 @@ def test_a_file_that_its_page_removes_makes_room() -> None:
 
 def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "shared", resources.Shared())
-    files, size = resources.unread(), allowed() // 2 + 1
+    files, size = resources.shared.unread, allowed() // 2 + 1
     assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
     assert files.comes("2", "a.jpg", size, "me", "page", 0) != ""
     resources.forget_page("page")
@@ -161,7 +161,7 @@ def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
     mine, photos = VisitorPhotos(), squares(5)
     assert len(mine.deck.add_photos(cards_of(photos[:3])).taken) == 3
     card = mine.deck.cards[0]
-    mine.deck.take_away(card.id, "shots", card.shots[0])
+    mine.deck.remove(card.shots[0].sha256)
     assert mine.size == 1200, "an undo brings it back"
     assert (len(mine.deck.add_photos(cards_of(photos[3:4])).taken), mine.size) == (1, 1200)
 

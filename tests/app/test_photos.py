@@ -10,7 +10,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from app.photos.sample_answers import SAMPLES, available_samples, credit, sample_answers, worked_out
+from app.photos.sample_answers import SAMPLES, available_samples, sample_answers, worked_out
 from app.photos.shelf import Shelf, small
 from gallop import load_image
 from tests import tiny
@@ -76,9 +76,9 @@ def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:
     pytest.importorskip("skimage")
     found = available_samples()
     assert set(found) == {"Cat", "Coffee", "Rocket", "Astronaut", "Galaxies"}
-    for name, path in found.items():
-        assert np.asarray(load_image(path, name=name).image).std() > 10
-        assert "CC0" in credit(name) or "public domain" in credit(name)
+    for sample in SAMPLES:
+        assert np.asarray(load_image(found[sample.name], name=sample.name).image).std() > 10
+        assert "CC0" in sample.credit or "public domain" in sample.credit
 
 
 def test_what_is_said_of_the_samples_beforehand_is_what_the_backbone_says_and_their_first_name() -> None:

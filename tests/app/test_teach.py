@@ -255,7 +255,7 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     assert ([name for _, name in after.learned], after.on_shots.photos) == (["green", "green", "red", "red", "red"], 5)
     assert session_of(at).training.version != version, "answers are worked out again"
     deck = session_of(at).photos.deck
-    deck.take_away(deck.in_use[0].id, "shots", deck.in_use[0].shots[0])
+    deck.remove(deck.in_use[0].shots[0].sha256)
     fine(uploader(at, "Photos of red").upload("other.png", png(78)).run())
     assert "Changed since training: the photos" in everything(at)
     assert not [found for found in at.button if found.key == "learn more"], "a head cannot forget"

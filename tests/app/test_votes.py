@@ -115,7 +115,7 @@ def test_a_run_that_is_opened_tells_its_votes_for_a_further_class_too_and_says_w
     assert sum(votes) + float(found[0]) == pytest.approx(float(found[1]), abs=7 * 5e-5)
     session = session_of(at)
     card = session.photos.deck.in_use[0]
-    session.photos.deck.take_away(card.id, "shots", card.shots[0])
+    session.photos.deck.remove(card.shots[0].sha256)
     said = everything(unfolded(fine(at.run()), "votes"))
     assert "only while all its training photos are on the class cards on *Teach*" in said
     assert VOTE.findall(said) == []

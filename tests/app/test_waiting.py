@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from app.middleware import FirstPage
+from app.middleware import first_page
 from app.photos.sample_answers import sample_answers
 from app.views.exploring import look_at, opens_on_sample
 from app.visitor.page_state import AskedRegion, ExploreState
@@ -51,16 +52,17 @@ def test_anything_else_is_sent_as_streamlit_has_it(app_server: str, path: str) -
 @pytest.mark.parametrize("index", ["<div id=root></div>", '<div id="root"></div><div id="root"></div>', ""])
 def test_a_page_of_another_shape_is_left_as_it_is(index: str, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(index)
-    first = FirstPage(tmp_path, "/", lambda *_: "picture")
-    assert first.at({"method": "GET", "path": "/", "query_string": b"", "headers": []}) == ""
+    request = {"method": "GET", "path": "/", "query_string": b"", "headers": []}
+    assert first_page(tmp_path, "/", lambda *_: "picture", request) == ""
 
 
 def test_only_the_page_at_its_own_address_has_one(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text('<div id="root"></div>')
-    first, wanted = FirstPage(tmp_path, "/gallop/", lambda query, _: query), {"query_string": b"seen", "headers": []}
-    assert first.at({"method": "GET", "path": "/gallop/"} | wanted) == '<div id="root"></div>seen'
+    first = partial(first_page, tmp_path, "/gallop/", lambda query, _: query)
+    wanted = {"query_string": b"seen", "headers": []}
+    assert first({"method": "GET", "path": "/gallop/"} | wanted) == '<div id="root"></div>seen'
     for other in ({"method": "GET", "path": "/"}, {"method": "HEAD", "path": "/gallop/"}):
-        assert first.at(other | wanted) == ""
+        assert first(other | wanted) == ""
 
 
 SAME = [ExploreState(), ExploreState(scales=CAT.topk, prompt=0, opacity=80)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from app import charts, text
-from app.backbones import BackboneProblem
-from app.library import Explanation
+from app.library import Diversity, Explanation
 from app.photos import shelf
 from app.runs import run as of
 from app.runs.run import Flip, Run
@@ -43,77 +45,58 @@ def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]
             spreads[f"{label}: {names[label]}"] = spread
             st.markdown(f"{label}, {text.markdown(names[label])}: {text.markdown(charts.spread_in_words(spread))}.")
     if spreads:
-        chart(charts.seeds_chart(spreads), key="seeds", alt=charts.seeds_in_words(spreads))
+        words = (f"{text.shorten(label)}: {charts.spread_in_words(spread)}." for label, spread in spreads.items())
+        chart(charts.seeds_chart(spreads), key="seeds", alt=" ".join(words))
     for label, run in sides.items():
-        if run.settings is not None:
-            _more(session, label, run, everything)
-
-
-def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None:
-    problem = compare.cannot_repeat(session, run)
-    clicked = st.button(
-        f"Train {label} with {_FURTHER} more seeds",
-        key=f"seeds {label} {run.id}",
-        disabled=bool(problem) or session.page_jobs.running is not None,
-        icon=":material/casino:",
-        help="Which photos are drawn, how they are cropped and which prompts are dropped is random: one seed can be "
-        "ten points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
-    )
-    if problem:
-        st.caption(f"{label}: {text.markdown(problem)}")
-    if clicked and run.settings is not None:
-        train_like(
+        if run.settings is None:  # there is no seed in zero-shot
+            continue
+        problem = compare.cannot_repeat(session, run)
+        if _train_button(
             session,
-            run,
-            [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)],
-            "seeds",
-            f"{label} with {_FURTHER} more seeds",
-        )
+            f"Train {label} with {_FURTHER} more seeds",
+            key=f"seeds {label} {run.id}",
+            problem=problem and f"{label}: {problem}",
+            icon=":material/casino:",
+            help="Which photos are drawn, how they are cropped and which prompts are dropped is random: one seed can "
+            "be ten points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
+        ):
+            seeds = of.further_seeds(run, everything, _FURTHER)
+            further = [replace(run.settings, seed=seed) for seed in seeds]
+            train_like(session, run, further, "seeds", f"{label} with {_FURTHER} more seeds")
+
+
+def _train_button(session: Session, label: str, *, problem: str, **drawn: Any) -> bool:
+    """Draw a button that trains, or, where the cards cannot be trained on, why; return whether it was clicked."""
+    clicked = st.button(label, disabled=bool(problem) or session.page_jobs.running is not None, **drawn)
+    if problem:
+        st.caption(text.markdown(problem))
+    return clicked
 
 
 def train_like(session: Session, run: Run, settings: Sequence[Settings], job: str, words: str) -> None:
     """Train the cards as they are on the backbone of a run, once with each of these settings, as a job of the page."""
-    try:
+    with problems_shown():
         name = compare.backbone_of_run(backbones(), run)
-    except BackboneProblem as error:
-        st.error(text.markdown(error), icon=":material/error:")
-        return
-    start_job(session, compare.series(session, backbones(), name, settings), job, words)
+        start_job(session, compare.series(session, backbones(), name, settings), job, words)
 
 
 def compare_with_coop(session: Session) -> None:
-    problem = tasks.check_photos(session.photos.shots())
-    clicked = st.button(
+    if _train_button(
+        session,
         "Train CoOp",
         key="coop",
-        disabled=bool(problem) or session.page_jobs.running is not None,
+        problem=tasks.check_photos(session.photos.shots()),
         icon=":material/model_training:",
         help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. GalLoP adds local prompts, "
         "dropout and, where there is one, a head.",
-    )
-    if problem:
-        st.caption(text.markdown(problem))
-    if clicked:
-        start_job(
-            session,
-            compare.series(
-                session, backbones(), session.training.backbone_name, [compare.coop_settings(session.training.fitting)]
-            ),
-            "seeds",
-            "CoOp on the cards",
-        )
+    ):
+        settings = compare.coop_settings(session.training.fitting)
+        task = compare.series(session, backbones(), session.training.backbone_name, [settings])
+        start_job(session, task, "seeds", "CoOp on the cards")
 
 
 JOB = "dropout"
 _MOST_SHOWN = 4
-_DIGITS = 3
-_HELP = (
-    "In each step of a training a random fraction of the global prompts is dropped for each photo, so that the prompts "
-    "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. Global "
-    "together: right by the mean of a run's global prompts alone; the figures above count local prompts and head too. "
-    "Best global: by the best single one, picked on these photos, so the figure is optimistic. Spread: the standard "
-    "deviation of the prompts' scores of the true class, averaged over the photos."
-)
 
 
 def what_dropout_changes(
@@ -122,28 +105,34 @@ def what_dropout_changes(
     st.header(
         "What dropout changes",
         anchor=False,
-        help=_HELP,
+        help="In each step of a training a random fraction of the global prompts is dropped for each photo, so that "
+        "the prompts learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is "
+        "the same. Global together: right by the mean of a run's global prompts alone; the figures above count local "
+        "prompts and head too. Best global: by the best single one, picked on these photos, so the figure is "
+        "optimistic. Spread: the standard deviation of the prompts' scores of the true class, averaged over the "
+        "photos.",
     )
     job_outcome(session, JOB)
-    shown = compare.dropout_runs(pinned, saved_runs)
+    shown = compare.dropout_runs(pinned, saved_runs)[:_MOST_SHOWN]
     if not shown:
         st.caption("Pin a run with several global prompts.")
         return
-    shown = shown[:_MOST_SHOWN]
     pairs = compare.both_tested(shown, photos)
     with problems_shown(), st.spinner("Looking at the prompts …", show_time=False):
         prompts = {run.id: _global_prompts(session, run, pairs) for run in shown}
         for run, column in zip(shown, st.columns(_MOST_SHOWN, gap="medium"), strict=False):
             with column:
-                _matrix(run, prompts[run.id])
-        lines = [_dropout_line(run, prompts[run.id], len(pairs)) for run in shown]
+                _matrix(run, *prompts[run.id])
+        lines = [_dropout_line(run, *prompts[run.id], len(pairs)) for run in shown]
         st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="dropout")
         if not pairs:
             st.caption("None of their test photos is here.")
     _train_other_dropouts(session, shown[0], saved_runs)
 
 
-def _global_prompts(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
+def _global_prompts(
+    session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]
+) -> tuple[NDArray[np.float32], Diversity]:
     """Use the run's backbone, for one run at a time: there may not be memory for all of them."""
     with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.global_prompts_of(session, backbone, run, pairs)
@@ -154,29 +143,29 @@ def _keeps(run: Run) -> str:
     return f"{run.settings.kept_prompts} of {run.settings.global_prompts}"
 
 
-def _matrix(run: Run, prompts: compare.GlobalPrompts) -> None:
-    names = [str(m) for m in range(1, len(prompts.says) + 1)]
+def _matrix(run: Run, says: NDArray[np.float32], diversity: Diversity) -> None:
+    names = [str(m) for m in range(1, len(says) + 1)]
     st.markdown(f"**{name(run)}** keeps {_keeps(run)}")
-    st.caption(f"{prompts.diversity.words}.")
-    i, j, value = pair(prompts.says)
+    st.caption(f"{diversity.words}.")
+    i, j, value = pair(says)
     chart(
-        charts.cosines(prompts.says, names),
+        charts.cosines(says, names),
         key=f"dropout {run.id}",
         alt=f"Cosines of the global prompts of {run.name}; the closest are {i + 1} and {j + 1}, {value:.3f}.",
     )
 
 
-def _dropout_line(run: Run, prompts: compare.GlobalPrompts, photos: int) -> dict[str, str]:
+def _dropout_line(run: Run, says: NDArray[np.float32], diversity: Diversity, photos: int) -> dict[str, str]:
     assert run.settings is not None
     line = {
         "run": run.name,
         "dropout": f"{run.settings.dropout:g}",
         "kept": _keeps(run),
-        "closest two": f"{pair(prompts.says)[2]:.{_DIGITS}f}",
+        "closest two": f"{pair(says)[2]:.3f}",
     }
-    if prompts.diversity.answers is None:
+    if diversity.answers is None:
         return line
-    each = prompts.diversity.answers[0]
+    each = diversity.answers[0]
     return line | {
         "spread": f"{each.spread:.4f}",
         "disagree on": f"{each.disagree} of {photos}",
@@ -191,18 +180,15 @@ def _train_other_dropouts(session: Session, run: Run, saved_runs: Sequence[Run])
         return
     which = text.joined([f"{each.dropout:g}" for each in left])
     keeping = text.joined([str(each.kept_prompts) for each in left])
-    problem = compare.cannot_repeat(session, run)
-    clicked = st.button(
+    if _train_button(
+        session,
         f"Train with dropout {which}",
         key=f"dropout {run.id} {which}",
-        disabled=bool(problem) or session.page_jobs.running is not None,
+        problem=compare.cannot_repeat(session, run),
         icon=":material/model_training:",
         help=f"Seed, photos and all else as in {name(run)}. Of its {run.settings.global_prompts} global prompts "
         f"{keeping} are kept for each photo. A dropout that keeps as many as another is the same training: left out.",
-    )
-    if problem:
-        st.caption(text.markdown(problem))
-    if clicked:
+    ):
         train_like(session, run, left, JOB, f"Dropout {which}")
 
 
@@ -217,15 +203,18 @@ def versus(a: Run, b: Run) -> None:
             st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
         else:
             st.caption("None: A and B have the same settings, classes and photos.")
-    left, right = st.columns(2, gap="large")
-    for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
+    for column, label, run, other in zip(st.columns(2, gap="large"), "AB", (a, b), (b, a), strict=True):
         with column:
             _metric(label, names[label], run, other)
     _verdict(a, b)
     if histories := {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}:
         st.markdown("**Loss**")
-        shown = {text.plotly(label): run for label, run in histories.items()}
-        chart(charts.losses(shown), key="losses", alt=charts.losses_in_words(histories))
+        words = (
+            f"{label}: loss {run.history[0].loss:.3f} at step {run.history[0].step}, {run.history[-1].loss:.3f} at "
+            f"step {run.history[-1].step}."
+            for label, run in histories.items()
+        )
+        chart(charts.losses(histories), key="losses", alt=" ".join(words))
 
 
 def _metric(label: str, name: str, run: Run, other: Run) -> None:
@@ -251,11 +240,10 @@ def _verdict(a: Run, b: Run) -> None:
             "again."
         )
         return
-    p = test.p
     if not test.only_first + test.only_second:
         st.markdown("A and B get the same test photos right and the same ones wrong.")
         return
-    often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+    often = "fewer than 1 %" if test.p < 0.01 else f"{100 * test.p:.0f} %"
     st.markdown(
         f"Only A is right on **{test.only_first}** of the shared test photos, only B on **{test.only_second}**. This "
         f"split {test.chance}.",
@@ -272,10 +260,9 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     if all(names):
         st.caption(text.markdown(f"A answers with the backbone {names[0]}, B with {names[1]}."))
     if not flips:
-        both = set(a.answers) & set(b.answers)
         st.caption(
-            f"None: A and B have the same nearest class for all {len(both)} photos that they share. Whether a photo is "
-            "none of these is not compared."
+            f"None: A and B have the same nearest class for all {len(a.answers.keys() & b.answers.keys())} photos that "
+            "they share. Whether a photo is none of these is not compared."
         )
         return
     here = [flip for flip in flips if flip.digest in photos]
@@ -286,13 +273,12 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
             for flip in small
         )
         image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
-    help_text = "The most probable class; the limit for none of these is not used."
-    columns = {name: st.column_config.TextColumn(help=help_text) for name in ("A says", "B says")}
+    says = st.column_config.TextColumn(help="The most probable class; the limit for none of these is not used.")
     st.dataframe(
         pd.DataFrame([_flipped_line(flip, photos) for flip in flips]),
         hide_index=True,
         key="flips",
-        column_config=columns,
+        column_config={"A says": says, "B says": says},
     )
     if len(here) < len(flips):
         st.caption(
@@ -353,11 +339,9 @@ def _maps(
     for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
         explanation = subject.explanation
         with column:
-            answer = (
-                f"{text.markdown(explanation.answer)}, {text.percent(explanation.probabilities[explanation.label])}"
-            )
             st.markdown(
-                f"**{label}: {text.markdown(names[label])}** says {answer}",
+                f"**{label}: {text.markdown(names[label])}** says {text.markdown(explanation.answer)}, "
+                + text.percent(explanation.probabilities[explanation.label]),
                 help=text.markdown(explanation.doubt) or None,
             )
             if prompt >= len(explanation.topk):
@@ -373,9 +357,10 @@ def _maps(
                 key=f"compared map {label}",
             )
             score = float(explanation.local_scores[explanation.class_names.index(chosen), prompt])
-            words = explanation.describe(chosen, prompt)
-            k = f"k = {explanation.topk[prompt]}"
-            st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
+            st.caption(
+                f"Score at k = {explanation.topk[prompt]}: {score:.4f}",
+                help=f"Its best regions: {explanation.describe(chosen, prompt)}.",
+            )
     if len(drawn) == 2 and not alike:
         st.caption(
             "Each map has its own colour scale, from its lowest to its highest score, because scores from different "

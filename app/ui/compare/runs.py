@@ -33,14 +33,14 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     lines = [_line(run, name) for run, name in zip(rows, of.backbones_of(rows), strict=True)]
     if coop_missing:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
-    help_texts = {
+    about = {
         "right": "Of the test photos, by the nearest class, with the interval that holds the true value 19 times of 20 "
         "for so many photos.",
         "gain": "Points on zero-shot, on the same photos.",
         "prompts": "Global and local ones.",
         "additions": "What it has that is not in the paper.",
     }
-    columns = {name: st.column_config.TextColumn(help=words) for name, words in help_texts.items()}
+    columns = {name: st.column_config.TextColumn(help=words) for name, words in about.items()}
     st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs", column_config=columns)
 
 
@@ -106,10 +106,9 @@ def pin_names(pinned: tuple[Run, Run]) -> dict[str, str]:
 
 def _label(run: Run, backbone: str) -> str:
     accuracy = of.on_tests(run)
-    more = [backbone] if backbone else []
-    more += [f"seed {run.settings.seed}"] if run.settings else []
-    more += [f"{accuracy.value:.0%} right"] if accuracy else []
-    return f"{run.name} ({', '.join(more)})" if more else run.name
+    seed = f"seed {run.settings.seed}" if run.settings else ""
+    more = ", ".join(filter(None, [backbone, seed, f"{accuracy.value:.0%} right" if accuracy else ""]))
+    return f"{run.name} ({more})" if more else run.name
 
 
 def name(run: Run) -> str:
@@ -125,11 +124,17 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
             ledger.rename(run.id, typed)
             st.rerun()
     with st.container(horizontal=True):
-        icon, args = ":material/folder_open:", (session, run)
         about = f"{name(run)} becomes the classifier of this session, as if it had just been trained."
         if run.backbone_name != session.training.backbone_name:
             about += f" It answers with the backbone it was trained on, {text.markdown(run.backbone_name)}."
-        st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}", help=about)
+        st.button(
+            "Open this run",
+            on_click=_open,
+            args=(session, run),
+            icon=":material/folder_open:",
+            key=f"open run {run.id}",
+            help=about,
+        )
         st.download_button(
             "Export as zip",
             session.answers.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder())),
@@ -139,8 +144,13 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        icon = ":material/delete:"
-        st.button("Delete", on_click=_delete, args=(*args, ledger), icon=icon, key=f"delete run {run.id}")
+        st.button(
+            "Delete",
+            on_click=_delete,
+            args=(session, run, ledger),
+            icon=":material/delete:",
+            key=f"delete run {run.id}",
+        )
 
 
 def show_notices(session: Session, ledger: Ledger) -> None:

@@ -77,8 +77,9 @@ def covered_now(
     """Return the explanation with the regions covered that the visitor covered. Raises as ``explained_now``."""
     if edit.grid != explanation.grid or not edit.regions:
         return explanation
-    frozen = backbone(session.training.backbone_name)
-    return session.answers.covered(frozen, photo, question, explanation, edit.regions, edit.fill)
+    return session.answers.covered(
+        backbone(session.training.backbone_name), photo, question, explanation, edit.regions, edit.fill
+    )
 
 
 def explained_at_current_k(session: Session, photo: Photo, question: Question) -> Explanation:
@@ -100,9 +101,15 @@ def show_answer(
         explanation: at the model's scales; so is ``before``, the same before teaching, or before regions were covered.
         note: the origin of the limit for none of these.
     """
-    edit = session.edit.on(photo.sha256, explanation.grid)
-    explainer(explanation, before, photo=photo.sha256, picture=session_photo_url(session, explanation), edit=edit)
-    _limit(explanation, note)
+    explainer(
+        explanation,
+        before,
+        photo=photo.sha256,
+        picture=session_photo_url(session, explanation),
+        edit=session.edit.on(photo.sha256, explanation.grid),
+    )
+    if explanation.threshold is not None and note:
+        st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
     if len(explanation.class_names) == 1:
         st.caption("With only one class there is nothing to choose between. Enter a second class.")
 
@@ -136,19 +143,12 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     unseen = bool(taught.on_tests.photos)
     score = taught.on_tests if unseen else taught.on_shots
     if score.before is not None and score.after is not None:
-        which = "test photos" if unseen else "training photos"
         right.metric(
-            f"Accuracy on {score.photos} {which}",
+            f"Accuracy on {score.photos} {'test' if unseen else 'training'} photos",
             f"{score.after:.0%}",
             text.gain(100 * (score.after - score.before), "zero-shot"),
             help=None if unseen else "The model has seen these photos. Use other photos to judge it.",
         )
-
-
-def _limit(explanation: Explanation, note: str) -> None:
-    """Draw the note on the limit for none of these, whose value is shown with the answer."""
-    if explanation.threshold is not None and note:
-        st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
 
 
 # Pixels: the choice of the photo shown is beside it.
@@ -166,8 +166,14 @@ def tryout(session: Session) -> None:
         photos = session.photos.uploaded
         if not photos:
             return
-        last, seen = next(reversed(photos)), {"label_visibility": "collapsed"}
-        shown = one_of("Photo shown", photos, ExploreState.photo, last, lambda key: photos[key].name, **seen)
+        shown = one_of(
+            "Photo shown",
+            photos,
+            ExploreState.photo,
+            next(reversed(photos)),
+            lambda key: photos[key].name,
+            label_visibility="collapsed",
+        )
     photo = photos[shown]
     frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
     explanation = session.answers.explain(frozen, photo, question)

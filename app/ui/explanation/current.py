@@ -28,8 +28,7 @@ def current_photo(session: Session) -> Photo | None:
     photos, shown = compare.photos(session) | session.photos.shelf.photos, session.photos.shown(session.explore.photo)
     if shown is None:
         return None
-    names = compare.photo_names(session)
-    return photos[one_of("Photo", photos, ExploreState.photo, shown.sha256, names.__getitem__)]
+    return photos[one_of("Photo", photos, ExploreState.photo, shown.sha256, compare.photo_names(session).__getitem__)]
 
 
 def set_explore_widgets(state: ExploreState) -> None:
@@ -119,8 +118,7 @@ def adopt(session: Session, opened: Opened) -> None:
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught, opened.settings)
     session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the model's k
-    source = " from the page Compare." if opened.source == "run" else "."
-    session.training.end_with("success", f"Opened {name}{source}")
+    session.training.end_with("success", f"Opened {name}{' from the page Compare' * (opened.source == 'run')}.")
     if opened.source == "file" and ledger is not None:
         ledger.save(taught, f"from {text.shorten(name, 60)}")
     if opened.source == "project":  # Explore is in the state that was saved with the project
@@ -132,8 +130,9 @@ def adopt(session: Session, opened: Opened) -> None:
     else:
         show(session, taught)
     if opened.source == "file":
-        words = f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and Compare lists it."
-        session.tell(Where.MODELS, words)
+        session.tell(
+            Where.MODELS,
+            f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and Compare lists it.",
+        )
     elif opened.source == "run":
-        words = f"{name} is now in use. Explore answers with it, and Export saves it."
-        session.tell(Where.RUNS, words)
+        session.tell(Where.RUNS, f"{name} is now in use. Explore answers with it, and Export saves it.")

@@ -6,6 +6,7 @@ And for a test photo that is nearly the same picture as a training photo.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -54,8 +55,7 @@ class Labels:
         with st.container(horizontal=True, gap="small"):
             for name in names:
                 others = [photo for photo, place in places if place is None or place[0].name != name]
-                act = partial(photos.relabel, name=name)
-                self._button(text.markdown(text.shorten(name)), name, act, others)
+                self._button(text.markdown(text.shorten(name)), name, partial(photos.relabel, name=name), others)
             self._button("None of these", "none of these", photos.set_aside, self.photos, icon=":material/block:")
         self._another()
         with st.container(horizontal=True, gap="small"):
@@ -90,8 +90,8 @@ class Labels:
 
     def _button(self, label: str, what: str, act: Act, photos: Sequence[Photo], **drawn: Any) -> None:
         if photos:
-            acting = replace(self, photos=photos)
-            st.button(label, key=f"{self._mine} {what}", on_click=acting.act, args=(act, what), **drawn)
+            on_click = replace(self, photos=photos).act
+            st.button(label, key=f"{self._mine} {what}", on_click=on_click, args=(act, what), **drawn)
 
     def _remove(self, photo: Photo) -> str:
         self.session.photos.deck.remove(self.session.photos.as_on_card(photo))
@@ -113,14 +113,10 @@ def point_out_twins(session: Session) -> None:
     """Draw the two photos that are most alike; nothing before their features are computed."""
     if not session.training.has_encoded:
         return
-    try:
-        with holding(session.training.backbone_name) as backbone:
-            pairs = twins(session, backbone)
-    except BackboneLoading:
-        return
-    if pairs:
-        with st.container(border=True, key="twins"):
-            _two(session, pairs[0], len(pairs) - 1)
+    with suppress(BackboneLoading), holding(session.training.backbone_name) as backbone:
+        if pairs := twins(session, backbone):
+            with st.container(border=True, key="twins"):
+                _two(session, pairs[0], len(pairs) - 1)
 
 
 def _two(session: Session, pair: Twins, more: int) -> None:
@@ -137,10 +133,6 @@ def _two(session: Session, pair: Twins, more: int) -> None:
     with st.container(horizontal=True, gap="small"):
         for label, photo in (("Remove the test photo", tested), ("Remove the other", learned)):
             key = f"twins {tested.sha256} {learned.sha256} {label}"
-            st.button(label, key=key, on_click=_remove, args=(session, photo))
+            st.button(label, key=key, on_click=session.photos.deck.remove, args=(photo.sha256,))
         key = f"twins {tested.sha256} {learned.sha256} keep"
         st.button("Keep both", key=key, type="tertiary", on_click=session.photos.accepted_twins.add, args=(pair.key,))
-
-
-def _remove(session: Session, photo: Photo) -> None:
-    session.photos.deck.remove(photo.sha256)

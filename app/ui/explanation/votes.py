@@ -20,23 +20,12 @@ from gallop.config import HEADS
 _SHOWN, _SIDE, _WIDE = 8, 120, 88
 
 
-def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
+def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     """Draw the photos that add most to the score of a class, or take most from it.
 
     Args:
         learned: photos and their classes, in the order of the shots.
     """
-    branches = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
-    if not branches:
-        st.caption(
-            "Votes can only be shown for a model that was trained here, and only while all its training photos are on "
-            "the class cards on *Teach*."
-        )
-    for branch in branches:
-        _votes_of(explanation, branch, learned, class_name)
-
-
-def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _SHOWN)
     st.markdown(f"These training photos raise or lower the {title}'s score for {text.markdown(class_name)} most.")
@@ -81,4 +70,11 @@ def shots_that_voted(photo: Photo, question: Question, find: Find, chosen: str |
             if not explanation.votes and learned:
                 with st.spinner("Looking at the training photos"):
                     explanation = replace(explanation, votes=session().answers.votes(photo, question))
-            voted_shots(explanation, learned, explained_class(explanation, chosen))
+            branches = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
+            if not branches:
+                st.caption(
+                    "Votes can only be shown for a model that was trained here, and only while all its training photos "
+                    "are on the class cards on *Teach*."
+                )
+            for branch in branches:
+                _votes_of(explanation, branch, learned, explained_class(explanation, chosen))

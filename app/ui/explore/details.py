@@ -24,30 +24,22 @@ from gallop.model.scores import VERDICT
 
 def together(explanation: Explanation, class_name: str) -> None:
     row = explanation.class_names.index(class_name)
-    global_mean = float(explanation.global_scores[row].mean())
-    local_mean = float(explanation.local_scores[row].mean()) if explanation.topk else global_mean
-    name, prompts = text.markdown(class_name), (global_mean + local_mean) / 2
-    if taught := {branch: float(scores[row]) for branch, scores in explanation.branch_scores.items()}:
-        words = f"the global prompts' mean {global_mean:.4f}"
-        if explanation.topk:
-            words += f" and the local prompts' mean {local_mean:.4f} average to {prompts:.4f}"
-        score = explanation.similarities.prompts_weight * prompts
-        for branch, branch_score in taught.items():
-            weight = explanation.similarities.branch_weights[branch]
-            score += weight * branch_score
-            words += f"; the {HEADS[branch].title}, trained on the photos directly, has {branch_score:.4f} and a "
-            words += f"weight of {weight:.2f}"
-        st.markdown(
-            f"Together: {words}. Overall, the score of {name} is **{score:.4f}**. "
-            "The probabilities are computed from the scores of all classes."
+    score = float(explanation.global_scores[row].mean())
+    words = f"the global prompts' mean {score:.4f}"
+    if explanation.topk:
+        local_mean = float(explanation.local_scores[row].mean())
+        score = (score + local_mean) / 2
+        words += f" and the local prompts' mean {local_mean:.4f} average to {score:.4f}"
+    score *= explanation.similarities.prompts_weight
+    for branch, scores in explanation.branch_scores.items():
+        weight = explanation.similarities.branch_weights[branch]
+        score += weight * float(scores[row])
+        words += (
+            f"; the {HEADS[branch].title}, trained on the photos directly, has {float(scores[row]):.4f} and a weight "
+            f"of {weight:.2f}"
         )
-        return
-    if not explanation.topk:
-        st.markdown(f"Together: the score of {name} is the mean of the global prompts' scores, **{global_mean:.4f}**.")
-        return
     st.markdown(
-        f"Together: the global prompts' mean {global_mean:.4f} and the local prompts' mean {local_mean:.4f} average to "
-        f"**{prompts:.4f}**, the score of {name}. "
+        f"Together: {words}. Overall, the score of {text.markdown(class_name)} is **{score:.4f}**. "
         "The probabilities are computed from the scores of all classes."
     )
 
@@ -117,8 +109,12 @@ def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, pla
 
 def _show(curve: Deletion) -> None:
     by_map, others = curve.area_by_map, curve.areas_at_random
-    areas = f"{by_map:.4f} under the map's curve, {fmean(others):.4f} under the random ones"
-    chart(charts.deletion_curve(curve), key="deletion", alt=f"The score as regions are removed. Area {areas}.")
+    chart(
+        charts.deletion_curve(curve),
+        key="deletion",
+        alt=f"The score as regions are removed. Area {by_map:.4f} under the map's curve, {fmean(others):.4f} under the "
+        "random ones.",
+    )
     if by_map < min(others):
         verdict = "Smaller than every random one: the map shows what the score depends on."
     elif by_map < fmean(others):
@@ -134,26 +130,25 @@ def _show(curve: Deletion) -> None:
 def folded_numbers(question: Question, find: Find, cover: Callable[[Explanation], Explanation]) -> None:
     """Draw the table; ``cover`` covers regions as the explainer shows them."""
     with st.expander("All numbers in a table", icon=":material/table:", key="numbers", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        with problems_shown():
-            explanation = cover(find())
-            together(explanation, _explained(explanation))
-            numbers(explanation, alike=not question.taught and len(question.templates) == 1)
+        if fold.open:
+            with problems_shown():
+                explanation = cover(find())
+                together(explanation, explained_class(explanation, session().explore.class_name))
+                numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:
     with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        with problems_shown():
-            explanation = find()
-            if not explanation.topk and not explanation.branches:
-                st.caption("Without local prompts there is no map.")
-                return
-            classifier = session().answers.classifier(backbone(session().training.backbone_name), question)
-            faithful(session(), classifier, explanation, _explained(explanation), (photo.sha256, question))
-
-
-def _explained(explanation: Explanation) -> str:
-    return explained_class(explanation, session().explore.class_name)
+        if fold.open:
+            with problems_shown():
+                explanation = find()
+                if not explanation.topk and not explanation.branches:
+                    st.caption("Without local prompts there is no map.")
+                    return
+                faithful(
+                    session(),
+                    session().answers.classifier(backbone(session().training.backbone_name), question),
+                    explanation,
+                    explained_class(explanation, session().explore.class_name),
+                    (photo.sha256, question),
+                )

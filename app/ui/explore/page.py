@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.explanation import answer, votes
-from app.ui.explore import details, photos, question
+from app.ui.explore import details, question
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import privacy_line, problems_shown, slot, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
@@ -17,21 +17,19 @@ MORE_WIDE = 210  # pixels
 LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 
 session = resources.session()
-taught_before = bool(session.photos.deck.cards)
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.title("GalLoP Explorer", anchor=False, width="content")
     st.markdown("See which words match a photo, and which of its regions decided that.", width="content")
-    label = "Back to your classes" if taught_before else "Teach it your own classes"
-    onward = st.button(label, type="primary", icon=":material/school:", key="onward")
-if onward:
-    st.switch_page("ui/teach/page.py")
+    label = "Back to your classes" if session.photos.deck.cards else "Teach it your own classes"
+    if st.button(label, type="primary", icon=":material/school:", key="onward"):
+        st.switch_page("ui/teach/page.py")
 with slot():
     verdicts_of("photos", "folder", "webcam")
 with st.container(horizontal=True):
-    photos.upload()
+    question.upload()
     with st.container(width=MORE_WIDE):
-        photos.more_ways()
+        question.more_ways()
         projects.offer_sample(session, narrow=True)
     strip = st.container()
 photo = exploring.photo_on_explore(session)
@@ -41,7 +39,11 @@ standing, typed = explained.empty(), question.names_by_hand()
 if photo is not None and session.explore.names is None and not session.explore.names_on(session.photos):
     with standing.container(), problems_shown():
         answer.unnamed(photo)
-        question.suggest(photo)
+        with (
+            st.spinner("Looking at the photo …", show_time=False),
+            resources.holding(session.training.backbone_name) as lent,
+        ):
+            exploring.suggest(session, lent, photo)
         standing.empty()
 with which_names:
     class_names = question.choose_names(typed)
@@ -98,7 +100,7 @@ if find is not None and part is not None and asked is not None:
     with middle:
         votes.shots_that_voted(part, asked, find, session.explore.class_name)
 with strip:
-    photos.choose_from(photo, asked)
+    question.choose_from(photo, asked)
 privacy_line()
 if ahead:
     st.rerun()

@@ -1,4 +1,4 @@
-"""What is asked: class names as chips or as a list, templates, the backbone, and zero-shot or taught prompts."""
+"""What is asked: a photo of the strip, class names as chips or as a list, templates, and which prompts answer."""
 
 from __future__ import annotations
 
@@ -10,16 +10,62 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import text
 from app.photos.sample_answers import sample_answers
-from app.ui.resources import holding, session
+from app.photos.shelf import Verdicts
+from app.ui.resources import session
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import show_notice, slot
-from app.ui.widgets.remembered import drawn, keep, one_of_few, recall, set_widget
+from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
+from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget, value_in_browser
+from app.ui.widgets.strip import photo_strip
 from app.views import exploring
-from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState
+from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import TemplateError
 from gallop.names.templates import parse_templates
+
+FOLDER, WEBCAM = "Folder", "Webcam"
+
+
+def upload() -> None:
+    with st.container(width=180):
+        uploader("Upload photos", "photos", _take, verdicts_here=False, label_visibility="collapsed")
+
+
+def choose_from(shown: Photo | None, question: Question | None) -> None:
+    chosen = shown.sha256 if shown is not None else None
+    photo_strip("photo strip", exploring.tiles(session(), shown, question), chosen, show_photo, take_away=take_away)
+
+
+def more_ways() -> None:
+    with st.popover("Webcam, folder", width="stretch"):
+        if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
+            camera("Take a photo", "webcam", _take, verdicts_here=False)
+        else:
+            uploader(
+                "Upload a folder of photos", "folder", _take, verdicts_here=False, accept_multiple_files="directory"
+            )
+
+
+def show_photo(photo: str) -> None:
+    """In a callback, or before anything is drawn: show this one, by content hash, with the names that go with it."""
+    exploring.look_at(session(), photo)
+    if session().explore.photo is not None:
+        put(ExploreState.photo, session().explore.photo)
+
+
+def take_away(photo: str) -> None:
+    """Remove the photo with this content hash, in a callback; one that is not there does nothing."""
+    session().photos.shelf.photos.pop(photo, None)
+    if value_in_browser(ExploreState.photo) == photo and (left := session().photos.shelf.photos):
+        show_photo(next(reversed(left)))
+
+
+def _take(files: list[Any]) -> Verdicts:
+    verdicts = session().photos.shelf.add(files)
+    if verdicts.taken:
+        show_photo(verdicts.taken[-1].sha256)
+    return verdicts
+
 
 _MOST_CLASSES = 200
 _CHIPS, _LIST = "class name chips", ExploreState.names.key
@@ -90,13 +136,15 @@ def choose_names(typed: list[str]) -> tuple[str, ...]:
 
 
 def names_as_list() -> None:
-    place = ExploreState.names
     _set(_LIST, session().explore.names_on(session().photos))
-    shown = recall(place, st.session_state[_LIST])
     st.text_area(
-        "Class names, one on each line or with commas", shown, key=place.key, height=150, help="Any words in English."
+        "Class names, one on each line or with commas",
+        recall(ExploreState.names, st.session_state[_LIST]),
+        key=_LIST,
+        height=150,
+        help="Any words in English.",
     )
-    keep(place, session().explore.names)
+    keep(ExploreState.names, session().explore.names)
 
 
 def _drawn(key: str) -> _Drawn:
@@ -109,12 +157,6 @@ def _set(key: str, value: Any) -> None:
     set_widget(key, value)
 
 
-def suggest(photo: Photo) -> None:
-    """Give the visitor's photo names, which are its class names as long as none are typed."""
-    with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:
-        exploring.suggest(session(), backbone, photo)
-
-
 # As many as there are global prompts in zero-shot.
 MOST_TEMPLATES = 4
 
@@ -125,51 +167,37 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
     at_hand = backbones.choose_backbone(session()) if backbones.is_choice() else None
     with st.expander("Settings", icon=":material/tune:", key="explore settings"):
         place = at_hand or backbones.choose_backbone(session())
-        templates = _templates()
-        _finer()
+        typed = remember(
+            st.text_area,
+            f"Templates: one on each line, up to {MOST_TEMPLATES}",
+            ExploreState.templates,
+            "\n".join(DEFAULT_TEMPLATES),
+            height=100,
+            help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them "
+            "they are repeated. Learned prompts replace templates.",
+        )
+        remember(
+            st.toggle,
+            "Finer maps",
+            ExploreState.second_look,
+            False,
+            help="A second look at each photo, at twice the size, for four times as many regions. The answer does not "
+            "change and comes first; the map follows, after four times the work with mini and nine times with other "
+            "backbones. To answer from both looks, choose detail 2 in Teach.",
+        )
         names_as_list()
-    problem = "" if isinstance(templates, tuple) else templates
-    if problem:
-        st.error(text.markdown(problem), icon=":material/error:")
-    return place, templates if isinstance(templates, tuple) else None
+    templates: tuple[str, ...] | None = None
+    with problems_shown():
+        templates = _templates(typed)
+    return place, templates
 
 
-def _finer() -> None:
-    place = ExploreState.second_look
-    shown = bool(recall(place, False))
-    finer = st.toggle(
-        "Finer maps",
-        shown,
-        key=place.key,
-        help="A second look at each photo, at twice the size, for four times as many regions. The answer does not "
-        "change and comes first; the map follows, after four times the work with mini and nine times with other "
-        "backbones. To answer from both looks, choose detail 2 in Teach.",
-    )
-    keep(place, finer)
-
-
-def _templates() -> tuple[str, ...] | str:
-    """Return the templates for zero-shot, or why what was typed cannot be used."""
-    place = ExploreState.templates
-    shown = recall(place, "\n".join(DEFAULT_TEMPLATES))
-    typed = st.text_area(
-        f"Templates: one on each line, up to {MOST_TEMPLATES}",
-        shown,
-        key=place.key,
-        height=100,
-        help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them they "
-        "are repeated. Learned prompts replace templates.",
-    )
-    keep(place, typed)
-    try:
-        templates = parse_templates(typed)
-    except TemplateError as error:
-        return str(error)
-    return (
-        templates
-        if len(templates) <= MOST_TEMPLATES
-        else f"These are {len(templates)} templates; the maximum is {MOST_TEMPLATES}."
-    )
+def _templates(typed: str) -> tuple[str, ...]:
+    """Return the templates for zero-shot. Raises TemplateError where what was typed cannot be used."""
+    templates = parse_templates(typed)
+    if len(templates) > MOST_TEMPLATES:
+        raise TemplateError(f"These are {len(templates)} templates; the maximum is {MOST_TEMPLATES}.")
+    return templates
 
 
 def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None) -> bool:

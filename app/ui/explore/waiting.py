@@ -50,9 +50,10 @@ def _drawn() -> str:
     answer, colours = next(iter(sample_answers().values()), None), _colours()
     if answer is None or not colours:
         return ""
-    style = f':host {{ {colours} --st-font: "Source Sans", sans-serif; }}\n' + _beside("css")
     return Template(_beside("html")).substitute(
-        style=style + STYLE_SHEET.read_text(encoding="utf-8"),
+        style=f':host {{ {colours} --st-font: "Source Sans", sans-serif; }}\n'
+        + _beside("css")
+        + STYLE_SHEET.read_text(encoding="utf-8"),
         names="".join(f"<b>{name}</b>" for name in answer.class_names),
         picture=Template(PICTURE.read_text(encoding="utf-8")).substitute(photo=answer.shown["photo"]),
         script=_beside("js").replace("PAGE_IS_DRAWN", PAGE_IS_DRAWN),
@@ -68,5 +69,6 @@ def _colours() -> str:
         name: [st.get_option(f"theme.{theme}.{option}") for theme in ("light", "dark")]
         for name, option in _COLOURS.items()
     }
-    known = all(colour for pair in colours.values() for colour in pair)
-    return " ".join(f"{name}: light-dark({light}, {dark});" for name, (light, dark) in colours.items()) if known else ""
+    if not all(colour for pair in colours.values() for colour in pair):
+        return ""
+    return " ".join(f"{name}: light-dark({light}, {dark});" for name, (light, dark) in colours.items())

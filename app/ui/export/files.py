@@ -23,6 +23,7 @@ from app.runs.run import (
     unzipped,
     zipped,
 )
+from app.teaching.cards import photos_counted
 from app.ui.explanation import current
 from app.ui.resources import backbones
 from app.ui.widgets.elements import image, job_outcome, listen, show_notice, start_job
@@ -104,7 +105,8 @@ MODEL = "model"
 
 
 def offer_photo_formats(session: Session, screen: export.Screen) -> None:
-    photo = export.photo_to_export(session, screen)
+    facts = export.facts(session, screen.question)
+    photo = PhotoToExport(screen.explanation, screen.class_name, screen.photo.name, facts, screen.style)
     for key, format_ in formats_of(PhotoToExport).items():
         _save(key, format_, file_name(screen.photo.name), partial(_made, format_, photo))
 
@@ -130,14 +132,13 @@ def _about(format_: ExportFormat[ModelToExport] | ExportFormat[PhotoToExport]) -
 def _make_beside(
     session: Session, key: str, format_: ExportFormat[ModelToExport], model: ModelToExport, version: Hashable
 ) -> None:
-    clicked = st.button(
+    if st.button(
         f"Make the {format_.name}",
         key=f"make {key}",
         disabled=session.page_jobs.running is not None,
         icon=":material/deployed_code:",
         help=_about(format_),
-    )
-    if clicked:
+    ):
         start_job(
             session,
             OnBackbone(
@@ -180,9 +181,8 @@ def _save(
 
 def offer_pictures(session: Session, screen: export.Screen) -> None:
     explanation = screen.explanation
-    name = text.markdown(screen.class_name)
     st.markdown(
-        f"**{text.markdown(screen.photo.name)}**, explained for {name}",
+        f"**{text.markdown(screen.photo.name)}**, explained for {text.markdown(screen.class_name)}",
         help="Class, k and colours are those set on the page *Explore*.",
     )
     if not explanation.topk:
@@ -219,14 +219,13 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
     here = compare.photos(session) or session.photos.shelf.photos  # samples where there is nothing else
     photos, names = list(here.values()), compare.photo_names(session)
     key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
-    clicked = st.button(
-        f"Make the table of {len(photos)} photo{'s' * (len(photos) != 1)}",
+    if st.button(
+        f"Make the table of {photos_counted(len(photos))}",
         key="make table",
         disabled=not photos or session.page_jobs.running is not None,
         icon=":material/table:",
         help="Label, class probabilities and outlier score of every photo here, including those on the cards.",
-    )
-    if clicked:
+    ):
         start_job(
             session,
             OnBackbone(
@@ -243,22 +242,16 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
         st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")
 
 
-PAGES = ("Explore", "Teach")
-
-
 def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> None:
-    there = [
-        page for page, can in zip(PAGES, (screen is not None, bool(session.photos.deck.cards)), strict=True) if can
-    ]
+    shows = {"Explore": screen is not None, "Teach": bool(session.photos.deck.cards)}
+    there = [page for page, something in shows.items() if something]
     left, right = st.columns(2)
-    of, language = ExportState.code_of, ExportState.code_as
     with left:
-        page = one_of_few("What", there, of, there[0])
+        page = one_of_few("What", there, ExportState.code_of, there[0])
     with right:
-        way = one_of_few("As", snippets.LANGUAGES, language, snippets.LANGUAGES[0])
+        way = one_of_few("As", snippets.LANGUAGES, ExportState.code_as, snippets.LANGUAGES[0])
     status = backbones().status(session.training.backbone_name)
     used = snippets.UsedBackbone(status.known.name, status.precision or "fp32", status.regions)
-    beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None:
         asked, topk, detail = screen.question, screen.explanation.topk, screen.detail
         classifier = export.exported_classifier(session, backbone, asked)
@@ -298,14 +291,15 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
 
 
 def _other_backbone(used: snippets.UsedBackbone) -> str:
-    words = (
-        f"The code uses the backbone {text.markdown(used.name)}, whose weights are not in the zip. A file or folder "
+    differs = (
+        f" This page computes in {used.precision} and the command line in single precision, so the numbers differ from "
+        "about the third digit."
     )
-    words += "must be on the machine that runs the code. A backbone from open_clip is downloaded once."
-    if used.precision != "fp32":
-        words += f" This page computes in {used.precision} and the command line in single precision, so the "
-        words += "numbers differ from about the third digit."
-    return words
+    return (
+        f"The code uses the backbone {text.markdown(used.name)}, whose weights are not in the zip. A file or folder "
+        "must be on the machine that runs the code. A backbone from open_clip is downloaded once."
+        + ("" if used.precision == "fp32" else differs)
+    )
 
 
 def _show(recipe: snippets.Snippet, way: str) -> None:

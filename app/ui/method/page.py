@@ -54,7 +54,8 @@ else:
     with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
-        steps(_explained(photo, question) if known is None else _beforehand(known, question))
+        data = _explained(photo, question) if known is None else _beforehand(known, question)
+        steps(key="steps", data=data)
 with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(

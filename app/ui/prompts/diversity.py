@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from app import charts, text
 from app.library import Backbone, InWords, Worth
+from app.teaching.cards import photos_counted
 from app.ui.explanation.answer import session_photo_url
-from app.ui.widgets.elements import chart, image
+from app.ui.widgets.elements import cells, chart, image
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.strip import photo_strip
 from app.views import testing
@@ -34,8 +35,8 @@ def says(figures: Figures) -> None:
         "the same class, averaged over the classes. At 1 they say the same thing, as all do before training (“A photo "
         "of a”). The colour changes as much from 0.9 to 0.99 as from 0.99 to 0.999.",
     )
-    branches = (("global", figures.says_global), ("local", figures.says_local))
-    for (branch, cosines), column in zip(branches, st.columns(2, gap="large"), strict=True):
+    cosines_of = {"global": figures.says_global, "local": figures.says_local}
+    for (branch, cosines), column in zip(cosines_of.items(), st.columns(2, gap="large"), strict=True):
         with column:
             st.markdown(f"**{branch.capitalize()} prompts**")
             names = numbered(branch, len(cosines))
@@ -124,20 +125,19 @@ def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Phot
 
     st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}, a photo of **{text.markdown(name)}**")
     words = session.answers.words_of(backbone, photo, question, state.of(explanation).class_name or explanation.label)
-    told = replace(explanation, words=words)
-    photo_explained(told, picture=session_photo_url(session, explanation), state=state, moved=moved)
+    picture = session_photo_url(session, explanation)
+    photo_explained(replace(explanation, words=words), picture=picture, state=state, moved=moved)
 
 
 def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int, int]) -> None:
     """Draw the photos in which two local prompts chose most differently."""
     one, other = (f"local {n + 1} (k = {figures.topk[n]})" for n in prompts)
-    both, most = figures.overlap[prompts], figures.most[prompts]
     st.markdown(
         f"**Where two choose differently:** :blue-background[blue] by {one} alone, :orange-background[orange] by "
         f"{other} alone, white by both.",
         help=f"The two local prompts that have least in common: of the regions that either chose, both chose "
-        f"{both:.0%} (Jaccard index, averaged over the photos), and their k allow {most:.0%} at most. Where that is "
-        "reached, the larger k adds a scale but not a place.",
+        f"{figures.overlap[prompts]:.0%} (Jaccard index, averaged over the photos), and their k allow "
+        f"{figures.most[prompts]:.0%} at most. Where that is reached, the larger k adds a scale but not a place.",
     )
     for each, column in zip(found, st.columns(4), strict=False):
         with column:
@@ -153,26 +153,25 @@ def show_overlap(figures: Figures, photos: int) -> None:
         return
     names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
     st.markdown(
-        f"Regions chosen in {_photos(photos)}. No prompt chooses the same region in more than {highest:.0%} of them.",
+        f"Regions chosen in {photos_counted(photos)}. No prompt chooses the same region in more than {highest:.0%} of "
+        "them.",
         help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
         "chosen more often.",
     )
-    for start in range(0, len(names), 4):
-        for n, column in zip(range(start, min(start + 4, len(names))), st.columns(4), strict=False):
-            with column:
-                regions = figures.looks.shape[1]
-                k = min(figures.topk[n], regions)
-                often = np.argsort(-figures.looks[n], kind="stable")[:k]
-                where = where_in_words([int(r) for r in often], figures.grid)
-                chart(
-                    charts.overlap_chart(figures.looks[n], figures.grid, highest),
-                    key=f"looks {n}",
-                    alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
-                )
-                st.caption(
-                    f"{names[n].capitalize()}, k = {k}{_adds(figures, n)}",
-                    help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
-                )
+    for n, cell in enumerate(cells(len(names), 4)):
+        with cell:
+            regions = figures.looks.shape[1]
+            k = min(figures.topk[n], regions)
+            where = where_in_words(np.argsort(-figures.looks[n], kind="stable")[:k].tolist(), figures.grid)
+            chart(
+                charts.overlap_chart(figures.looks[n], figures.grid, highest),
+                key=f"looks {n}",
+                alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
+            )
+            st.caption(
+                f"{names[n].capitalize()}, k = {k}{_adds(figures, n)}",
+                help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
+            )
 
 
 def _adds(figures: Figures, n: int) -> str:
@@ -191,7 +190,7 @@ def worth(figures: Figures, photos: int, *, learned: bool) -> None:
     low, high = overall.interval
     beside = f" The {' and the '.join(figures.branches)} also answers each time, so little may change without one."
     st.markdown(
-        f"With all prompts, {overall.right} of {_photos(photos)} right.{beside if figures.branches else ''}",
+        f"With all prompts, {overall.right} of {photos_counted(photos)} right.{beside if figures.branches else ''}",
         help="Right without it: the mean of its branch is then taken over the other prompts; where as many are right, "
         "they do as well without it, as an ensemble of prompts should. Influence: how much its scores separate the "
         "classes; 1 is the average of its branch.",
@@ -245,7 +244,3 @@ def _table(names: Sequence[str], worths: Sequence[Worth], photos: int) -> pd.Dat
 def _pairs(values: NDArray[np.floating], names: Sequence[str]) -> str:
     pairs = itertools.combinations(range(len(names)), 2)
     return "; ".join(f"{names[i]} and {names[j]} {values[i, j]:.2f}" for i, j in pairs)
-
-
-def _photos(count: int) -> str:
-    return f"{count} photo{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ from app.teaching.cards import Card, Pile, photos_counted
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, backbones, jobs
-from app.ui.widgets.elements import camera, image, show_notice, slot, uploader, verdicts_of
+from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader
 from app.views.testing import next_photos
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
@@ -49,7 +49,7 @@ def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
 
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
-_ZIP, _FOLDER = "class zip", "class folder"
+ZIP, FOLDER = "class zip", "class folder"
 # The anchor of that column: where the columns are stacked, it begins after all cards.
 TRAIN_ANCHOR = "train"
 # Pixels: a button and what it takes.
@@ -95,12 +95,19 @@ def _from_list(session: Session) -> tuple[Card, ...]:
         "In use": [card.enabled for card in found],
     }
     counts = f"{len(found)} of {len(deck.cards)} classes" if find else f"{len(found)} classes"
-    photos = photos_counted(sum(len(card.all) for card in found))
-    st.caption(f"{counts}, {photos}. Select one to see its card, or several to change them at once.")
+    st.caption(
+        f"{counts}, {photos_counted(sum(len(card.all) for card in found))}. Select one to see its card, or several to "
+        "change them at once."
+    )
     # Rows are selected by their place: after a change it is another row's.
-    key = f"classes {deck.changes} {find}"
-    how: dict[str, Any] = {"on_select": "rerun", "selection_mode": "multi-row", "height": _LIST_HIGH}
-    drawn: Any = st.dataframe(table, key=key, column_config={"": st.column_config.ImageColumn(width=48)}, **how)
+    drawn: Any = st.dataframe(
+        table,
+        key=f"classes {deck.changes} {find}",
+        column_config={"": st.column_config.ImageColumn(width=48)},
+        on_select="rerun",
+        selection_mode="multi-row",
+        height=_LIST_HIGH,
+    )
     chosen = tuple(found[row] for row in drawn.selection.rows if row < len(found))
     if len(chosen) < 2:
         return chosen
@@ -144,14 +151,8 @@ def _from_folders(session: Session) -> None:
             "photos per class."
         )
         bulk = partial(uploader, take=_taking(session, None, None), verdicts_here=False)
-        bulk("A zip of class folders", _ZIP, megabytes=ZIP_MEGABYTES, type="zip")
-        bulk("A folder of class folders", _FOLDER, accept_multiple_files="directory")
-
-
-def verdicts() -> None:
-    """Draw what became of a zip or folder, across the page: a list of classes does not fit in a column."""
-    with slot():
-        verdicts_of(_ZIP, _FOLDER)
+        bulk("A zip of class folders", ZIP, megabytes=ZIP_MEGABYTES, type="zip")
+        bulk("A folder of class folders", FOLDER, accept_multiple_files="directory")
 
 
 def _notices(session: Session) -> None:
@@ -195,12 +196,15 @@ def _card(session: Session, card: Card) -> None:
         counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
         st.caption(counts if card.enabled else f":material/visibility_off: Turned off. {counts}", width="content")
         if shown:
-            label, key = "Look through", f"look {card.id}"
-            st.button(label, key=key, type="tertiary", on_click=_open, args=(card.id,))
+            st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_look_through, args=(card.id,))
     with st.container(horizontal=True, vertical_alignment="top"):
         with st.container(width=_UPLOADER):
-            key, take = f"shots {card.id}", _taking(session, card, "shots")
-            uploader(f"Photos of {name}", key, take, label_visibility="collapsed")
+            uploader(
+                f"Photos of {name}",
+                f"shots {card.id}",
+                _taking(session, card, "shots"),
+                label_visibility="collapsed",
+            )
         with st.popover("Test, webcam", width="content"):
             _more_ways(session, card, name)
 
@@ -243,7 +247,8 @@ def _changes(session: Session, card: Card) -> None:
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 
-def _open(card_id: int) -> None:
+def _look_through(card_id: int = 0) -> None:
+    """Open the dialog of a card; without one, close it."""
     st.session_state["looked through"] = card_id
 
 
@@ -253,7 +258,7 @@ def dialogs(session: Session) -> None:
     if card is None:
         return
 
-    @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=partial(_open, 0))
+    @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_look_through)
     def look() -> None:
         if (now := session.photos.deck.get(card.id)) is not None:
             _gallery(session, now)
@@ -269,10 +274,9 @@ def _gallery(session: Session, card: Card) -> None:
         if not photos:
             continue
         st.markdown("**To learn from**" if pile == "shots" else "**To test with**")
-        for start in range(0, len(photos), 4):
-            for photo, column in zip(photos[start : start + 4], st.columns(4), strict=False):
-                with column:
-                    _photo(session, photo)
+        for photo, cell in zip(photos, cells(len(photos), 4), strict=True):
+            with cell:
+                _photo(session, photo)
 
 
 def _photo(session: Session, photo: Photo) -> None:

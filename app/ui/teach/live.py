@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import streamlit as st
 
 from app import charts, text
-from app.jobs import Snapshot, State
+from app.jobs import NOT_BEGUN
 from app.photos import shelf
 from app.photos.archives import CardPlace, Member
 from app.runs import run as of
@@ -16,7 +17,7 @@ from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones, jobs
-from app.ui.widgets.elements import chart, image, problems_shown
+from app.ui.widgets.elements import begin_job, chart, image, problems_shown, progress_in_words
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
@@ -30,7 +31,6 @@ from gallop.names.class_names import SOMETHING_ELSE
 # A line costs nothing; charts and a map slow down the training that they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
 _MOST_CHANGED = 8
-NOTHING_YET = Progress("encoding", 0, 0, [])
 
 
 def ask_to_train(session: Session) -> None:
@@ -88,8 +88,13 @@ def _learn_at_once(session: Session) -> None:
     if not count:
         return
     words = "Let the head learn the new photo" if count == 1 else f"Let the head learn the {count} new photos"
-    help_ = "Immediate: no training runs, and the prompts do not change. Training with all photos may do better."
-    if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
+    if st.button(
+        words,
+        icon=":material/bolt:",
+        width="stretch",
+        key="learn more",
+        help="Immediate: no training runs, and the prompts do not change. Training with all photos may do better.",
+    ):
         with problems_shown():
             backbone(session.training.backbone_name)  # nothing is encoded before it is loaded
             session.training.learn_more()
@@ -113,9 +118,8 @@ def badge(session: Session) -> None:
         snapshot = job.snapshot() if job is not None else None
         if job is None or snapshot is None or session.training.has_news(snapshot):
             _draw_again(session)
-        st.caption(
-            f":material/model_training: {_words(snapshot, stopping=job.stopping).rstrip('.')}. See the page *Teach*."
-        )
+        words = progress_in_words(snapshot, stopping=job.stopping).rstrip(".")
+        st.caption(f":material/model_training: {words}. See the page *Teach*.")
 
     if session.training.job is not None:
         look()
@@ -156,7 +160,8 @@ def _running(session: Session) -> None:
         snapshot = job.snapshot()
         if session.training.has_news(snapshot):
             _draw_again(session)
-        st.progress(getattr(snapshot.progress, "fraction", 0.0), text=_words(snapshot, stopping=job.stopping))
+        words = progress_in_words(snapshot, stopping=job.stopping)
+        st.progress((snapshot.progress or NOT_BEGUN).fraction, text=words)
         st.button(
             "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
         )
@@ -167,26 +172,17 @@ def _running(session: Session) -> None:
         if job is None:
             return
         progress = job.snapshot().progress
-        shown = progress if isinstance(progress, Progress) else NOTHING_YET
+        shown = progress if isinstance(progress, Progress) else Progress("encoding", 0, 0, [])
         _pictures(session, list(shown.history), shown.of_steps, shown.kept, shown.sights)
 
     far()
     look()
 
 
-def _words(snapshot: Snapshot, *, stopping: bool) -> str:
-    if snapshot.state is State.QUEUED:
-        jobs = "1 job" if snapshot.ahead == 1 else f"{snapshot.ahead} jobs"
-        return f"Waiting: {jobs} ahead of yours. It starts by itself." if snapshot.ahead else "Starting"
-    if stopping:
-        return "Stopping after this step"
-    return snapshot.progress.sentence if snapshot.progress else "Starting"
-
-
 def _ended(session: Session) -> None:
     if session.training.outcome is not None:
         kind, sentence = session.training.outcome
-        {"error": st.error, "info": st.info, "success": st.success}[kind](text.markdown(sentence))
+        getattr(st, kind)(text.markdown(sentence))
     taught = session.training.taught
     if taught is None:
         return
@@ -204,8 +200,11 @@ def _scores(session: Session, taught: Taught) -> None:
         scores = {"test photos": taught.on_tests} | scores
     for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
         if score.photos and score.after is not None and score.before is not None:
-            points = text.gain(100 * (score.after - score.before), "zero-shot")
-            column.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
+            column.metric(
+                f"Right on {score.photos} {which}",
+                f"{score.after:.0%}",
+                text.gain(100 * (score.after - score.before), "zero-shot"),
+            )
     if old and any(session.photos.tests().values()):
         st.caption("Test photos or classes have changed since training.")
         st.page_link("ui/test/page.py", label="Test it on the current photos", icon=":material/fact_check:")
@@ -251,20 +250,14 @@ def _more_photos(session: Session) -> None:
             icon=":material/trending_up:",
             key="curve",
             disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
-            on_click=_foretell,
-            args=(session, name),
+            on_click=begin_job,
+            args=(session, partial(session.training.foretell, backbones()), name, "Computing the learning curve"),
             help="Holds out photos of your cards in turn, and lets the head learn from 1, 2, 4, ... of the others.",
         )
         st.caption(text.markdown(problem))
         return
     st.markdown(f"**Would more photos help?** {text.markdown(curve.words)}")
     chart(charts.growth(curve), key="growth", alt=f"Accuracy by the number of photos of each class. {curve.words}")
-
-
-def _foretell(session: Session, name: str) -> None:
-    with session.telling(Where.SETTINGS):
-        task = session.training.foretell(backbones())
-        session.page_jobs.start(jobs(), task, name, "Computing the learning curve")
 
 
 def _pictures(
@@ -280,8 +273,11 @@ def _pictures(
             help="Coloured: the prompts kept for each photo in this step. The others are dropped, so that the prompts "
             "learn to differ.",
         )
-        total = kept.total if kept else session.training.settings.global_prompts
-        chart(charts.kept_prompts(kept, total), key="kept prompts", alt=charts.kept_in_words(kept))
+        chart(
+            charts.kept_prompts(kept, kept.total if kept else session.training.settings.global_prompts),
+            key="kept prompts",
+            alt=charts.kept_in_words(kept),
+        )
     if busy or sights:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=not busy)
@@ -302,11 +298,10 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
     explanation = sight.explanation
     # None, and no hash, once it is on no card.
-    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in card.all)
-    of_class, photo = next((pair for pair in photos if pair[1].image is explanation.image), (None, None))
+    on_cards = ((card.name, photo) for card, _, photo in session.photos.deck.photos())
+    of_class, photo = next((pair for pair in on_cards if pair[1].image is explanation.image), (None, None))
     name = of_class if of_class is not None and of_class in explanation.class_names else explanation.label
-    subjects = [Subject(each.explanation, name) for each in sights]
-    scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
+    scale = scale_of([Subject(each.explanation, name).scores(0) for each in sights])  # one for all steps
     one_map(
         explanation,
         name,
@@ -316,6 +311,6 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         scale=scale,
         key="watched map",
     )
-    words, chance = explanation.describe(name, 0), text.percent(explanation.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
-    st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")
+    chance = text.percent(explanation.probabilities[name])
+    st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {explanation.describe(name, 0)}.")

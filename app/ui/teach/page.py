@@ -5,12 +5,13 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.teach import deck, live, settings
-from app.ui.widgets.elements import privacy_line, problems_shown
+from app.ui.widgets.elements import privacy_line, problems_shown, slot, verdicts_of
 
 session = resources.session()
 
 projects.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
-deck.verdicts()
+with slot():  # across the page: a list of classes does not fit in a column
+    verdicts_of(deck.ZIP, deck.FOLDER)
 collect, train, try_it = deck.three_columns()
 with collect:
     deck.cards(session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -25,9 +26,9 @@ from app.teaching.training import (
     way_of,
     with_prompts,
 )
-from app.ui.resources import backbones, jobs
+from app.ui.resources import backbones
 from app.ui.widgets import backbones as backbones_widget
-from app.ui.widgets.elements import show_notice
+from app.ui.widgets.elements import begin_job, cells, show_notice
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session, Where
@@ -70,19 +71,18 @@ def _search(session: Session) -> None:
             icon=":material/search:",
             disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
             key=_SEARCH,
-            on_click=_begin_search,
-            args=(session, 60 * minutes),
+            on_click=begin_job,
+            args=(
+                session,
+                partial(session.training.search, backbones(), 60 * minutes),
+                f"{_SEARCH} {session.training.backbone_name}",
+                "Searching settings",
+            ),
             help="Compares learning rates and rounds on photos of your cards that are held out in turn. The other "
             "settings stay. Test photos are not used.",
         )
     if session.page_jobs.running is not None:
         st.caption("In progress: see the top of this page.")
-
-
-def _begin_search(session: Session, seconds: float) -> None:
-    with session.telling(Where.SETTINGS):
-        task, name = session.training.search(backbones(), seconds), session.training.backbone_name
-        session.page_jobs.start(jobs(), task, f"{_SEARCH} {name}", "Searching settings")
 
 
 def _take_found(session: Session) -> None:
@@ -147,7 +147,9 @@ def _is_asked(name: str, about: Setting) -> bool:
 def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False, drawn: bool) -> dict[str, Any]:
     """Draw a widget for each setting and return their values; ``disabled`` ones only show the usual values."""
     values: dict[str, Any] = {}
-    for (name, about), column in zip(settings.items(), _cells(len(settings)) if drawn else cycle([None]), strict=False):
+    for (name, about), column in zip(
+        settings.items(), cells(len(settings), 2) if drawn else cycle([None]), strict=False
+    ):
         place: Place[Any] = TeachState.local_prompts if name == "local_prompts" else TeachState.settings.at(name)
         value = getattr(usual, name)
         if disabled:
@@ -175,10 +177,6 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     )
 
 
-def _cells(count: int, columns: int = 2) -> list[Any]:
-    return [column for start in range(0, count, columns) for column in st.columns(columns)[: count - start]]
-
-
 def _dropout(about: Setting, usual: Settings) -> dict[str, Any]:
     place = TeachState.settings.at("dropout")
     number, words = st.columns([1, 2], vertical_alignment="bottom")
@@ -193,11 +191,10 @@ _K_WIDE = 76
 
 def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ...]:
     last, regions = session.training.settings_on(known).topk, regions_of(known)
-    usual = with_prompts(last, count, regions)
     chosen, line = [], st.container(horizontal=True, gap="small")
-    for n in range(count):
+    for n, usual in enumerate(with_prompts(last, count, regions)):
         place = TeachState.scales.at(n)
-        shown = recall(place, usual[n], range(1, regions + 1))
+        shown = recall(place, usual, range(1, regions + 1))
         typed = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=place.key, width=_K_WIDE)
         chosen.append(int(keep(place, typed)))
     st.caption(

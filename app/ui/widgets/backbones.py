@@ -10,19 +10,13 @@ from streamlit.delta_generator import DeltaGenerator
 from app import text
 from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, called, downloading, to_download
 from app.library import Explanation
-from app.ui.resources import backbones, downloads
+from app.ui.resources import backbones, shared
 from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import BackbonesState
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone, Licence
 from gallop.config import REGION_ADVICE, REGION_RULES
-
-_HELP = (
-    "The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with --backbones "
-    "to offer more backbones, or with --allow-downloads to allow downloading some."
-)
-
 
 _REGIONS_HELP = (
     "How this backbone computes a region's feature. Each kind counts as a separate backbone, with separate runs "
@@ -41,13 +35,19 @@ def choose_backbone(session: Session) -> DeltaGenerator:
     before = session.training.backbone_name
     now = backbones().listing.find(before)
     name = one_of(
-        "Backbone", listed, BackbonesState.chosen, now.known.name if now is not None else DEFAULT_BACKBONE, help=_HELP
+        "Backbone",
+        listed,
+        BackbonesState.chosen,
+        now.known.name if now is not None else DEFAULT_BACKBONE,
+        help="The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with "
+        "--backbones to offer more backbones, or with --allow-downloads to allow downloading some.",
     )
     chosen = called(name, _kind(listed[name]))
     if chosen != before:
         session.training.backbone_name = chosen
-        taught = session.training.taught  # k depends on the backbone and its grid: Explore shows those for this one
-        session.explore = replace(session.explore, scales=session.training.scales() if taught else ())
+        # k depends on the backbone and its grid: Explore shows those for this one
+        scales = session.training.scales() if session.training.taught else ()
+        session.explore = replace(session.explore, scales=scales)
     place = st.empty()
     describe(session, place)
     with slot():
@@ -80,16 +80,23 @@ def describe(session: Session, place: DeltaGenerator) -> None:
     """Describe the chosen backbone; once it is loaded, also where and how it computes."""
     status = backbones().status(session.training.backbone_name)
     known = status.known
-    words = [f"computes on {status.device}, {status.precision}"] if status.device else []
-    words += [f"{known.input} pixels"] if known.input else []
-    words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
+    kind = f"region kind {status.regions}: {REGION_RULES[status.regions]}"
     if status.regions != PAPERS_KIND:
-        words.append(f"region kind {status.regions}: {REGION_RULES[status.regions]}, instead of the paper's")
-    elif len(known.kinds) > 1:
-        words.append(f"region kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
-    words += [f"{known.memory / 1e6:.0f} MB"] if known.memory else []
-    words += [f"licence: {known.licence}"]
-    place.caption(text.markdown("; ".join(words)))
+        kind += ", instead of the paper's"
+    words = [
+        f"computes on {status.device}, {status.precision}" if status.device else "",
+        *_extent(known),
+        kind if status.regions != PAPERS_KIND or len(known.kinds) > 1 else "",
+        f"{known.memory / 1e6:.0f} MB" if known.memory else "",
+        f"licence: {known.licence}",
+    ]
+    place.caption(text.markdown("; ".join(filter(None, words))))
+
+
+def _extent(known: KnownBackbone) -> list[str]:
+    """Return the size of its input and its grid, in words, where they are known."""
+    size = [f"{known.input} pixels"] if known.input else []
+    return size + ([f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else [])
 
 
 def _more(session: Session) -> None:
@@ -132,17 +139,17 @@ def offer_better(session: Session, explanation: Explanation) -> None:
             f"The built-in model is unsure of these names: {text.markdown(explanation.label)} has only "
             f"{text.percent(sure)}. It never saw a photo with a caption. {text.markdown(known.about)}."
         )
-        name, licence = text.markdown(known.name), _licence(known.licence)
-        st.markdown(f"Licence: {licence}. The machine that runs this app downloads it once, from {name}.")
+        st.markdown(
+            f"Licence: {_licence(known.licence)}. The machine that runs this app downloads it once, from "
+            f"{text.markdown(known.name)}."
+        )
         st.button("Download it", icon=":material/download:", on_click=_download, args=(session, known.name))
 
 
 def _offered(known: KnownBackbone) -> str:
-    words = [f"about {known.bytes / 1e6:.0f} MB", f"{known.input} pixels"]
-    words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
-    words += [known.needs] if known.needs else []
+    words = ", ".join(filter(None, [f"about {known.bytes / 1e6:.0f} MB", *_extent(known), known.needs]))
     about = f" {text.markdown(known.about)}." if known.about else ""
-    return f"{text.markdown(', '.join(words))}. Licence: {_licence(known.licence)}.{about}"
+    return f"{text.markdown(words)}. Licence: {_licence(known.licence)}.{about}"
 
 
 def _licence(licence: Licence) -> str:
@@ -153,7 +160,7 @@ def _licence(licence: Licence) -> str:
 
 def _download(session: Session, name: str) -> None:
     with session.telling(Where.BACKBONES):
-        session.downloads.start(downloads(), downloading(backbones(), name), name, f"Downloading {name}")
+        session.downloads.start(shared.downloads, downloading(backbones(), name), name, f"Downloading {name}")
 
 
 def settle_download(session: Session) -> None:
@@ -189,5 +196,9 @@ def ask_for(session: Session, name: str) -> None:
     if backbones().listing.seek(name) is not None:
         choose(session, name)
         return
-    words = f"The URL names the backbone {text.shorten(name, 60)!r}, which is not available here"
-    session.tell(Where.BACKBONES, f"{words}. {session.training.backbone_name} is still in use.", "info")
+    session.tell(
+        Where.BACKBONES,
+        f"The URL names the backbone {text.shorten(name, 60)!r}, which is not available here. "
+        f"{session.training.backbone_name} is still in use.",
+        "info",
+    )

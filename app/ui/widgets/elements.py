@@ -17,14 +17,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
 from app.backbones import BackboneLoading, BackboneProblem
-from app.jobs import PlainError, State, Task
+from app.jobs import NOT_BEGUN, Snapshot, State, Task
 from app.photos.shelf import Verdicts
 from app.teaching.cards import left_out
-from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, unread, visitors
+from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
 from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
 from gallop.errors import sentence_of
+from gallop.wording import counted
 
 
 def slot() -> DeltaGenerator:
@@ -62,8 +63,9 @@ def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
     notice, there = session.notices.pop(where, None), slot()
     if notice is not None:
         session.shown[where] = notice
-        draw = {"success": there.success, "info": there.info, "error": there.error}[notice.kind]
-        draw(text.markdown(notice.words), icon=":material/error:" if notice.kind == "error" else None)
+        getattr(there, notice.kind)(
+            text.markdown(notice.words), icon=":material/error:" if notice.kind == "error" else None
+        )
         if undo and notice.kind == "success":
             st.button(
                 "Undo",
@@ -73,6 +75,11 @@ def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
                 on_click=session.photos.undo,
                 args=(session.photos.deck.changes,),
             )
+
+
+def cells(count: int, columns: int) -> list[DeltaGenerator]:
+    """Return so many places in rows of that many columns."""
+    return [cell for start in range(0, count, columns) for cell in st.columns(columns)[: count - start]]
 
 
 def onward(label: str, page: str, icon: str) -> None:
@@ -106,11 +113,10 @@ def problems_shown() -> Iterator[None]:
 def _watched(name: str) -> None:
     @st.fragment(run_every=_BACKBONE_SECONDS)
     def look() -> None:
-        if not backbones().busy(name):
-            st.rerun()
         status = backbones().status(name)
-        seconds = status.seconds or 0.0
-        st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(status.sentence))
+        if status.seconds is None:  # it is no longer being loaded
+            st.rerun()
+        st.progress(status.seconds / (status.seconds + _HALF_WAY), text=text.markdown(status.sentence))
 
     look()
 
@@ -148,12 +154,22 @@ _JOB_SECONDS = 1.0
 
 
 def start_job(session: Session, task: Task, name: str, words: str) -> None:
-    try:
+    with problems_shown():
         session.page_jobs.start(jobs(), task, name, words)
-    except PlainError as error:
-        st.error(text.markdown(error), icon=":material/error:")
-        return
-    st.rerun()
+        st.rerun()
+
+
+def begin_job(session: Session, make: Callable[[], Task], name: str, words: str) -> None:
+    """Start a job of the page Teach in a callback; if it cannot start, its settings say why."""
+    with session.telling(Where.SETTINGS):
+        session.page_jobs.start(jobs(), make(), name, words)
+
+
+def progress_in_words(snapshot: Snapshot, *, stopping: bool) -> str:
+    if snapshot.state is State.QUEUED and snapshot.ahead:
+        return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours. It starts by itself."
+    sentence: str = (snapshot.progress or NOT_BEGUN).sentence
+    return "Stopping after this step" if stopping else sentence
 
 
 def watch_job(page_jobs: PageJobs) -> None:
@@ -167,15 +183,8 @@ def watch_job(page_jobs: PageJobs) -> None:
         snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
-        fraction, words = (
-            getattr(snapshot.progress, "fraction", 0.0),
-            getattr(snapshot.progress, "sentence", "Starting"),
-        )
-        if snapshot.state is State.QUEUED:
-            words = "Waiting for another job to end" if snapshot.ahead else "Starting"
-        if running.job.stopping:
-            words = "Stopping after this step"
-        st.progress(fraction, text=f"{running.words}. {words}")
+        words = progress_in_words(snapshot, stopping=running.job.stopping)
+        st.progress((snapshot.progress or NOT_BEGUN).fraction, text=f"{running.words}. {words}")
         st.button(
             "Cancel this",
             on_click=running.job.cancel,
@@ -250,8 +259,9 @@ def verdicts_of(*names: str) -> None:
         verdicts = every.get(name, Verdicts())
         if verdicts.left_out or verdicts.refused or verdicts.flagged:
             _verdicts(verdicts)
-            hidden = {name: Verdicts()}
-            st.button("Hide this", key=f"hide {name}", type="tertiary", on_click=every.update, args=(hidden,))
+            st.button(
+                "Hide this", key=f"hide {name}", type="tertiary", on_click=every.update, args=({name: Verdicts()},)
+            )
 
 
 def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts], *, verdicts_here: bool = True) -> None:
@@ -295,7 +305,7 @@ def receive() -> None:
         if not files:
             continue
         with place, st.spinner("Reading the files …", show_time=True):
-            reasons = {file.file_id: unread().why_refused(file.file_id) for file in files}
+            reasons = {file.file_id: shared.unread.why_refused(file.file_id) for file in files}
             take([file for file in files if not reasons[file.file_id]], tuple(why for why in reasons.values() if why))
             # Still within the spinner: when it ends, another event may interrupt this run.
             mine.seen |= {file.file_id for file in files}

@@ -50,8 +50,8 @@ def explainer(
     when = "before covering" if edit is not None and edit.regions else "before teaching"
 
     def content(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        takes = 1 if before is None else 2
-        depends_on = None if all_sent(explanation, takes) else (state.class_name, state.against, state.topk)
+        complete = all_sent(explanation, 1 if before is None else 2)
+        depends_on = None if complete else (state.class_name, state.against, state.topk)
         return session().answers.picture(
             explanation,
             (
@@ -70,8 +70,12 @@ def explainer(
 
 
 def explainer_beforehand(answer: SampleAnswer) -> None:
-    edit = session().edit.on(answer.sha256, answer.grid)
-    _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown), edit)
+    _drawn(
+        answer,
+        answer.sha256,
+        lambda _: (answer.sha256, answer.shown),
+        session().edit.on(answer.sha256, answer.grid),
+    )
 
 
 def _drawn(
@@ -100,8 +104,7 @@ def _drawn(
             state = replace(state, region=session().explore.explainer_state(photo, extent.grid).region)
         session().explore = session().explore.with_explainer_state(state, photo, extent.grid)
 
-    state = session().explore.explainer_state(photo, extent.grid).of(extent)
-    state = _answered(KEY, state)
+    state = _answered(KEY, session().explore.explainer_state(photo, extent.grid).of(extent))
     name, data = content(state)
     holds = _reported("state").get("holds")
     there = isinstance(holds, list) and name in holds and _reported("lacks").get("id") != name
@@ -200,12 +203,9 @@ def _answered(key: str, state: ExplainerState) -> ExplainerState:
     return replace(state, turn=ExplainerState.from_browser(_reported("state", key)).turn)
 
 
-_steps_draw = st.components.v2.component(
+# Draws the steps of the method on a photo, which are its ``data``.
+steps = st.components.v2.component(
     "gallop_steps",
     js=script(STEPS),
     css="\n".join(path.read_text(encoding="utf-8") for path in (STYLE_SHEET, STEPS_STYLE_SHEET)),
 )
-
-
-def steps(data: dict[str, Any]) -> None:
-    _steps_draw(key="steps", data=data)

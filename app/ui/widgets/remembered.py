@@ -74,6 +74,16 @@ def keep(place: Place[T | None], value: T) -> T:
     return value
 
 
+def remember(draw: Any, label: str, place: Place[T | None], default: T, **settings: Any) -> T:
+    """Draw a widget that is no choice, at the remembered value or ``default``; return and remember its value.
+
+    Args:
+        draw: such as ``st.toggle``.
+    """
+    value: T = draw(label, value=recall(place, default), key=place.key, **settings)
+    return keep(place, value)
+
+
 def one_of(
     label: str,
     options: Iterable[T],
