@@ -12,7 +12,6 @@ from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
 
 from app.photos.archives import sorted_out
 from app.photos.shelf import Verdicts, no_room, small, thumbnail_url
@@ -22,15 +21,12 @@ from gallop.data.project import SHOT_SIDE
 from gallop.evaluation.promise import LEVELS
 from gallop.images.formats import printable_name
 from gallop.maps.photo import picture_url
-from gallop.service.sorting.pile import Pile
+from gallop.service.sorting.pile import COLUMNS, Pile
 from gallop.wording import NONE_OF_THESE
 
 MOST_IN_PILE = 2000
-# Pixels: a tile of the grid, and the longest side of a photo that is checked.
-_TILE, _CHECKED = 112, 320
-# Photos to check that a browser knows of, and pictures of the grid that it is sent at once.
-_CHECKS_AHEAD, _SENT_AT_ONCE = 24, 120
-_MOST_UNDONE = 50
+# Pixels of a tile of the grid; tiles that a browser is sent at once; photos to check that it knows of; changes to undo.
+_TILE, _SENT_AT_ONCE, _CHECKS_AHEAD, _MOST_UNDONE = 112, 120, 24, 50
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,8 @@ def kept_small(name: str, source: bytes) -> PilePhoto:
     photo.image.save(stream, "JPEG", quality=92)
     fits = photo.sha256 == full.sha256 and len(source) <= stream.tell()
     data = source if fits else stream.getvalue()
-    tile = thumbnail_url(photo.image, (_TILE, _TILE))
-    return PilePhoto(photo.sha256 if fits else load_image(data).sha256, photo.name, data, tile)
+    key = photo.sha256 if fits else load_image(data).sha256
+    return PilePhoto(key, photo.name, data, thumbnail_url(photo.image, (_TILE, _TILE)))
 
 
 @dataclass(frozen=True)
@@ -84,18 +80,6 @@ class ScoredPhotos:
     photos: dict[str, PilePhoto] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
-    def pile(self, state: Mapping[str, Any], wrong: float) -> Pile:
-        """Return them with a line, surest answer first, then those of none of the classes: see ``Pile``."""
-        photos = sorted(self.photos.values(), key=lambda photo: (photo.answer < 0, -photo.row.max(), photo.key))
-        table = {
-            "key": [photo.key for photo in photos],
-            "error": [None] * len(photos),
-            "label": [(*self.names, "")[photo.answer] for photo in photos],
-            "probability": [float(photo.row.max()) for photo in photos],
-            "is_ood": [photo.answer < 0 for photo in photos],
-        }
-        return Pile(table, state, wrong)
-
 
 @dataclass
 class PhotoPile:
@@ -108,15 +92,17 @@ class PhotoPile:
         waiting: name and content of files that are not yet checked and sorted.
         by_hand: whether a person has moved the line.
         turn: the number of the sorting: what a browser says about another one is not heard.
+        heard: the number of the last act of a browser that was heard.
         past: what was known, and the checks, before each change.
     """
 
     now: ScoredPhotos = field(default_factory=ScoredPhotos)
-    pile: Pile = field(default_factory=lambda: ScoredPhotos().pile({}, LEVELS[0]))
+    pile: Pile = field(default_factory=lambda: Pile({name: [] for name in COLUMNS}, {}, LEVELS[0]))
     found: ScoredPhotos | None = None
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
     by_hand: bool = False
     turn: int = 0
+    heard: int = 0
     past: list[tuple[Any, Any]] = field(default_factory=list)
 
     @property
@@ -138,9 +124,9 @@ class PhotoPile:
                 continue
             name, source = printable_name(member.place.name), member.source
             data = source if isinstance(source, bytes) else source.read()
-            full = already + len(self.waiting) >= MOST_IN_PILE
-            most = f"{name} does not fit: a pile here has at most {MOST_IN_PILE} photos." if full else ""
-            if problem := most or no_room(name, len(data), held):
+            if already + len(self.waiting) >= MOST_IN_PILE:
+                refused.append(f"{name} does not fit: a pile here has at most {MOST_IN_PILE} photos.")
+            elif problem := no_room(name, len(data), held):
                 refused.append(problem)
             else:
                 held += len(data)
@@ -160,14 +146,29 @@ class PhotoPile:
         self.turn, self.past = self.turn + 1, []
         return made.refused
 
-    def _begin(self, photos: ScoredPhotos, wrong: float) -> None:
-        kept = ("moved", "known", "line") if self.by_hand else ("moved", "known")
-        self.now, self.pile = photos, photos.pile({name: self.pile.state[name] for name in kept}, wrong)
+    def _begin(self, made: ScoredPhotos, wrong: float) -> None:
+        photos = sorted(made.photos.values(), key=lambda photo: (photo.answer < 0, -photo.row.max(), photo.key))
+        table = {
+            "key": [photo.key for photo in photos],
+            "error": [None] * len(photos),
+            "label": [(*made.names, "")[photo.answer] for photo in photos],
+            "probability": [float(photo.row.max()) for photo in photos],
+            "is_ood": [photo.answer < 0 for photo in photos],
+        }
+        state = {name: self.pile.state[name] for name in ("moved", "known", *(["line"] if self.by_hand else []))}
+        self.now, self.pile = made, Pile(table, state, wrong)
 
     # What a person says ----------------------------------------------------------------------------------------------
 
-    def hear(self, said: Mapping[str, Any]) -> None:
-        """Do what a browser asks for. It may send anything: what makes no sense does nothing."""
+    def hear(self, acts: Any) -> None:
+        """Do what a browser asks for and was not heard yet. It may send anything: what makes no sense does nothing."""
+        for act in acts if isinstance(acts, list) else []:
+            number = act.get("turn") if isinstance(act, dict) else None
+            if type(number) is int and number > self.heard and act.get("version") == self.turn:
+                self.heard = number
+                self._do(act)
+
+    def _do(self, said: Mapping[str, Any]) -> None:
         pile, act, keys, names = self.pile, said.get("act"), self._keys(said.get("photos")), (*self.now.names, "")
         count, label, level = (said.get(name, -1) for name in ("count", "label", "level"))
         before = pile.state["known"], pile.checks
@@ -205,12 +206,19 @@ class PhotoPile:
         """Return the photos to check next."""
         return [key for key in self.pile.accepted if key not in self.pile.checks][:_CHECKS_AHEAD]
 
-    def shown(self) -> dict[str, Any]:
-        """Return what may change at each act."""
-        numbers = {key: number for number, key in enumerate(self.pile.keys)}
+    def shown(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what may change at each act, the pictures that a browser asks for, and, unless it holds that, what
+        stays until the next sorting: class names, and name, answer and score of each photo.
+        """
+        numbers, photos = {key: number for number, key in enumerate(self.pile.keys)}, self.now.photos
         names: dict[str | None, int] = {name: k for k, name in enumerate((*self.now.names, ""))}
+        holds = said.get("holds") == self.turn
+        small, large = (self._keys(said.get(name)) if holds else [] for name in ("small", "large"))
+        shown = (photos[key] for key in ([] if holds else numbers))
+        rows = [(shorten(photo.name, 60), photo.answer, round(float(photo.row.max()), 4)) for photo in shown]
         return {
             "version": self.turn,
+            "heard": self.heard,
             "accepted": self.above,
             "labels": [[numbers[key], names.get(label, -1)] for key, label in self.pile.said.items()],
             "level": self.pile.wrong,
@@ -219,27 +227,13 @@ class PhotoPile:
             "kept": self.pile.promise.kept,
             "check": [numbers[key] for key in self.to_check()],
             "undo": bool(self.past),
+            "small": [[numbers[key], photos[key].thumbnail] for key in small[:_SENT_AT_ONCE]],
+            "large": [
+                [numbers[key], picture_url(load_image(photos[key].data).image, "JPEG", quality=80)]
+                for key in large[:_CHECKS_AHEAD]
+            ],
+            "content": None if holds else {"names": [*self.now.names, NONE_OF_THESE], "photos": rows},
         }
-
-    def content(self) -> dict[str, Any]:
-        """Return what stays until the next sorting: class names, and name, answer and score of each photo."""
-        photos = (self.now.photos[key] for key in self.pile.keys)
-        rows = [[shorten(photo.name, 60), photo.answer, round(float(photo.row.max()), 4)] for photo in photos]
-        return {"names": [*self.now.names, NONE_OF_THESE], "photos": rows}
-
-    def pictures(self, numbers: Any, *, large: bool = False) -> list[list[Any]]:
-        """Return number and picture, in a data URL, of those photos that a browser asks for.
-
-        Args:
-            large: to be judged; else those of the grid.
-        """
-        keys = self._keys(numbers)[: _CHECKS_AHEAD if large else _SENT_AT_ONCE]
-        photos = [(self.pile.keys.index(key), self.now.photos[key]) for key in keys]
-        return [[number, _large(photo) if large else photo.thumbnail] for number, photo in photos]
-
-
-def _large(photo: PilePhoto) -> str:
-    return picture_url(ImageOps.contain(load_image(photo.data).image, (_CHECKED, _CHECKED)), "JPEG", quality=82)
 
 
 def _is_count(number: Any, most: float) -> TypeGuard[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,6 @@ from gallop.data.project import MOST_PHOTOS
 from gallop.errors import ImageError
 from gallop.images.formats import sniff
 from gallop.model.scores import VERDICT
-from gallop.sample import sample_photos
 from gallop.service.sorting.folders import free_names
 from gallop.wording import NONE_OF_THESE
 
@@ -35,8 +34,11 @@ _AT_ONCE = 16
 
 def version(session: Session) -> tuple[Any, tuple[int, ...], float | None]:
     """Return what decides about the answers to a pile; another one makes sorting again worth while."""
-    limit = None if limit_doubt(session) else session.limit.value
-    return session.training.version, session.training.scales(), limit
+    return (
+        session.training.version,
+        session.training.scales(),
+        None if limit_doubt(session) else session.limit.value,
+    )
 
 
 def sorting(session: Session, room: BackboneRoom) -> Task:
@@ -48,19 +50,19 @@ def sorting(session: Session, room: BackboneRoom) -> Task:
         again = list(pile.now.photos.values()) if pile.now.version != of else []
         found = ScoredPhotos(of, tuple(classifier.classes_.tolist()), {} if again else dict(pile.now.photos))
 
-        def answered(photos: Sequence[PilePhoto]) -> Iterator[PilePhoto]:
-            pictures = [load_image(photo.data) for photo in photos]
+        def answered(photos: Sequence[PilePhoto]) -> dict[str, PilePhoto]:
+            pictures, temperature = [load_image(photo.data) for photo in photos], classifier.calibration_.temperature
             similarities = session.answers.asked_of(classifier, pictures, kept=False)
-            logits, temperature = similarities.logits(topk), classifier.calibration_.temperature
-            rows = np.asarray(class_probabilities(logits, backbone.logit_scale, temperature))
-            for photo, row, odd in zip(photos, rows, similarities.ood()[VERDICT].tolist(), strict=True):
-                yield replace(photo, row=row, answer=-1 if limit is not None and odd > limit else int(row.argmax()))
+            rows = np.asarray(class_probabilities(similarities.logits(topk), backbone.logit_scale, temperature))
+            answers = np.where(similarities.ood()[VERDICT] > (np.inf if limit is None else limit), -1, rows.argmax(1))
+            every = zip(photos, rows, answers.tolist(), strict=True)
+            return {photo.key: replace(photo, row=row, answer=answer) for photo, row, answer in every}
 
         def steps() -> Generator[Counted, None, None]:
             done = 0
             while files := again[:_AT_ONCE] or pile.waiting[:_AT_ONCE]:
                 photos = _checked(files, found)
-                found.photos.update((photo.key, photo) for photo in (answered(photos) if photos else ()))
+                found.photos.update(answered(photos) if photos else {})
                 pile.found = found
                 del (again or pile.waiting)[: len(files)]  # what was not reached still waits after a cancel
                 done, left = done + len(files), len(again) + len(pile.waiting)
@@ -85,12 +87,6 @@ def _checked(files: Sequence[PilePhoto | tuple[str, bytes]], found: ScoredPhotos
     return list(photos.values())
 
 
-def add_sample(session: Session) -> None:
-    """Let the sample's photos wait that its model did not learn from, its nine of other things among them."""
-    photos = [photo for photo in sample_photos() if photo.part != "train"]
-    session.photos.pile.waiting += [(photo.path.name, photo.path.read_bytes()) for photo in photos]
-
-
 def teach(session: Session) -> str:
     """Put accepted photos on the cards, those first that a person has labelled; return what was done, as a sentence."""
     photos, pile, deck = session.photos.pile.now.photos, session.photos.pile.pile, session.photos.deck
@@ -99,8 +95,8 @@ def teach(session: Session) -> str:
     members = [Member(CardPlace(targets[key], False, photos[key].name), photos[key].data) for key in wanted]
     taken = len(deck.add_photos(members, "shots").taken)
     words = f"{photos_counted(taken)} added to the cards on Teach, and a training begins." if taken else ""
-    left = photos_counted(len(wanted) - taken)
-    no_room = f"There was no room for {left}: a class takes {MOST_PHOTOS}." if taken < len(wanted) else ""
+    left = len(wanted) - taken
+    no_room = f"There was no room for {photos_counted(left)}: a class takes {MOST_PHOTOS}." if left else ""
     return f"{words} {no_room}".strip() or "All of them are on the cards on Teach already."
 
 
@@ -125,8 +121,8 @@ def class_folders(session: Session) -> bytes:
     for name, folder in zip(classes, free_names(classes), strict=True):
         mine = [photos[key] for key, target in targets.items() if target == name]
         stems = free_names(photo.name.rpartition(".")[0] or photo.name for photo in mine)
-        paths = [f"{folder}/{stem}.{sniff(photo.data, stem).lower()}" for stem, photo in zip(stems, mine, strict=True)]
-        files |= {path: photo.data for path, photo in zip(paths, mine, strict=True)}
+        for stem, photo in zip(stems, mine, strict=True):
+            files[f"{folder}/{stem}.{sniff(photo.data, stem).lower()}"] = photo.data
     return zipped(files)
 
 

@@ -15,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.photos.pile import PhotoPile
 from app.teaching import cards as cards_of_deck
-from app.ui import resources
-from app.ui.sort import pile as page
+from app.ui import projects, resources
 from app.views import sorting, testing
+from tests.app.test_pile import do
 from tests.app_pages import (
     HOSTILE,
     SORT,
@@ -80,8 +80,8 @@ def test_a_table_has_every_photo_and_no_formula(at: AppTest) -> None:
 
 def test_class_folders_have_the_accepted_photos_under_names_that_every_system_allows(at: AppTest) -> None:
     pile = pile_of(at)
-    pile.hear({"act": "line", "count": 0})
-    pile.hear({"act": "label", "photos": [0, 1, 2], "label": 1})
+    do(pile, {"act": "line", "count": 0})
+    do(pile, {"act": "label", "photos": [0, 1, 2], "label": 1})
     pile.pile.state["known"] = dict.fromkeys(pile.pile.said, "../../<b>")
     with zipfile.ZipFile(io.BytesIO(sorting.class_folders(session_of(at)))) as archive:
         names = archive.namelist()
@@ -91,8 +91,8 @@ def test_class_folders_have_the_accepted_photos_under_names_that_every_system_al
 
 def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained_on(at: AppTest) -> None:
     session, pile = session_of(at), pile_of(at)
-    pile.hear({"act": "line", "count": 0})
-    pile.hear({"act": "label", "photos": list(range(9)), "label": 0})
+    do(pile, {"act": "line", "count": 0})
+    do(pile, {"act": "label", "photos": list(range(9)), "label": 0})
     before = session.training.number
     fine(button(at, "Teach with").click().run())
     card = session.photos.deck.find("green")
@@ -109,14 +109,14 @@ def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained
 
 def test_taught_again_without_anything_new_no_training_begins(at: AppTest) -> None:
     session, pile = session_of(at), pile_of(at)
-    pile.hear({"act": "label", "photos": list(range(9)), "label": 0})
+    do(pile, {"act": "label", "photos": list(range(9)), "label": 0})
     sorting.teach(session)
     assert sorting.teach(session) == "All of them are on the cards on Teach already."
 
 
 def test_more_than_a_class_takes_is_told(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     session, pile = session_of(at), pile_of(at)
-    pile.hear({"act": "label", "photos": list(range(9)), "label": 0})
+    do(pile, {"act": "label", "photos": list(range(9)), "label": 0})
     for module in (sorting, cards_of_deck):
         monkeypatch.setattr(module, "MOST_PHOTOS", 5)
     words = (
@@ -128,16 +128,14 @@ def test_more_than_a_class_takes_is_told(at: AppTest, monkeypatch: pytest.Monkey
 def test_acts_of_a_browser_are_heard_once_and_only_about_this_sorting(at: AppTest) -> None:
     pile = pile_of(at)
     act = {"turn": 1, "version": pile.turn, "act": "label", "photos": [0], "label": 1}
-    state = {"acts": [act, {**act, "turn": 2, "version": pile.turn - 1, "photos": [1]}, {**act, "turn": "3"}, None]}
-    with pytest.MonkeyPatch.context() as patch:
-        held: dict[str, object] = {}
-        patch.setattr(page.st, "session_state", held)
-        patch.setattr(page, "_said", lambda: state)
-        page._hear(pile)
+    stale, senseless = {**act, "turn": 2, "version": pile.turn - 1, "photos": [1]}, {**act, "turn": "3"}
+    for _ in range(2):
+        pile.hear([act, stale, senseless, None])
         assert list(pile.pile.said) == [pile.pile.keys[0]]
-        pile.hear({"act": "undo"})
-        page._hear(pile)
-    assert (pile.pile.said, held) == ({}, {page._HEARD: 2})
+    pile.hear([{**act, "turn": 2, "act": "undo"}])
+    pile.hear([act])
+    assert (pile.pile.said, pile.heard) == ({}, 2)
+    pile.hear({"acts": act})
 
 
 def test_the_pile_goes_with_everything_and_by_itself(at: AppTest) -> None:
@@ -186,7 +184,7 @@ def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:
 
 
 def test_its_script_works_out_places_as_by_hand(node: str) -> None:
-    surroundings = os.environ | {"SORT_SOURCE": str(Path(page.__file__).with_name("sort.js"))}
+    surroundings = os.environ | {"SORT_SOURCE": str(Path(projects.__file__).with_name("sort") / "sort.js")}
     command = [node, "--test", str(HERE / "sort.test.mjs")]
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout

@@ -28,11 +28,8 @@ with problems_shown():
         st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
     else:
         pile.offer_sorting(session)
-    if session.training.taught is not None and not session.photos.pile.pile.keys:
+        if session.photos.pile.pile.keys:
+            pile.shown(session)
         pile.add(session)
         pile.offer_example(session)
-    elif session.training.taught is not None:
-        pile.shown(session)
-        with st.expander("Add photos", icon=":material/add_photo_alternate:", key="add to pile"):
-            pile.add(session)
 privacy_line()

@@ -19,6 +19,7 @@ from app.ui.widgets.elements import job_outcome, start_job, uploader
 from app.views import sorting
 from app.views.project import is_offered, is_there
 from app.visitor.session import Session, Where
+from gallop.sample import sample_photos
 
 _HERE = Path(__file__).with_name("sort.js")
 _draw = st.components.v2.component(
@@ -27,19 +28,16 @@ _draw = st.components.v2.component(
     css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
 )
 _JOB, _FILES, _KEY = "sort", "pile", "sort"
-# The number of the last act of this page that was heard.
-_HEARD = "acts heard"
 
 
 def settle(session: Session) -> None:
     """Take over what a job has sorted, and sort what waits."""
     pile = session.photos.pile
-    if session.page_jobs.running is not None:
-        return
-    if refused := pile.settle():
-        session.photos.verdicts[_FILES] = Verdicts(refused=tuple(refused))
-    if pile.waiting and session.training.taught is not None and not session.page_jobs.problem(_JOB):
-        _sort(session)
+    if session.page_jobs.running is None:
+        if refused := pile.settle():
+            session.photos.verdicts[_FILES] = Verdicts(refused=tuple(refused))
+        if pile.waiting and session.training.taught is not None and not session.page_jobs.problem(_JOB):
+            _sort(session)
 
 
 def _sort(session: Session) -> None:
@@ -63,29 +61,38 @@ def offer_example(session: Session) -> None:
 def _take_sample(session: Session) -> None:
     if not session.photos.pile.size:  # a second click
         projects.take_sample(session)
-        sorting.add_sample(session)
+        session.photos.pile.waiting += [
+            (photo.path.name, photo.path.read_bytes()) for photo in sample_photos() if photo.part != "train"
+        ]
 
 
 def add(session: Session) -> None:
     """Draw the uploader, and what became of the last files."""
-    uploader(
-        f"Up to {MOST_IN_PILE} photos without labels; hundreds come faster in a zip",
-        _FILES,
-        lambda files: session.photos.pile.take(files, session.photos.size),
-        megabytes=ZIP_MEGABYTES,
-        help="They stay in the app's memory, at most 512 pixels large, until you remove them or the program stops. "
-        "A saved project does not contain them. The command gallop sort takes more photos.",
-    )
-    job_outcome(session, _JOB)
+    with (
+        st.expander("Add photos", icon=":material/add_photo_alternate:", key="add to pile")
+        if session.photos.pile.pile.keys
+        else st.container()
+    ):
+        uploader(
+            f"Up to {MOST_IN_PILE} photos without labels; hundreds come faster in a zip",
+            _FILES,
+            lambda files: session.photos.pile.take(files, session.photos.size),
+            megabytes=ZIP_MEGABYTES,
+            help="They stay in the app's memory, at most 512 pixels large, until you remove them or the program stops. "
+            "A saved project does not contain them. The command gallop sort takes more photos.",
+        )
+        job_outcome(session, _JOB)
 
 
 def offer_sorting(session: Session) -> None:
     """Draw the button that sorts what waits, after a cancel, or all of the pile by a new model."""
-    pile = session.photos.pile
+    pile, wait = session.photos.pile, photos_counted(len(session.photos.pile.waiting))
     busy = session.page_jobs.running is not None or session.training.job is not None
     if not busy and (pile.waiting or (pile.pile.keys and pile.now.version != sorting.version(session))):
-        waits = f"To be sorted: {photos_counted(len(pile.waiting))}."
-        st.info(waits if pile.waiting else "Sorted by an earlier model or limit.", icon=":material/info:")
+        st.info(
+            f"To be sorted: {wait}." if pile.waiting else "Sorted by an earlier model or limit.",
+            icon=":material/info:",
+        )
         if st.button(
             "Sort again" if pile.pile.keys else "Sort", key="sort again", type="primary", icon=":material/refresh:"
         ):
@@ -95,22 +102,25 @@ def offer_sorting(session: Session) -> None:
 @st.fragment
 def shown(session: Session) -> None:
     """Draw the sorted photos, and what can be done with those accepted: only this is drawn again after each act."""
-    pile, said = session.photos.pile, _said()
-    data = {**pile.shown(), "heard": st.session_state.get(_HEARD, 0), "small": [], "large": []}
-    if said.get("holds") == pile.turn:
-        data |= {"small": pile.pictures(said.get("small")), "large": pile.pictures(said.get("large"), large=True)}
-    else:
-        data["content"] = pile.content()
-    _draw(key=_KEY, data=data, on_said_change=partial(_hear, pile))
+    pile = session.photos.pile
+    _draw(key=_KEY, data=pile.shown(_said()), on_said_change=lambda: pile.hear(_said().get("acts")))
     st.markdown(text.markdown(sorting.in_words(session)))
     with st.container(horizontal=True):
-        save = partial(st.download_button, on_click="ignore", icon=":material/download:")
-        save("Table (CSV)", partial(sorting.table, session), "sorted.csv", "text/csv")
-        save(
+        st.download_button(
+            "Table (CSV)",
+            partial(sorting.table, session),
+            "sorted.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.download_button(
             "Class folders (zip)",
             partial(sorting.class_folders, session),
             "sorted.zip",
             "application/zip",
+            on_click="ignore",
+            icon=":material/download:",
             help="The photos are those kept here, at most 512 pixels large.",
         )
         st.button(
@@ -142,14 +152,3 @@ def _teach(session: Session) -> None:
 def _said() -> dict[str, Any]:
     value: Any = getattr(st.session_state.get(_KEY), "said", None)
     return value if isinstance(value, dict) else {}
-
-
-def _hear(pile: PhotoPile) -> None:
-    """Do what the browser asks for and was not heard yet; it may send anything."""
-    acts, last = _said().get("acts"), st.session_state.get(_HEARD, 0)
-    for act in acts if isinstance(acts, list) else []:
-        turn = act.get("turn") if isinstance(act, dict) else None
-        if type(turn) is int and turn > last:
-            st.session_state[_HEARD] = last = turn
-            if act.get("version") == pile.turn:
-                pile.hear(act)

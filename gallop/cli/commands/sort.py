@@ -19,7 +19,7 @@ from gallop.errors import CommandError
 from gallop.runtime.writing import locked, write_file
 from gallop.service.sorting.folders import free_names, place, stored, undo
 from gallop.service.sorting.page import check_page
-from gallop.service.sorting.pile import Pile
+from gallop.service.sorting.pile import COLUMNS, Pile
 from gallop.service.tables.destination import open_destination
 from gallop.service.tables.layout import manifest_of, settle_manifest
 from gallop.service.tables.run import score_source
@@ -115,8 +115,7 @@ def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> P
         state["doubt"] = worker.classifier.calibration_.doubt
     if any(state.get(name) != value for name, value in asked.items()):
         raise CommandError(f"{options.out} holds other photos, or those of another model: choose another --out.")
-    names = ["key", "error", "label", "probability", "is_ood"]
-    table = parquet.read_table(memory / "scores", columns=names).to_pydict()
+    table = parquet.read_table(memory / "scores", columns=list(COLUMNS)).to_pydict()
     return Pile(table, state, 0.05 if options.promise == "none" else int(options.promise) / 100)
 
 

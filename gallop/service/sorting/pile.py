@@ -16,12 +16,14 @@ import numpy as np
 from gallop.errors import DataError
 from gallop.evaluation.promise import Promise, check_order, next_line, suggested_line
 
+COLUMNS = ("key", "error", "label", "probability", "is_ood")
+
 
 class Pile:
     """Photos with their scores, and a line.
 
     Args:
-        table: the columns key, error, label, probability and is_ood, of all photos in one order.
+        table: the ``COLUMNS``, of all photos in one order.
         state: what is remembered between calls: ``classes`` of the model, and ``doubt``, why its limit for "none of
             these" is unreliable, or nothing; ``line``, the least probability of an accepted photo; ``moved``, as of
             ``Promise``; ``strictest``, the smallest fraction that was to be promised of this line; and ``known``, by
@@ -31,7 +33,7 @@ class Pile:
     """
 
     def __init__(self, table: Mapping[str, list[Any]], state: Mapping[str, Any], wrong: float) -> None:
-        rows = list(zip(*(table[name] for name in ("key", "error", "label", "probability", "is_ood")), strict=True))
+        rows = list(zip(*(table[name] for name in COLUMNS), strict=True))
         self.unread = {key: error for key, error, *_ in rows if error is not None}
         self.labels = {key: label for key, error, label, *_ in rows if error is None}
         self.keys, self.wrong, self.checks, self.begun = list(self.labels), wrong, dict[str, str | None](), False
