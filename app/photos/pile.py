@@ -148,7 +148,7 @@ class PhotoPile:
 
     def _begin(self, made: ScoredPhotos, wrong: float) -> None:
         photos = sorted(made.photos.values(), key=lambda photo: (photo.answer < 0, -photo.row.max(), photo.key))
-        table = {
+        table: dict[str, list[Any]] = {
             "key": [photo.key for photo in photos],
             "error": [None] * len(photos),
             "label": [(*made.names, "")[photo.answer] for photo in photos],
@@ -212,10 +212,9 @@ class PhotoPile:
         """
         numbers, photos = {key: number for number, key in enumerate(self.pile.keys)}, self.now.photos
         names: dict[str | None, int] = {name: k for k, name in enumerate((*self.now.names, ""))}
-        holds = said.get("holds") == self.turn
+        holds, promise = said.get("holds") == self.turn, self.pile.promise
         small, large = (self._keys(said.get(name)) if holds else [] for name in ("small", "large"))
-        shown = (photos[key] for key in ([] if holds else numbers))
-        rows = [(shorten(photo.name, 60), photo.answer, round(float(photo.row.max()), 4)) for photo in shown]
+        rows = [(shorten(p.name, 60), p.answer, round(float(p.row.max()), 4)) for p in map(photos.__getitem__, numbers)]
         return {
             "version": self.turn,
             "heard": self.heard,
@@ -223,8 +222,11 @@ class PhotoPile:
             "labels": [[numbers[key], names.get(label, -1)] for key, label in self.pile.said.items()],
             "level": self.pile.wrong,
             "levels": LEVELS,
-            "promise": self.pile.promise.words,
-            "kept": self.pile.promise.kept,
+            "promise": promise.words,
+            "kept": promise.kept,
+            "next": int((self.pile.scores >= self.pile.next_line).sum())
+            if promise.kept or (promise.errors and promise.remaining is None)
+            else None,
             "check": [numbers[key] for key in self.to_check()],
             "undo": bool(self.past),
             "small": [[numbers[key], photos[key].thumbnail] for key in small[:_SENT_AT_ONCE]],

@@ -91,11 +91,13 @@ def teach(session: Session) -> str:
     """Put accepted photos on the cards, those first that a person has labelled; return what was done, as a sentence."""
     photos, pile, deck = session.photos.pile.now.photos, session.photos.pile.pile, session.photos.deck
     here, targets = {photo.sha256 for card in deck.cards for photo in card.all}, pile.targets
-    wanted = sorted(targets.keys() - here, key=[*pile.said, *pile.accepted].index)
-    members = [Member(CardPlace(targets[key], False, photos[key].name), photos[key].data) for key in wanted]
+    members = [
+        Member(CardPlace(targets[key], False, photos[key].name), photos[key].data)
+        for key in sorted(targets.keys() - here, key=[*pile.said, *pile.accepted].index)
+    ]
     taken = len(deck.add_photos(members, "shots").taken)
     words = f"{photos_counted(taken)} added to the cards on Teach, and a training begins." if taken else ""
-    left = len(wanted) - taken
+    left = len(members) - taken
     no_room = f"There was no room for {photos_counted(left)}: a class takes {MOST_PHOTOS}." if left else ""
     return f"{words} {no_room}".strip() or "All of them are on the cards on Teach already."
 

@@ -189,6 +189,17 @@ def test_a_line_that_earned_its_promise_costs_nothing() -> None:
     assert pile.pile.state["moved"] == 0
 
 
+def test_the_next_line_is_lower_after_a_kept_promise_and_higher_where_it_cannot_be_kept() -> None:
+    pile = many(1000)
+    do(pile, {"act": "line", "count": 500})
+    assert pile.shown({})["next"] is None
+    check(pile, 59)
+    assert pile.shown({})["next"] == 700
+    pile = many(1000)
+    check(pile, 60, wrong=60)
+    assert pile.shown({})["next"] == 500
+
+
 def test_a_line_that_failed_at_a_smaller_fraction_costs_although_less_is_promised() -> None:
     pile = many(1000)
     do(pile, {"act": "level", "level": 0.01})

@@ -92,3 +92,9 @@ def test_a_pile_is_sorted_corrected_and_checked(page: Page) -> None:
     expect(photos.first.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"))
     assert accepted(page) == now
     expect(words).to_contain_text("all checked")
+
+    # The promise is kept, so more can be accepted.
+    page.get_by_role("button", name=re.compile("^Accept [0-9]+, checked anew$")).click()
+    settled(page)
+    assert accepted(page) > now
+    expect(words).not_to_contain_text("all checked")

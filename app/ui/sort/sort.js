@@ -120,7 +120,7 @@ class Pile {
     this.turn = Math.max(this.turn, data.heard);
     if (!this.acts.length) {
       this.labels = new Map(data.labels);
-      for (const name of ["accepted", "level", "levels", "undo", "kept"]) this[name] = data[name];
+      for (const name of ["accepted", "level", "levels", "undo", "kept", "next"]) this[name] = data[name];
       [this.words, this.toCheck] = [data.promise, data.check];
     }
     this.paint();
@@ -232,7 +232,8 @@ class Promised {
       pile.paint();
       (pile.checking ? pile.check : this).focus();
     });
-    this.root = element("div", "promise", most, this.words, this.button);
+    this.next = button("next", "", () => (pile.move(pile.next), pile.lineNow(), this.focus()));
+    this.root = element("div", "promise", most, this.words, this.next, this.button);
   }
 
   focus() {
@@ -246,6 +247,8 @@ class Promised {
     this.levels.value = String(pile.level);
     say(this.words, pile.words);
     this.root.classList.toggle("kept", pile.kept);
+    this.next.hidden = pile.checking || pile.next === null || pile.next === pile.accepted;
+    say(this.next, pile.next > pile.accepted ? `Accept ${pile.next}, checked anew` : `Accept only ${pile.next}`);
     say(this.button, pile.checking ? "Back to all photos" : "Check a sample");
     this.button.disabled = !pile.checking && !pile.toCheck.length;
     this.button.setAttribute("aria-expanded", String(pile.checking));

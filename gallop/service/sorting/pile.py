@@ -119,7 +119,7 @@ class Pile:
     @property
     def said(self) -> dict[str, str | None]:
         """Return all that a person has said, at this line and before."""
-        return self.state["known"] | self.checks
+        return {**self.state["known"], **self.checks}
 
     @property
     def targets(self) -> dict[str, str]:
