@@ -87,7 +87,7 @@ class PhotoPile:
 
     Attributes:
         now: the photos and their answers.
-        pile: the same with a line, and what a person has said.
+        scored: the same with a line, and what a person has said.
         found: what a job has made and nobody has taken over yet.
         waiting: name and content of files that are not yet checked and sorted.
         by_hand: whether a person has moved the line.
@@ -97,7 +97,7 @@ class PhotoPile:
     """
 
     now: ScoredPhotos = field(default_factory=ScoredPhotos)
-    pile: Pile = field(default_factory=lambda: Pile({name: [] for name in COLUMNS}, {}, LEVELS[0]))
+    scored: Pile = field(default_factory=lambda: Pile({name: [] for name in COLUMNS}, {}, LEVELS[0]))
     found: ScoredPhotos | None = None
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
     by_hand: bool = False
@@ -141,8 +141,8 @@ class PhotoPile:
         made, self.found = self.found, None
         if made is None or not self.now.photos.keys() <= made.photos.keys():
             return []
-        self.pile.move(self.pile.state["line"])
-        self._begin(made, self.pile.wrong)
+        self.scored.move(self.scored.state["line"])
+        self._begin(made, self.scored.wrong)
         self.turn, self.past = self.turn + 1, []
         return made.refused
 
@@ -155,8 +155,8 @@ class PhotoPile:
             "probability": [float(photo.row.max()) for photo in photos],
             "is_ood": [photo.answer < 0 for photo in photos],
         }
-        state = {name: self.pile.state[name] for name in ("moved", "known", *(["line"] if self.by_hand else []))}
-        self.now, self.pile = made, Pile(table, state, wrong)
+        state = {name: self.scored.state[name] for name in ("moved", "known", *(["line"] if self.by_hand else []))}
+        self.now, self.scored = made, Pile(table, state, wrong)
 
     # What a person says ----------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class PhotoPile:
                 self._do(act)
 
     def _do(self, said: Mapping[str, Any]) -> None:
-        pile, act, keys, names = self.pile, said.get("act"), self._keys(said.get("photos")), (*self.now.names, "")
+        pile, act, keys, names = self.scored, said.get("act"), self._keys(said.get("photos")), (*self.now.names, "")
         count, label, level = (said.get(name, -1) for name in ("count", "label", "level"))
         before = pile.state["known"], pile.checks
         if act == "line" and _is_count(count, np.isfinite(pile.scores).sum()) and count != self.above:
@@ -192,39 +192,39 @@ class PhotoPile:
         del self.past[:-_MOST_UNDONE]
 
     def _keys(self, numbers: Any) -> list[str]:
-        some, keys = numbers if isinstance(numbers, list) else [], self.pile.keys
+        some, keys = numbers if isinstance(numbers, list) else [], self.scored.keys
         return [keys[number] for number in some if _is_count(number, len(keys) - 1)]
 
-    # What a browser is sent: photos are numbered by ``pile.keys``, classes with none of these as last -----------------
+    # What a browser is sent: photos are numbered by ``scored.keys``, classes with none of these as last ---------------
 
     @property
     def above(self) -> int:
         """How many photos lie above the line: the first ones."""
-        return int((self.pile.scores >= self.pile.state["line"]).sum())
+        return int((self.scored.scores >= self.scored.state["line"]).sum())
 
     def to_check(self) -> list[str]:
         """Return the photos to check next."""
-        return [key for key in self.pile.accepted if key not in self.pile.checks][:_CHECKS_AHEAD]
+        return [key for key in self.scored.accepted if key not in self.scored.checks][:_CHECKS_AHEAD]
 
     def shown(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return what may change at each act, the pictures that a browser asks for, and, unless it holds that, what
         stays until the next sorting: class names, and name, answer and score of each photo.
         """
-        numbers, photos = {key: number for number, key in enumerate(self.pile.keys)}, self.now.photos
+        numbers, photos = {key: number for number, key in enumerate(self.scored.keys)}, self.now.photos
         names: dict[str | None, int] = {name: k for k, name in enumerate((*self.now.names, ""))}
-        holds, promise = said.get("holds") == self.turn, self.pile.promise
+        holds, promise = said.get("holds") == self.turn, self.scored.promise
         small, large = (self._keys(said.get(name)) if holds else [] for name in ("small", "large"))
         rows = [(shorten(p.name, 60), p.answer, round(float(p.row.max()), 4)) for p in map(photos.__getitem__, numbers)]
         return {
             "version": self.turn,
             "heard": self.heard,
             "accepted": self.above,
-            "labels": [[numbers[key], names.get(label, -1)] for key, label in self.pile.said.items()],
-            "level": self.pile.wrong,
+            "labels": [[numbers[key], names.get(label, -1)] for key, label in self.scored.said.items()],
+            "level": self.scored.wrong,
             "levels": LEVELS,
             "promise": promise.words,
             "kept": promise.kept,
-            "next": int((self.pile.scores >= self.pile.next_line).sum())
+            "next": int((self.scored.scores >= self.scored.next_line).sum())
             if promise.kept or (promise.errors and promise.remaining is None)
             else None,
             "check": [numbers[key] for key in self.to_check()],

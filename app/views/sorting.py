@@ -89,7 +89,7 @@ def _checked(files: Sequence[PilePhoto | tuple[str, bytes]], found: ScoredPhotos
 
 def teach(session: Session) -> str:
     """Put accepted photos on the cards, those first that a person has labelled; return what was done, as a sentence."""
-    photos, pile, deck = session.photos.pile.now.photos, session.photos.pile.pile, session.photos.deck
+    photos, pile, deck = session.photos.pile.now.photos, session.photos.pile.scored, session.photos.deck
     here, targets = {photo.sha256 for card in deck.cards for photo in card.all}, pile.targets
     members = [
         Member(CardPlace(targets[key], False, photos[key].name), photos[key].data)
@@ -106,7 +106,7 @@ def table(session: Session) -> bytes:
     """Return a CSV table with a row for each photo, in the order of the page."""
     from gallop.predictions.rows import csv_cell, csv_line
 
-    now, pile = session.photos.pile.now, session.photos.pile.pile
+    now, pile = session.photos.pile.now, session.photos.pile.scored
     targets, said = pile.targets, pile.said
     rows: list[Sequence[Any]] = [("image", "label", "accepted", "by", "probability", *now.names)]
     for key, answer in (pile.labels | said).items():
@@ -118,7 +118,7 @@ def table(session: Session) -> bytes:
 
 def class_folders(session: Session) -> bytes:
     """Return a zip with a folder for each class, of the accepted photos as they are kept here."""
-    photos, targets = session.photos.pile.now.photos, session.photos.pile.pile.targets
+    photos, targets = session.photos.pile.now.photos, session.photos.pile.scored.targets
     classes, files = list(dict.fromkeys(targets.values())), dict[str, bytes]()
     for name, folder in zip(classes, free_names(classes), strict=True):
         mine = [photos[key] for key, target in targets.items() if target == name]
@@ -131,6 +131,6 @@ def class_folders(session: Session) -> bytes:
 def in_words(session: Session) -> str:
     """Return what is accepted of the pile, and what the pile takes."""
     pile = session.photos.pile
-    out, size = Counter(pile.pile.targets.values()), size_in_words(pile.size)
+    out, size = Counter(pile.scored.targets.values()), size_in_words(pile.size)
     each = f": {joined([f'{count} {name}' for name, count in out.most_common()])}" if out else ""
     return f"{photos_counted(out.total())} accepted{each}. The pile of {len(pile.now.photos)} takes {size} of memory."

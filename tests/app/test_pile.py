@@ -50,7 +50,7 @@ def many(count: int) -> PhotoPile:
 def check(pile: PhotoPile, count: int, wrong: int = 0) -> None:
     """Check so many photos in the order of the pile, the first of them wrong."""
     for n in range(count):
-        number = pile.pile.keys.index(pile.to_check()[0])
+        number = pile.scored.keys.index(pile.to_check()[0])
         do(pile, {"act": "check", "photos": [number], "wrong": [number] if n < wrong else []})
 
 
@@ -100,11 +100,11 @@ def test_what_waits_counts_as_memory_and_has_a_limit() -> None:
 
 def test_the_surest_come_first_and_none_of_these_lie_below_any_line() -> None:
     pile = put(PhotoPile(), [photo("a", 0.7), photo("none", 0.99, -1), photo("b", 0.9, 1), photo("c", 0.8)])
-    assert pile.pile.keys == ["b", "c", "a", "none"]
+    assert pile.scored.keys == ["b", "c", "a", "none"]
     do(pile, {"act": "line", "count": 3})
     do(pile, {"act": "line", "count": 4})
     assert pile.above == 3
-    assert pile.pile.targets.keys() == {"a", "b", "c"}
+    assert pile.scored.targets.keys() == {"a", "b", "c"}
 
 
 def test_probabilities_suggest_where_the_line_begins_for_what_is_to_be_promised_until_a_person_moves_it() -> None:
@@ -123,15 +123,15 @@ def test_probabilities_suggest_where_the_line_begins_for_what_is_to_be_promised_
 def test_a_browser_cannot_accept_what_is_none_of_these() -> None:
     pile = put(PhotoPile(), [photo("none", 0.99, -1)])
     do(pile, {"act": "line", "count": 1})
-    assert (pile.above, pile.pile.targets) == (0, {})
+    assert (pile.above, pile.scored.targets) == (0, {})
     assert "No photo lies above the line" in pile.shown({})["promise"]
 
 
 def test_a_cancelled_sorting_by_a_new_model_changes_nothing() -> None:
     pile = many(5)
-    before = (pile.pile, pile.turn, pile.now)
+    before = (pile.scored, pile.turn, pile.now)
     put(pile, [photo("0001", 0.99)])
-    assert (pile.pile, pile.turn, pile.now) == before
+    assert (pile.scored, pile.turn, pile.now) == before
 
 
 # Checks --------------------------------------------------------------------------------------------------------------
@@ -140,19 +140,19 @@ def test_a_cancelled_sorting_by_a_new_model_changes_nothing() -> None:
 def test_checks_without_an_error_earn_the_promise_about_what_lies_above_the_line() -> None:
     pile = many(1000)
     do(pile, {"act": "line", "count": 800})
-    assert pile.pile.promise == Promise(0.05, 800)
-    needed = pile.pile.promise.remaining or 0
+    assert pile.scored.promise == Promise(0.05, 800)
+    needed = pile.scored.promise.remaining or 0
     check(pile, needed - 1)
-    assert not pile.pile.promise.kept
+    assert not pile.scored.promise.kept
     check(pile, 1)
-    assert pile.pile.promise == Promise(0.05, 800, needed)
-    assert pile.pile.promise.kept
+    assert pile.scored.promise == Promise(0.05, 800, needed)
+    assert pile.scored.promise.kept
 
 
 def test_photos_are_checked_in_random_order_and_only_above_the_line() -> None:
     pile = many(100)
     do(pile, {"act": "line", "count": 40})
-    above = pile.pile.keys[:40]
+    above = pile.scored.keys[:40]
     expected = [above[i] for i in check_order(above)]
     asked = []
     while left := pile.to_check():
@@ -165,28 +165,28 @@ def test_an_error_is_counted_and_not_accepted_until_somebody_says_what_it_is() -
     pile = many(1000)
     (first, *_) = pile.to_check()
     check(pile, 5, wrong=1)
-    assert (pile.pile.promise.errors, pile.pile.promise.right, pile.pile.said[first]) == (1, 4, None)
-    assert first not in pile.pile.targets
-    do(pile, {"act": "label", "photos": [pile.pile.keys.index(first)], "label": 1})
-    assert pile.pile.targets[first] == "dog"
-    assert pile.pile.promise.errors == 1, "what the model said stays wrong"
+    assert (pile.scored.promise.errors, pile.scored.promise.right, pile.scored.said[first]) == (1, 4, None)
+    assert first not in pile.scored.targets
+    do(pile, {"act": "label", "photos": [pile.scored.keys.index(first)], "label": 1})
+    assert pile.scored.targets[first] == "dog"
+    assert pile.scored.promise.errors == 1, "what the model said stays wrong"
 
 
 def test_a_moved_line_is_another_promise_about_photos_that_were_not_checked() -> None:
     pile = many(1000)
     check(pile, 30, wrong=2)
     do(pile, {"act": "line", "count": 900})
-    checked_above = len(set(pile.pile.keys[:900]) & pile.pile.said.keys())
-    assert pile.pile.promise == Promise(0.05, 900 - checked_above, moved=1)
+    checked_above = len(set(pile.scored.keys[:900]) & pile.scored.said.keys())
+    assert pile.scored.promise == Promise(0.05, 900 - checked_above, moved=1)
     do(pile, {"act": "line", "count": 800})
-    assert pile.pile.state["moved"] == 1, "nothing was checked at that line"
+    assert pile.scored.state["moved"] == 1, "nothing was checked at that line"
 
 
 def test_a_line_that_earned_its_promise_costs_nothing() -> None:
     pile = many(1000)
     check(pile, 59)
     do(pile, {"act": "line", "count": 900})
-    assert pile.pile.state["moved"] == 0
+    assert pile.scored.state["moved"] == 0
 
 
 def test_the_next_line_is_lower_after_a_kept_promise_and_higher_where_it_cannot_be_kept() -> None:
@@ -205,9 +205,9 @@ def test_a_line_that_failed_at_a_smaller_fraction_costs_although_less_is_promise
     do(pile, {"act": "level", "level": 0.01})
     check(pile, 158, wrong=1)
     do(pile, {"act": "level", "level": 0.05})
-    assert pile.pile.promise.kept
+    assert pile.scored.promise.kept
     do(pile, {"act": "line", "count": 900})
-    assert pile.pile.state["moved"] == 1
+    assert pile.scored.state["moved"] == 1
 
 
 def test_a_fraction_that_was_looked_at_before_the_first_check_costs_nothing() -> None:
@@ -216,7 +216,7 @@ def test_a_fraction_that_was_looked_at_before_the_first_check_costs_nothing() ->
         do(pile, {"act": "level", "level": level})
     check(pile, 59)
     do(pile, {"act": "line", "count": 900})
-    assert pile.pile.state["moved"] == 0
+    assert pile.scored.state["moved"] == 0
 
 
 def test_checks_that_were_undone_are_not_forgotten_when_the_line_is_moved() -> None:
@@ -225,14 +225,14 @@ def test_checks_that_were_undone_are_not_forgotten_when_the_line_is_moved() -> N
     check(pile, 1, wrong=1)
     do(pile, {"act": "undo"})
     do(pile, {"act": "line", "count": 900})
-    assert pile.pile.state["moved"] == 1
+    assert pile.scored.state["moved"] == 1
 
 
 def test_photos_labelled_before_the_first_check_are_no_part_of_the_promise() -> None:
     pile = many(100)
     do(pile, {"act": "label", "photos": [0, 1, 2], "label": 1})
-    assert pile.pile.promise.pile == 97
-    assert [pile.pile.targets[key] for key in pile.pile.keys[:3]] == ["dog"] * 3
+    assert pile.scored.promise.pile == 97
+    assert [pile.scored.targets[key] for key in pile.scored.keys[:3]] == ["dog"] * 3
 
 
 def test_photos_labelled_after_it_stay_a_part_and_count_when_their_turn_comes() -> None:
@@ -240,11 +240,11 @@ def test_photos_labelled_after_it_stay_a_part_and_count_when_their_turn_comes() 
     pile = many(100)
     check(pile, 1)
     second, third = pile.to_check()[:2]
-    do(pile, {"act": "label", "photos": [pile.pile.keys.index(third)], "label": 1})
-    assert pile.pile.promise == Promise(0.05, 100, 1)
+    do(pile, {"act": "label", "photos": [pile.scored.keys.index(third)], "label": 1})
+    assert pile.scored.promise == Promise(0.05, 100, 1)
     assert third not in pile.to_check()
     check(pile, 1)
-    assert pile.pile.promise == Promise(0.05, 100, 2, 1), f"{second} is right, and {third} is no cat"
+    assert pile.scored.promise == Promise(0.05, 100, 2, 1), f"{second} is right, and {third} is no cat"
 
 
 def test_none_of_these_said_by_a_person_is_not_accepted_and_a_class_below_the_line_is() -> None:
@@ -252,23 +252,23 @@ def test_none_of_these_said_by_a_person_is_not_accepted_and_a_class_below_the_li
     do(pile, {"act": "line", "count": 5})
     do(pile, {"act": "label", "photos": [0], "label": 2})
     do(pile, {"act": "label", "photos": [9], "label": 1})
-    assert pile.pile.said[pile.pile.keys[0]] == ""
-    assert pile.pile.targets == {pile.pile.keys[9]: "dog"} | dict.fromkeys(pile.pile.keys[1:5], "cat")
+    assert pile.scored.said[pile.scored.keys[0]] == ""
+    assert pile.scored.targets == {pile.scored.keys[9]: "dog"} | dict.fromkeys(pile.scored.keys[1:5], "cat")
 
 
 def test_every_change_is_undone_in_turn() -> None:
     pile = many(50)
     states = []
     for act in ({"act": "label", "photos": [3, 4], "label": 1}, {"act": "label", "photos": [3], "label": 2}):
-        states.append((pile.pile.said, pile.pile.accepted))
+        states.append((pile.scored.said, pile.scored.accepted))
         do(pile, act)
-    states.append((pile.pile.said, pile.pile.accepted))
+    states.append((pile.scored.said, pile.scored.accepted))
     check(pile, 1, wrong=1)
     for state in reversed(states):
         do(pile, {"act": "undo"})
-        assert (pile.pile.said, pile.pile.accepted) == state
+        assert (pile.scored.said, pile.scored.accepted) == state
     do(pile, {"act": "undo"})
-    assert pile.pile.said == {}
+    assert pile.scored.said == {}
 
 
 @pytest.mark.parametrize(
@@ -297,9 +297,9 @@ def test_what_a_browser_says_that_makes_no_sense_does_nothing(said: dict[str, An
 
 def test_only_photos_that_are_to_be_checked_can_be() -> None:
     pile = many(100)
-    below = [pile.pile.keys.index(key) for key in pile.pile.keys if key not in pile.to_check()]
+    below = [pile.scored.keys.index(key) for key in pile.scored.keys if key not in pile.to_check()]
     do(pile, {"act": "check", "photos": below, "wrong": []})
-    assert pile.pile.promise.checked == 0
+    assert pile.scored.promise.checked == 0
 
 
 def test_pictures_are_sent_for_numbers_that_there_are_to_who_holds_this_sorting() -> None:

@@ -63,7 +63,7 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
     assert sorted(name for name, *_ in content["photos"]) == sorted(
         [*(f"{colour} {i}.png" for colour in ("red", "green") for i in range(4)), NAME]
     )
-    photos = [pile.now.photos[key] for key in pile.pile.keys]
+    photos = [pile.now.photos[key] for key in pile.scored.keys]
     answers = testing.answered(session, resources.backbone(), [sorting.load_image(photo.data) for photo in photos])
     assert answers is not None
     np.testing.assert_allclose([photo.row for photo in photos], answers.probabilities, atol=1e-5)
@@ -73,8 +73,8 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
 def test_a_table_has_every_photo_and_no_formula(at: AppTest) -> None:
     rows = list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
     pile = pile_of(at)
-    assert [row["label"] for row in rows] == [pile.pile.labels[key] or "none of these" for key in pile.pile.keys]
-    assert [row["accepted"] == "yes" for row in rows] == [key in pile.pile.targets for key in pile.pile.keys]
+    assert [row["label"] for row in rows] == [pile.scored.labels[key] or "none of these" for key in pile.scored.keys]
+    assert [row["accepted"] == "yes" for row in rows] == [key in pile.scored.targets for key in pile.scored.keys]
     assert [row["image"] for row in rows if "1+1" in row["image"]] == [f"'{NAME}"]
 
 
@@ -82,10 +82,10 @@ def test_class_folders_have_the_accepted_photos_under_names_that_every_system_al
     pile = pile_of(at)
     do(pile, {"act": "line", "count": 0})
     do(pile, {"act": "label", "photos": [0, 1, 2], "label": 1})
-    pile.pile.state["known"] = dict.fromkeys(pile.pile.said, "../../<b>")
+    pile.scored.state["known"] = dict.fromkeys(pile.scored.said, "../../<b>")
     with zipfile.ZipFile(io.BytesIO(sorting.class_folders(session_of(at)))) as archive:
         names = archive.namelist()
-        assert {archive.read(name) for name in names} == {pile.now.photos[key].data for key in pile.pile.keys[:3]}
+        assert {archive.read(name) for name in names} == {pile.now.photos[key].data for key in pile.scored.keys[:3]}
     assert all(name.count("/") == 1 and not set(name) & set('<>:"|?*\\') and name[0] != "." for name in names)
 
 
@@ -97,14 +97,14 @@ def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained
     fine(button(at, "Teach with").click().run())
     card = session.photos.deck.find("green")
     assert card is not None
-    assert {photo.sha256 for photo in card.shots} >= set(pile.pile.keys)
+    assert {photo.sha256 for photo in card.shots} >= set(pile.scored.keys)
     finish(at)
     assert session.training.number > before
     assert not unsaid(fine(at.run()), "Sorted by an earlier model")
     fine(button(at, "Sort again").click().run())
     finish(at)
     assert pile.now.version == sorting.version(session)
-    assert pile.pile.said == dict.fromkeys(pile.pile.keys, "green"), "what a person said stays"
+    assert pile.scored.said == dict.fromkeys(pile.scored.keys, "green"), "what a person said stays"
 
 
 def test_taught_again_without_anything_new_no_training_begins(at: AppTest) -> None:
@@ -131,10 +131,10 @@ def test_acts_of_a_browser_are_heard_once_and_only_about_this_sorting(at: AppTes
     stale, senseless = {**act, "turn": 2, "version": pile.turn - 1, "photos": [1]}, {**act, "turn": "3"}
     for _ in range(2):
         pile.hear([act, stale, senseless, None])
-        assert list(pile.pile.said) == [pile.pile.keys[0]]
+        assert list(pile.scored.said) == [pile.scored.keys[0]]
     pile.hear([{**act, "turn": 2, "act": "undo"}])
     pile.hear([act])
-    assert (pile.pile.said, pile.heard) == ({}, 2)
+    assert (pile.scored.said, pile.heard) == ({}, 2)
     pile.hear({"acts": act})
 
 
@@ -144,7 +144,7 @@ def test_the_pile_goes_with_everything_and_by_itself(at: AppTest) -> None:
     size = pile_of(at).size
     assert size > 0
     fine(button(at, "Remove the pile").click().run())
-    assert (session.photos.size, pile_of(at).pile.keys) == (held - size, [])
+    assert (session.photos.size, pile_of(at).scored.keys) == (held - size, [])
     session.photos.pile.waiting.append(("a", b"1234"))
     session.photos.let_go()
     assert session.photos.pile.size == 0
@@ -158,17 +158,17 @@ def test_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
     steps.close()  # type: ignore[attr-defined]
     pile.settle()
     assert told == ["16 of 40 photos", "32 of 40 photos"]
-    assert ([name for name, _ in pile.waiting], len(pile.pile.keys)) == ([f"{i}.png" for i in range(32, 40)], 9 + 32)
+    assert ([name for name, _ in pile.waiting], len(pile.scored.keys)) == ([f"{i}.png" for i in range(32, 40)], 9 + 32)
     fine(at.run())
     finish(fine(at.run()))
-    assert (pile.waiting, len(pile.pile.keys)) == ([], 9 + 40)
+    assert (pile.waiting, len(pile.scored.keys)) == ([], 9 + 40)
 
 
 def test_the_same_picture_twice_is_refused(at: AppTest) -> None:
     session, pile = session_of(at), pile_of(at)
     pile.waiting = [("again.png", png(500, "red")), ("new.png", png(900)), ("new too.png", png(900))]
     finish(fine(at.run()))
-    assert len(pile.pile.keys) == 10
+    assert len(pile.scored.keys) == 10
     assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
     assert session.photos.pile is pile
 
@@ -180,7 +180,7 @@ def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:
     assert pile_of(at).waiting
     train(cards(go(at, TEACH), {"red": 2, "green": 2}))
     finish(go(at, SORT))
-    assert (pile_of(at).waiting, len(pile_of(at).pile.keys)) == ([], 1)
+    assert (pile_of(at).waiting, len(pile_of(at).scored.keys)) == ([], 1)
 
 
 def test_its_script_works_out_places_as_by_hand(node: str) -> None:

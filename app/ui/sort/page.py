@@ -28,7 +28,7 @@ with problems_shown():
         st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
     else:
         pile.offer_sorting(session)
-        if session.photos.pile.pile.keys:
+        if session.photos.pile.scored.keys:
             pile.shown(session)
         pile.add(session)
         pile.offer_example(session)

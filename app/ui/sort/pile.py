@@ -70,7 +70,7 @@ def add(session: Session) -> None:
     """Draw the uploader, and what became of the last files."""
     with (
         st.expander("Add photos", icon=":material/add_photo_alternate:", key="add to pile")
-        if session.photos.pile.pile.keys
+        if session.photos.pile.scored.keys
         else st.container()
     ):
         uploader(
@@ -88,13 +88,13 @@ def offer_sorting(session: Session) -> None:
     """Draw the button that sorts what waits, after a cancel, or all of the pile by a new model."""
     pile, wait = session.photos.pile, photos_counted(len(session.photos.pile.waiting))
     busy = session.page_jobs.running is not None or session.training.job is not None
-    if not busy and (pile.waiting or (pile.pile.keys and pile.now.version != sorting.version(session))):
+    if not busy and (pile.waiting or (pile.scored.keys and pile.now.version != sorting.version(session))):
         st.info(
             f"To be sorted: {wait}." if pile.waiting else "Sorted by an earlier model or limit.",
             icon=":material/info:",
         )
         if st.button(
-            "Sort again" if pile.pile.keys else "Sort", key="sort again", type="primary", icon=":material/refresh:"
+            "Sort again" if pile.scored.keys else "Sort", key="sort again", type="primary", icon=":material/refresh:"
         ):
             _sort(session)
 
@@ -127,7 +127,7 @@ def shown(session: Session) -> None:
             "Teach with what was accepted",
             key="sort teach",
             icon=":material/school:",
-            disabled=session.training.job is not None or not pile.pile.targets,
+            disabled=session.training.job is not None or not pile.scored.targets,
             on_click=_teach,
             args=(session,),
         )
@@ -139,7 +139,7 @@ def shown(session: Session) -> None:
             on_click=lambda: setattr(session.photos, "pile", PhotoPile()),
             disabled=session.page_jobs.running is not None,
         )
-    if Where.SORT in session.notices or not session.photos.pile.pile.keys:
+    if Where.SORT in session.notices or not session.photos.pile.scored.keys:
         st.rerun()  # what was clicked changes more of the page
 
 
