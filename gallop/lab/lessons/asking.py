@@ -77,17 +77,22 @@ def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
 
     files = {int(file.stem): file for file in sorted(QUESTIONS.glob("*.yaml"))}
     if notebook not in files:
-        known = listed([str(number) for number in files], most=len(files))
-        raise ConfigError(f"There are no questions for notebook {notebook!r}; choose one of the notebooks {known}.")
+        raise ConfigError(
+            f"There are no questions for notebook {notebook!r}; choose one of the notebooks "
+            f"{listed([str(number) for number in files], most=len(files))}."
+        )
     return tuple(_question(entry) for entry in yaml.safe_load(files[notebook].read_text(encoding="utf-8")))
 
 
 def _question(entry: dict[str, Any]) -> QuizQuestion:
-    answers = tuple(
-        PossibleAnswer(each["right" if "right" in each else "wrong"], "right" in each, each["feedback"])
-        for each in entry["answers"]
+    return QuizQuestion(
+        text=entry["question"],
+        cell=entry["cell"],
+        answers=tuple(
+            PossibleAnswer(each["right" if "right" in each else "wrong"], "right" in each, each["feedback"])
+            for each in entry["answers"]
+        ),
     )
-    return QuizQuestion(entry["question"], entry["cell"], answers)
 
 
 def quiz(notebook: int, number: int, answer: str | None = None) -> None:

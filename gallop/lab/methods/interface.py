@@ -22,10 +22,6 @@ from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
 
 
-def _ignored(*counts: int) -> None:
-    """Do nothing: the progress of this training is not followed."""
-
-
 @dataclass(frozen=True)
 class Setup:
     """What a method learns with, beside the shots.
@@ -41,7 +37,7 @@ class Setup:
     backbone: Backbone
     seed: int = 0
     cache: Cache | None = None
-    encoded: Callable[[int, int], object] = _ignored
+    encoded: Callable[[int, int], object] = lambda done, total: None
 
 
 class Fitted(Protocol):

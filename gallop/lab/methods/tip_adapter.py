@@ -96,8 +96,7 @@ def search(asked: Sequence[Votes]) -> tuple[float, float]:
         votes = [votes_of(one.affinity, one.values, sharpness) for one in asked]
         for weight in WEIGHTS:
             logits = torch.cat([one.text + weight * vote for one, vote in zip(asked, votes, strict=True)])
-            right = int((logits.argmax(dim=-1) == labels).sum())
-            score = right, -float(F.cross_entropy(logits, labels))
+            score = int((logits.argmax(dim=-1) == labels).sum()), -float(F.cross_entropy(logits, labels))
             if score > best:
                 best, pair = score, (weight, sharpness)
     return pair
@@ -249,9 +248,11 @@ class TipAdapterF(TipAdapter):
         folds = held_out(shots, setup, self.folds)
         cache = self.filled(shots, text, views)
         labels = torch.tensor(shots.labels)
-        learned = self._learned(cache, torch.arange(len(shots)), labels, views, setup)
-        parts = [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds]
-        return _searched(learned, parts, folds)
+        return _searched(
+            self._learned(cache, torch.arange(len(shots)), labels, views, setup),
+            [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds],
+            folds,
+        )
 
     def _learned(
         self, cache: KeyValueCache, photos: Tensor, labels: Tensor, views: TrainingViews, setup: Setup

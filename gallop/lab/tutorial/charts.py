@@ -281,5 +281,6 @@ def show_figure(text: str, figure: Figure | None = None) -> None:
     shown.savefig(png, format="png", bbox_inches="tight", dpi=shown.dpi)
     plt.close(shown)
     words = " ".join(text.split())
-    bundle = {"image/png": png.getvalue(), "text/plain": words}
-    display(bundle, metadata={"image/png": {"alt": words}}, raw=True)  # type: ignore[no-untyped-call]
+    display(  # type: ignore[no-untyped-call]
+        {"image/png": png.getvalue(), "text/plain": words}, metadata={"image/png": {"alt": words}}, raw=True
+    )

@@ -20,9 +20,12 @@ def costs(results: Results) -> str:
         records = [record for key, record in results.records.items() if key in keys]
         if records:
             rows.append([label, *_cost(records)])
-    machines = sorted({_machine(record) for record in results.records.values()})
     return render(
-        "lab/bench/reporting/costs.md.j2", name=results.spec.name, rows=rows, machines=machines, table=markdown_table
+        "lab/bench/reporting/costs.md.j2",
+        name=results.spec.name,
+        rows=rows,
+        machines=sorted({_machine(record) for record in results.records.values()}),
+        table=markdown_table,
     )
 
 

@@ -74,8 +74,7 @@ def common_seeds(samples: Sequence[Sample]) -> list[int]:
 def cell(samples: Sequence[Sample]) -> MeanCell:
     """Return the mean of samples of several sets, or of one."""
     there = [sample for sample in samples if sample.values]
-    seeds = common_seeds(there)
-    by_seed = [fmean(sample.at(seed) for sample in there) for seed in seeds]
+    by_seed = [fmean(sample.at(seed) for sample in there) for seed in common_seeds(there)]
     return MeanCell(
         mean=fmean(fmean(sample.values.values()) for sample in there) if there else None,
         spread=stdev(by_seed) if len(by_seed) > 1 else None,

@@ -83,8 +83,7 @@ def _transfer(results: Results) -> list[_Table]:
         columns.insert(0, _average(shots, [source], source))
         columns.append(("mean", [place for _, places in columns for place in places]))
         others = published_lines(results.spec, "accuracy", shots, [source, *targets], trained=source)
-        title = f"Trained on {source}, tested elsewhere, {counted(shots, 'shot')}"
-        parts += _part(results, title, "", columns, others)
+        parts += _part(results, f"Trained on {source}, tested elsewhere, {counted(shots, 'shot')}", "", columns, others)
     return parts
 
 
@@ -188,8 +187,7 @@ def sets_asked(results: Results, group: str) -> list[str]:
 
 def _ablation(results: Results, group: str) -> list[_Table]:
     parts: list[_Table] = []
-    labels = results.group_labels(group)
-    sets = results.group_sets(group)
+    labels, sets = results.group_labels(group), results.group_sets(group)
     for shots in results.spec.ablations[group].shots:
         columns = _each_and_average(shots, sets)
         branches = {"accuracy_global": "global alone", "accuracy_local": "local alone", "accuracy_head": "head alone"}

@@ -150,8 +150,10 @@ class Plan:
 def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
     for item in asked or ():
         if item not in there:
-            known = listed([str(each) for each in sorted(there)], 20)
-            raise BenchError(f"{item!r} is not a {what} of this benchmark; choose one of {known}.")
+            raise BenchError(
+                f"{item!r} is not a {what} of this benchmark; choose one of "
+                f"{listed([str(each) for each in sorted(there)], 20)}."
+            )
 
 
 def _dealt(runs: list[BenchRun], part: int, parts: int) -> Iterator[BenchRun]:
@@ -204,8 +206,9 @@ def make_plan(
     runs: dict[str, BenchRun] = {}
     for _, run in pairs:
         runs.setdefault(run.key, run)
-    entries = tuple(entry for entry, _ in pairs)
-    return Plan(spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), entries)
+    return Plan(
+        spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), tuple(entry for entry, _ in pairs)
+    )
 
 
 def _order(entry: TableEntry, spec: Spec, sets: list[str]) -> tuple[int, ...]:
