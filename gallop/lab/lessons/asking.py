@@ -61,8 +61,7 @@ class QuizQuestion:
         Raises:
             ConfigError: it is not one of the letters.
         """
-        given: Any = letter  # of any type
-        chosen = given.strip().lower() if isinstance(given, str) else ""
+        chosen = str(letter).strip().lower()  # whatever was given
         if len(chosen) != 1 or chosen not in self.letters:
             raise ConfigError(f"{letter!r} is not one of the answers; choose one of {listed(list(self.letters))}.")
         answer = self.answers[self.letters.index(chosen)]
@@ -132,10 +131,11 @@ def quiz(notebook: int, number: int, answer: str | None = None) -> None:
 
 def in_plain_text(question: QuizQuestion) -> str:
     """Return question and answers, in lines that fit a page."""
-    lines = [textwrap.fill(question.text, WIDTH)]
-    for letter, answer in zip(question.letters, question.answers, strict=True):
-        lines.append(textwrap.fill(answer.text, WIDTH, initial_indent=f"  {letter}) ", subsequent_indent="     "))
-    return "\n".join(lines)
+    answers = (
+        textwrap.fill(answer.text, WIDTH, initial_indent=f"  {letter}) ", subsequent_indent="     ")
+        for letter, answer in zip(question.letters, question.answers, strict=True)
+    )
+    return "\n".join([textwrap.fill(question.text, WIDTH), *answers])
 
 
 def answer_buttons(question: QuizQuestion) -> Any:

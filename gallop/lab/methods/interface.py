@@ -63,12 +63,11 @@ class Method(Protocol):
 
 def centres(shots: LabelledPhotos, setup: Setup, sight: Sight = ONCE) -> ImageFeatures:
     """Return features of the shots' centre crops, and report each batch to ``setup.encoded``."""
-    parts, done = list[ImageFeatures](), 0
-    setup.encoded(done, len(shots))
+    parts = list[ImageFeatures]()
+    setup.encoded(0, len(shots))
     for part in encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes, sight):
         parts.append(part)
-        done += len(part)
-        setup.encoded(done, len(shots))
+        setup.encoded(sum(map(len, parts)), len(shots))
     return ImageFeatures.cat(parts)
 
 

@@ -69,5 +69,5 @@ class LinearProbe:
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
         regression = LogisticRegression(C=self.strength, solver="newton-cg", max_iter=1000, tol=TOLERANCE)
-        regression.fit(_unit(centres(shots, setup, self.sight)), np.array(shots.labels))
-        return FittedProbe(regression, shots.class_names)
+        features = _unit(centres(shots, setup, self.sight))
+        return FittedProbe(regression.fit(features, np.array(shots.labels)), shots.class_names)

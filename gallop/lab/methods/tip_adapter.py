@@ -189,8 +189,7 @@ class TipAdapter:
         )
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        text = class_weights(setup.backbone, shots.class_names)
-        cache, folds = self.filled(shots, text, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
+        cache, folds = self.filled(shots, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
         return _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
 
     def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
@@ -204,19 +203,19 @@ class TipAdapter:
             setup.encoded(done, total)
         return views
 
-    def filled(self, shots: LabelledPhotos, text: Tensor, views: TrainingViews) -> KeyValueCache:
+    def filled(self, shots: LabelledPhotos, views: TrainingViews) -> KeyValueCache:
         """Return the cache as it is before anything is learned."""
         everything = torch.arange(len(shots))
         each = [F.normalize(views.batch(everything, v).global_.float(), dim=-1) for v in range(self.views)]
         keys = F.normalize(torch.stack(each).mean(dim=0), dim=-1)
         values = F.one_hot(torch.tensor(shots.labels), len(shots.class_names)).float()
-        device = views.backbone.device
+        backbone = views.backbone
         return KeyValueCache(
-            views.backbone,
+            backbone,
             shots.class_names,
-            text,
-            keys.to(device),
-            values.to(device),
+            class_weights(backbone, shots.class_names),
+            keys.to(backbone.device),
+            values.to(backbone.device),
             self.weight,
             self.sharpness,
         )
@@ -243,10 +242,9 @@ class TipAdapterF(TipAdapter):
         integer_between("epochs", self.epochs, 1, 10_000)
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        text = class_weights(setup.backbone, shots.class_names)
         views = self.encoded(shots, setup)
         folds = held_out(shots, setup, self.folds)
-        cache = self.filled(shots, text, views)
+        cache = self.filled(shots, views)
         labels = torch.tensor(shots.labels)
         return _searched(
             self._learned(cache, torch.arange(len(shots)), labels, views, setup),
@@ -260,8 +258,7 @@ class TipAdapterF(TipAdapter):
         """A cache of some photos (indices) with learned keys."""
         cache = replace(cache, keys=cache.keys.clone().requires_grad_(True))
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
-        steps = self.epochs * -(-len(photos) // _BATCH)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs * -(-len(photos) // _BATCH))
         generator = torch.Generator().manual_seed(setup.seed)
         for epoch in range(self.epochs):
             for order in torch.randperm(len(photos), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]

@@ -89,8 +89,7 @@ def mean_interval(values: list[float]) -> tuple[float, float] | None:
 
 def _differences(results: Results, claim: Claim) -> tuple[dict[str, dict[int, float]], int]:
     """set -> seed -> difference, and how many there are to be."""
-    by_set: dict[str, dict[int, float]] = {}
-    planned = 0
+    by_set, planned = dict[str, dict[int, float]](), 0
     for name in results.plan.sets:
         if claim.test and claim.test not in results.spec.transfer.get(name, ()):
             continue

@@ -16,9 +16,7 @@ def costs(results: Results) -> str:
     """Return time and memory of the runs, line by line, as Markdown."""
     rows = []
     for label in results.spec.lines:
-        keys = {entry.key for entry in results.plan.entries if entry.label == label}
-        records = [record for key, record in results.records.items() if key in keys]
-        if records:
+        if records := results.records_of(label):
             rows.append([label, *_cost(records)])
     return render(
         "lab/bench/reporting/costs.md.j2",

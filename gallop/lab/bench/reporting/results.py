@@ -104,6 +104,11 @@ class Results:
         """Runs that diverged, in the order of the plan."""
         return [record for record in self.records.values() if record.failed]
 
+    def records_of(self, label: str) -> list[Record]:
+        """Return the records of a line's runs."""
+        keys = {entry.key for entry in self.plan.entries if entry.label == label}
+        return [record for key, record in self.records.items() if key in keys]
+
     def untaught(self, label: str) -> bool:
         return any(entry.shots == UNTAUGHT for entry in self.plan.entries if entry.label == label)
 
@@ -136,9 +141,7 @@ class Results:
 
     def scores(self, label: str) -> list[str]:
         """Return the outlier scores of which a line has figures, in the order in which the method gives them."""
-        keys = {entry.key for entry in self.plan.entries if entry.label == label}
-        records = (record for key, record in self.records.items() if key in keys)
-        matches = (re.fullmatch("fpr95/(.+)", f.metric) for record in records for f in record.figures)
+        matches = (re.fullmatch("fpr95/(.+)", f.metric) for record in self.records_of(label) for f in record.figures)
         return list(dict.fromkeys(match[1] for match in matches if match))
 
     def csv(self) -> bytes:

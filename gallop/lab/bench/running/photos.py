@@ -172,8 +172,8 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
     if spec.unknown is None:
         return
     folder = root / spec.unknown.folder
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    names = [name for name in names if not name.startswith((".", "__MACOSX"))] if spec.unknown.folder else []
+    inside = folder.iterdir() if spec.unknown.folder and folder.is_dir() else ()
+    names = sorted(path.name for path in inside if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
     if spec.unknown.folder and not names:
         raise BenchError(
             f"{folder} ('unknown') contains no folders of unknown photos. Add one, or remove 'unknown' from the "
