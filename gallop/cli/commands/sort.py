@@ -64,8 +64,11 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         rest = "".join(f"{photos / key}\n" for key in pile.keys if key not in targets)
         write_file(out / "rest.txt", rest.encode("utf-8", "surrogateescape"))
         goes = {key: folders[name] for key, name in targets.items()}
-        placing = place(photos, out, memory / "placed.json", goes, move=options.move)
-        _, failed = _follow(placing, "moving" if options.move else "copying", console)
+        _, failed = _follow(
+            place(photos, out, memory / "placed.json", goes, move=options.move),
+            "moving" if options.move else "copying",
+            console,
+        )
     else:
         console.progress("writing the page")
         write_file(page, check_page(pile, photos).encode())
@@ -104,19 +107,23 @@ def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> P
     model = options.model if options.model.startswith(HUB) else os.path.realpath(options.model)
     asked, state = {"photos": str(photos), "model": model}, stored(memory / "pile.json")
     if not state:
-        worker, tables = PhotoScorer(trained_model(options.model, options)), open_destination(str(memory / "scores"))
+        classifier, tables = trained_model(options.model, options), open_destination(str(memory / "scores"))
+        worker = PhotoScorer(classifier)
         settle_manifest(tables, manifest_of(worker, source=str(photos), column=None, shard_size=SHARD))
-        source = open_source(str(photos), worker.opener)
-        done = score_source(source, worker, tables, shard_size=SHARD, heard=lambda now: tell_progress(now, console))
+        done = score_source(
+            open_source(str(photos), worker.opener),
+            worker,
+            tables,
+            shard_size=SHARD,
+            heard=lambda now: tell_progress(now, console),
+        )
         if not done.done + done.skipped:
             raise CommandError(f"{options.photos} contains no photos.")
-        state = {**asked, "classes": worker.classifier.classes_.tolist()}
-        state["doubt"] = worker.classifier.calibration_.doubt
+        state = {**asked, "classes": classifier.classes_.tolist(), "doubt": classifier.calibration_.doubt}
     if any(state.get(name) != value for name, value in asked.items()):
         raise CommandError(f"{options.out} holds other photos, or those of another model: choose another --out.")
-    names = ["key", "error", "label", "probability", "is_ood"]
-    table = parquet.read_table(memory / "scores", columns=names).to_pydict()
-    return Pile(table, state, 0.05 if options.promise == "none" else int(options.promise) / 100)
+    table = parquet.read_table(memory / "scores", columns=["key", "error", "label", "probability", "is_ood"])
+    return Pile(table.to_pydict(), state, 0.05 if options.promise == "none" else int(options.promise) / 100)
 
 
 def _follow(steps: Iterator[str], what: str, console: Console) -> tuple[int, int]:
