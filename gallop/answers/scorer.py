@@ -9,6 +9,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -68,8 +69,7 @@ def one_batch(parts: Sequence[Prepared]) -> Prepared:
     """Return all photos of the parts, in order."""
     if len(parts) == 1:
         return parts[0]
-    keys: list[str] = []
-    problems: dict[int, str] = {}
+    keys, problems = list[str](), dict[int, str]()
     for part in parts:
         problems |= {len(keys) + i: problem for i, problem in part.problems.items()}
         keys += part.keys
@@ -108,8 +108,12 @@ def prepare_photos(
             look.append(pixels)
         across, down = (full / drafted for full, drafted in zip(decoded.size, decoded.image.size, strict=True))
         crops.append(crop.scaled(across, down))
-    keys = [item.key for item in items]
-    return Prepared(keys, problems, [torch.stack(look) for look in made] if crops else [], crops)
+    return Prepared(
+        keys=[item.key for item in items],
+        problems=problems,
+        looks=[torch.stack(look) for look in made] if crops else [],
+        crops=crops,
+    )
 
 
 def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:
@@ -170,6 +174,11 @@ class _Worker(ABC):
     def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         """Return the columns of photos that could be read."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but what was loaded, which is loaded again where the copy uses it first."""
+        loaded = ("classifier", "loaded_backbone")
+        return {name: value for name, value in self.__dict__.items() if name not in loaded}
+
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
         return prepare_photos(
@@ -182,8 +191,8 @@ class _Worker(ABC):
         columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
         if prepared.looks:
             features = encode_looks(self.loaded_backbone, prepared.looks, self.sight)
-            of_read = self._columns(features, prepared.crops)
-            columns |= {name: prepared.spread(values) for name, values in of_read.items()}
+            for name, values in self._columns(features, prepared.crops).items():
+                columns[name] = prepared.spread(values)
         return columns
 
     def __call__(self, batch: Mapping[str, Any]) -> Columns:
@@ -228,12 +237,8 @@ class PhotoScorer(_Worker):
     ) -> None:
         self.model, self.device, self.backbone = model, device, backbone
         self.extras, self.opener, self.draft = extras, opener, draft
-        self._loaded = model if isinstance(model, GalLoPClassifier) else None
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_loaded": self._loaded if isinstance(self.model, GalLoPClassifier) else None}
-
-    @property
+    @cached_property
     def classifier(self) -> GalLoPClassifier:
         """The classifier, which is loaded on first use.
 
@@ -241,14 +246,14 @@ class PhotoScorer(_Worker):
             BackboneError: its backbone is not on this machine and cannot be downloaded.
             CheckpointError: it is not a model, or the backbone of its name on this machine is a different one.
         """
-        if self._loaded is None:
-            with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
-                if isinstance(self.model, Mapping):
-                    for name, content in self.model.items():
-                        (Path(folder) / name).write_bytes(content)
-                place = self.model if isinstance(self.model, str) else folder
-                self._loaded = GalLoPClassifier.load(place, backbone=self.backbone, device=self.device)
-        return self._loaded
+        if isinstance(self.model, GalLoPClassifier):
+            return self.model
+        if isinstance(self.model, str):
+            return GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
+        with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
+            for name, content in self.model.items():
+                (Path(folder) / name).write_bytes(content)
+            return GalLoPClassifier.load(folder, backbone=self.backbone, device=self.device)
 
     @property
     def loaded_backbone(self) -> Backbone:
@@ -287,9 +292,8 @@ class PhotoScorer(_Worker):
         if self.extras.embedding:
             columns["embedding"] = list(embeddings(features))
         if self.extras.regions:
-            best = predictions.probabilities.argmax(axis=1)
             columns["regions"] = _regions(
-                model.config.topk, cosines, best, self.sight.grids(self.loaded_backbone), crops
+                model.config.topk, cosines, order[:, 0], self.sight.grids(self.loaded_backbone), crops
             )
         return columns
 
@@ -305,16 +309,10 @@ class PhotoEmbedder(_Worker):
 
     def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = DISK, draft: bool = False) -> None:
         self.backbone, self.device, self.opener, self.draft = backbone, device, opener, draft
-        self._loaded: Backbone | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_loaded": None}
-
-    @property
+    @cached_property
     def loaded_backbone(self) -> Backbone:
-        if self._loaded is None:
-            self._loaded = load_backbone(self.backbone, device=self.device)
-        return self._loaded
+        return load_backbone(self.backbone, device=self.device)
 
     def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         return {"embedding": list(embeddings(features))}

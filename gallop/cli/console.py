@@ -89,8 +89,7 @@ class Console:
     def _say(self, begins: str, sentence: str, style: str) -> None:
         self._progress.close()
         line = printable(shortened(f"{begins} {_ARGUMENT.sub(self._as_option, sentence)}"))
-        begins_shown = coloured(begins, style, sys.stderr)
-        write_message(sys.stderr, f"{begins_shown}{line.removeprefix(begins)}\n")
+        write_message(sys.stderr, f"{coloured(begins, style, sys.stderr)}{line.removeprefix(begins)}\n")
 
     def _as_option(self, argument: re.Match[str]) -> str:
         name, value = argument[1], argument[2] or argument[3]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +30,30 @@ def check_photos(options: Namespace, console: Console) -> int:
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
     train, *test = [(photos, _encoded(photos, backbone, console)) for photos in sets]
     report = check_data(*train, backbone, *test)
-    skipped = [{"image": in_words(place), "error": reason} for place, reason in report.skipped]
-    pairs = {"copies": report.within, "leaks": report.across}
-    result: dict[str, Any] = {"folder": options.name, "backbone": backbone.name, "classes": report.counts}
-    result |= {name: [[str(one), str(other)] for one, other in some] for name, some in pairs.items()}
-    result["doubted"] = [{"image": str(photo), "label": was, "likely": likely} for photo, was, likely in report.doubted]
-    console.result(result | {"skipped": skipped, "near": report.near}, lambda: _table(result, skipped, report.words))
+    result = {
+        "folder": options.name,
+        "backbone": backbone.name,
+        "classes": report.counts,
+        "copies": [[str(one), str(other)] for one, other in report.within],
+        "leaks": [[str(one), str(other)] for one, other in report.across],
+        "doubted": [{"image": str(photo), "label": was, "likely": likely} for photo, was, likely in report.doubted],
+        "skipped": [{"image": in_words(place), "error": reason} for place, reason in report.skipped],
+        "near": report.near,
+    }
+    console.result(result, lambda: _table(result, report.words))
     return 2 if report.words else 0
 
 
 def _encoded(photos: LabelledPhotos, backbone: Backbone, console: Console) -> ImageFeatures:
     """Return features of centre crops, and cache them, so that a training does not encode the photos again."""
-    parts, done = [], 0
+    parts = list[ImageFeatures]()
     for some in encode_centres(backbone, photos.photos, open_cache(None), photos.hashes):
         parts.append(some)
-        done += len(some)
-        console.progress("encoding photos", done, len(photos))
+        console.progress("encoding photos", sum(map(len, parts)), len(photos))
     return ImageFeatures.cat(parts)
 
 
-def _table(result: dict[str, Any], skipped: Sequence[dict[str, str]], words: str) -> list[str]:
+def _table(result: dict[str, Any], words: str) -> list[str]:
     lines = columns([["class", "photos"], *([name, str(count)] for name, count in result["classes"].items())])
     single = [name for name, count in result["classes"].items() if count == 1]
     if single:
@@ -58,7 +61,10 @@ def _table(result: dict[str, Any], skipped: Sequence[dict[str, str]], words: str
             f"{listed(single)}: a single photo is never held out, so its label is not checked, and no threshold is "
             "computed from it"
         )
-    lines += [f"{other} is {one}, or nearly" for one, other in [*result["copies"], *result["leaks"]]]
-    lines += ["{image} is labelled {label} and looks like {likely}".format(**each) for each in result["doubted"]]
-    lines += ["{image} cannot be read: {error}".format(**each) for each in skipped]
-    return [*lines, f"To look at: {words}." if words else "Nothing to look at."]
+    return [
+        *lines,
+        *(f"{other} is {one}, or nearly" for one, other in [*result["copies"], *result["leaks"]]),
+        *("{image} is labelled {label} and looks like {likely}".format(**each) for each in result["doubted"]),
+        *("{image} cannot be read: {error}".format(**each) for each in result["skipped"]),
+        f"To look at: {words}." if words else "Nothing to look at.",
+    ]

@@ -24,8 +24,7 @@ def labelled_images(data: str, *, split: str, content: ContentHash | None = None
         content: tells the content of each file; None remembers it beside the features: those that no command has seen
             are decoded for it.
     """
-    content = KnownContents(default_cache_folder()).sha256 if content is None else content
-    return labelled_path(data, split=split, content=content)
+    return labelled_path(data, split=split, content=content or KnownContents(default_cache_folder()).sha256)
 
 
 def images_with_warnings(data: str, console: Console, *, split: str = "test") -> LabelledPhotos:

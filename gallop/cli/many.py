@@ -44,8 +44,7 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
     if first is None:
         raise CommandError(f"{source} contains no photos.")
     console.progress("loading the model")
-    asked = {"source": source, "column": options.column, "shard_size": options.shard_size}
-    settle_manifest(place, manifest_of(worker, **asked))
+    settle_manifest(place, manifest_of(worker, source=source, column=options.column, shard_size=options.shard_size))
     last = ScoringProgress()
 
     def heard(progress: ScoringProgress) -> None:
@@ -62,8 +61,9 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
             score_source(all_photos, worker, place, heard=heard, **how)
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stopped:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
-        written = f"{tables} written to {place.name}. Run the same command again to continue."
-        raise type(stopped)(f"{str(stopped) or 'Stopped.'} {written}") from None
+        raise type(stopped)(
+            f"{str(stopped) or 'Stopped.'} {tables} written to {place.name}. Run the same command again to continue."
+        ) from None
     if not (last.done or last.skipped):
         console.warn(
             f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills fewer than "
@@ -90,15 +90,17 @@ def _conclude(last: ScoringProgress, out: str, console: Console) -> int:
 
 def tell_progress(progress: ScoringProgress, console: Console) -> None:
     """Show the progress."""
-    words = [f"{progress.rate:.1f} per second", f"{progress.errors} failed"]
-    if progress.skipped:
-        words.append(f"{progress.skipped} done before")
-    facts = {
-        "photos": progress.done,
-        "errors": progress.errors,
-        "skipped": progress.skipped,
-        "tables": progress.shards,
-        "a_second": round(progress.rate, 2),
-        "seconds": round(progress.seconds, 1),
-    }
-    console.progress("photos", progress.done, note=", ".join(words), facts=facts)
+    before = f", {progress.skipped} done before" if progress.skipped else ""
+    console.progress(
+        "photos",
+        progress.done,
+        note=f"{progress.rate:.1f} per second, {progress.errors} failed{before}",
+        facts={
+            "photos": progress.done,
+            "errors": progress.errors,
+            "skipped": progress.skipped,
+            "tables": progress.shards,
+            "a_second": round(progress.rate, 2),
+            "seconds": round(progress.seconds, 1),
+        },
+    )

@@ -22,8 +22,9 @@ class Parser(argparse.ArgumentParser):
     """argparse with one sentence for an error, and no guessing of shortened options."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        ours: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-        super().__init__(*args, **(ours | named))
+        super().__init__(
+            *args, **{"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **named}
+        )
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"gallop: error: {one_line(message)} (`{self.prog} --help` shows examples)\n")
@@ -144,9 +145,12 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None
         if isinstance(each.default, bool):
             group.add_argument(name, dest=each.name, action="store_const", const=not each.default, help=words)
             if len(defaults) > 1 or getattr(usual, each.name) != each.default:
-                opposite = about.opposite_of(each.name)
                 group.add_argument(
-                    opposite, dest=each.name, action="store_const", const=each.default, help=f"the opposite of {name}"
+                    about.opposite_of(each.name),
+                    dest=each.name,
+                    action="store_const",
+                    const=each.default,
+                    help=f"the opposite of {name}",
                 )
             continue
         wanted: dict[str, Any] = {"choices": about.choices} if about.choices else {"metavar": about.metavar}
@@ -158,8 +162,7 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None
 
 def given(options: Namespace, kind: type[Any]) -> dict[str, Any]:
     """Return the settings of a dataclass that were given."""
-    values_or_none = {name: getattr(options, name, None) for name in settings_of(kind)}
-    return {name: value for name, value in values_or_none.items() if value is not None}
+    return {name: value for name in settings_of(kind) if (value := getattr(options, name, None)) is not None}
 
 
 def _shown(value: Any) -> str:

@@ -39,8 +39,11 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
         ClassNameError: folders whose names are equal after cleaning.
     """
     class_folders = _class_folders(Path(root), split)
-    files = ((path, name, "") for name, folder in class_folders.items() for path in list_images(folder))
-    labelled = read_files(files, tuple(class_folders), content)
+    labelled = read_files(
+        ((path, name, "") for name, folder in class_folders.items() for path in list_images(folder)),
+        tuple(class_folders),
+        content,
+    )
     if labelled.photos:
         return labelled
     nothing = f"The class folders in {resolve_split(Path(root), split)} contain no readable images"

@@ -230,15 +230,19 @@ def _source_of_dict(
     if any(map(is_hugging_face, images.values())):
         return hugging_face_rows(split_of(images, split), class_names=class_names)
     keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))
-    photos: list[Any] = []
-    names: list[str] = []
+    photos, names = list[Any](), list[str]()
     for name, some in zip(keys, map(many, images.values()), strict=True):
         if not len(some):
             raise DataError(f"The class {name!r} has no images in the dict. Add some, or remove the class.")
         photos += some
         names += [name] * len(some)
-    table = TableNames("The dict", "the dict", "image", Path.cwd())
-    return photos_of_rows(photos, names, table, content=content, order=class_names or keys)
+    return photos_of_rows(
+        photos,
+        names,
+        TableNames("The dict", "the dict", "image", Path.cwd()),
+        content=content,
+        order=class_names or keys,
+    )
 
 
 def _drawn(
@@ -284,10 +288,10 @@ def training_set(
         names = spelled_as(names, there)
         _check_all_there(names, there)
     if len(there) < fewest:
-        only = f"All images are of one class, {there[0]!r}"
         raise DataError(
-            f"{only}. Training needs two or more classes. To ask whether a photo shows it or not, fit with "
-            f"class_names=[{there[0]!r}, {SOMETHING_ELSE!r}]. For prediction with one class, use zero_shot."
+            f"All images are of one class, {there[0]!r}. Training needs two or more classes. To ask whether a photo "
+            f"shows it or not, fit with class_names=[{there[0]!r}, {SOMETHING_ELSE!r}]. For prediction with one class, "
+            "use zero_shot."
         )
     data = replace(distinct, labels=tuple(map(there.index, names)), class_names=there)
     return data if labels is None or shots is None else data.draw(shots, seed=seed, allow_fewer=allow_fewer)

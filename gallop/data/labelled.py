@@ -146,8 +146,7 @@ class LabelledPhotos(Labelled):
         """
         known = set(drawn.hashes)
         left = self.take([i for i, digest in enumerate(self.hashes) if digest not in known])
-        gone = set(self.labels) - set(left.labels)
-        empty = [name for label, name in enumerate(self.class_names) if label in gone]
+        empty = [self.class_names[label] for label in sorted({*self.labels} - {*left.labels})]
         if empty:
             raise DataError(
                 f"All photos of {listed(empty)} were drawn for training, so none are left for testing. Draw fewer "
@@ -164,8 +163,8 @@ class LabelledPhotos(Labelled):
         Raises:
             DataError: a class with fewer photos (with ``allow_fewer`` what is there is taken), or one with none.
         """
-        members = self.in_order_of_draw(self.hashes, shots, seed=seed, allow_fewer=allow_fewer)
-        return self.take([i for indices in members for i in indices[:shots]])
+        ordered = self.in_order_of_draw(self.hashes, shots, seed=seed, allow_fewer=allow_fewer)
+        return self.take([i for members in ordered for i in members[:shots]])
 
 
 def data_fingerprint(hashes: Sequence[str], labels: Sequence[str]) -> str:
@@ -233,8 +232,7 @@ def _gathered(
 ) -> LabelledPhotos:
     """Photos, each with its class name, content hash and place; of equal pictures the first remains."""
     distinct: dict[str, tuple[PhotoSource, str, str]] = {}
-    copies: list[tuple[PhotoSource, PhotoSource]] = []
-    contradictions: list[str] = []
+    copies, contradictions = list[tuple[PhotoSource, PhotoSource]](), list[str]()
     for photo, name, digest, place in photos:
         first, first_name, first_place = distinct.setdefault(digest, (photo, name, place))
         if isinstance(photo, Path) and photo != first:

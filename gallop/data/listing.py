@@ -36,8 +36,7 @@ def _draw(
         where: text that follows a number of images in messages.
     """
     waiting = data.in_order_of_draw(keys, shots, seed=seed, allow_fewer=allow_fewer, place=where)
-    first: dict[str, int] = {}
-    skipped: dict[int, str] = {}
+    first, skipped = dict[str, int](), dict[int, str]()
 
     def readable(indices: Sequence[int]) -> Iterator[tuple[int, PhotoSource, str]]:
         for i in indices:
@@ -119,8 +118,9 @@ class Listing(Labelled):
         def opened(i: int) -> tuple[Path, str]:
             return path(i), load_image(path(i)).sha256
 
-        where = f" in {self.root}"
-        return _draw(self, self.files, path, opened, shots, seed=seed, allow_fewer=allow_fewer, where=where)
+        return _draw(
+            self, self.files, path, opened, shots, seed=seed, allow_fewer=allow_fewer, where=f" in {self.root}"
+        )
 
 
 class LazyImages(Sequence[Photo]):
@@ -182,13 +182,10 @@ class Rows(Labelled):
             photo = self.photos[i]
             return photo, photo.sha256
 
-        place = self.numbers.__getitem__
-        return _draw(self, self.numbers, place, opened, shots, seed=seed, allow_fewer=allow_fewer)
+        return _draw(self, self.numbers, self.numbers.__getitem__, opened, shots, seed=seed, allow_fewer=allow_fewer)
 
     def _all(self) -> LabelledPhotos:
-        photos: list[Photo] = []
-        names: list[str] = []
-        skipped: list[tuple[int, str]] = []
+        photos, names, skipped = list[Photo](), list[str](), list[tuple[int, str]]()
         for i, name in enumerate(self.names):
             try:
                 photos.append(self.photos[i])
@@ -196,8 +193,14 @@ class Rows(Labelled):
             except ImageError as error:
                 skipped.append((self.numbers[i], str(error)))
         if not photos:
-            why = skipped[0][1] if skipped else "no rows"
-            raise DataError(f"None of the {len(self)} images could be read. First error: {why}")
+            raise DataError(
+                f"None of the {len(self)} images could be read. First error: {skipped[0][1] if skipped else 'no rows'}"
+            )
         class_names = tuple(dict.fromkeys(names))
-        hashes, labels = tuple(photo.sha256 for photo in photos), tuple(map(class_names.index, names))
-        return LabelledPhotos(tuple(photos), hashes, labels, class_names, tuple(skipped))
+        return LabelledPhotos(
+            photos=tuple(photos),
+            hashes=tuple(photo.sha256 for photo in photos),
+            labels=tuple(map(class_names.index, names)),
+            class_names=class_names,
+            skipped=tuple(skipped),
+        )

@@ -50,7 +50,6 @@ MOST_TEXT = 20_000
 """Characters of any text."""
 _MOST_JSON = 4 * 2**20
 """Bytes of the manifest, or of the facts of a run."""
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -127,8 +126,10 @@ class CheckedJson:
 
     def objects(self, key: str) -> list[CheckedJson]:
         """Return a list of objects."""
-        items = self._get(key, lambda value: isinstance(value, list), "has no list in")
-        return [self._of(item, self.where) for item in items]
+        return [
+            self._of(item, self.where)
+            for item in self._get(key, lambda value: isinstance(value, list), "has no list in")
+        ]
 
     def object(self, key: str) -> CheckedJson:
         """Return an object."""
@@ -150,7 +151,7 @@ def is_list(value: Any, of: Callable[[Any], bool]) -> bool:
 
 def is_digest(value: Any) -> bool:
     """Return whether a value of JSON is a SHA-256."""
-    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def is_integer(value: Any) -> bool:
@@ -204,10 +205,6 @@ class OpenedProject:
                 "folders, open it on Teach; if it is a model's zip, open it on Export."
             )
         manifest = CheckedJson.of_text(self.text(MANIFEST), f"{MANIFEST} in {self.shown}")
-        self._check_version(manifest)
-        return manifest
-
-    def _check_version(self, manifest: CheckedJson) -> None:
         format_ = manifest.held.get("format")
         if not isinstance(format_, int) or isinstance(format_, bool) or format_ < 1:
             raise wrong(manifest.where, "has no valid format number")
@@ -218,6 +215,7 @@ class OpenedProject:
                 f"This version reads formats up to {PROJECT_FORMAT}. Update the app: pip install -U "
                 "'gallop-explorer[app]'."
             )
+        return manifest
 
     def classes(self, manifest: CheckedJson) -> tuple[ProjectClass, ...]:
         """Return the classes with their photos."""
@@ -233,12 +231,17 @@ class OpenedProject:
             as_they_are = False
         if not as_they_are:
             raise wrong(manifest.where, f"has a class name that is invalid or used twice ({listed(names)})")
-        made = []
-        for name, each in zip(names, cards, strict=True):
-            shots, tests = (self.photos(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
-            made.append(ProjectClass(name, each.flag("enabled"), shots, tests))
+        made = tuple(
+            ProjectClass(
+                name=name,
+                shots=self.photos(each, "shots", MOST_PHOTOS, SHOT_SIDE),
+                tests=self.photos(each, "tests", MOST_PHOTOS, SHOT_SIDE),
+                enabled=each.flag("enabled"),
+            )
+            for name, each in zip(names, cards, strict=True)
+        )
         self.check_once(photo for each in made for photo in (*each.shots, *each.tests))
-        return tuple(made)
+        return made
 
     def check_once(self, photos: Iterable[Photo]) -> None:
         """Check that no photo is there twice, and that there are not too many."""
@@ -266,9 +269,9 @@ class OpenedProject:
         limits = ImageLimits(DEFAULT_LIMITS.max_bytes, side * side, side)  # no larger ones are saved
         try:
             photo = load_image(self.read(path, limits.max_bytes), name=name, limits=limits)
+        except DataError:
+            raise
         except GallopError as error:
-            if isinstance(error, DataError):
-                raise
             raise DataError(f"{error} Because of this, {self.shown} was not opened.") from error
         if photo.sha256 != entry.sha256("sha256"):
             raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
@@ -357,6 +360,10 @@ def read_project(path: str | PathLike[str], *, split: str = "train") -> Labelled
             f"{shown} has no photos to learn {listed(empty) or 'any class'} from. Add some, or remove or turn off "
             "classes without photos, and save the project again."
         )
-    pairs = [(photo, k) for k, photos in enumerate(piles.values()) for photo in photos]
-    photos, labels = tuple(photo for photo, _ in pairs), tuple(k for _, k in pairs)
-    return LabelledPhotos(photos, tuple(photo.sha256 for photo in photos), labels, tuple(piles))
+    photos = tuple(photo for pile in piles.values() for photo in pile)
+    return LabelledPhotos(
+        photos=photos,
+        hashes=tuple(photo.sha256 for photo in photos),
+        labels=tuple(k for k, pile in enumerate(piles.values()) for _ in pile),
+        class_names=tuple(piles),
+    )

@@ -817,7 +817,7 @@ def test_bad_input_is_one_sentence(places: dict[str, str], words: str, said: str
 
 
 def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(train, "labelled_images", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(train, "images_with_warnings", lambda *_, **__: 1 / 0)
     monkeypatch.setattr(train, "load_backbone", lambda *_, **__: vit())
     with pytest.raises(ZeroDivisionError):
         call("train", photos, "--out", tmp_path / "m")

@@ -43,8 +43,7 @@ def _archives(name: str, opener: Opener) -> list[str]:
     if path is not None:
         return sorted(glob.glob(path))
     system, pattern = opener.system(name)
-    archives = asked(lambda: system.glob(pattern), name, "listed")
-    return sorted(f"{protocol_of(name)}://{archive}" for archive in archives)
+    return sorted(f"{protocol_of(name)}://{archive}" for archive in asked(lambda: system.glob(pattern), name, "listed"))
 
 
 def _photos_of(archive: str, opener: Opener) -> Iterator[SourceItem]:
@@ -62,14 +61,17 @@ def _photos_of(archive: str, opener: Opener) -> Iterator[SourceItem]:
     except DataError:
         raise
     except Exception as error:  # tarfile, zlib and every service raise different exceptions
-        problem = f"The archive {printable_name(short)} cannot be read to its end: {reason(error)}."
-        yield SourceItem(short, problem=problem)
+        yield SourceItem(
+            short, problem=f"The archive {printable_name(short)} cannot be read to its end: {reason(error)}."
+        )
 
 
 def _photo(stream: _Forward, member: tarfile.TarInfo, key: str, limits: ImageLimits) -> SourceItem:
     if not member.isreg() or member.issparse():
-        problem = f"{printable_name(key)} is a link or another special entry: put the photo itself into the archive."
-        return SourceItem(key, problem=problem)
+        return SourceItem(
+            key,
+            problem=f"{printable_name(key)} is a link or another special entry: put the photo itself into the archive.",
+        )
     if member.size > limits.max_bytes:
         return SourceItem(key, problem=str(too_large(printable_name(key), limits)))
     stream.left = member.size
@@ -81,8 +83,7 @@ def _photo(stream: _Forward, member: tarfile.TarInfo, key: str, limits: ImageLim
 
 def _unpacked(file: BinaryIO) -> Any:
     buffered = io.BufferedReader(cast(io.RawIOBase, file), _SKIPPED)
-    packed = buffered.peek(2)[:2] == b"\x1f\x8b"
-    return gzip.GzipFile(fileobj=buffered) if packed else buffered
+    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2).startswith(b"\x1f\x8b") else buffered
 
 
 class _Forward:

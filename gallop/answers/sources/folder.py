@@ -55,5 +55,4 @@ def _item(key: str, entry: FolderEntry) -> SourceItem:
     if entry.error is None:
         return SourceItem(key, place=entry.place)
     kind, done = ("folder", "read") if entry.is_folder else ("link", "followed")
-    place, why = printable_name(entry.place), reason(entry.error)
-    return SourceItem(key, problem=f"The {kind} {place} cannot be {done}: {why}.")
+    return SourceItem(key, problem=f"The {kind} {printable_name(entry.place)} cannot be {done}: {reason(entry.error)}.")

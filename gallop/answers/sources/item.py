@@ -35,8 +35,7 @@ class SourceItem:
 
 def bounded_batches(items: Iterable[SourceItem], most: int) -> Iterator[list[SourceItem]]:
     """Yield items, ``most`` at a time, or fewer where their photos already take ``BATCH_BYTES`` of memory."""
-    batch: list[SourceItem] = []
-    held = 0
+    batch, held = list[SourceItem](), 0
     for item in items:
         batch.append(item)
         held += len(item.data or b"")

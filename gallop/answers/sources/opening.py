@@ -96,9 +96,10 @@ class Opener:
         except (ImageError, DataError) as error:
             raise NotAnImage(str(error)) from error
         except Exception as error:  # every service raises different exceptions
-            why = reason(silence_in(error) or error)
             kind = "URL" if local_path(place) is None else "path"
-            raise NotAnImage(f"{printable_name(place)} cannot be opened ({why}): check the {kind}.") from error
+            raise NotAnImage(
+                f"{printable_name(place)} cannot be opened ({reason(silence_in(error) or error)}): check the {kind}."
+            ) from error
         if len(data) > most:
             raise too_large(label, self.limits)
         return data
@@ -107,9 +108,9 @@ class Opener:
         """Raise DataError if a place is of an unsupported kind, or may not be read from this source."""
         protocol = protocol_of(place)
         if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
-            known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
             raise DataError(
-                f"{printable_name(place)} cannot be opened: use a path, or a URL that starts with one of {known}."
+                f"{printable_name(place)} cannot be opened: use a path, or a URL that starts with one of "
+                f"{', '.join(f'{kind}://' for kind in ('file', *BUCKETS, *_WEB))}."
             )
         if protocol in _WEB and not self.web:
             raise DataError(
@@ -142,8 +143,7 @@ class Opener:
                 return file.read(most)
         system, path = self.system(place)
         try:
-            opened: Any = system.open(path, "rb")
-            with opened as file:
+            with system.open(path, "rb") as file:
                 return bytes(file.read(most))
         except OSError as error:
             if says_no_why(error):
@@ -166,7 +166,7 @@ class Opener:
         if local_path(place) is not None:
             return open_file(str(local_path(place)), ANY_SIZE)
         system, path = self.system(place)
-        opened: Any = patiently(lambda: system.open(path, "rb"), service_of(place))
+        opened = patiently(lambda: system.open(path, "rb"), service_of(place))
         return cast(BinaryIO, PatientFile(opened, service_of(place)))
 
 
@@ -187,8 +187,9 @@ def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception])
     except as_they_are:
         raise
     except Exception as error:  # every service raises different exceptions
-        shown, why = printable_name(place), reason(error)
-        raise DataError(f"{shown} cannot be {done} ({why}): check the URL and your permissions.") from error
+        raise DataError(
+            f"{printable_name(place)} cannot be {done} ({reason(error)}): check the URL and your permissions."
+        ) from error
 
 
 def protocol_of(place: str) -> str:

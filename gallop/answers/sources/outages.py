@@ -74,8 +74,9 @@ def patiently(
             alone = enough and _lost.get(service, 0.0) < STALL_SECONDS and _answers_others(service, others)
             if not alone:
                 if tries == len(WAITS):
-                    sentence = f"{service} does not respond ({reason(silence)}) after {tries + 1} attempts."
-                    raise Unreachable(sentence) from error
+                    raise Unreachable(
+                        f"{service} does not respond ({reason(silence)}) after {tries + 1} attempts."
+                    ) from error
                 if tries == SHORT and service not in _reported:
                     _reported.add(service)
                     warnings.warn(f"{service} does not respond ({reason(silence)}). Trying again.", stacklevel=2)

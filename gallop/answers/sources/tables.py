@@ -36,14 +36,16 @@ def listed_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
 
     Empty lines are ignored.
     """
-    folder = folder_of(name)
     with opened_text(opener, name) as file:
         for number, line in enumerate(lines_of(file, LONGEST_LINE), start=1):
             if line is None:
-                problem = f"Line {number} of the list has more than {LONGEST_LINE:,} characters, so it is not a photo."
-                yield SourceItem(f"line {number}", problem=problem)
+                yield SourceItem(
+                    f"line {number}",
+                    problem=f"Line {number} of the list has more than {LONGEST_LINE:,} characters, so it is not a "
+                    "photo.",
+                )
             elif key := line.strip():
-                yield SourceItem(key, place=below(folder, key))
+                yield SourceItem(key, place=below(folder_of(name), key))
 
 
 def table_photos(name: str, opener: Opener, column: str | None) -> Iterator[SourceItem]:

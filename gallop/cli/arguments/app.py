@@ -107,13 +107,15 @@ def _add_backbones(backbones: argparse._ArgumentGroup) -> None:
 
 def app_words(options: argparse.Namespace) -> list[str]:
     """Return the same options as words, for the server that ``gallop app`` starts."""
-    words = [f"--data={options.data}"] if options.data else []
-    words += [f"--keep={options.keep:.9g}s"] if options.keep is not None else []
-    words += [f"--visitor-memory={options.visitor_memory / 1e9:.9g}"] if options.visitor_memory is not None else []
+    given = {  # what has no value here is as the app has it by default
+        "data": options.data,
+        "keep": options.keep and f"{options.keep:.9g}s",
+        "visitor-memory": options.visitor_memory and f"{options.visitor_memory / 1e9:.9g}",
+        "backbone-memory": options.backbone_memory and f"{options.backbone_memory / 1e9:.9g}",
+        "device": options.device if options.device != "auto" else None,
+        "precision": options.precision if options.precision != "fp32" else None,
+        "regions": options.regions if options.regions != "value" else None,
+    }
+    words = [f"--{name}={value}" for name, value in given.items() if value]
     words += [word for backbone in options.backbones for word in ("--backbones", backbone)]
-    words += ["--allow-downloads"] * options.allow_downloads
-    words += [f"--backbone-memory={options.backbone_memory / 1e9:.9g}"] if options.backbone_memory is not None else []
-    words += [f"--device={options.device}"] * (options.device != "auto")
-    words += [f"--precision={options.precision}"] * (options.precision != "fp32")
-    words += [f"--regions={options.regions}"] * (options.regions != "value")
-    return words
+    return words + ["--allow-downloads"] * options.allow_downloads

@@ -35,8 +35,11 @@ def add_export(commands: Commands) -> None:
     parser.add_argument("model", metavar="MODEL", nargs="?", help=f"{MODEL_HELP}; {alone} also works without one")
     group = parser.add_mutually_exclusive_group(required=True)
     for key, format_ in FORMATS.items():
-        metavar = "DIR" if format_.check_folder else "FILE"
-        group.add_argument(f"--{key}", metavar=metavar, help=f"{format_.title}: {format_.help}")
+        group.add_argument(
+            f"--{key}",
+            metavar="DIR" if format_.check_folder else "FILE",
+            help=f"{format_.title}: {format_.help}",
+        )
     checked = ", ".join(f"--{key}" for key, format_ in FORMATS.items() if format_.checked)
     explaining = ", ".join(f"--{key}" for key in formats_of(PhotoToExport))
     parser.add_argument(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+
 from gallop.cli import values
-from gallop.cli.shared_options import MODEL_HELP, Commands, Parser
+from gallop.cli.shared_options import MODEL_HELP, Commands
 from gallop.service.http.options import ServeOptions
 
 _USUAL = ServeOptions({})
@@ -38,14 +40,13 @@ def add_serve(commands: Commands) -> None:
         metavar="MODEL",
         help=f"{MODEL_HELP}, or NAME=MODEL; the first is the default",
     )
-    _add_door(parser)
-    _add_request(parser)
-    _add_work(parser)
+    _add_door(parser.add_argument_group("access"))
+    _add_request(parser.add_argument_group("limits for one request"))
+    _add_work(parser.add_argument_group("limits for the service"))
     parser.set_defaults(json=False)
 
 
-def _add_door(parser: Parser) -> None:
-    group = parser.add_argument_group("access")
+def _add_door(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--host",
         default="127.0.0.1",
@@ -72,8 +73,7 @@ def _add_door(parser: Parser) -> None:
     )
 
 
-def _add_request(parser: Parser) -> None:
-    group = parser.add_argument_group("limits for one request")
+def _add_request(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--photos", default=_USUAL.photos, type=values.some, metavar="N", help="number of photos (%(default)s)"
     )
@@ -100,8 +100,7 @@ def _add_request(parser: Parser) -> None:
     )
 
 
-def _add_work(parser: Parser) -> None:
-    group = parser.add_argument_group("limits for the service")
+def _add_work(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--batch",
         default=_USUAL.batch,

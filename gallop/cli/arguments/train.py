@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import get_args
 
 from gallop.cli import values
-from gallop.cli.shared_options import Commands, Parser, add_common, add_settings, add_tpr
+from gallop.cli.shared_options import Commands, add_common, add_settings, add_tpr
 from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, method_preset, train_preset
 
 _EXAMPLES = """\
@@ -53,7 +54,7 @@ def add_train(commands: Commands) -> None:
         "at each photo, for five times the encoding; with paper, rounds go by the shots: 50 for 1, 100 for 2 to 7, "
         "else 200",
     )
-    _add_method(parser)
+    _add_method(parser.add_argument_group("method (defaults: mini's; paper: those of the paper)"))
     parser.add_argument(
         "--keep-shots",
         action="store_true",
@@ -75,8 +76,7 @@ def add_train(commands: Commands) -> None:
     add_common(parser)
 
 
-def _add_method(parser: Parser) -> None:
-    method = parser.add_argument_group("method (defaults: mini's; paper: those of the paper)")
+def _add_method(method: argparse._ArgumentGroup) -> None:
     usual = method_preset("default")
     add_settings(method, usual, method_preset("paper"))
     method.add_argument(

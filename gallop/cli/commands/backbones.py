@@ -16,9 +16,6 @@ from gallop.backbones.weights import (
 from gallop.cli.console import Console, columns
 from gallop.errors import CommandError
 
-SHOWN = ("name", "bytes", "memory", "input", "grid", "needs")
-"""What is printed of any backbone."""
-
 
 def run(options: Namespace, console: Console) -> int:
     """List backbones; or ``get`` or ``rm`` one."""
@@ -38,7 +35,8 @@ def run(options: Namespace, console: Console) -> int:
 
 def facts_of(known: KnownBackbone) -> dict[str, Any]:
     """Return what is printed of a backbone."""
-    return {name: getattr(known, name) for name in SHOWN} | {"licence": str(known.licence)}
+    shown = ("name", "bytes", "memory", "input", "grid", "needs")
+    return {name: getattr(known, name) for name in shown} | {"licence": str(known.licence)}
 
 
 def _list(console: Console) -> None:
@@ -51,22 +49,18 @@ def _list(console: Console) -> None:
         | {"licence_source": known.licence.source, "licence_date": known.licence.date}
         for known in listed
     ]
-
-    def table() -> list[str]:
-        rows = [
-            [
-                known.name,
-                "yes" if known.here else "no",
-                f"{known.bytes / 1e6:.0f}",
-                "{} x {}".format(*known.grid) if known.grid else "-",
-                known.needs or "-",
-                str(known.licence),
-            ]
-            for known in listed
+    rows = [
+        [
+            known.name,
+            "yes" if known.here else "no",
+            f"{known.bytes / 1e6:.0f}",
+            "{} x {}".format(*known.grid) if known.grid else "-",
+            known.needs or "-",
+            str(known.licence),
         ]
-        return columns([["name", "here", "MB", "grid", "needs", "licence"], *rows])
-
-    console.result(result, table)
+        for known in listed
+    ]
+    console.result(result, lambda: columns([["name", "here", "MB", "grid", "needs", "licence"], *rows]))
 
 
 def _get(name: str, console: Console) -> None:
@@ -75,5 +69,7 @@ def _get(name: str, console: Console) -> None:
     for fetched in fetch_weights(name):
         done = fetched.done
         console.progress(f"downloading {name}, MB", done // 10**6, fetched.total // 10**6)
-    was = "is here now" if done else "was here already"
-    console.result({"name": name, "bytes": done}, lambda: [f"{name} {was}: use it with --backbone {name}."])
+    console.result(
+        {"name": name, "bytes": done},
+        lambda: [f"{name} {'is here now' if done else 'was here already'}: use it with --backbone {name}."],
+    )

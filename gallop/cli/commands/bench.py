@@ -41,8 +41,9 @@ def run(options: Namespace, console: Console) -> int:
     out = _checked(options)
     spec = read_spec(options.spec)
     if options.backbone and options.backbone != spec.backbone:
-        why = f"The backbone is {options.backbone} instead of {spec.backbone}."
-        spec = replace(spec.apart(why), backbone=options.backbone)
+        spec = replace(
+            spec.apart(f"The backbone is {options.backbone} instead of {spec.backbone}."), backbone=options.backbone
+        )
     console.progress(f"reading the photos of {options.data}")
     content = content_hash if options.dry_run else KnownContents(default_cache_folder()).sha256
     photos = read_photos(spec, Path(options.data), options.sets, content)
@@ -59,11 +60,10 @@ def run(options: Namespace, console: Console) -> int:
             "No run of the benchmark matches all of these options, because each method only runs with certain numbers "
             "of shots and on certain data sets. Leave out one or more of --only, --sets, --shots and --seeds."
         )
-    store = RecordStore(out) if out is not None else None
-    if options.dry_run or store is None or out is None:
-        there = {} if store is None else store.read_all([run.key for run in plan.runs])
+    if options.dry_run or out is None:
+        there = {} if out is None else RecordStore(out).read_all([run.key for run in plan.runs])
         return _dry_run(plan, runs, there, console)
-    cache = FeatureCache(default_cache_folder(), CACHE_BYTES)
+    store, cache = RecordStore(out), FeatureCache(default_cache_folder(), CACHE_BYTES)
     runner = Runner(photos, backbones, store, cache, partial(_tell_encoding, console))
     end = None if options.time is None else started + options.time
     try:
@@ -90,8 +90,7 @@ def _checked(options: Namespace) -> Path | None:
 
 
 def _list(console: Console) -> int:
-    specs = {name: read_spec(name) for name in shipped_specs()}
-    listed = [{"name": name, "about": spec.about} for name, spec in specs.items()]
+    listed = [{"name": name, "about": read_spec(name).about} for name in shipped_specs()]
     console.result(listed, lambda: columns([["name", "about"], *([one["name"], one["about"]] for one in listed)]))
     return 0
 
@@ -101,13 +100,13 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, consol
         if isinstance(event, PhotosEncoding):
             _tell_encoding(console, event)
         elif event.record is not None:
-            record = event.record
+            name, record = _name(event.run), event.record
             if record.failed:
-                console.warn(f"{_name(record)} has no results: {record.failed}")
+                console.warn(f"{name} has no results: {record.failed}")
             value = record.value(record.set, "accuracy")
             outcome = "failed" if value is None else f"accuracy {100 * value:.1f}%"
             seconds = record.seconds["fit"] + record.seconds["predict"]
-            console.progress("running", event.number, event.total, f"{_name(record)}: {outcome} in {seconds:.0f} s")
+            console.progress("running", event.number, event.total, f"{name}: {outcome} in {seconds:.0f} s")
         elif end is not None and time.monotonic() >= end:
             console.note("The time limit was reached, so no more runs are started.")
             return
@@ -119,7 +118,7 @@ def _tell_encoding(console: Console, event: PhotosEncoding) -> None:
     console.progress(f"encoding {event.name}", event.done, event.total)
 
 
-def _name(run: BenchRun | Record) -> str:
+def _name(run: BenchRun) -> str:
     place = f", {counted(run.shots, 'shot')}, seed {run.seed}" if run.shots else ""
     return f"{run.method} on {run.set}{place}"
 
@@ -131,39 +130,41 @@ def _finish(
     console.progress("writing tables")
     results = Results(plan, store.read_all([run.key for run in plan.runs]))
     files = write_outcome(results, out)
-    left = [run for run in runs if run.key not in results.records]
+    left = sum(run.key not in results.records for run in runs)
     if tell:
-        result = _result(results, runs, left, out, files)
+        result = {
+            "out": str(out),
+            "runs": len(runs),
+            "done": len(runs) - left,
+            "left": left,
+            "failed": len(results.failures),
+            "files": [str(file) for file in files],
+            "claims": [asdict(verdict) | {"claim": verdict.claim.claim} for verdict in judge(results)],
+        }
         console.result(result, lambda: _table(results, result))
         if left:
-            console.note(_left(len(left)))
-    return len(left)
-
-
-def _result(
-    results: Results, runs: Sequence[BenchRun], left: Sequence[BenchRun], out: Path, files: Sequence[Path]
-) -> dict[str, Any]:
-    return {
-        "out": str(out),
-        "runs": len(runs),
-        "done": len(runs) - len(left),
-        "left": len(left),
-        "failed": len(results.failures),
-        "files": [str(file) for file in files],
-        "claims": [asdict(verdict) | {"claim": verdict.claim.claim} for verdict in judge(results)],
-    }
+            console.note(_left(left))
+    return left
 
 
 def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
     shots = results.main_shots
     of = f"average of {counted(len(results.plan.sets), 'set')}"
-    rows = [["method", f"accuracy at {counted(shots, 'shot')}, {of} (%)"]]
-    for label in results.spec.methods:
-        accuracy = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
-        rows.append([label, cell_text(accuracy) or "-"])
+    accuracies = {
+        label: cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
+        for label in results.spec.methods
+    }
+    rows = [
+        ["method", f"accuracy at {counted(shots, 'shot')}, {of} (%)"],
+        *([label, cell_text(accuracy) or "-"] for label, accuracy in accuracies.items()),
+    ]
     claims = [f"{verdict.claim.claim} {sentence(verdict)}" for verdict in judge(results) if verdict.mean is not None]
-    where = f"{result['done']} of {result['runs']} runs are done. Tables and charts are in {result['out']} ({TABLES})."
-    return [*columns(rows), "", *([*claims, ""] if claims else []), where]
+    return [
+        *columns(rows),
+        "",
+        *([*claims, ""] if claims else []),
+        f"{result['done']} of {result['runs']} runs are done. Tables and charts are in {result['out']} ({TABLES}).",
+    ]
 
 
 def _dry_run(plan: Plan, runs: Sequence[BenchRun], records: Mapping[str, Record], console: Console) -> int:
@@ -182,14 +183,13 @@ def _dry_run(plan: Plan, runs: Sequence[BenchRun], records: Mapping[str, Record]
         "seconds": round(seconds, 1) if len(left) > unknown else None,
         "runs_without_estimate": unknown,
     }
-    rows = [["method", "runs", "done"], *([m, str(n), str(done[m])] for m, n in wanted.items())]
-    rows.append(["all", str(len(runs)), str(sum(done.values()))])
-    lines = (
-        *[f"{counted(len(sets), 'set')}: {', '.join(sets)}", ""],
-        *columns(rows),
-        *["", _duration(seconds, unknown, len(left))],
-    )
-    console.result(result, lambda: lines)
+    rows = [
+        ["method", "runs", "done"],
+        *([method, str(count), str(done[method])] for method, count in wanted.items()),
+        ["all", str(len(runs)), str(sum(done.values()))],
+    ]
+    lines = [f"{counted(len(sets), 'set')}: {', '.join(sets)}", "", *columns(rows), ""]
+    console.result(result, lambda: [*lines, _duration(seconds, unknown, len(left))])
     return 0
 
 

@@ -28,20 +28,21 @@ from gallop.training.choose import (
 def run(options: Namespace, console: Console) -> int:
     """Search within the time, and write what was tried and the command to train with the best."""
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
-    everything = images_with_warnings(options.data, console, split="train")
-    shots = replace(
-        draw_shots(everything, options.shots, seed=options.seed, allow_fewer=options.allow_fewer), skipped=()
-    )
+    images = images_with_warnings(options.data, console, split="train")
+    drawn = draw_shots(images, options.shots, seed=options.seed, allow_fewer=options.allow_fewer)
+    shots = replace(drawn, skipped=())
     method = method_preset("backbone", backbone.preset)
     count = len(shots) / len(shots.class_names)
     config = start_of_search(train_preset("backbone", backbone.preset, shots=count, seed=options.seed))
     place, tried = kept_at(backbone, shots, method, config), list[Tried]()
-    how: dict[str, Any] = {"seconds": options.minutes, "cache": open_cache(None), "known": kept(place)}
-    for event in search_settings(backbone, shots, method, config, **how):
+    known = kept(place)
+    for event in search_settings(
+        backbone, shots, method, config, seconds=options.minutes, cache=open_cache(None), known=known
+    ):
         console.progress(event.stage, event.done, event.total, event.note)
         if isinstance(event, SearchEvent) and len(event.tried) > len(tried):
             tried = list(event.tried)
-            if len(tried) > len(how["known"]):
+            if len(tried) > len(known):
                 keep(place, tried)
     result = _result(options, config, tried) | {"backbone": backbone.name, "photos": len(tried[0].right)}
     console.result(result, lambda: _table(result, tried))
@@ -51,11 +52,13 @@ def run(options: Namespace, console: Console) -> int:
 def _result(options: Namespace, config: TrainConfig, tried: Sequence[Tried]) -> dict[str, Any]:
     best = chosen_of(tried)
     gain, error = best.gain_over(tried[0])
-    words = ["gallop", "train", options.data, "--out", "model", "--shots", str(options.shots)]
-    words += ["--allow-fewer"] if options.allow_fewer else []
-    words += ["--seed", str(options.seed)] if options.seed else []
-    words += ["--backbone", options.backbone] if options.backbone else []
-    words += ["--lr", f"{best.lr:g}", "--epochs", str(best.epochs), "--views", str(config.views)]
+    words = [
+        *("gallop", "train", options.data, "--out", "model", "--shots", str(options.shots)),
+        *(["--allow-fewer"] if options.allow_fewer else []),
+        *(["--seed", str(options.seed)] if options.seed else []),
+        *(["--backbone", options.backbone] if options.backbone else []),
+        *("--lr", f"{best.lr:g}", "--epochs", str(best.epochs), "--views", str(config.views)),
+    ]
     shown = ("lr", "epochs", "accuracy", "loss", "temperature", "seconds")
     return {
         "folds": config.calibration_folds,

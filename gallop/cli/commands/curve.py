@@ -15,23 +15,20 @@ from gallop.evaluation.curve import Curve, curve_steps
 from gallop.features.encoding import open_cache
 from gallop.wording import counted
 
-_PICTURES = (".png", ".svg", ".pdf")
-
 
 def run(options: Namespace, console: Console) -> int:
     """Compute the curve, and write its points and the forecast."""
     picture = None if options.plot is None else Path(options.plot)
     if picture is not None:
-        if picture.suffix.lower() not in _PICTURES:
+        if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise CommandError(f"--plot {picture} must end in .png, .svg or .pdf.")
         check_output(picture, "--plot")
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
-    everything = images_with_warnings(options.data, console, split="train")
-    shots = replace(draw_shots(everything, options.shots, seed=options.seed, allow_fewer=True), skipped=())
+    images = images_with_warnings(options.data, console, split="train")
+    shots = replace(draw_shots(images, options.shots, seed=options.seed, allow_fewer=True), skipped=())
     method = method_preset("backbone", backbone.preset)
     config = train_preset("backbone", backbone.preset, shots=options.shots, seed=options.seed)
-    steps = curve_steps(backbone, shots, method, config, cache=open_cache(None), trained=options.trained)
-    for step in steps:
+    for step in curve_steps(backbone, shots, method, config, cache=open_cache(None), trained=options.trained):
         if isinstance(step, Curve):
             curve = step
         else:
@@ -52,14 +49,15 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _table(curve: Curve) -> list[str]:
-    rows = [["photos of each class", "right", "95% interval", ""]]
-    for point in curve.points:
-        interval = " to ".join(map(percentage, point.interval))
-        rows.append(
-            [f"{point.shots:.3g}", percentage(point.accuracy), interval, "prompts trained" if point.trained else ""]
-        )
     twice = curve.forecast()
-    interval = " to ".join(map(percentage, twice.accuracy_interval))
-    rows.append([f"{twice.shots:.3g}", percentage(twice.accuracy), interval, "forecast"])
+    rows = [
+        ["photos of each class", "right", "95% interval", ""],
+        *(_row(p.shots, p.accuracy, p.interval, "prompts trained" if p.trained else "") for p in curve.points),
+        _row(twice.shots, twice.accuracy, twice.accuracy_interval, "forecast"),
+    ]
     copies = [f"{counted(curve.copies, 'photo')} left out as copies."] if curve.copies else []
     return [*columns(rows), curve.words, *copies]
+
+
+def _row(shots: float, accuracy: float, interval: tuple[float, float], remark: str) -> list[str]:
+    return [f"{shots:.3g}", percentage(accuracy), " to ".join(map(percentage, interval)), remark]

@@ -24,15 +24,11 @@ def _list(console: Console) -> int:
     sets = available_datasets()
     keys = ("name", "title", "kind", "classes", "template", "address", "torchvision")
     result = [{key: getattr(known, key) for key in keys} for known in sets]
-
-    def table() -> list[str]:
-        rows = [
-            [known.name, known.kind, str(known.classes or "-"), known.torchvision or "-", known.template or "-"]
-            for known in sets
-        ]
-        return columns([["name", "kind", "classes", "torchvision", "template"], *rows])
-
-    console.result(result, table)
+    rows = [
+        [known.name, known.kind, str(known.classes or "-"), known.torchvision or "-", known.template or "-"]
+        for known in sets
+    ]
+    console.result(result, lambda: columns([["name", "kind", "classes", "torchvision", "template"], *rows]))
     return 0
 
 
@@ -40,7 +36,6 @@ def _check(options: Namespace, console: Console) -> int:
     console.progress(f"looking for {options.name}")
     known, data = find_set(options.name), open_dataset(options.name, options.root)
     classes, complete = len(data.class_names), not data.incomplete
-    counts = {part: len(getattr(data, part)) for part in ("train", "val", "test", "photos")}
     result: dict[str, Any] = {
         "name": known.name,
         "title": known.title,
@@ -49,7 +44,7 @@ def _check(options: Namespace, console: Console) -> int:
         "split": data.split,
         "classes": classes,
         "classes_expected": known.classes,
-        **counts,
+        **{part: len(getattr(data, part)) for part in ("train", "val", "test", "photos")},
         "most_shots": data.fewest[0],
         "template": known.template,
         "complete": complete,

@@ -50,16 +50,19 @@ def _backbone(options: Namespace) -> dict[str, Any]:
 
 
 def _table(result: dict[str, Any]) -> list[str]:
-    rows = [["what", "value"], *([name, one or "not installed"] for name, one in result["versions"].items())]
-    rows.append(["extra app", "installed" if result["app"] else "not installed"])
-    rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
-    rows += [[f"model {name}", folder] for name, folder in result["models"].items()]
+    rows = [
+        ["what", "value"],
+        *([name, one or "not installed"] for name, one in result["versions"].items()),
+        ["extra app", "installed" if result["app"] else "not installed"],
+        ["device", result["device"]],
+        ["devices", ", ".join(result["devices"])],
+        *([f"model {name}", folder] for name, folder in result["models"].items()),
+    ]
     for backbone in result["backbones"]:
         words = [f"{backbone['bytes'] / 1e6:.0f} MB", f"licence {backbone['licence']}", backbone["needs"]]
         rows.append([f"backbone {backbone['name']}", ", ".join(filter(None, words))])
     rows.append(["cache", result["cache"]])
     if backbone := result["backbone"]:
-        took = backbone["seconds"]
-        seconds = f"loads in {took['load']:.1f} s, a first photo takes {took['photo']:.2f} s"
+        seconds = "loads in {load:.1f} s, a first photo takes {photo:.2f} s".format(**backbone["seconds"])
         rows.append([f"backbone {backbone['name']}", f"{seconds}, fingerprint {backbone['fingerprint'][:12]}"])
     return columns(rows)

@@ -15,8 +15,10 @@ def run(options: Namespace, console: Console) -> int:
     """Write the features of every photo that can be read, and a row for the others."""
     if options.out is None:
         raise CommandError("embed needs --out DIR, the folder that the features are written to.")
-    backbone = options.backbone or DEFAULT_BACKBONE
     worker = PhotoEmbedder(
-        backbone, device=options.device, opener=opener_of(options, options.source), draft=options.draft
+        options.backbone or DEFAULT_BACKBONE,
+        device=options.device,
+        opener=opener_of(options, options.source),
+        draft=options.draft,
     )
     return answer_many(options.source, worker, options, console)

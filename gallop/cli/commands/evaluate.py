@@ -27,13 +27,11 @@ from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.wording import listed
 
-_ZERO_SHOT = "zero-shot"
-
 
 def run(options: Namespace, console: Console) -> int:
     """Measure a model on DATA and on every OOD folder."""
     groups = _ood_groups(options.ood)
-    trained = None if options.model == _ZERO_SHOT else trained_model(options.model, options)
+    trained = None if options.model == "zero-shot" else trained_model(options.model, options)
     if trained is not None:
         backbone = trained.model_.backbone
         if not is_csv(options.data) and not is_project(options.data):
@@ -143,10 +141,9 @@ def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Na
 
 def _table(result: dict[str, Any]) -> list[str]:
     branches = [name for name in result if name.startswith("accuracy_") and name not in (GLOBAL, LOCAL)]
-    low, high = map(percentage, result["interval"])
     lines = [
-        f"accuracy {percentage(result['accuracy'])} on {result['n']} images, 95% interval {low} to {high} "
-        f"(global prompts {percentage(result['accuracy_global'])}, "
+        f"accuracy {percentage(result['accuracy'])} on {result['n']} images, 95% interval "
+        f"{' to '.join(map(percentage, result['interval']))} (global prompts {percentage(result['accuracy_global'])}, "
         f"local prompts {percentage(result['accuracy_local'])}"
         + "".join(f", {name[len('accuracy_') :].replace('_', ' ')} {percentage(result[name])}" for name in branches)
         + ")",

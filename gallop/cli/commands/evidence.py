@@ -33,8 +33,10 @@ def run(options: Namespace, console: Console) -> int:
     ]
     write_file(out, evidence_report(found, classifier.model_.backbone, asked).encode())
     skipped = [{"image": str(path), "error": reason} for path, reason in data.skipped]
-    result = found.to_dict() | {"what_ifs": [each.to_dict() for each in asked], "skipped": skipped}
-    console.result(result, lambda: _table(found, out))
+    console.result(
+        found.to_dict() | {"what_ifs": [each.to_dict() for each in asked], "skipped": skipped},
+        lambda: _table(found, out),
+    )
     return 2 if skipped else 0
 
 

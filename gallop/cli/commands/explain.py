@@ -39,13 +39,15 @@ def run(options: Namespace, console: Console) -> int:
 
 def _table(result: dict[str, Any], explanation: Explanation, out: Path) -> list[str]:
     shown, probabilities = result["class"], explanation.probabilities
-    rows = [["prompt", "score", "where it looked"]]
-    rows += [[f"global {i}", f"{score:.3f}", "the entire image"] for i, score in enumerate(result["global_scores"], 1)]
-    rows += [
-        [f"local {i + 1}, k = {explanation.topk[i]}", f"{score:.3f}", explanation.describe(shown, i)]
-        for i, score in enumerate(result["local_scores"])
+    rows = [
+        ["prompt", "score", "where it looked"],
+        *([f"global {i}", f"{score:.3f}", "the entire image"] for i, score in enumerate(result["global_scores"], 1)),
+        *(
+            [f"local {i + 1}, k = {explanation.topk[i]}", f"{score:.3f}", explanation.describe(shown, i)]
+            for i, score in enumerate(result["local_scores"])
+        ),
+        *([HEADS[name].title, f"{score:.3f}", "every region"] for name, score in result["branch_scores"].items()),
     ]
-    rows += [[HEADS[name].title, f"{score:.3f}", "every region"] for name, score in result["branch_scores"].items()]
     return [
         f"{result['image']}: {result['label']} ({percentage(probabilities[result['label']])})",
         f"scores for {shown!r} ({percentage(probabilities[shown])}); the picture is in {out}",

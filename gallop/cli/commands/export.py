@@ -43,18 +43,25 @@ def run(options: Namespace, console: Console) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # an exporter may print; standard output is for the result
         made = format_.make(subject)
     size, names = _write(out, made.data, format_), classifier.classes_.tolist()
-    result = {"out": str(out), "bytes": size, "class_names": names, **made.record}
     shown = f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(size / 2**10, 1):.0f} kB"
-    line = f"The {format_.name} of {len(names)} classes is in {out} ({shown})."
-    console.result(result, lambda: [line, *made.notes])
+    console.result(
+        {"out": str(out), "bytes": size, "class_names": names, **made.record},
+        lambda: [f"The {format_.name} of {len(names)} classes is in {out} ({shown}).", *made.notes],
+    )
     return 0
 
 
 def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> None:
     """Refuse options that the format does not use, and a missing one, before a model is loaded."""
     explains = format_.of is PhotoToExport
-    uses = {"photos": format_.checked, "quantize": key == "onnx", "photo": explains}
-    uses |= {"test": key == "card", "precision": key == "web", "teach": key == "web"}
+    uses = {
+        "photos": format_.checked,
+        "quantize": key == "onnx",
+        "photo": explains,
+        "test": key == "card",
+        "precision": key == "web",
+        "teach": key == "web",
+    }
     for name, used in uses.items():
         if getattr(options, name) and not used:
             raise CommandError(f"--{name} does not apply to --{key}: leave out --{name}.")
@@ -91,8 +98,14 @@ def _subject(
         if not photos:
             raise CommandError(f"--photos {options.photos} contains no images: choose a folder with images.")
     measured = [_accuracy(classifier, options.test, console)] if options.test is not None else []
-    how: Any = {"quantize": options.quantize, "precision": options.precision or "fp32", "teach": options.teach}
-    return ModelToExport(classifier, photos, measured, **how)
+    return ModelToExport(
+        classifier,
+        photos,
+        measured,
+        quantize=options.quantize,
+        precision=options.precision or "fp32",
+        teach=options.teach,
+    )
 
 
 def _accuracy(classifier: GalLoPClassifier, test: str, console: Console) -> str:

@@ -79,8 +79,10 @@ def _check(options: Namespace) -> None:
         if options.format:
             raise CommandError("--format is of what is written to standard output: leave out --out.")
         if options.together or options.next:
-            option = "--together" if options.together else "--next"
-            raise CommandError(f"{option} needs all answers at once, so it cannot write tables: leave out --out.")
+            raise CommandError(
+                f"{'--together' if options.together else '--next'} needs all answers at once, so it cannot write "
+                "tables: leave out --out."
+            )
         if len(options.images) != 1 or options.csv is not None:
             raise CommandError(
                 "With --out, pass one source (a folder, a list, a table or archives) and leave out --csv."
@@ -168,10 +170,11 @@ def _count_votes(rows: Sequence[dict[str, Any]], features: Sequence[Any], classe
 
 def _rank_next(rows: Sequence[dict[str, Any]], features: Sequence[Any], count: int) -> None:
     """Add to the photos whose labels would teach most which of them is first, second, ..., and None to the others."""
+    for row in rows:
+        row["next"] = None
     asked = next_to_label([list(row["probabilities"].values()) for row in rows], features, count)
-    rank = {each.photo: place for place, each in enumerate(asked, 1)}
-    for i, row in enumerate(rows):
-        row["next"] = rank.get(i)
+    for place, each in enumerate(asked, 1):
+        rows[each.photo]["next"] = place
 
 
 def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:

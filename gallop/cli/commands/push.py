@@ -24,11 +24,13 @@ def run(options: Namespace, console: Console) -> int:
         licence=options.licence,
         message=options.message,
     )
-    result = {
-        "model": options.model,
-        "repository": address.repository,
-        "revision": address.revision,
-        "commit": commit,
-    }
-    console.result(result, lambda: [f"The model is now at {address}: {commit}"])
+    console.result(
+        {
+            "model": options.model,
+            "repository": address.repository,
+            "revision": address.revision,
+            "commit": commit,
+        },
+        lambda: [f"The model is now at {address}: {commit}"],
+    )
     return 0

@@ -17,11 +17,12 @@ def run(options: Namespace, console: Console) -> int:
     photos = sample_photos()
     parts = Counter(photo.part for photo in photos)
     classes = sorted({photo.class_name for photo in photos if photo.class_name is not None})
-    result = {"out": str(out), "classes": classes, **parts, "model": str(out / "model")}
-    lines = [
-        f"{out} contains photos of {', '.join(classes)} ({parts['train']} to train on, {parts['test']} to test on), "
-        f"{parts['other']} photos of other things, and a model.",
-        f"Next: gallop train {out} --out my-model --shots {SAMPLE_SHOTS}",
-    ]
-    console.result(result, lambda: lines)
+    console.result(
+        {"out": str(out), "classes": classes, **parts, "model": str(out / "model")},
+        lambda: [
+            f"{out} contains photos of {', '.join(classes)} ({parts['train']} to train on, {parts['test']} to test "
+            f"on), {parts['other']} photos of other things, and a model.",
+            f"Next: gallop train {out} --out my-model --shots {SAMPLE_SHOTS}",
+        ],
+    )
     return 0

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from gallop.service.http.options import ServeOptions
 
 _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpcore")
-_INSTALL = "pip install 'gallop-explorer[serve]'"
 
 
 def run(options: Namespace, console: Console) -> int:
     """Load the models, then serve."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise CommandError(f"{' and '.join(missing)} must be installed for the service: {_INSTALL}.")
+        raise CommandError(
+            f"{' and '.join(missing)} must be installed for the service: pip install 'gallop-explorer[serve]'."
+        )
     from gallop.service.http.server import bound_socket, is_this_machine, serve
     from gallop.service.http.service import Service
 
@@ -41,8 +42,10 @@ def run(options: Namespace, console: Console) -> int:
                 "require a key."
             )
         host = f"[{options.host}]" if ":" in options.host else options.host
-        served = listed(list(made.models))
-        console.note(f"Serving {served} at http://{host}:{options.port}; the API is described in /openapi.json.")
+        console.note(
+            f"Serving {listed(list(made.models))} at http://{host}:{options.port}; the API is described in "
+            "/openapi.json."
+        )
         serve(service, listening)
     return 0
 
@@ -60,7 +63,6 @@ def _options_of(options: Namespace) -> ServeOptions:
             f"--queue {options.queue} is less than --photos {options.photos}, the limit for one request: "
             "raise --queue, or lower --photos."
         )
-    same = [each.name for each in fields(ServeOptions) if each.name not in ("models", "keys", "names")]
     keys = read_keys(options.key_file, os.environ)
     os.environ.pop(KEY_VARIABLE, None)  # nothing that is started from here needs it
     every_address = options.host in ("0.0.0.0", "::")
@@ -74,5 +76,9 @@ def _options_of(options: Namespace) -> ServeOptions:
         {name: str(model_folder(model)) for name, model in options.models},
         keys,
         tuple(dict.fromkeys(called)),
-        **{name: getattr(options, name) for name in same},
+        **{
+            each.name: getattr(options, each.name)
+            for each in fields(ServeOptions)
+            if each.name not in ("models", "keys", "names")
+        },
     )

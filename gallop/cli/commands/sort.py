@@ -105,14 +105,19 @@ def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> P
     model = options.model if options.model.startswith(HUB) else os.path.realpath(options.model)
     asked, state = {"photos": str(photos), "model": model}, stored(memory / "pile.json")
     if not state:
-        worker, tables = PhotoScorer(trained_model(options.model, options)), open_destination(str(memory / "scores"))
+        classifier, tables = trained_model(options.model, options), open_destination(str(memory / "scores"))
+        worker = PhotoScorer(classifier)
         settle_manifest(tables, manifest_of(worker, source=str(photos), column=None, shard_size=SHARD))
-        source = open_source(str(photos), worker.opener)
-        done = score_source(source, worker, tables, shard_size=SHARD, heard=lambda now: tell_progress(now, console))
+        done = score_source(
+            open_source(str(photos), worker.opener),
+            worker,
+            tables,
+            shard_size=SHARD,
+            heard=lambda now: tell_progress(now, console),
+        )
         if not done.done + done.skipped:
             raise CommandError(f"{options.photos} contains no photos.")
-        state = {**asked, "classes": worker.classifier.classes_.tolist()}
-        state["doubt"] = worker.classifier.calibration_.doubt
+        state = {**asked, "classes": classifier.classes_.tolist(), "doubt": classifier.calibration_.doubt}
     if any(state.get(name) != value for name, value in asked.items()):
         raise CommandError(f"{options.out} holds other photos, or those of another model: choose another --out.")
     table = parquet.read_table(memory / "scores", columns=list(COLUMNS)).to_pydict()

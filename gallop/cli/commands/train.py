@@ -16,7 +16,7 @@ import torch
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
 from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
-from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, labelled_images
+from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, images_with_warnings, labelled_images
 from gallop.cli.shared_options import given
 from gallop.config import BackbonePreset, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos, duplicates, resolve_split
@@ -71,20 +71,16 @@ def run(options: Namespace, console: Console) -> int:
 
 def _shots(options: Namespace, seed: int, console: Console) -> tuple[LabelledPhotos, list[dict[str, str]]]:
     """Return the images to learn from and those that could not be read, with a warning for each of them."""
-    console.progress(f"reading {options.data}")
-    everything = labelled_images(options.data, split="train")
-    for path, reason in everything.skipped:
-        console.warn(f"{path} is left out: {reason}")
-    shots = draw_shots(everything, options.shots, seed=seed, allow_fewer=options.allow_fewer)
+    images = images_with_warnings(options.data, console, split="train")
+    shots = draw_shots(images, options.shots, seed=seed, allow_fewer=options.allow_fewer)
     _warn_of_leaks(options.data, shots, console)
-    skipped = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
+    skipped = [{"image": str(path), "error": reason} for path, reason in images.skipped]
     return replace(shots, skipped=()), skipped  # so that fitting does not warn of them again
 
 
 def _one_class(shots: LabelledPhotos, console: Console) -> tuple[str, ...] | None:
     """Return the class list of a model of one class, with a note of what it is told from; None for other classes."""
-    alone = len(shots.class_names) == 1
-    names = (*shots.class_names, SOMETHING_ELSE) if alone else shots.class_names
+    names = (*shots.class_names, SOMETHING_ELSE) if len(shots.class_names) == 1 else shots.class_names
     if one_class(names) is None:
         return None
     console.note(f"One class: the sample's photos are learned as {SOMETHING_ELSE!r}, apart from those like the class.")
@@ -222,8 +218,8 @@ def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[
     loss = "" if result["loss"] is None else f"loss {result['loss']:.3f}, "
     held_out = ""
     if result["interval_held_out"]:
-        low, high = map(percentage, result["interval_held_out"])
-        held_out = f", on held-out shots {percentage(result['accuracy_held_out'])} ({low} to {high})"
+        interval = " to ".join(map(percentage, result["interval_held_out"]))
+        held_out = f", on held-out shots {percentage(result['accuracy_held_out'])} ({interval})"
     return [
         f"Trained on {len(shots.class_names)} class{'es' * (len(shots.class_names) != 1)} and {len(shots)} images in "
         f"{result['seconds']:.1f} s "

@@ -19,8 +19,6 @@ from gallop.wording import listed, named_kind, one_line
 
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "path", "file", "filename", "img"), ("label", "class")
 """What columns of images and labels are called; the first that is there is taken."""
-_ABSENT = ("NAType", "NaTType")
-"""What pandas puts where nothing is known, beside NaN and None."""
 
 
 class MapStyle(Protocol):
@@ -99,10 +97,9 @@ def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
     """
     column = find_column(table, wanted)
     if column is None:
-        there = listed(list(map(str, _keys(table)))) or "none"
         raise DataError(
             f"The {type(table).__name__} has no column of {what}. Rename the column with the {what} to "
-            f"{' or '.join(wanted[:2])}; the existing columns are {there}."
+            f"{' or '.join(wanted[:2])}; the existing columns are {listed(list(map(str, _keys(table)))) or 'none'}."
         )
     return column
 
@@ -175,15 +172,14 @@ def names_of_numbers(stored: Sequence[str] | None, class_names: Sequence[str] | 
     """
     if stored is None or class_names is None:
         return stored if class_names is None else class_names
-    asked = [str(name).replace("_", " ") for name in class_names]
-    return stored if sorted(stored) == sorted(asked) else class_names
+    return stored if sorted(stored) == sorted(str(name).replace("_", " ") for name in class_names) else class_names
 
 
 def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
     if is_missing(value):
         raise DataError(f"{place} is missing ({value}). Give each image a class name, or leave the image out.")
-    integral = isinstance(value, float) and math.isfinite(value) and value.is_integer()
-    if isinstance(value, bool) or not (isinstance(value, int) or integral):
+    integral = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not integral:
         raise DataError(
             f"{place} is {one_line(repr(value))}, which is neither text nor an integer. Use class names, or "
             "integer labels starting at 0 together with class_names=[...]."
@@ -208,4 +204,5 @@ def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
 
 def is_missing(value: Any) -> bool:
     """Return whether nothing is known there: None, NaN, or what pandas has in their place."""
-    return value is None or type(value).__name__ in _ABSENT or (isinstance(value, float) and math.isnan(value))
+    of_pandas = type(value).__name__ in ("NAType", "NaTType")
+    return value is None or of_pandas or (isinstance(value, float) and math.isnan(value))

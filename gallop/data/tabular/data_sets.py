@@ -22,9 +22,6 @@ from gallop.data.tabular.tables import frame_names, photos_of_rows
 from gallop.errors import DataError
 from gallop.wording import listed, named_kind
 
-_LABELS = ("targets", "labels", "_labels")
-"""Where torchvision's data sets keep the labels of all rows, so that no image is decoded to know them."""
-
 
 def hugging_face_rows(dataset: Any, *, class_names: Sequence[str] | None = None) -> Rows:
     """Return the rows of a data set of one split, none of which is decoded. In a class name ``_`` is a space.
@@ -139,13 +136,13 @@ def _known_names(known: Any, class_names: Sequence[str] | None) -> Sequence[str]
 
 def _labels(root: Any, numbers: Sequence[int]) -> list[Any]:
     if getattr(root, "target_transform", None) is None:
-        for name in _LABELS:
-            labels = getattr(root, name, None)
-            if labels is None or not hasattr(labels, "__len__") or len(labels) != len(root):
-                continue
-            labels = as_list(labels)
-            if all(isinstance(plain(labels[i]), int | str) for i in numbers):
-                return [labels[i] for i in numbers]
+        # Where torchvision's data sets keep the labels of all rows, so that no image is decoded to know them.
+        for name in ("targets", "labels", "_labels"):
+            labels = getattr(root, name, ())
+            if hasattr(labels, "__len__") and len(labels) == len(root):
+                labels = as_list(labels)
+                if all(isinstance(plain(labels[i]), int | str) for i in numbers):
+                    return [labels[i] for i in numbers]
     return [_label(root[i], i, root) for i in numbers]
 
 

@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,8 +103,9 @@ def from_csv(path: str | PathLike[str], *, split: str = "train", content: Conten
         ClassNameError: labels that differ in upper and lower case alone.
     """
     path = Path(path)
-    table = TableNames(str(path), path.name, "line", path.parent)
-    return _read_rows(_csv_rows(path), table, split=split, content=content)
+    return _read_rows(
+        _csv_rows(path), TableNames(str(path), path.name, "line", path.parent), split=split, content=content
+    )
 
 
 def labelled_frame(
@@ -173,8 +174,8 @@ def photos_of_rows(
     """
     parts = [part.casefold() for part in splits or [""] * len(names)]
     if all(isinstance(image, str | PathLike) for image in images):
-        columns = zip(map(Path, images), names, parts, strict=True)
-        rows = (TableRow(i, *cells) for i, cells in enumerate(columns))
+        cells = enumerate(zip(images, names, parts, strict=True))
+        rows = (TableRow(i, Path(image), name, part) for i, (image, name, part) in cells)
         return _read_rows(rows, table, split=split, content=content, order=order)
     taken = [i for i, part in enumerate(parts) if part in ("", split)]
     if not taken:
@@ -196,15 +197,13 @@ def _read_rows(
 ) -> LabelledPhotos:
     taken = []
     splits: dict[str, None] = {}
-    there: dict[Path, bool] = {}  # by path, so that a file is looked for once however often it is named
+    is_file = cache(Path.is_file)  # a file is looked for once however often it is named
     for row in rows:
         splits.setdefault(row.split)
         if row.split not in ("", split.casefold()):
             continue
         taken.append(row)
-        if row.path not in there:
-            there[row.path] = row.path.is_file()
-        if not there[row.path]:
+        if not is_file(row.path):
             raise DataError(
                 f"{table.name}, {table.row} {row.number}: the file {row.path} does not exist. Relative paths start "
                 f"at {table.folder}."
@@ -213,8 +212,9 @@ def _read_rows(
         raise _no_rows(table, split, list(splits))
     labels = {row.label for row in taken}
     class_names = clean_names(sorted(labels) if order is None else [name for name in order if name in labels])
-    files = ((row.path, row.label, f" ({table.row} {row.number} of {table.short})") for row in taken)
-    labelled = read_files(files, class_names, content)
+    labelled = read_files(
+        ((row.path, row.label, f" ({table.row} {row.number} of {table.short})") for row in taken), class_names, content
+    )
     if not labelled.photos:
         raise DataError(
             f"{table.name}: none of the {len(labelled.skipped)} images could be read. First error: "
@@ -250,8 +250,7 @@ def _checked(path: Path, reader: Any, needed: Sequence[str]) -> Iterator[TableRo
     columns = [cell.casefold() for cell in first]
     if first and not set(needed) <= set(columns):
         wanted = f"column{'s' * (len(needed) > 1)} {' and '.join(needed)}"
-        named = ", ".join(first)[:80]
-        raise DataError(f"{path}, line 1: the first line must name the {wanted}, but it is {named!r}.")
+        raise DataError(f"{path}, line 1: the first line must name the {wanted}, but it is {', '.join(first)[:80]!r}.")
     for name in (*_NEEDED, _SPLIT):
         if columns.count(name) > 1:
             raise DataError(f"{path}, line 1: the column {name} appears twice. Rename one.")

@@ -61,8 +61,7 @@ class QuizQuestion:
         Raises:
             ConfigError: it is not one of the letters.
         """
-        given: Any = letter  # of any type
-        chosen = given.strip().lower() if isinstance(given, str) else ""
+        chosen = str(letter).strip().lower()  # whatever was given
         if len(chosen) != 1 or chosen not in self.letters:
             raise ConfigError(f"{letter!r} is not one of the answers; choose one of {listed(list(self.letters))}.")
         answer = self.answers[self.letters.index(chosen)]
@@ -77,17 +76,22 @@ def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
 
     files = {int(file.stem): file for file in sorted(QUESTIONS.glob("*.yaml"))}
     if notebook not in files:
-        known = listed([str(number) for number in files], most=len(files))
-        raise ConfigError(f"There are no questions for notebook {notebook!r}; choose one of the notebooks {known}.")
+        raise ConfigError(
+            f"There are no questions for notebook {notebook!r}; choose one of the notebooks "
+            f"{listed([str(number) for number in files], most=len(files))}."
+        )
     return tuple(_question(entry) for entry in yaml.safe_load(files[notebook].read_text(encoding="utf-8")))
 
 
 def _question(entry: dict[str, Any]) -> QuizQuestion:
-    answers = tuple(
-        PossibleAnswer(each["right" if "right" in each else "wrong"], "right" in each, each["feedback"])
-        for each in entry["answers"]
+    return QuizQuestion(
+        text=entry["question"],
+        cell=entry["cell"],
+        answers=tuple(
+            PossibleAnswer(each["right" if "right" in each else "wrong"], "right" in each, each["feedback"])
+            for each in entry["answers"]
+        ),
     )
-    return QuizQuestion(entry["question"], entry["cell"], answers)
 
 
 def quiz(notebook: int, number: int, answer: str | None = None) -> None:
@@ -127,10 +131,11 @@ def quiz(notebook: int, number: int, answer: str | None = None) -> None:
 
 def in_plain_text(question: QuizQuestion) -> str:
     """Return question and answers, in lines that fit a page."""
-    lines = [textwrap.fill(question.text, WIDTH)]
-    for letter, answer in zip(question.letters, question.answers, strict=True):
-        lines.append(textwrap.fill(answer.text, WIDTH, initial_indent=f"  {letter}) ", subsequent_indent="     "))
-    return "\n".join(lines)
+    answers = (
+        textwrap.fill(answer.text, WIDTH, initial_indent=f"  {letter}) ", subsequent_indent="     ")
+        for letter, answer in zip(question.letters, question.answers, strict=True)
+    )
+    return "\n".join([textwrap.fill(question.text, WIDTH), *answers])
 
 
 def answer_buttons(question: QuizQuestion) -> Any:

@@ -22,10 +22,6 @@ from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
 
 
-def _ignored(*counts: int) -> None:
-    """Do nothing: the progress of this training is not followed."""
-
-
 @dataclass(frozen=True)
 class Setup:
     """What a method learns with, beside the shots.
@@ -41,7 +37,7 @@ class Setup:
     backbone: Backbone
     seed: int = 0
     cache: Cache | None = None
-    encoded: Callable[[int, int], object] = _ignored
+    encoded: Callable[[int, int], object] = lambda done, total: None
 
 
 class Fitted(Protocol):
@@ -67,12 +63,11 @@ class Method(Protocol):
 
 def centres(shots: LabelledPhotos, setup: Setup, sight: Sight = ONCE) -> ImageFeatures:
     """Return features of the shots' centre crops, and report each batch to ``setup.encoded``."""
-    parts, done = list[ImageFeatures](), 0
-    setup.encoded(done, len(shots))
+    parts = list[ImageFeatures]()
+    setup.encoded(0, len(shots))
     for part in encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes, sight):
         parts.append(part)
-        done += len(part)
-        setup.encoded(done, len(shots))
+        setup.encoded(sum(map(len, parts)), len(shots))
     return ImageFeatures.cat(parts)
 
 

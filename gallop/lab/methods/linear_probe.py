@@ -36,8 +36,7 @@ class FittedProbe:
     class_names: tuple[str, ...]
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        probabilities = self.regression.predict_proba(_unit(features))
-        return from_probabilities(self.class_names, probabilities.astype(np.float32))
+        return from_probabilities(self.class_names, self.regression.predict_proba(_unit(features)).astype(np.float32))
 
 
 def _unit(features: ImageFeatures) -> NDArray[np.float64]:
@@ -69,7 +68,6 @@ class LinearProbe:
         return Sight(MethodConfig(detail=self.detail).looks("answers"))
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
-        features = centres(shots, setup, self.sight)
         regression = LogisticRegression(C=self.strength, solver="newton-cg", max_iter=1000, tol=TOLERANCE)
-        regression.fit(_unit(features), np.array(shots.labels))
-        return FittedProbe(regression, shots.class_names)
+        features = _unit(centres(shots, setup, self.sight))
+        return FittedProbe(regression.fit(features, np.array(shots.labels)), shots.class_names)

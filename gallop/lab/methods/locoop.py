@@ -62,8 +62,12 @@ class LoCoOp(PromptLearner):
     ) -> tuple[Loss, Tensor, Tensor]:
         loss, global_, local = super().objective(model, features, labels, kept, text)
         backbone = model.backbone
-        regions = features.regions.to(backbone.device)
-        cosines = fast.region_cosines(regions, model.paper.region_projection(), text.global_, backbone.damping.region)
+        cosines = fast.region_cosines(
+            features.regions.to(backbone.device),
+            model.paper.region_projection(),
+            text.global_,
+            backbone.damping.region,
+        )
         rank = max(round(self.rank_share * len(model.class_names)), 1)
         logits = backbone.logit_scale * cosines[..., 0]
         penalty = self.weight * outlier_regularisation(logits, labels.to(backbone.device), rank)

@@ -96,8 +96,7 @@ def search(asked: Sequence[Votes]) -> tuple[float, float]:
         votes = [votes_of(one.affinity, one.values, sharpness) for one in asked]
         for weight in WEIGHTS:
             logits = torch.cat([one.text + weight * vote for one, vote in zip(asked, votes, strict=True)])
-            right = int((logits.argmax(dim=-1) == labels).sum())
-            score = right, -float(F.cross_entropy(logits, labels))
+            score = int((logits.argmax(dim=-1) == labels).sum()), -float(F.cross_entropy(logits, labels))
             if score > best:
                 best, pair = score, (weight, sharpness)
     return pair
@@ -190,8 +189,7 @@ class TipAdapter:
         )
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        text = class_weights(setup.backbone, shots.class_names)
-        cache, folds = self.filled(shots, text, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
+        cache, folds = self.filled(shots, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
         return _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
 
     def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
@@ -205,19 +203,19 @@ class TipAdapter:
             setup.encoded(done, total)
         return views
 
-    def filled(self, shots: LabelledPhotos, text: Tensor, views: TrainingViews) -> KeyValueCache:
+    def filled(self, shots: LabelledPhotos, views: TrainingViews) -> KeyValueCache:
         """Return the cache as it is before anything is learned."""
         everything = torch.arange(len(shots))
         each = [F.normalize(views.batch(everything, v).global_.float(), dim=-1) for v in range(self.views)]
         keys = F.normalize(torch.stack(each).mean(dim=0), dim=-1)
         values = F.one_hot(torch.tensor(shots.labels), len(shots.class_names)).float()
-        device = views.backbone.device
+        backbone = views.backbone
         return KeyValueCache(
-            views.backbone,
+            backbone,
             shots.class_names,
-            text,
-            keys.to(device),
-            values.to(device),
+            class_weights(backbone, shots.class_names),
+            keys.to(backbone.device),
+            values.to(backbone.device),
             self.weight,
             self.sharpness,
         )
@@ -244,14 +242,15 @@ class TipAdapterF(TipAdapter):
         integer_between("epochs", self.epochs, 1, 10_000)
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        text = class_weights(setup.backbone, shots.class_names)
         views = self.encoded(shots, setup)
         folds = held_out(shots, setup, self.folds)
-        cache = self.filled(shots, text, views)
+        cache = self.filled(shots, views)
         labels = torch.tensor(shots.labels)
-        learned = self._learned(cache, torch.arange(len(shots)), labels, views, setup)
-        parts = [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds]
-        return _searched(learned, parts, folds)
+        return _searched(
+            self._learned(cache, torch.arange(len(shots)), labels, views, setup),
+            [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds],
+            folds,
+        )
 
     def _learned(
         self, cache: KeyValueCache, photos: Tensor, labels: Tensor, views: TrainingViews, setup: Setup
@@ -259,8 +258,7 @@ class TipAdapterF(TipAdapter):
         """A cache of some photos (indices) with learned keys."""
         cache = replace(cache, keys=cache.keys.clone().requires_grad_(True))
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
-        steps = self.epochs * -(-len(photos) // _BATCH)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs * -(-len(photos) // _BATCH))
         generator = torch.Generator().manual_seed(setup.seed)
         for epoch in range(self.epochs):
             for order in torch.randperm(len(photos), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]

@@ -3,6 +3,6 @@
 ``open_dataset("oxford_pets", "data").train.draw(16)`` gives what ``GalLoPClassifier.fit`` takes.
 """
 
-from gallop.lab.paper_sets.opening import available_datasets, find_set, open_dataset
+from gallop.lab.paper_sets.sets import available_datasets, find_set, open_dataset
 
 __all__ = ["available_datasets", "find_set", "open_dataset"]

@@ -102,8 +102,7 @@ def _listing(root: Path, folders: Mapping[str, str], synsets: Sequence[str], nam
     unknown = [synset for synset in synsets if synset not in names]
     if unknown:
         raise DataError(f"{root}: the folder {unknown[0]} is not one of ImageNet's {len(names)} classes. Remove it.")
-    labels: list[int] = []
-    files: list[str] = []
+    files, labels = list[str](), list[int]()
     number = {synset: i for i, synset in enumerate(synsets)}
     for synset, folder in folders.items():
         with os.scandir(root / folder) as entries:

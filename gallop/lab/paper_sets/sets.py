@@ -1,4 +1,4 @@
-"""The nineteen sets of the paper: where people have them, what belongs to them, and where to get it.
+"""The nineteen sets of the paper: where people have them, what belongs to them, where to get it, and how one is opened.
 
 The names, sentences and layouts are facts; nothing of a set is in this project, and CoOp's split files are read from
 the user's folder.
@@ -7,13 +7,18 @@ the user's folder.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 
 from gallop.data.listing import Listing
 from gallop.data.photo_set import PhotoSet
+from gallop.errors import DataError
 from gallop.images import list_images
 from gallop.lab.paper_sets.imagenet import SYNSET, by_number, by_synset, imagenet
 from gallop.lab.paper_sets.places import CatalogueEntry, SetLocation
 from gallop.lab.paper_sets.split_files import aircraft, coop_split
+from gallop.wording import did_you_mean, quoted
 
 _GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
 """How CoOp's authors lay out every set, with the addresses of their split files."""
@@ -22,7 +27,6 @@ _PHOTO = "a photo of a {}."
 _DTD = "https://www.robots.ox.ac.uk/~vgg/data/dtd/"
 _AIRCRAFT = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/"
 _OUTLIERS = "https://github.com/deeplearning-wisc/large_scale_ood"
-_COOP, _FOLDERS = "CoOp's split", "class folders"
 
 
 def _few_shot(
@@ -50,7 +54,7 @@ def _few_shot(
         (photos,),
         address,
         coop_split,
-        _COOP,
+        "CoOp's split",
         (file,),
         _GUIDE,
         inside=inside,
@@ -72,7 +76,18 @@ def _variant(
     aliases: tuple[str, ...] = (),
 ) -> CatalogueEntry:
     return CatalogueEntry(
-        name, title, "variant", classes, _PHOTO, homes, photos, address, read, _FOLDERS, inside=inside, aliases=aliases
+        name,
+        title,
+        "variant",
+        classes,
+        _PHOTO,
+        homes,
+        photos,
+        address,
+        read,
+        "class folders",
+        inside=inside,
+        aliases=aliases,
     )
 
 
@@ -80,8 +95,9 @@ def _photos(place: SetLocation) -> PhotoSet:
     """All images below the folder, in natural order."""
     nothing = Listing(place.photos)
     files = tuple(path.relative_to(place.photos).as_posix() for path in list_images(place.photos, recursive=True))
-    photos = Listing(place.photos, files, (0,) * len(files), ("",))
-    return PhotoSet(place.name, nothing, nothing, val=nothing, photos=photos)
+    return PhotoSet(
+        place.name, nothing, nothing, val=nothing, photos=Listing(place.photos, files, (0,) * len(files), ("",))
+    )
 
 
 def _outliers(
@@ -286,3 +302,73 @@ _ENTRIES = (
 )
 SETS = {known.name: known for known in _ENTRIES}
 """All sets by name."""
+
+
+def available_datasets() -> tuple[CatalogueEntry, ...]:
+    """Return what can be opened by name: eleven sets to learn from, four variants of ImageNet, four of
+    unknown things.
+    """
+    return tuple(SETS.values())
+
+
+def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
+    """Find a set in a folder and list its files with labels, divided as CoOp divides it.
+
+    The photos may lie in CoOp's layout or in torchvision's.
+
+    Args:
+        name: such as "oxford_pets"; CoOp's and torchvision's names for it do as well.
+        root: the folder that holds the sets, or the folder of this one.
+
+    Raises:
+        DataError: an unknown name, or a set that is not there, not complete or damaged; the message says what is
+            missing and where to get it.
+        ClassNameError: class names that cannot be used.
+    """
+    known, root = find_set(name), Path(root)
+    if not root.is_dir():
+        raise DataError(
+            f"{root} is not a folder. Pass the folder that contains the data sets, or the folder of {known.title}."
+        )
+    place = known.locate(root)
+    if place is None:
+        photos = known.photos[0] or known.inside.replace("|", " or ")
+        expected = " and ".join(f"{home}/{photos}" for home in known.homes[:2])
+        raise DataError(f"The photos of {known.title} are not in {root}; looked for {expected}. {_where_to_get(known)}")
+    files = [place.find(file) for file in known.needs]
+    missing = [name for name, file in zip(known.needs, files, strict=True) if file is None]
+    if missing:
+        raise DataError(
+            f"To split {known.title} into training and test images, put {' and '.join(missing)} in {place.home} "
+            f"({known.split}: {known.guide})."
+        )
+    photo_set = known.read(replace(place, files=tuple(filter(None, files))))
+    if not (len(photo_set.train) or len(photo_set.test) or len(photo_set.photos)):
+        raise DataError(f"No images of {known.title} were found in {place.photos}. {_where_to_get(known)}")
+    return replace(photo_set, folder=place.photos, split=known.split, expected_classes=known.classes)
+
+
+def find_set(name: str) -> CatalogueEntry:
+    """Return what is known of a set. Case, ``_``, ``-`` and spaces do not count.
+
+    Raises:
+        DataError: an unknown name; the nearest ones are named.
+    """
+    spelled = {_plain(word): each.name for each in SETS.values() for word in (each.name, each.title, *each.aliases)}
+    if _plain(name) in spelled:
+        return SETS[spelled[_plain(name)]]
+    near = did_you_mean(_plain(name), spelled, spelled) or f" Choose one of {', '.join(SETS)}."
+    raise DataError(f"There is no data set {quoted(name)}.{near}")
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in str(name).casefold() if char.isalnum())
+
+
+def _where_to_get(known: CatalogueEntry) -> str:
+    if known.torchvision is None:
+        return f"Get them from {known.address}."
+    return (
+        f"Get them from {known.address}, or download them with torchvision.datasets.{known.torchvision}(DIR, "
+        "download=True)."
+    )

@@ -63,8 +63,7 @@ def absent(root: Path, files: Iterable[str]) -> list[str]:
     Raises:
         DataError: a path that leads out of ``root``.
     """
-    there: dict[str, set[str]] = {}
-    gone: list[str] = []
+    there, gone = dict[str, set[str]](), list[str]()
     for file in files:
         folder, _, name = file.rpartition("/")
         if folder not in there:

@@ -104,8 +104,8 @@ def tries_chart(
         axis.fill_between(x, means - halves, means + halves, color=_BLUE, alpha=0.2, label="95% interval")
     axis.plot(x, means, color=_BLUE, marker="o", label="mean")
     for number, values in tries.items():
-        label = as_drawn(each) if number == x[0] else None
-        axis.plot([number] * len(values), values, "_", color="black", label=label)
+        # One name in the legend for all of them.
+        axis.plot([number] * len(values), values, "_", color="black", label=as_drawn(each) if number == x[0] else None)
     if log:
         axis.set_xscale("log")
     axis.set_xticks(x, [f"{number}" for number in x])
@@ -281,5 +281,6 @@ def show_figure(text: str, figure: Figure | None = None) -> None:
     shown.savefig(png, format="png", bbox_inches="tight", dpi=shown.dpi)
     plt.close(shown)
     words = " ".join(text.split())
-    bundle = {"image/png": png.getvalue(), "text/plain": words}
-    display(bundle, metadata={"image/png": {"alt": words}}, raw=True)  # type: ignore[no-untyped-call]
+    display(  # type: ignore[no-untyped-call]
+        {"image/png": png.getvalue(), "text/plain": words}, metadata={"image/png": {"alt": words}}, raw=True
+    )

@@ -41,7 +41,6 @@ def live_bars(names: Sequence[str], label: str = "probability", **layout: Any) -
     """
     import plotly.graph_objects as go
 
-    axis = {"range": [0, 1], "title": label}
     figure = go.Figure(go.Bar(x=list(names), y=[0] * len(names), marker={"color": "#4477aa"}))
-    figure.update_layout(height=280, margin={"t": 20, "b": 20}, yaxis=axis)
+    figure.update_layout(height=280, margin={"t": 20, "b": 20}, yaxis={"range": [0, 1], "title": label})
     return LiveChart(figure.update_layout(**layout))

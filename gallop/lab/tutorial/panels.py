@@ -83,6 +83,5 @@ def draw_panel(panel: Panel, axis: Axes) -> AxesImage:
     low, high = panel.limits or (None, None)
     drawn = axis.imshow(pixels, cmap=panel.colours if len(shape) == 2 else None, vmin=low, vmax=high)
     if panel.around is not None:
-        height, width = shape[:2]
-        axis.contour(panel.around, levels=[0.5], colors="red", linewidths=1, extent=(0, width, 0, height))
+        axis.contour(panel.around, levels=[0.5], colors="red", linewidths=1, extent=(0, shape[1], 0, shape[0]))
     return drawn

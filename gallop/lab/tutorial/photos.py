@@ -208,9 +208,8 @@ def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
 
 def _of(photos: LabelledPhotos, names: list[str]) -> LabelledPhotos:
     """The photos of some of the classes."""
-    chosen = [i for i, name in enumerate(photos.names) if name in names]
-    labels = tuple(names.index(photos.names[i]) for i in chosen)
-    return replace(photos.take(chosen), labels=labels, class_names=tuple(names))
+    chosen = photos.take([i for i, name in enumerate(photos.names) if name in names])
+    return replace(chosen, labels=tuple(map(names.index, chosen.names)), class_names=tuple(names))
 
 
 def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:

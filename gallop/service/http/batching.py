@@ -53,6 +53,10 @@ class Batcher:
         wait: seconds for photos that are expected.
         room: places.
         heard: called for each batch: photos, seconds.
+
+    Attributes:
+        waiting: photos that are not yet answered.
+        thread: the one that owns the backbones.
     """
 
     def __init__(
@@ -67,10 +71,9 @@ class Batcher:
         self._work, self._most, self._wait, self._room, self._heard = work, most, wait, room, heard
         self._queue: deque[PhotoQuestion] = deque()
         self._changed = threading.Condition()
-        self._taken = 0
-        self._ending = False
-        self._thread = threading.Thread(target=self._run, name="gallop-backbone", daemon=True)
-        self._thread.start()
+        self.waiting, self._ending = 0, False
+        self.thread = threading.Thread(target=self._run, name="gallop-backbone", daemon=True)
+        self.thread.start()
 
     @contextmanager
     def places(self, photos: int) -> Iterator[None]:
@@ -80,16 +83,16 @@ class Batcher:
             Refusal: there are not enough (429).
         """
         with self._changed:
-            if self._taken + photos > self._room:
+            if self.waiting + photos > self._room:
                 raise busy(
-                    f"{self._taken} photos are waiting, and {photos} more would exceed the limit of {self._room}"
+                    f"{self.waiting} photos are waiting, and {photos} more would exceed the limit of {self._room}"
                 )
-            self._taken += photos
+            self.waiting += photos
         try:
             yield
         finally:
             with self._changed:
-                self._taken -= photos
+                self.waiting -= photos
                 self._changed.notify_all()
 
     def ask(self, question: PhotoQuestion) -> Future[Any]:
@@ -105,21 +108,12 @@ class Batcher:
             self._changed.notify_all()
         return question.answer
 
-    @property
-    def waiting(self) -> int:
-        """Photos that are not yet answered."""
-        return self._taken
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
     def close(self) -> None:
         """Answer the photos in the queue, and end."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
-        self._thread.join()
+        self.thread.join()
 
     def _run(self) -> None:
         rested = False
@@ -145,7 +139,7 @@ class Batcher:
         with self._changed:
             self._take(batch)
             end = time.monotonic() + self._wait
-            while batch and len(batch) < min(self._most, self._taken):
+            while batch and len(batch) < min(self._most, self.waiting):
                 left = end - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break

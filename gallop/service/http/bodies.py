@@ -122,16 +122,14 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
 
 
 def _sent(form: FormData, options: ServeOptions) -> Sent:
-    photos: list[bytes] = []
-    urls: list[str] = []
+    photos, urls = list[bytes](), list[str]()
     for name, value in form.multi_items():
         if name == PHOTO and isinstance(value, UploadFile):
             photos.append(value.file.read())
         elif name == URL and isinstance(value, str):
             urls.append(value.strip())
         elif name in (PHOTO, URL):
-            kind = "a file" if name == PHOTO else "text"
-            raise Refusal(f"The field {name!r} must be {kind}.", 422, "bad_field")
+            raise Refusal(f"The field {name!r} must be {'a file' if name == PHOTO else 'text'}.", 422, "bad_field")
         else:
             raise Refusal(
                 f"The field {shortened(one_line(name), 80)!r} is unknown. Send photos as files in fields called "

@@ -52,12 +52,17 @@ class ServedModels:
             try:
                 self._answer_of_backbone(some)
             except Exception as error:
-                _fail(some, error)
+                refusal = refusal_of(error)
+                if refusal is None:
+                    log_failure("a batch failed", error, model=some[0].model)
+                for question in some:
+                    if not question.answer.done():
+                        question.answer.set_exception(refusal or mistake())
 
     def _answer_of_backbone(self, questions: Sequence[PhotoQuestion]) -> None:
         model = self.classifiers[questions[0].model].model_
-        looks = zip(*(question.pixels for question in questions), strict=True)
-        features = encode_pixels(model.backbone, [torch.stack(look) for look in looks], model.sight)
+        looks = [torch.stack(look) for look in zip(*(question.pixels for question in questions), strict=True)]
+        features = encode_pixels(model.backbone, looks, model.sight)
         for name in dict.fromkeys(question.model for question in questions):
             chosen = [i for i, question in enumerate(questions) if question.model == name]
             of_model = features if len(chosen) == len(questions) else features[torch.tensor(chosen)]
@@ -80,12 +85,3 @@ def _answer_of_model(
         else:
             question.answer.set_result(answer_of(answers, i, model.class_names))
     return answers
-
-
-def _fail(questions: Sequence[PhotoQuestion], error: Exception) -> None:
-    refusal = refusal_of(error)
-    if refusal is None:
-        log_failure("a batch failed", error, model=questions[0].model)
-    for question in questions:
-        if not question.answer.done():
-            question.answer.set_exception(refusal or mistake())

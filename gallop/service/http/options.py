@@ -57,11 +57,6 @@ class ServeOptions:
     backbone: str | None = None
     stop_within: float = 30.0
 
-    @property
-    def first(self) -> str:
-        """The name of the model that answers where a request gives none."""
-        return next(iter(self.models))
-
 
 def read_keys(file: str | None, environment: Mapping[str, str]) -> tuple[bytes, ...]:
     """Return the hashes of the keys in a file, one a line, or else of the one in the environment.

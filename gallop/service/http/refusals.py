@@ -56,8 +56,12 @@ def refusal_of(error: BaseException) -> Refusal | None:
         code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
         return Refusal(str(error), 413 if isinstance(error, ImageTooLarge) else 422, code)
     if isinstance(error, MemoryError) or is_gpu_trouble(error) or "can't allocate memory" in str(error):
-        sentence = "The service does not have enough memory now: try again later, or send fewer photos at once."
-        return Refusal(sentence, 503, "no_memory", retry_after=5)
+        return Refusal(
+            "The service does not have enough memory now: try again later, or send fewer photos at once.",
+            503,
+            "no_memory",
+            retry_after=5,
+        )
     return None
 
 

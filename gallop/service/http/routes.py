@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -57,8 +57,8 @@ _NAME: Any = {
 
 def _form(photo: dict[str, Any], url: dict[str, Any]) -> dict[str, Any]:
     """Return the description of a request's body for OpenAPI."""
-    schema = {"type": "object", "properties": {PHOTO: photo, URL: url}}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    content = {"multipart/form-data": {"schema": {"type": "object", "properties": {PHOTO: photo, URL: url}}}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 _FILE, _ADDRESS = {"type": "string", "format": "binary"}, {"type": "string", "format": "uri"}
@@ -83,8 +83,7 @@ async def _predict(request: Request) -> Response:
     refused = [one for one in answers if isinstance(one, Refusal)]
     if len(refused) == len(answers):
         raise refused[0]
-    photos = [one.body if isinstance(one, Refusal) else one for one in answers]
-    return JSONResponse({"model": name, "photos": photos})
+    return JSONResponse({"model": name, "photos": [one.body if isinstance(one, Refusal) else one for one in answers]})
 
 
 @_router.post("/models/{name}/explain", openapi_extra=_ONE | _NAME, **_explained)
@@ -92,8 +91,9 @@ async def _predict(request: Request) -> Response:
 async def _explain(request: Request, shown: ClassName = None, form: Format = None) -> Response:
     accepted = request.headers.get("accept", "")
     as_picture = form == "png" or (form is None and "image/png" in accepted and "json" not in accepted)
-    present = explanation_png if as_picture else explained
-    name, made = await _answered(request, _service(request).explain, shown, present)
+    name, made = await _answered(
+        request, _service(request).explain, shown, explanation_png if as_picture else explained
+    )
     return Response(made, media_type="image/png") if as_picture else JSONResponse({"model": name, **made})
 
 
@@ -103,8 +103,7 @@ async def _answered(request: Request, ask: Callable[..., Coroutine[Any, Any, Any
     with service.bodies.of_one() as count:
         sent = await read_form(request.receive, request.headers, service.options, count)
         _note(request, photos=sent.count)
-        within = service.options.answer_within
-        return name, await while_wanted(request.receive, ask(name, sent, count, *more), within)
+        return name, await while_wanted(request.receive, ask(name, sent, count, *more), service.options.answer_within)
 
 
 @_router.get("/models/{name}/classes", summary="List the classes of a model", openapi_extra=_NAME)
@@ -125,8 +124,12 @@ async def _class_list(request: Request) -> schemas.ClassesAnswer:
 @_router.get("/models", summary="List all models")
 async def _model_list(request: Request) -> schemas.ModelsAnswer:
     service = _service(request)
-    counts = {name: len(service.classifier(name).model_.class_names) for name in service.options.models}
-    return schemas.ModelsAnswer(models=[schemas.ModelEntry(name=name, classes=counts[name]) for name in counts])
+    return schemas.ModelsAnswer(
+        models=[
+            schemas.ModelEntry(name=name, classes=len(service.classifier(name).model_.class_names))
+            for name in service.options.models
+        ]
+    )
 
 
 @_router.get("/health/ready", summary="Check whether the service accepts requests", **_state)
@@ -190,14 +193,13 @@ async def _bad_query(request: Request, error: Any) -> Response:
 
 
 def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+    return cast(Service, request.app.state.service)
 
 
 def _model_asked(request: Request) -> str:
     """The name of the requested model; raises Refusal where there is none."""
     service = _service(request)
-    name: str = request.path_params.get("name", service.options.first)
+    name: str = request.path_params.get("name", next(iter(service.options.models)))
     service.classifier(name)
     _note(request, model=name)
     return name

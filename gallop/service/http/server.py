@@ -118,11 +118,9 @@ class _Visit:
     def __init__(self, scope: Scope, receive: Receive, send: Send, service: Service) -> None:
         self._scope, self._receive, self._send, self._service = scope, receive, send, service
         headers = Headers(scope=scope)
-        self.id = secrets.token_hex(8)
-        self.status = 0
+        self.id, self.status = secrets.token_hex(8), 0
         self._complete = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
-        self._gone = False
-        self._bytes = 0
+        self._gone, self._bytes = False, 0
         self._start = time.monotonic()
 
     async def receive(self) -> Message:
@@ -138,9 +136,7 @@ class _Visit:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.id
-            headers["x-content-type-options"] = "nosniff"
-            headers["cache-control"] = "no-store"
+            headers.update({"x-request-id": self.id, "x-content-type-options": "nosniff", "cache-control": "no-store"})
             if not self._complete or self._service.stopping:
                 headers["connection"] = "close"
         elif not message.get("more_body", False) and not self._complete and not self._gone:
@@ -161,13 +157,19 @@ class _Visit:
         route = getattr(self._scope.get("route"), "path", "none")
         status = GONE if self._gone and self.status in (0, GONE) else self.status
         seconds = time.monotonic() - self._start
-        metrics = self._service.metrics
-        metrics.requests.labels(route, str(status)).inc()
-        metrics.seconds.labels(route).observe(seconds)
-        facts = self._scope.get("facts", {})
-        level = logging.INFO if status < 500 else logging.WARNING
-        known = {"id": self.id, "method": self._scope["method"][:16], "route": route, "status": status}
-        log("request", level, **known, ms=round(1000 * seconds, 1), bytes=self._bytes, **facts)
+        self._service.metrics.requests.labels(route, str(status)).inc()
+        self._service.metrics.seconds.labels(route).observe(seconds)
+        log(
+            "request",
+            logging.INFO if status < 500 else logging.WARNING,
+            id=self.id,
+            method=self._scope["method"][:16],
+            route=route,
+            status=status,
+            ms=round(1000 * seconds, 1),
+            bytes=self._bytes,
+            **self._scope.get("facts", {}),
+        )
 
 
 HEAD_SECONDS = 10.0
@@ -233,20 +235,22 @@ def serve(service: Service, listening: socket.socket) -> None:
 
 def make_server(service: Service) -> ServiceServer:
     """Return the server of a service, not yet running."""
-    config = uvicorn.Config(
-        Door(make_app(service), service),
-        http=_Protocol,
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=1,
+    return ServiceServer(
+        uvicorn.Config(
+            Door(make_app(service), service),
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=1,
+        ),
+        service,
     )
-    return ServiceServer(config, service)
 
 
 class ServiceServer(uvicorn.Server):
@@ -331,8 +335,9 @@ class _Protocol(H11Protocol):
     def _too_late(self) -> None:
         del self._timers["head"]
         if self._between_requests() and not self.transport.is_closing():
-            sentence = f"The head of a request must arrive within {HEAD_SECONDS:g} s: send it again."
-            self._say(Refusal(sentence, 408, "too_slow"))
+            self._say(
+                Refusal(f"The head of a request must arrive within {HEAD_SECONDS:g} s: send it again.", 408, "too_slow")
+            )
 
     def _say(self, refusal: Refusal) -> None:
         """Answer without a request; written to the transport directly, since h11 may be in an error state."""

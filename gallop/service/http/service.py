@@ -79,7 +79,7 @@ class Service:
 
     @property
     def live(self) -> bool:
-        return self._batcher.alive
+        return self._batcher.thread.is_alive()
 
     def classifier(self, name: str) -> GalLoPClassifier:
         """Return a model.
@@ -88,8 +88,9 @@ class Service:
             Refusal: there is no model of this name.
         """
         if name not in self._models.classifiers:
-            known = listed(list(self.options.models))
-            raise Refusal(f"There is no such model. The models are {known}.", 404, "no_model")
+            raise Refusal(
+                f"There is no such model. The models are {listed(list(self.options.models))}.", 404, "no_model"
+            )
         return self._models.classifiers[name]
 
     def figures(self) -> bytes:
@@ -114,8 +115,9 @@ class Service:
                 pixels, *_ = await self._read(name, sent, photo, number, count)
                 return await self._asked(PhotoQuestion(name, pixels))
 
-            answers = map(answer, itertools.count(1), photos, self._pixels(photos))
-            results = await asyncio.gather(*answers, return_exceptions=True)
+            results = await asyncio.gather(
+                *map(answer, itertools.count(1), photos, self._pixels(photos)), return_exceptions=True
+            )
         return [one if isinstance(one, dict) else _refused(one) for one in results]
 
     async def explain(
@@ -142,8 +144,9 @@ class Service:
             async with self._explained:
                 pixels, crop, image = await self._read(name, sent, photo, 1, count)
                 why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop))
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._painter, present, why, wanted or why.label)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._painter, present, why, wanted or why.label
+                )
 
     def _check(self, sent: Sent) -> None:
         if sent.urls and not self.options.allow_urls:
@@ -156,8 +159,9 @@ class Service:
 
     async def _photos(self, sent: Sent, more: Callable[[int], None]) -> list[bytes | Refusal]:
         """The bytes of all photos; those at addresses are fetched, all at the same time."""
-        first = len(sent.photos) + 1
-        fetching = [fetch_photo(url, number, more, self._backend) for number, url in enumerate(sent.urls, first)]
+        fetching = (
+            fetch_photo(url, number, more, self._backend) for number, url in enumerate(sent.urls, len(sent.photos) + 1)
+        )
         fetched = await asyncio.gather(*fetching, return_exceptions=True)
         return [*sent.photos, *(photo if isinstance(photo, bytes) else _refused(photo) for photo in fetched)]
 
@@ -181,9 +185,10 @@ class Service:
         if isinstance(photo, Refusal):
             raise photo
         model, loop = self.classifier(name).model_, asyncio.get_running_loop()
-        how = photo, number, count, model.backbone.preprocess, model.sight.times
         async with self._reading.one(sent, _BESIDE + count):
-            return await loop.run_in_executor(self._readers, _prepared, *how)
+            return await loop.run_in_executor(
+                self._readers, _prepared, photo, number, count, model.backbone.preprocess, model.sight.times
+            )
 
     async def _asked(self, question: PhotoQuestion) -> Any:
         return await asyncio.wrap_future(self._batcher.ask(question))
@@ -239,8 +244,9 @@ async def fetch_photo(url: str, number: int, more: Callable[[int], None], backen
     try:
         data, _ = await fetch(url, most + 1, backend, more=more)
     except Refusal as error:
-        sentence = f"Photo {number} could not be fetched. {error}"
-        raise Refusal(sentence, error.status, error.code, error.retry_after) from None
+        raise Refusal(
+            f"Photo {number} could not be fetched. {error}", error.status, error.code, error.retry_after
+        ) from None
     except OSError as error:
         code = "bad_url" if isinstance(error, BadAddress) else "not_fetched"
         raise Refusal(f"Photo {number} could not be fetched from its URL: {_why(error)}.", 422, code) from error

@@ -95,8 +95,12 @@ def log_failure(event: str, error: BaseException, **facts: Any) -> None:
 
 def log_as_json() -> None:
     """Log to standard error from now on, one line of JSON per event; warnings of the server's libraries too."""
-    levels = {"gallop.service.http": "INFO", "uvicorn": "WARNING", "asyncio": "WARNING"}
-    levels["python_multipart"] = "CRITICAL"  # it quotes what was sent
+    levels = {
+        "gallop.service.http": "INFO",
+        "uvicorn": "WARNING",
+        "asyncio": "WARNING",
+        "python_multipart": "CRITICAL",  # it quotes what was sent
+    }
     logging.config.dictConfig(
         {
             "version": 1,
@@ -127,5 +131,7 @@ class JsonLines(logging.Formatter):
 
 def _frames(error: BaseException) -> list[str]:
     """Where an error was raised, the innermost last: modules, lines and functions."""
-    frames = traceback.extract_tb(error.__traceback__)[-12:]
-    return [f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}" for frame in frames]
+    return [
+        f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-12:]
+    ]

@@ -16,9 +16,6 @@ from gallop.runtime.writing import locked, write_file
 
 T = TypeVar("T")
 
-_READ_ONLY = ("hf",)
-"""A hub would make a commit of every table."""
-
 
 @dataclass(frozen=True)
 class Destination:
@@ -109,11 +106,11 @@ def open_destination(name: str) -> Destination:
         if Path(path).exists() and not Path(path).is_dir():
             raise DataError(f"{printable_name(path)} is a file: choose a folder.")
         return Destination(name)
-    writable = [kind for kind in BUCKETS if kind not in _READ_ONLY]
+    writable = [kind for kind in BUCKETS if kind != "hf"]  # the Hub would make a commit of every table
     if "::" in name or protocol_of(name) not in writable:
-        known = ", ".join(f"{kind}://" for kind in writable)
         raise DataError(
-            f"{printable_name(name)} cannot be written to: use a path, or a URL that starts with one of {known}."
+            f"{printable_name(name)} cannot be written to: use a path, or a URL that starts with one of "
+            f"{', '.join(f'{kind}://' for kind in writable)}."
         )
     Opener(home=None).system(name)  # says which package opens it, where that is missing
     return Bucket(name)

@@ -20,7 +20,8 @@ from gallop.model.scores import SCORES
 from gallop.service.tables.destination import Destination
 
 if TYPE_CHECKING:
-    from pyarrow import Schema, Table
+    from pyarrow import Schema
+    from pyarrow import Table as Table
 else:
     Schema = Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
@@ -39,14 +40,13 @@ def schema_of(worker: PhotoScorer | PhotoEmbedder) -> Schema:
 
     fields = [pa.field("key", pa.string(), nullable=False), pa.field("error", pa.string())]
     if isinstance(worker, PhotoEmbedder):
-        width = worker.loaded_backbone.feature_sizes[-1]
-        return pa.schema([*fields, pa.field("embedding", pa.list_(pa.float16(), width))])
+        embedding = pa.list_(pa.float16(), worker.loaded_backbone.feature_sizes[-1])
+        return pa.schema([*fields, pa.field("embedding", embedding)])
     extras, model = worker.extras, worker.classifier.model_
-    best = pa.struct([("label", pa.string()), ("probability", pa.float32())])
     fields += [
         pa.field("label", pa.string()),
         pa.field("probability", pa.float32()),
-        pa.field("top", pa.list_(best)),
+        pa.field("top", pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float32())]))),
         *(pa.field(name, pa.float32()) for name, score in SCORES.items() if score.of_cosines),
         pa.field("is_ood", pa.bool_()),
     ]
@@ -63,10 +63,9 @@ def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
     """Return the rows of some batches as one table; a column that a batch lacks is empty there."""
     import pyarrow as pa
 
-    rows = [len(part["key"]) for part in parts]
     columns = []
     for field in schema:
-        values = [part.get(field.name) or [None] * count for part, count in zip(parts, rows, strict=True)]
+        values = [part.get(field.name) or [None] * len(part["key"]) for part in parts]
         columns.append(pa.array([value for some in values for value in some], field.type))
     return pa.Table.from_arrays(columns, schema=schema)
 
@@ -84,9 +83,13 @@ def write_shard(place: Destination, number: int, table: Table, keys_hash: str) -
     """
     from pyarrow import parquet
 
-    errors = table.num_rows - table["error"].null_count
     unset = _unset(keys_hash.encode())
-    metadata = {**(table.schema.metadata or {}), KEYS_HASH: keys_hash, ERRORS: str(errors), FILE_HASH: unset}
+    metadata = {
+        **(table.schema.metadata or {}),
+        KEYS_HASH: keys_hash,
+        ERRORS: str(table.num_rows - table["error"].null_count),
+        FILE_HASH: unset,
+    }
     stream = io.BytesIO()
     parquet.write_table(table.replace_schema_metadata(metadata), stream)
     data = stream.getvalue()
@@ -146,9 +149,8 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
     del record["backbone"]  # a path may change
     for name in ("photos", "tpr", "held_out"):  # they describe how the threshold was computed, and change no answer
         record["calibration"].pop(name, None)
-    tensors = learned_tensors(checkpoint, model)
     text = json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
-    return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
+    return hashlib.sha256(text + hashlib.sha256(save(learned_tensors(checkpoint, model))).digest()).hexdigest()
 
 
 def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def settle_manifest(place: Destination, manifest: Mapping[str, Any]) -> None:
                 raise DataError(
                     f"{place.name} contains tables, but no {MANIFEST} that describes them: use an empty folder."
                 )
-            written = dict(manifest) | {"gallop": __version__}
+            written = {**manifest, "gallop": __version__}
             place.write(MANIFEST, json.dumps(written, indent=2, ensure_ascii=False).encode())
     try:
         stored = json.loads(place.read(MANIFEST, _MOST_BYTES))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from gallop import __version__
 from gallop.answers.scorer import PhotoEmbedder, PhotoScorer, answers
@@ -30,14 +30,9 @@ from gallop.errors import DataError, ParallelError, first_line, sentence_of
 from gallop.features.encoding import BATCH
 from gallop.runtime.process import prepare
 from gallop.service.tables.destination import Destination
-from gallop.service.tables.layout import schema_of, table_of
+from gallop.service.tables.layout import Table, schema_of, table_of
 from gallop.service.tables.run import ScoringProgress, ShardPhotos, Shards
 from gallop.wording import printable
-
-if TYPE_CHECKING:
-    from pyarrow import Table
-else:
-    Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
 Worker: TypeAlias = PhotoScorer | PhotoEmbedder
 PIECE_PHOTOS = 256
@@ -103,8 +98,8 @@ def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
         if address is not None:
             ray.init(address, **how)
         else:
-            how |= {"include_dashboard": False, "num_cpus": max(workers or 1, os.cpu_count() or 1)}
-            ray.init("local", _node_ip_address="127.0.0.1", **how)
+            cores = max(workers or 1, os.cpu_count() or 1)
+            ray.init("local", _node_ip_address="127.0.0.1", include_dashboard=False, num_cpus=cores, **how)
     except Exception as error:  # Ray has no specific exception for this
         ray.shutdown()
         where = "on this machine" if address is None else f"at {address}"
@@ -119,13 +114,12 @@ def packed(worker: Worker, device: str) -> Worker:
     """Return a worker to send to other machines, some megabytes: what was learned as bytes, and its backbone by a name
     that all machines know. It computes on ``device`` where it arrives.
     """
-    sent = copy(worker)
+    sent = copy(worker)  # without what the worker has loaded
     sent.device = device
-    if isinstance(sent, PhotoScorer):
-        model, calibration = sent.classifier.model_, sent.classifier.calibration_
+    if isinstance(worker, PhotoScorer) and isinstance(sent, PhotoScorer):
+        model, calibration = worker.classifier.model_, worker.classifier.calibration_
         sent.model = checkpoint_bytes(Checkpoint.of(model, None, calibration), model)
         sent.backbone = None
-    sent._loaded = None
     return sent
 
 
@@ -157,8 +151,9 @@ class ActorPool:
     def __init__(self, worker: Worker, size: PoolSize, take: Callable[[Any, Table], None]) -> None:
         import ray
 
-        how = {"num_cpus": 1, "num_gpus": size.gpu, "max_restarts": -1, "max_task_retries": TRIES}
-        scoring = ray.remote(ScoringActor).options(**how)
+        scoring = ray.remote(ScoringActor).options(
+            num_cpus=1, num_gpus=size.gpu, max_restarts=-1, max_task_retries=TRIES
+        )
         self._worker_ref, self._take, self._size = ray.put(worker), take, size
         self._free: deque[Any] = deque()
         self._coming = {
@@ -294,9 +289,8 @@ def score_on_ray(
 
         there = ray.cluster_resources()
         size = PoolSize.of(worker.device, workers, there.get("CPU", 1), there.get("GPU", 0))
-        device = worker.device if size.gpu else "cpu"
         writer = _Writer(place, heard)
-        pool = ActorPool(packed(worker, device), size, writer.take)
+        pool = ActorPool(packed(worker, worker.device if size.gpu else "cpu"), size, writer.take)
         try:
             for number, photos in writer.due(source, shard_size, part):
                 shard = _Pieces(number)
@@ -332,10 +326,10 @@ def _absolute(item: SourceItem) -> SourceItem:
 
 
 def _lost(items: Sequence[SourceItem]) -> str:
-    photos = printable(f"{items[0].key} to {items[-1].key}")
     return (
-        f"A worker was lost {TRIES + 1} times while it processed the photos from {photos}. If it ran out of memory, "
-        "use fewer workers. If a photo crashes it, remove that photo. Make the same call again to continue."
+        f"A worker was lost {TRIES + 1} times while it processed the photos from "
+        f"{printable(f'{items[0].key} to {items[-1].key}')}. If it ran out of memory, use fewer workers. If a photo "
+        "crashes it, remove that photo. Make the same call again to continue."
     )
 
 

@@ -9,18 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
 
 from gallop.answers.scorer import PhotoEmbedder, PhotoScorer, answers
 from gallop.answers.sources import SourceItem
 from gallop.errors import DataError
 from gallop.service.tables.destination import Destination
-from gallop.service.tables.layout import read_shard, schema_of, shard_file, table_of, write_shard
-
-if TYPE_CHECKING:
-    from pyarrow import Table
-else:
-    Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
+from gallop.service.tables.layout import Table, read_shard, schema_of, shard_file, table_of, write_shard
 
 
 @dataclass(frozen=True)
@@ -77,8 +71,7 @@ def score_source(
         rows = []
         for columns in answers(worker, photos):
             rows.append(columns)
-            errors = sum(error is not None for error in columns["error"])
-            shards.count(done=len(columns["key"]), errors=errors)
+            shards.count(done=len(columns["key"]), errors=sum(error is not None for error in columns["error"]))
         shards.write(number, table_of(rows, schema), photos.hash)
     shards.count_others()
     return shards.progress

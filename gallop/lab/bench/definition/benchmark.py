@@ -167,8 +167,7 @@ class Spec:
         """Return the settings that the rules have for a method on a set at a number of shots."""
         settings: dict[str, Any] = {}
         for rule in self.settings:
-            asked = ((rule.methods, method), (rule.sets, name), (rule.shots, shots))
-            if all(not of or it in of for of, it in asked):
+            if all(not of or it in of for of, it in ((rule.methods, method), (rule.sets, name), (rule.shots, shots))):
                 settings.update(rule.settings)
         return settings
 

@@ -112,13 +112,17 @@ class Section(dict[str, Any]):
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return different texts; a single one needs no list. None where the key is absent."""
-        what = "a list of names, with numbers, yes and no in quotes"
-        return self._several(key, _is_text, what) if key in self else ()
+        return (
+            self._several(key, _is_text, "a list of names, with numbers, yes and no in quotes") if key in self else ()
+        )
 
     def integers(self, key: str, least: int) -> tuple[int, ...]:
         """Return different integers; a single one needs no list."""
-        what = f"a list of integers of {least} or more, such as [1, 2, 4]"
-        return self._several(key, lambda value: type(value) is int and value >= least, what)
+        return self._several(
+            key,
+            lambda value: type(value) is int and value >= least,
+            f"a list of integers of {least} or more, such as [1, 2, 4]",
+        )
 
     def _several(self, key: str, fits: Callable[[Any], bool], what: str) -> tuple[Any, ...]:
         values = self[key] if isinstance(self[key], list) else [self[key]]
@@ -226,11 +230,12 @@ def _rule(section: Section) -> Rule:
 
 
 def _unknown(section: Section) -> Unknown:
-    skip = section.section("skip")
-    names = {_folder(key, section.place("skip")): skip.texts(key) for key in skip}
-    sets = section.texts("sets")
-    folder = _folder(section.text("folder"), section.place("folder")) if "folder" in section or not sets else ""
-    return Unknown(folder, names, sets)
+    skip, sets = section.section("skip"), section.texts("sets")
+    return Unknown(
+        folder=_folder(section.text("folder"), section.place("folder")) if "folder" in section or not sets else "",
+        skip={_folder(key, section.place("skip")): skip.texts(key) for key in skip},
+        sets=sets,
+    )
 
 
 def _ablation(section: Section, name: str, shots: tuple[int, ...]) -> Ablation:
@@ -284,8 +289,7 @@ def _published(section: Section) -> Published:
     metric, values = section.text("metric", "accuracy"), section.section("values")
     _check_metric(section, metric)
     percent = {name: values.number(name, math.nan) for name in values}
-    wrong = [name for name, value in percent.items() if not 0 <= value <= 100]
-    if wrong or not percent:
+    if not percent or not all(0 <= value <= 100 for value in percent.values()):
         raise BenchError(
             f"{section.place('values')} must list a percentage (0 to 100) for each set, such as imagenet: 75.1."
         )

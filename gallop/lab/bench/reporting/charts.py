@@ -99,8 +99,14 @@ def robustness(results: Results) -> Figure | None:
     for axes, (source, target, points) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _tidy(axes)
         for number, label, (at_source, at_target) in points:
-            spreads = {"xerr": _percent(at_source.spread), "yerr": _percent(at_target.spread)}
-            axes.errorbar(_percent(at_source.mean), _percent(at_target.mean), **spreads, **_look(number, label), **_DOT)
+            axes.errorbar(
+                _percent(at_source.mean),
+                _percent(at_target.mean),
+                xerr=_percent(at_source.spread),
+                yerr=_percent(at_target.spread),
+                **_look(number, label),
+                **_DOT,
+            )
         axes.set_xlabel(as_drawn(f"accuracy on {source}, the training set ({counted(shots, 'shot')}; %)"))
         axes.set_ylabel(as_drawn(f"accuracy on {target} (%)"))
         _name_beside(axes)
@@ -147,8 +153,8 @@ def ablations(results: Results) -> Figure | None:
     if not panels:
         return None
     wide, high = min(2, len(panels)), math.ceil(len(panels) / 2)
-    longest = max(len(names) for _, names, _ in panels)
-    figure = Figure(figsize=(4.6 * wide, high * (1.1 + _ROW * longest)), layout="constrained")
+    panel_height = 1.1 + _ROW * max(len(names) for _, names, _ in panels)
+    figure = Figure(figsize=(4.6 * wide, high * panel_height), layout="constrained")
     every = figure.subplots(high, wide, squeeze=False, sharex=True).ravel()
     for axes in every[len(panels) :]:
         axes.set_visible(False)
@@ -156,8 +162,8 @@ def ablations(results: Results) -> Figure | None:
         _tidy(axes)
         for y, each in enumerate(cells):
             if each.mean is not None:
-                look = {"color": _SCORE_LOOKS[0][0], "marker": "o", "capsize": 2}
-                axes.errorbar(_percent(each.mean), y, xerr=_percent(each.spread), **look)
+                spread = _percent(each.spread)
+                axes.errorbar(_percent(each.mean), y, xerr=spread, color=_SCORE_LOOKS[0][0], marker="o", capsize=2)
         _list_rows(axes, names)
         axes.set_title(as_drawn(title), fontsize=10, loc="left")
         axes.tick_params(labelbottom=True)
@@ -167,10 +173,10 @@ def ablations(results: Results) -> Figure | None:
 
 def _common_sets(results: Results) -> list[str]:
     """The sets on which every point of the curves has a figure: over others, steps would come from the sets."""
-    points = [(label, shots) for label in results.spec.methods for shots in results.spec.shots]
     with_figures = [
         {name for name in results.plan.sets if results.sample(label, "accuracy", shots, name).values}
-        for label, shots in points
+        for label in results.spec.methods
+        for shots in results.spec.shots
     ]
     return [name for name in results.plan.sets if all(name in sets for sets in with_figures if sets)]
 

@@ -65,11 +65,10 @@ def judge_claim(results: Results, claim: Claim) -> Verdict:
     means = [fmean(differences.values()) for differences in by_set.values()]
     over = "sets" if len(means) > 2 else "seeds"
     interval = mean_interval(means if over == "sets" else _by_seed(by_set))
-    mean = fmean(means)
     return Verdict(
         claim=claim,
         verdict=_verdict(claim, interval),
-        mean=mean,
+        mean=fmean(means),
         spread=stdev(means) if len(means) > 1 else None,
         interval=interval,
         over=over,
@@ -90,8 +89,7 @@ def mean_interval(values: list[float]) -> tuple[float, float] | None:
 
 def _differences(results: Results, claim: Claim) -> tuple[dict[str, dict[int, float]], int]:
     """set -> seed -> difference, and how many there are to be."""
-    by_set: dict[str, dict[int, float]] = {}
-    planned = 0
+    by_set, planned = dict[str, dict[int, float]](), 0
     for name in results.plan.sets:
         if claim.test and claim.test not in results.spec.transfer.get(name, ()):
             continue
@@ -101,10 +99,8 @@ def _differences(results: Results, claim: Claim) -> tuple[dict[str, dict[int, fl
         )
         if better.planned and than.planned:
             planned += max(better.planned, than.planned)
-        if not better.values or not than.values:
-            continue
         seeds = common_seeds([better, than]) or ([0] if better.untaught and than.untaught else [])
-        if seeds:
+        if seeds and better.values and than.values:
             by_set[name] = {seed: better.at(seed) - than.at(seed) for seed in seeds}
     return by_set, planned
 
@@ -144,8 +140,7 @@ def sentence(verdict: Verdict) -> str:
         facts.append(f"95% interval over {verdict.over} {points(low)} to {points(high)}")
     if verdict.spread is not None:
         facts.append(f"standard deviation over sets {100 * verdict.spread:.1f}")
-    side = verdict.claim.relation
-    facts.append(f"{side} on {verdict.right} of {counted(verdict.sets, 'set')}")
+    facts.append(f"{verdict.claim.relation} on {verdict.right} of {counted(verdict.sets, 'set')}")
     if verdict.pairs < verdict.planned:
         facts.append(f"only {verdict.pairs} of {verdict.planned} pairs of runs")
     return f"{verdict.verdict} ({'; '.join(facts)})."

@@ -16,13 +16,14 @@ def costs(results: Results) -> str:
     """Return time and memory of the runs, line by line, as Markdown."""
     rows = []
     for label in results.spec.lines:
-        keys = {entry.key for entry in results.plan.entries if entry.label == label}
-        records = [record for key, record in results.records.items() if key in keys]
-        if records:
+        if records := results.records_of(label):
             rows.append([label, *_cost(records)])
-    machines = sorted({_machine(record) for record in results.records.values()})
     return render(
-        "lab/bench/reporting/costs.md.j2", name=results.spec.name, rows=rows, machines=machines, table=markdown_table
+        "lab/bench/reporting/costs.md.j2",
+        name=results.spec.name,
+        rows=rows,
+        machines=sorted({_machine(record) for record in results.records.values()}),
+        table=markdown_table,
     )
 
 

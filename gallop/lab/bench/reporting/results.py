@@ -74,8 +74,7 @@ def common_seeds(samples: Sequence[Sample]) -> list[int]:
 def cell(samples: Sequence[Sample]) -> MeanCell:
     """Return the mean of samples of several sets, or of one."""
     there = [sample for sample in samples if sample.values]
-    seeds = common_seeds(there)
-    by_seed = [fmean(sample.at(seed) for sample in there) for seed in seeds]
+    by_seed = [fmean(sample.at(seed) for sample in there) for seed in common_seeds(there)]
     return MeanCell(
         mean=fmean(fmean(sample.values.values()) for sample in there) if there else None,
         spread=stdev(by_seed) if len(by_seed) > 1 else None,
@@ -104,6 +103,11 @@ class Results:
     def failures(self) -> list[Record]:
         """Runs that diverged, in the order of the plan."""
         return [record for record in self.records.values() if record.failed]
+
+    def records_of(self, label: str) -> list[Record]:
+        """Return the records of a line's runs."""
+        keys = {entry.key for entry in self.plan.entries if entry.label == label}
+        return [record for key, record in self.records.items() if key in keys]
 
     def untaught(self, label: str) -> bool:
         return any(entry.shots == UNTAUGHT for entry in self.plan.entries if entry.label == label)
@@ -137,9 +141,7 @@ class Results:
 
     def scores(self, label: str) -> list[str]:
         """Return the outlier scores of which a line has figures, in the order in which the method gives them."""
-        keys = {entry.key for entry in self.plan.entries if entry.label == label}
-        records = (record for key, record in self.records.items() if key in keys)
-        matches = (re.fullmatch("fpr95/(.+)", f.metric) for record in records for f in record.figures)
+        matches = (re.fullmatch("fpr95/(.+)", f.metric) for record in self.records_of(label) for f in record.figures)
         return list(dict.fromkeys(match[1] for match in matches if match))
 
     def csv(self) -> bytes:

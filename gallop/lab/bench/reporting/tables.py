@@ -62,8 +62,13 @@ def _each_and_average(shots: int, sets: Sequence[str]) -> list[_Column]:
 
 def _main(results: Results) -> list[_Table]:
     shots, sets = results.main_shots, results.plan.sets
-    others = published_lines(results.spec, "accuracy", shots, sets)
-    return _part(results, f"Accuracy, {counted(shots, 'shot')}", "", _each_and_average(shots, sets), others)
+    return _part(
+        results,
+        f"Accuracy, {counted(shots, 'shot')}",
+        "",
+        _each_and_average(shots, sets),
+        published_lines(results.spec, "accuracy", shots, sets),
+    )
 
 
 def _over_shots(results: Results) -> list[_Table]:
@@ -83,8 +88,7 @@ def _transfer(results: Results) -> list[_Table]:
         columns.insert(0, _average(shots, [source], source))
         columns.append(("mean", [place for _, places in columns for place in places]))
         others = published_lines(results.spec, "accuracy", shots, [source, *targets], trained=source)
-        title = f"Trained on {source}, tested elsewhere, {counted(shots, 'shot')}"
-        parts += _part(results, title, "", columns, others)
+        parts += _part(results, f"Trained on {source}, tested elsewhere, {counted(shots, 'shot')}", "", columns, others)
     return parts
 
 
@@ -112,15 +116,22 @@ def _unknown(results: Results) -> list[_Table]:
         [label, score, *(f"{a} / {b}{c}" if a else EMPTY for a, b, c in zip(*row_texts, strict=True))]
         for (label, score), *row_texts in zip(lines, fpr, auroc, missing, strict=True)
     ]
-    rows += _published_scores(results, shots, heads) if rows else []
-    title = f"Known against unknown photos, {counted(shots, 'shot')}: FPR95 / AUROC, average of the sets"
-    return [_Table(title, ["method", "score", *heads.values()], rows, words=2)] if rows else []
+    if not rows:
+        return []
+    return [
+        _Table(
+            title=f"Known against unknown photos, {counted(shots, 'shot')}: FPR95 / AUROC, average of the sets",
+            head=["method", "score", *heads.values()],
+            rows=[*rows, *_published_scores(results, shots, heads)],
+            words=2,
+        )
+    ]
 
 
 def _published_scores(results: Results, shots: int, heads: Mapping[str, str]) -> list[list[str]]:
-    metrics = [entry.metric for entry in results.spec.published if entry.metric.startswith("fpr95/")]
     rows = []
-    for score in dict.fromkeys(metric.removeprefix("fpr95/") for metric in metrics):
+    metrics = dict.fromkeys(entry.metric for entry in results.spec.published)
+    for score in (metric.removeprefix("fpr95/") for metric in metrics if metric.startswith("fpr95/")):
         fpr, auroc = (
             {line.name: line for line in published_lines(results.spec, f"{metric}/{score}", shots, list(heads))}
             for metric in ("fpr95", "auroc")
@@ -172,11 +183,10 @@ def published_lines(
 
 def sources(spec: Spec) -> dict[str, list[str]]:
     """Return where published figures are from, each with its methods."""
-    by_source: dict[str, list[str]] = {}
-    for entry in spec.published:
-        methods = by_source.setdefault(entry.source, [])
-        methods += [entry.method] if entry.method not in methods else []
-    return by_source
+    return {
+        source: list(dict.fromkeys(entry.method for entry in spec.published if entry.source == source))
+        for source in dict.fromkeys(entry.source for entry in spec.published)
+    }
 
 
 def sets_asked(results: Results, group: str) -> list[str]:
@@ -188,8 +198,7 @@ def sets_asked(results: Results, group: str) -> list[str]:
 
 def _ablation(results: Results, group: str) -> list[_Table]:
     parts: list[_Table] = []
-    labels = results.group_labels(group)
-    sets = results.group_sets(group)
+    labels, sets = results.group_labels(group), results.group_sets(group)
     for shots in results.spec.ablations[group].shots:
         columns = _each_and_average(shots, sets)
         branches = {"accuracy_global": "global alone", "accuracy_local": "local alone", "accuracy_head": "head alone"}

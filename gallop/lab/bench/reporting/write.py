@@ -15,8 +15,12 @@ TABLES, COSTS, CSV = "tables.md", "costs.md", "results.csv"
 
 def write_outcome(results: Results, out: Path) -> list[Path]:
     """Write ``results.csv``, ``tables.md``, ``costs.md`` and the pictures into OUT; returns the files."""
-    files = {CSV: results.csv(), TABLES: tables(results).encode(), COSTS: costs(results).encode()}
-    drawn = dict(chart_files(results))
-    for name, content in (files | drawn).items():
+    files = {
+        CSV: results.csv(),
+        TABLES: tables(results).encode(),
+        COSTS: costs(results).encode(),
+        **dict(chart_files(results)),
+    }
+    for name, content in files.items():
         write_file(out / name, content)
-    return [out / name for name in files | drawn]
+    return [out / name for name in files]

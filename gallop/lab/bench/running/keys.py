@@ -49,11 +49,10 @@ def canonical(method: str, made: Method) -> dict[str, Any]:
         settings, usual = settings | asdict(training), usual | _defaults(training)
         for key in ("preset", *RUN_SETTINGS):  # what is in a preset is filled in
             del settings[key]
-    first = FIRST_SETTINGS.get(method, ())
     return {
         key: _canonical(value)
         for key, value in sorted(settings.items())
-        if key in first or key not in usual or _canonical(value) != _canonical(usual[key])
+        if key in FIRST_SETTINGS.get(method, ()) or key not in usual or _canonical(value) != _canonical(usual[key])
     }
 
 
@@ -69,5 +68,5 @@ def _canonical(value: Any) -> Any:
 
 def run_key(what: Mapping[str, Any]) -> str:
     """Return a short SHA-256 of everything that a run's figures depend on."""
-    text = json.dumps(what, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+    text = json.dumps(what, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:20]

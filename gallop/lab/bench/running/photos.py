@@ -74,8 +74,7 @@ def read_photos(
     missing = [name for name in wanted or () if name not in names]
     if missing:
         raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {listed(names, 20)}.")
-    needed = names if wanted is None else wanted
-    sets = dict(_sets(root, names, needed, content))
+    sets = dict(_sets(root, names, names if wanted is None else wanted, content))
     others = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
     alone = {name: _named_set(root, name) for name in dict.fromkeys(others)}
     photos = Photos(sets, dict(_unknown_groups(spec, root, content)), alone)
@@ -133,8 +132,11 @@ def _named_set(root: Path, name: str) -> PhotoSet:
 
 def set_folders(root: Path) -> dict[str, Path]:
     """Return every folder below ``root`` that holds train/ and test/, by its path from there."""
-    folders = (train.parent for train in sorted(root.glob("**/train")) if _is_set(train.parent))
-    return {folder.relative_to(root).as_posix(): folder for folder in folders if folder != root}
+    return {
+        train.parent.relative_to(root).as_posix(): train.parent
+        for train in sorted(root.glob("**/train"))
+        if _is_set(train.parent) and train.parent != root
+    }
 
 
 def _is_set(folder: Path) -> bool:
@@ -170,8 +172,8 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
     if spec.unknown is None:
         return
     folder = root / spec.unknown.folder
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    names = [name for name in names if not name.startswith((".", "__MACOSX"))] if spec.unknown.folder else []
+    inside = folder.iterdir() if spec.unknown.folder and folder.is_dir() else ()
+    names = sorted(path.name for path in inside if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
     if spec.unknown.folder and not names:
         raise BenchError(
             f"{folder} ('unknown') contains no folders of unknown photos. Add one, or remove 'unknown' from the "
@@ -184,8 +186,10 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
     for name, skipped in spec.unknown.skip.items():
         strange = sorted(set(skipped) - set(everything))
         if strange:
-            there = listed(everything, 20)
-            raise BenchError(f"'unknown', 'skip', {name!r}: there is no group {strange[0]!r}; the groups are {there}.")
+            raise BenchError(
+                f"'unknown', 'skip', {name!r}: there is no group {strange[0]!r}; the groups are "
+                f"{listed(everything, 20)}."
+            )
     for name in names:
         yield name, _read_group(folder / name, content)
     for name in spec.unknown.sets:

@@ -73,20 +73,6 @@ class BenchRun:
         """The number of shots of all classes, without drawing them."""
         return self.shots * len(self.source.class_names)
 
-    @property
-    def asked(self) -> dict[str, Any]:
-        """What a record has of it, by the record's fields: all that is known before it has run."""
-        return {
-            "key": self.key,
-            "method": self.method,
-            "settings": dict(self.settings),
-            "set": self.set,
-            "shots": self.shots,
-            "seed": self.seed,
-            "photos": self.photos,
-            "data": dict(self.data),
-        }
-
 
 @dataclass(frozen=True)
 class TableEntry:
@@ -150,8 +136,10 @@ class Plan:
 def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
     for item in asked or ():
         if item not in there:
-            known = listed([str(each) for each in sorted(there)], 20)
-            raise BenchError(f"{item!r} is not a {what} of this benchmark; choose one of {known}.")
+            raise BenchError(
+                f"{item!r} is not a {what} of this benchmark; choose one of "
+                f"{listed([str(each) for each in sorted(there)], 20)}."
+            )
 
 
 def _dealt(runs: list[BenchRun], part: int, parts: int) -> Iterator[BenchRun]:
@@ -204,8 +192,9 @@ def make_plan(
     runs: dict[str, BenchRun] = {}
     for _, run in pairs:
         runs.setdefault(run.key, run)
-    entries = tuple(entry for entry, _ in pairs)
-    return Plan(spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), entries)
+    return Plan(
+        spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), tuple(entry for entry, _ in pairs)
+    )
 
 
 def _order(entry: TableEntry, spec: Spec, sets: list[str]) -> tuple[int, ...]:
@@ -217,8 +206,11 @@ def _order(entry: TableEntry, spec: Spec, sets: list[str]) -> tuple[int, ...]:
 
 def _check_rules(spec: Spec) -> None:
     """A setting that no method has is a slip of the pen."""
-    used = {line.recipe.method for line in spec.lines.values()}
-    known = {name: _settings_of(name) for name in used if name in METHODS and METHODS[name].learns}
+    known = {
+        line.recipe.method: _settings_of(line.recipe.method)
+        for line in spec.lines.values()
+        if line.recipe.method in METHODS and METHODS[line.recipe.method].learns
+    }
     for rule in spec.settings:
         strange = [name for name in rule.methods if name not in known]
         if strange:

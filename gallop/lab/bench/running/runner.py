@@ -95,14 +95,14 @@ class Asker:
             self._passed.clear()
             self._kind, self.backbone = kind, None  # the last one leaves the memory before the next one is loaded
         backbone = self.backbone = self._backbones.get(*kind[:2])
-        for place in [place for place in self._features if place[0] == "set" and place not in sources]:
-            del self._features[place]
+        self._features = {
+            place: features for place, features in self._features.items() if place[0] != "set" or place in sources
+        }
         for place, paths in sources.items():
             if place in self._features or place in self._passed:
                 continue
-            used = sum(each.bytes for each in self._features.values())
             photo_bytes = kind[2].regions(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize
-            fits = used + len(paths) * photo_bytes <= MEMORY_BYTES
+            fits = sum(each.bytes for each in self._features.values()) + len(paths) * photo_bytes <= MEMORY_BYTES
             parts, done = list[ImageFeatures](), 0
             for part in encode_centres(backbone, paths, self._cache, sight=kind[2]):
                 parts += [part] if fits else []
@@ -181,7 +181,14 @@ class Runner:
         peak = peak_bytes(work, backbone.device)
         regions = {} if backbone.region_kind == "value" else {"regions": backbone.region_kind}
         return Record(
-            **run.asked,
+            key=run.key,
+            method=run.method,
+            settings=dict(run.settings),
+            set=run.set,
+            shots=run.shots,
+            seed=run.seed,
+            photos=run.photos,
+            data=dict(run.data),
             figures=tuple(figures),
             failed="".join(failures),
             seconds=seconds,
