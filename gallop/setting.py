@@ -141,8 +141,7 @@ def check_settings(config: Any) -> None:
     """
     for each in fields(config):
         if _ABOUT in each.metadata and not isinstance(each.default, tuple):
-            value = _checked(each, each.metadata[_ABOUT], getattr(config, each.name))
-            object.__setattr__(config, each.name, value)
+            object.__setattr__(config, each.name, _checked(each, each.metadata[_ABOUT], getattr(config, each.name)))
 
 
 def _checked(each: Field[Any], about: Setting, value: object) -> object:

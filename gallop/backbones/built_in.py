@@ -64,8 +64,7 @@ class TimmModel(nn.Module):
         super().__init__()
         self.image_size = (image_size, image_size)
         self.trunk = EfficientNetLite0(output_stride)
-        projection = nn.Linear(self.trunk.num_features, embed_dim)
-        self.head = nn.Sequential(OrderedDict(drop=nn.Dropout(0.0), proj=projection))
+        self.head = nn.Sequential(OrderedDict(drop=nn.Dropout(0.0), proj=nn.Linear(self.trunk.num_features, embed_dim)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         return cast(Tensor, self.head(self.trunk(pixels)))

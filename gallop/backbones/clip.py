@@ -304,8 +304,7 @@ class Backbone:
     @cached_property
     def vision_fingerprint(self) -> str:
         """The same over the image encoder alone: all that image features depend on."""
-        state = self._model.state_dict()
-        vision = {key: value for key, value in state.items() if key.startswith("visual.")}
+        vision = {key: value for key, value in self._model.state_dict().items() if key.startswith("visual.")}
         return self._digest(vision, self._regions())
 
     def _regions(self) -> str:

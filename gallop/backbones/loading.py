@@ -175,8 +175,7 @@ def _open_clip_model(settings: dict[str, Any], *, trunk: Mapping[str, Any] | Non
         import timm
 
         # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
-        architecture = settings["vision_cfg"]["timm_model_name"]
-        model.visual.trunk = timm.create_model(architecture, num_classes=0, **trunk)
+        model.visual.trunk = timm.create_model(settings["vision_cfg"]["timm_model_name"], num_classes=0, **trunk)
     return model
 
 
@@ -246,8 +245,7 @@ def _least_weights(encoder: Mapping[str, Any], trunk: object) -> int:
     if isinstance(layers, int) and "image_size" in encoder:
         side, patch = (np.max(encoder.get(key, 16)) for key in ("image_size", "patch_size"))  # a pair, or one for both
         positions += (int(side) // int(patch)) ** 2
-    hidden = 4 + 2 * float(encoder.get("mlp_ratio", 4.0))
-    per_layer = width**2 * hidden if isinstance(layers, int) else width**2
+    per_layer = width**2 * (4 + 2 * float(encoder.get("mlp_ratio", 4.0))) if isinstance(layers, int) else width**2
     return int(deep * per_layer + (positions + int(encoder.get("vocab_size", 0))) * width)
 
 

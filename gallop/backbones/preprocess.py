@@ -94,8 +94,7 @@ class Preprocess:
         image, _, _ = _limit_aspect(image)
         top, left, height, width = _random_crop(image.height, image.width, rng)
         side = self.side(times)
-        crop = image.crop((left, top, left + width, top + height))
-        view = crop.resize((side, side), _RESAMPLING[self.interpolation])
+        view = image.crop((left, top, left + width, top + height)).resize((side, side), _RESAMPLING[self.interpolation])
         return self._tensor(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view)
 
     def key(self) -> str:

@@ -266,8 +266,7 @@ def hub_address(name: str) -> tuple[str, str | None]:
 
 def known_elsewhere(name: str) -> bool:
     """Return whether a name loads the same weights on other machines: those that ship, and open_clip's tags."""
-    on_disk = Path(name).is_dir() or Path(name.partition("/")[2]).is_file()
-    return name in available_models() or not on_disk
+    return name in available_models() or not (Path(name).is_dir() or Path(name.partition("/")[2]).is_file())
 
 
 def licence_by_name(name: str) -> Licence:
@@ -577,8 +576,7 @@ def _complete(repository: str, file: str, commit: str, digest: str, size: int | 
     with client.WeakFileLock(lock):  # the one that the client takes
         found = next((path for path in (named, blob) if path.exists()), partial_file)
         if found == partial_file:
-            url = hf_hub_url(repository, file, revision=commit)
-            _fetch_rest(found, url, size, headers=headers, **options)
+            _fetch_rest(found, hf_hub_url(repository, file, revision=commit), size, headers=headers, **options)
         if not _has_digest(found, digest):
             found.resolve().unlink()
             raise BackboneError(
@@ -612,8 +610,7 @@ def _fetch_rest(path: Path, url: str, size: int | None, **options: Any) -> None:
 
 def _has_digest(path: Path, digest: str) -> bool:
     """Whether a file has the SHA-256 that the Hub gives of large files, or git's SHA-1, which it gives of others."""
-    is_git = len(digest) == 40
-    hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if is_git else hashlib.sha256()
+    hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if len(digest) == 40 else hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(2**20):
             hashed.update(piece)

@@ -172,8 +172,7 @@ class Curve:
         left = np.sqrt(trust * (SLOPE_SD**2 + photos) - trust**2 * photos)
         noise = np.concatenate([[0.0], left * rng.standard_normal(_RESAMPLED)])
         exponents = np.maximum(exponent + trust * (slopes - exponent) + noise, 0)
-        now = np.minimum(np.exp(levels - exponents * (np.log(self.shots) - middle)), 1)
-        return exponents, now
+        return exponents, np.minimum(np.exp(levels - exponents * (np.log(self.shots) - middle)), 1)
 
     def by_class(self, times: float = 2.0) -> dict[str, Forecast]:
         """Return the forecast of each class of which shots were held out, the one that gains most first."""
@@ -354,8 +353,7 @@ class _Known:
         for i, (held, learned) in enumerate(drawn):
             model = models[i] if models else self._model
             prompts = self._prompts(model, held) if models else self._plain[held]
-            answers = self._answers(model, prompts, held, learned)
-            right[held.numpy()] += (answers == self.labels[held]).numpy()
+            right[held.numpy()] += (self._answers(model, prompts, held, learned) == self.labels[held]).numpy()
             times[held.numpy()] += 1
         shots = np.mean([len(learned) for _, learned in drawn]) / len(self._model.class_names)
         with np.errstate(invalid="ignore"):

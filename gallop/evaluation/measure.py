@@ -156,8 +156,7 @@ class Evaluation:
             ValueError: the other has other labels or file names.
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
-        other_files = self.files and other.files and self.files != other.files
-        if mine != others or other_files:
+        if mine != others or (self.files and other.files and self.files != other.files):
             what = "labels" if mine != others else "file names"
             raise ValueError(
                 f"Only evaluations of the same photos in the same order can be compared; their {what} differ."
@@ -171,8 +170,7 @@ class Evaluation:
 
         figure = ShownFigure(figsize=(10, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
-        shown = left.imshow(self.confusion, cmap="Blues")
-        figure.colorbar(shown, ax=left, label="photos")
+        figure.colorbar(left.imshow(self.confusion, cmap="Blues"), ax=left, label="photos")
         if len(self.class_names) <= _MOST_WRITTEN:
             for (really, answered), photos in np.ndenumerate(self.confusion):
                 dark = photos > self.confusion.max() / 2

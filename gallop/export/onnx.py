@@ -200,8 +200,7 @@ class Answering(nn.Module):
 
     def answered(self, looks: Sequence[Seen]) -> tuple[Tensor, ...]:
         """Return the outputs, in the order of ``names``, of what ``looked`` gives."""
-        weights = (1 / len(looks),) * len(looks)
-        similarities = Similarities(tuple(map(self._look, looks)), weights, self._weights)
+        similarities = Similarities(tuple(map(self._look, looks)), (1 / len(looks),) * len(looks), self._weights)
         probabilities = class_probabilities(similarities.logits(self._topk), self._scale, self._temperature)
         return probabilities, similarities.ood()[scores.VERDICT], similarities.image_cosines, *self._maps(similarities)
 

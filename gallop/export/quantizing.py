@@ -81,8 +81,7 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
         ) from error
     before, after = (_probabilities(each, compared) for each in (data, made))
     same = before.argmax(axis=1) == after.argmax(axis=1)
-    largest = float(np.abs(before - after).max())
-    return Quantized(made, len(compared), len(calibrating), float(same.mean()), largest)
+    return Quantized(made, len(compared), len(calibrating), float(same.mean()), float(np.abs(before - after).max()))
 
 
 def _in_8_bits(data: bytes, calibrating: Sequence[Inputs]) -> bytes:

@@ -382,8 +382,7 @@ class TrainingViews:
         view = epoch % self.count if self.count else epoch
         if self.in_memory:
             return self._memory[view][indices]
-        chosen = [self._photos[i] for i in indices.tolist()]
-        return ImageFeatures.cat(list(self._encode([view], chosen)))
+        return ImageFeatures.cat(list(self._encode([view], [self._photos[i] for i in indices.tolist()])))
 
     def _encode(self, views: Iterable[int], photos: Sequence[KnownPhoto]) -> Iterator[ImageFeatures]:
         def pixels(photo: Photo, times: float, view: int) -> Tensor:

@@ -158,8 +158,7 @@ def _resized(explanation: Explanation, side: int) -> tuple[FloatMap, CropBox]:
     times = min(max(LEAST_SIDE / min(photo.size), 1), side / max(photo.size))
     width, height = (max(round(length * times), 1) for length in photo.size)
     sheet = photo.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    crop = explanation.crop.scaled(width / photo.width, height / photo.height)
-    return np.asarray(sheet, dtype=np.float32), crop
+    return np.asarray(sheet, dtype=np.float32), explanation.crop.scaled(width / photo.width, height / photo.height)
 
 
 def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:

@@ -285,5 +285,4 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     def loss(log_t: float) -> float:
         return float(F.cross_entropy(logits / math.exp(log_t), labels, reduction="sum")) + log_t**2 / 2
 
-    minimum = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
-    return math.exp(float(minimum.x))
+    return math.exp(float(minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded").x))

@@ -279,8 +279,7 @@ class PromptModel:
                 f"{wanted!r} cannot be removed: it is the only class, and a classifier needs at least one."
             )
         left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
-        names = [self.class_names[k] for k in left]
-        return self.for_classes(names, TextFeatures(text.global_[left], text.local[left]))
+        return self.for_classes([self.class_names[k] for k in left], TextFeatures(text.global_[left], text.local[left]))
 
     def taught(self, shots: Mapping[str, ShotFeatures]) -> tuple[Branch, ...]:
         """Return the branches of its settings, trained on shots given by the features that they are linear in; without
@@ -360,8 +359,7 @@ class PromptModel:
             self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
         )
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
-        branch_weights = {each.kind: each.mix.weight for each in self.branches}
-        return Similarities(made, weights, branch_weights, self.config.pooling)
+        return Similarities(made, weights, {each.kind: each.mix.weight for each in self.branches}, self.config.pooling)
 
     def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
         """Return each look alone. Raises ValueError where its widths are not the backbone's."""

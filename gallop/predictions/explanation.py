@@ -229,8 +229,7 @@ class Explanation:
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
         """Return the answers of the local prompts to each region alone, (R, K); of the global ones where N = 0."""
-        logits = self._finest.region_scores[0]
-        return to_array(class_probabilities(logits, self.scale, self.temperature))
+        return to_array(class_probabilities(self._finest.region_scores[0], self.scale, self.temperature))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
         """Return ``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""

@@ -137,8 +137,7 @@ def search_settings(
         return SearchEvent(tuple(tried), min(round(time.monotonic() - began), round(seconds)), round(seconds), note)
 
     with suppress(_TimeUp):
-        encoding = encode_shots(model, views, shots, cache, keep=True)
-        features, centres = yield from _until(began + seconds, encoding)
+        features, centres = yield from _until(began + seconds, encode_shots(model, views, shots, cache, keep=True))
         assert centres is not None
         model.branches = model.taught(features)
         while (wanted := _next(tried, config, before, began + seconds - time.monotonic())) is not None:
@@ -146,8 +145,7 @@ def search_settings(
                 steps = Steps(
                     views, torch.tensor(shots.labels), replace(config, lr=wanted[0], epochs=wanted[1]), PromptModel.loss
                 )
-                asked = _held_out(model, steps, features, centres, event)
-                before[wanted] = yield from _until(began + seconds, asked)
+                before[wanted] = yield from _until(began + seconds, _held_out(model, steps, features, centres, event))
             tried.append(before[wanted])
             yield event()
     if not tried:
@@ -205,8 +203,7 @@ def _held_out(
     probabilities, labels = probabilities[order], labels[order]
     loss = F.nll_loss(probabilities.clamp_min(torch.finfo().tiny).log(), labels)
     right = tuple((probabilities.argmax(dim=1) == labels).tolist())
-    seconds = time.monotonic() - began
-    return Tried(config.lr, config.epochs, right, float(loss), calibrated[1].temperature, seconds)
+    return Tried(config.lr, config.epochs, right, float(loss), calibrated[1].temperature, time.monotonic() - began)
 
 
 def _next(

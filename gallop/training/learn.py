@@ -383,8 +383,7 @@ def cross_fit(
     photos, its limit is of little worth, and ``pictures`` shows it.
     """
     labels, config = steps.labels, steps.config
-    alike = tells_copies(model.backbone)
-    groups = alike_groups(centres, labels.tolist()) if alike else list(range(len(labels)))
+    groups = alike_groups(centres, labels.tolist()) if tells_copies(model.backbone) else list(range(len(labels)))
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed, groups=groups)
     if len(folds) < 2:
         return

@@ -92,8 +92,7 @@ class PackedNames(NameTokens):
             ends = list(accumulate(map(len, self.names)))
             cuts = {bisect_left(ends, ends[-1] * part / parts) for part in range(parts)}
             bounds = pairwise([*sorted(cuts), len(ends)])
-            packed = [pack(self.names[start:stop], self.prefix, self.ids.device) for start, stop in bounds]
-            self._splits[parts] = packed
+            self._splits[parts] = [pack(self.names[start:stop], self.prefix, self.ids.device) for start, stop in bounds]
         return self._splits[parts]
 
 
@@ -120,8 +119,7 @@ def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> P
     visible = (owner.unsqueeze(2) == owner.unsqueeze(1)) & torch.ones(length, length, dtype=torch.bool).tril()
     visible[0, prefix:, :prefix] = True
     if rows > 1:
-        copies = torch.arange(rows).view(-1, 1, 1).expand(-1, length, prefix) > 0
-        visible = torch.cat([copies, visible], dim=2)
+        visible = torch.cat([torch.arange(rows).view(-1, 1, 1).expand(-1, length, prefix) > 0, visible], dim=2)
     slots = pad_sequence([torch.tensor(members, dtype=torch.long) for members in in_row], batch_first=True)
     order = torch.zeros(len(names), dtype=torch.long)
     for row, members in enumerate(in_row):
@@ -204,8 +202,7 @@ class CausalTextEncoder(TextEncoder):
             return _residual(block, x.index_select(1, names.eot), seen.index_select(1, names.order))
         if block is self._blocks[0]:
             prefix, rest = normed[:, : names.prefix], normed[:1, names.prefix :].detach()
-            both = _projected(block, prefix), _projected(block, rest).expand(len(x), -1, -1)
-            qkv = torch.cat(both, dim=1)
+            qkv = torch.cat([_projected(block, prefix), _projected(block, rest).expand(len(x), -1, -1)], dim=1)
         else:
             qkv = _projected(block, normed)
         seen = self._attend(qkv[..., :width], qkv[..., width:], names.prefix, visible)

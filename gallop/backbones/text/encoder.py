@@ -72,8 +72,7 @@ class TextEncoder(ABC):
             ClassNameError: a name that does not fit the encoder after SOS and the context, or holds a special token.
         """
         prefix = len(self._rule.before) + context_tokens
-        room = self.context_length - prefix
-        return self._arranged([self._name_ids(name, room) for name in names], prefix)
+        return self._arranged([self._name_ids(name, self.context_length - prefix) for name in names], prefix)
 
     @abstractmethod
     def _arranged(self, names: Sequence[Sequence[int]], prefix: int) -> NameTokens:

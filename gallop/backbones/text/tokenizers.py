@@ -47,8 +47,7 @@ def token_rule(tokenizer: Any) -> TokenRule:
             "Only CLIP's BPE tokenizer and tokenizers from the Hugging Face Hub are supported; this is a "
             f"{type(tokenizer).__name__}."
         )
-    special = frozenset(tokenizer.all_special_ids)
-    return TokenRule((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0, special)
+    return TokenRule((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0, frozenset(tokenizer.all_special_ids))
 
 
 @cache

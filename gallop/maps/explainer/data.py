@@ -152,8 +152,7 @@ def all_sent(explanation: Explanation, takes: int) -> bool:
 
 def _room(explanation: Explanation, takes: int) -> int:
     planes = max(len(explanation.topk), 1) + len(explanation.branches)
-    regions = sum(rows * columns for rows, columns in explanation.grids)
-    return COSINE_BYTES // (takes * planes * regions * 4)
+    return COSINE_BYTES // (takes * planes * sum(rows * columns for rows, columns in explanation.grids) * 4)
 
 
 def _sent(explanation: Explanation, state: ExplainerState, takes: int) -> list[int] | None:

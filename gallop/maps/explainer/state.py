@@ -125,5 +125,4 @@ def _style(message: Mapping[str, Any]) -> Style:
     given: dict[str, Any] = {name: message.get(name) for name in ("opacity", "threshold")}
     numbers = {name: float(value) for name, value in given.items() if type(value) in (int, float) and 0 <= value <= 1}
     colours = message["colours"] if message.get("colours") in COLOURS else Style.colours
-    drawn = message["drawn"] if message.get("drawn") in DRAWN else Style.drawn
-    return Style(colours, drawn=drawn, **numbers)
+    return Style(colours, drawn=message["drawn"] if message.get("drawn") in DRAWN else Style.drawn, **numbers)

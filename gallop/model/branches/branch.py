@@ -139,8 +139,7 @@ class Branch:
         sums = ShotSums.of(shots, len(self.sums.counts))
         if not torch.equal(sums.counts, self.sums.counts):
             return False
-        apart = (sums.sums - self.sums.sums).norm(dim=1)
-        return bool((apart <= _NEAR + _ROUNDED * self.sums.counts).all())
+        return bool(((sums.sums - self.sums.sums).norm(dim=1) <= _NEAR + _ROUNDED * self.sums.counts).all())
 
     def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Branch | None:
         """Return it for another class list: classes that it knows still have their shots, others have none.
