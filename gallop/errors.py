@@ -130,11 +130,9 @@ def sentence_of(error: BaseException) -> str | None:
     A :class:`GallopError` speaks for itself; what the system and the processor refuse (a file, memory, a GPU) is put
     into words here, alike for command line, app and benchmarks.
     """
-    if isinstance(error, GallopError):
+    if isinstance(error, GallopError) or (isinstance(error, OSError) and error.strerror is None):
         return str(error)
     if isinstance(error, OSError):
-        if error.strerror is None:
-            return str(error)
         return shortened(f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}.")
     if _is_gpu_memory(error):
         return (

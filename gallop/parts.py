@@ -60,9 +60,8 @@ def register(part: str, name: object, function: F) -> F:
     """
     require(part in PARTS, f"Unknown part {part!r}; choose one of {', '.join(PARTS)}.")
     require(callable(function), f"{quoted(function)} is not a function; {part} must have the form {PARTS[part].call}.")
-    fits = isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual
     require(
-        fits,
+        isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual,
         f"{quoted(name)} cannot be the name of a part. Use letters, digits and _, without a digit at the start, and "
         f"not the built-in name {PARTS[part].usual!r}.",
     )
@@ -136,8 +135,10 @@ def require_topk(pooling: str, what: str) -> None:
 
 
 def _check_name(part: str, name: object) -> None:
-    fits = isinstance(name, str) and name.isidentifier()
-    require(fits, f"{quoted(name)} cannot be the name of a part. Pass the name of a registered {part}.")
+    require(
+        isinstance(name, str) and name.isidentifier(),
+        f"{quoted(name)} cannot be the name of a part. Pass the name of a registered {part}.",
+    )
 
 
 def part_setting(part: str, help: str) -> str:

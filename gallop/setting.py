@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from numbers import Real
-from typing import Any, SupportsIndex, TypeVar
+from typing import Any, SupportsIndex, TypeVar, cast
 
 from gallop.errors import ConfigError
 from gallop.wording import quoted
@@ -115,8 +115,7 @@ class Setting:
 
 def setting(default: T, words: str, help: str, **more: Any) -> T:
     """Return a dataclass field that is a setting; ``more`` are attributes of ``Setting``."""
-    made: T = field(default=default, metadata={_ABOUT: Setting(words, help, **more)})
-    return made
+    return cast(T, field(default=default, metadata={_ABOUT: Setting(words, help, **more)}))
 
 
 def settings_of(kind: Any) -> dict[str, Setting]:
@@ -177,8 +176,7 @@ def integer(name: str, value: object) -> int:
         return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
-    number = _as_float(value)
-    require(number.is_integer(), f"{name} is {quoted(value)}; it must be an integer.")
+    require(_as_float(value).is_integer(), f"{name} is {quoted(value)}; it must be an integer.")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 

@@ -86,8 +86,9 @@ class _Block(nn.Module):
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
         self.ls_1 = nn.Identity()
         self.ln_2 = _LayerNorm(width)
-        wide = nn.Linear(width, 4 * width)
-        self.mlp = nn.Sequential(OrderedDict(c_fc=wide, gelu=nn.GELU(), c_proj=nn.Linear(4 * width, width)))
+        self.mlp = nn.Sequential(
+            OrderedDict(c_fc=nn.Linear(width, 4 * width), gelu=nn.GELU(), c_proj=nn.Linear(4 * width, width))
+        )
         self.ls_2 = nn.Identity()
 
 
@@ -150,12 +151,11 @@ class EfficientNetLite0(nn.Sequential):
             reached *= stride
             blocks: list[nn.Module] = []
             for place in range(count):
-                if number == 0:
-                    blocks.append(_separable(width, wide, kernel))
-                else:
-                    # The first block's kernel stays as dense as its input.
-                    spread = dilation if place == 0 else after
-                    blocks.append(_Inverted(width, wide, kernel, stride if place == 0 else 1, spread))
+                # The first block strides, and its kernel stays as dense as its input.
+                step, spread = (stride, dilation) if place == 0 else (1, after)
+                blocks.append(
+                    _Inverted(width, wide, kernel, step, spread) if number else _separable(width, wide, kernel)
+                )
                 width = wide
             dilation = after
             stages.append(nn.Sequential(*blocks))
@@ -193,9 +193,13 @@ class _BatchNorm(nn.BatchNorm2d):
 
 def _separable(width: int, wide: int, kernel: int) -> nn.Module:
     """A kernel a channel, then a mixture of the channels."""
-    depthwise, pointwise = _conv(width, width, kernel, groups=width), _conv(width, wide, 1)
     return nn.Sequential(
-        OrderedDict(conv_dw=depthwise, bn1=_BatchNorm(width), conv_pw=pointwise, bn2=_BatchNorm(wide, act=False))
+        OrderedDict(
+            conv_dw=_conv(width, width, kernel, groups=width),
+            bn1=_BatchNorm(width),
+            conv_pw=_conv(width, wide, 1),
+            bn2=_BatchNorm(wide, act=False),
+        )
     )
 
 

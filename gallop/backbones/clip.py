@@ -201,10 +201,11 @@ class Backbone:
         Raises:
             BackboneError: a kind that this backbone does not have.
         """
-        if kind == self.region_kind:
-            return self
+        return self if kind == self.region_kind else self._with_vision(self._image_encoder(kind))
+
+    def _with_vision(self, vision: ImageEncoder) -> Backbone:
         other = copy.copy(self)
-        other.vision = self._image_encoder(kind)
+        other.vision = vision
         for known in ("fingerprint", "vision_fingerprint"):
             other.__dict__.pop(known, None)  # those of this backbone's features
         return other
@@ -227,11 +228,8 @@ class Backbone:
         Raises:
             BackboneError: widths that do not fit.
         """
-        other = copy.copy(self)
-        other.vision = GivenFeatures(grid, region_width, projection, self.feature_sizes[-1])
+        other = self._with_vision(GivenFeatures(grid, region_width, projection, self.feature_sizes[-1]))
         other.name, other.again = f"{self.name} with given features", None
-        for known in ("fingerprint", "vision_fingerprint"):
-            other.__dict__.pop(known, None)
         return other
 
     def __copy__(self) -> Backbone:
@@ -289,8 +287,7 @@ class Backbone:
     @property
     def feature_format(self) -> str:
         """Text that differs wherever image features are computed in another precision: part of a cache key."""
-        kind = self.device.type
-        return self.precision if kind == "cpu" else kind
+        return self.precision if self.device.type == "cpu" else self.device.type
 
     @cached_property
     def fingerprint(self) -> str:

@@ -50,9 +50,9 @@ def pick_device(device: str = "auto") -> torch.device:
     if chosen.type not in there:
         raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
     if (chosen.index or 0) >= there[chosen.type]:
-        seen = there[chosen.type] or "none"
         raise BackboneError(
-            f"The device {device} is not available: torch finds {seen} of that kind. Use device='cpu' or 'auto'."
+            f"The device {device} is not available: torch finds {there[chosen.type] or 'none'} of that kind. Use "
+            "device='cpu' or 'auto'."
         )
     return chosen
 

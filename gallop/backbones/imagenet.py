@@ -19,5 +19,6 @@ def imagenet_names() -> dict[str, str]:
     The order of the indices is that of the sorted synsets. Two names differ from the list of CLIP's authors, which
     holds "missile" and "sunglasses" twice: a classifier here tells its classes apart by their names.
     """
-    names = zip(sorted(ImageNetInfo().label_names()), open_clip.IMAGENET_CLASSNAMES, strict=True)  # type: ignore[no-untyped-call]
+    synsets = sorted(ImageNetInfo().label_names())  # type: ignore[no-untyped-call]
+    names = zip(synsets, open_clip.IMAGENET_CLASSNAMES, strict=True)
     return {synset: _SAME_WORD.get(synset, name) for synset, name in names}

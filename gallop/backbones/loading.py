@@ -404,14 +404,12 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None
     state = {
         key: value for key, value in state.items() if key in expected or not key.endswith(("attn_mask", "position_ids"))
     }
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
-    wrong = sorted(key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape)
-    problems = [
-        f"{len(keys)} {what} ({listed(keys, 3)})"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("of a different shape", wrong))
-        if keys
-    ]
+    wrong = {
+        "missing": expected.keys() - state.keys(),
+        "unexpected": state.keys() - expected.keys(),
+        "of a different shape": {k for k in expected.keys() & state.keys() if expected[k].shape != state[k].shape},
+    }
+    problems = [f"{len(keys)} {what} ({listed(sorted(keys), 3)})" for what, keys in wrong.items() if keys]
     if problems:
         raise BackboneError(
             f"The weights do not fit {name}: {'; '.join(problems)}. Check the architecture and the file."

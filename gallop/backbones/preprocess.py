@@ -49,8 +49,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         if self.interpolation not in _RESAMPLING:
-            known = ", ".join(_RESAMPLING)
-            raise ValueError(f"Unknown interpolation {self.interpolation!r}; choose one of {known}.")
+            raise ValueError(f"Unknown interpolation {self.interpolation!r}; choose one of {', '.join(_RESAMPLING)}.")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.size < 1:
             raise ValueError(
                 "Preprocessing needs a size of 1 or more, three means, and three standard deviations above 0."

@@ -20,7 +20,7 @@ from functools import cache, partial
 from http import HTTPStatus
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from safetensors import SafetensorError, safe_open
 
@@ -120,8 +120,7 @@ class KnownBackbone:
 @cache
 def catalogue() -> dict[str, Any]:
     """Return the table of what is ``offered`` and of ``licences``, as it is written."""
-    read: dict[str, Any] = json.loads(_CATALOGUE.read_text(encoding="utf-8"))
-    return read
+    return cast(dict[str, Any], json.loads(_CATALOGUE.read_text(encoding="utf-8")))
 
 
 def licence_of(weights: str) -> Licence:
@@ -292,8 +291,7 @@ def pair_settings(name: str) -> Mapping[str, Any]:
     from open_clip import get_pretrained_cfg
 
     arch, _, tag = name.partition("/")
-    settings: Mapping[str, Any] = get_pretrained_cfg(arch, tag) or {}
-    return settings
+    return dict(get_pretrained_cfg(arch, tag) or {})
 
 
 def named_backbone(word: str) -> KnownBackbone:
@@ -362,8 +360,9 @@ def cached_backbones() -> list[KnownBackbone]:
         path = cached_weights(pair_settings(name))
         # Hugging Face's text encoders are not supported.
         if path is not None and not settings.get("text_cfg", {}).get("hf_model_name"):
-            size = path.stat().st_size
-            known = KnownBackbone(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
+            known = KnownBackbone(
+                name, name, path.stat().st_size, memory_of(path, halved=tag == "openai"), licence_of(tag)
+            )
             cached.append(known.with_settings(settings))
     return cached
 

@@ -236,12 +236,10 @@ def load_learned(
     of_branches = {name: tensor for name, tensor in tensors.items() if _BRANCH_TENSOR.fullmatch(name)}
     try:
         of_prompts = {name: tensor for name, tensor in tensors.items() if name not in of_branches}
-        learned = _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
+        prompts, branches = _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not match its settings: {error}.") from error
-    prompts, branches = learned
-    names, templates = checkpoint.class_names, checkpoint.templates
-    return PromptModel(backbone, names, checkpoint.method, prompts, templates, branches)
+    return PromptModel(backbone, checkpoint.class_names, checkpoint.method, prompts, checkpoint.templates, branches)
 
 
 def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:

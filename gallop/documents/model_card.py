@@ -72,8 +72,10 @@ def model_card(
 def accuracy_in_words(tested: Proportion, photos: str) -> str:
     """Return a sentence for a card, such as "Accuracy on test photos: 15 of 16, 93.8% (95% interval ...)"."""
     low, high = tested.interval
-    proportion = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
-    return f"Accuracy on {photos}: {tested.right} of {tested.of}, {proportion}"
+    return (
+        f"Accuracy on {photos}: {tested.right} of {tested.of}, {tested.value:.1%} (95% interval {low:.1%} to "
+        f"{high:.1%})"
+    )
 
 
 def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -234,8 +234,7 @@ def learning_curve(backbone: Backbone, shots: LabelledPhotos, method: MethodConf
     Curve(83.3% with 7 photos of each class; With twice as many photos of each class, +1 to +5 points. ...)
     """
     *_, curve = curve_steps(backbone, shots, method, **how)
-    assert isinstance(curve, Curve)
-    return curve
+    return cast(Curve, curve)
 
 
 def curve_steps(
@@ -293,8 +292,15 @@ def curve_steps(
         points.append(known.point(_with(drawn, count)))
         yield PointEvent(len(points), len(counts))
     if trained:
-        how: dict[str, Any] = {"views": config.views, "seed": config.seed, "cache": cache}
-        views = TrainingViews(backbone, pile.photos, pile.hashes, sight=Sight(method.looks("training")), **how)
+        views = TrainingViews(
+            backbone,
+            pile.photos,
+            pile.hashes,
+            views=config.views,
+            seed=config.seed,
+            cache=cache,
+            sight=Sight(method.looks("training")),
+        )
         for done in views.encode():
             yield EncodeEvent(done, len(views) * views.count)
         steps = Steps(views, known.labels, config, PromptModel.loss)

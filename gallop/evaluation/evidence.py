@@ -381,8 +381,7 @@ def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> N
         if made[-1].inertia_ - more.inertia_ < _GAIN * made[0].inertia_:
             break
         made.append(more)
-    members: NDArray[np.intp] = made[-1].predict(every).reshape(adds.shape)
-    return members
+    return np.asarray(made[-1].predict(every).reshape(adds.shape))
 
 
 def _nearest(middle: NDArray[np.float32], words: Words) -> tuple[tuple[str, float], ...]:

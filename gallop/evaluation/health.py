@@ -77,10 +77,11 @@ def check_data(
         within += [(train.photos[i], train.photos[j]) for i, j in near_duplicates(features)]
     if test is not None:
         photos, skipped = test[0], (*skipped, *test[0].skipped)
-        if near:
-            across = [(train.photos[i], photos.photos[j]) for i, j in near_duplicates(features, test[1])]
-        else:
-            across = duplicates(train, photos)
+        across = (
+            [(train.photos[i], photos.photos[j]) for i, j in near_duplicates(features, test[1])]
+            if near
+            else duplicates(train, photos)
+        )
     doubted = [
         (train.photos[suspect.photo], train.class_names[suspect.given], train.class_names[suspect.likely])
         for suspect in doubted_labels(features, train.labels)
@@ -116,5 +117,8 @@ def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspe
     scores = wanted - left / (1 - weight)[:, None]  # (B, K) as if the photo had not been there
     several = (given.bincount()[given] > 1).nonzero()[:, 0]
     candidates = suspects((scores[several] / _TEMPERATURE).softmax(dim=-1).numpy(), given[several].numpy())
-    sure = [suspect for suspect in candidates if suspect.of_likely - suspect.of_given > _MARGIN]
-    return [replace(suspect, photo=int(several[suspect.photo])) for suspect in sure]
+    return [
+        replace(suspect, photo=int(several[suspect.photo]))
+        for suspect in candidates
+        if suspect.of_likely - suspect.of_given > _MARGIN
+    ]

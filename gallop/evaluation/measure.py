@@ -144,8 +144,7 @@ class Evaluation:
 
         proportions = {**self.per_class, "all": self.accuracy}
         rows = [(one.of, one.right, one.value, *one.interval) for one in proportions.values()]
-        columns = ["photos", "right", "accuracy", "low", "high"]
-        return pd.DataFrame(rows, columns=columns, index=pd.Index(proportions, name="class"))
+        return pd.DataFrame(rows, pd.Index(proportions, name="class"), ["photos", "right", "accuracy", "low", "high"])
 
     def compare(self, other: Evaluation) -> Paired:
         """Return how two models differ on the same photos, in the same order: McNemar's exact test.

@@ -340,8 +340,11 @@ def _expected(classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> dict[st
     predictions = classifier.predict_all(features)
     with torch.no_grad():
         similarities = model.similarities(features, model.cached_text_features())
-    expected = {"probabilities": predictions.probabilities, "ood_score": predictions.ood[scores.VERDICT]}
-    expected["global_cosines"] = to_array(similarities.image_cosines)
+    expected = {
+        "probabilities": predictions.probabilities,
+        "ood_score": predictions.ood[scores.VERDICT],
+        "global_cosines": to_array(similarities.image_cosines),
+    }
     for look, prefix in zip(similarities.looks, PREFIXES, strict=False):
         expected[f"{prefix}local_cosines"] = to_array(look.region_cosines)
         expected |= {f"{prefix}{map_name(branch)}": to_array(regions) for branch, regions in look.branches.items()}

@@ -82,17 +82,19 @@ def followed(what: ToTrace) -> bytes:
         if what.as_stored:
             fold_constants(program.model)  # shapes and limits, which are small
         else:  # weights whose layout alone changes are stored in that layout, which quantization requires
-            fold_constants(program.model, should_fold=_lays_out, output_size_limit=2**31)
+            fold_constants(
+                program.model,
+                should_fold=lambda node: (
+                    node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
+                ),
+                output_size_limit=2**31,
+            )
         return bytes(program.model_proto.SerializeToString())
     except Exception as error:  # the exporter lets nearly anything through
         raise OnnxError(
             f"This model cannot be exported to ONNX with torch {torch.__version__} ({type(error).__name__}). Newer "
             "versions of torch and onnxscript may work."
         ) from error
-
-
-def _lays_out(node: Any) -> bool | None:
-    return node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
 
 
 def _apart(what: ToTrace) -> bytes:

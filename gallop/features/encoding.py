@@ -280,9 +280,8 @@ def _centres(
 
 def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor] | ImageFeatures, sight: Sight = ONCE) -> ImageFeatures:
     """Return features of a batch of centre crops, fp32 on the CPU; (B, 3, H, W) for each look."""
-    if isinstance(pixels, ImageFeatures):  # encoded before
-        return pixels.to(_CPU)
-    return encode_looks(backbone, pixels, sight).to(_CPU)
+    encoded = pixels if isinstance(pixels, ImageFeatures) else encode_looks(backbone, pixels, sight)
+    return encoded.to(_CPU)
 
 
 def encode_sources(backbone: Backbone, sources: Sequence[Any], sight: Sight = ONCE) -> Iterator[ImageFeatures]:

@@ -49,8 +49,7 @@ class Scale:
 
     def places(self, scores: FloatMap) -> FloatMap:
         """Return where scores lie between the first colour, 0, and the last, 1."""
-        places: FloatMap = np.clip((scores - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
-        return places
+        return np.asarray(np.clip((scores - self.low) / (self.high - self.low), 0, 1), dtype=np.float32)
 
     def strengths(self, scores: FloatMap) -> FloatMap:
         """Return how strong scores are, from 0 to 1: what a threshold is compared with."""

@@ -86,12 +86,11 @@ def choices_picture(
     one, other = set(first), set(second)
     for regions, colour in zip((one - other, other - one, one & other), CHOICE_COLOURS, strict=True):
         around, within = borders(regions, grid)
-        lines = [((*colour, 255), max(round(across / 6), 1), around), ((*colour, 90), 1, within)]
         for region in regions:
             row, column = divmod(region, columns)
             corner = crop.left + column * across, crop.top + row * down
             ImageDraw.Draw(pen).rectangle((*corner, corner[0] + across, corner[1] + down), fill=(*colour, 110))
-        for fill, width, some in lines:
+        for fill, width, some in (((*colour, 255), max(round(across / 6), 1), around), ((*colour, 90), 1, within)):
             for x, y, right, bottom in some:
                 at = [crop.left + x * across, crop.top + y * down, crop.left + right * across, crop.top + bottom * down]
                 ImageDraw.Draw(pen).line(at, fill=fill, width=width)
@@ -172,8 +171,7 @@ def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
 def borders(regions: Iterable[int], grid: tuple[int, int]) -> tuple[list[Line], list[Line]]:
     """Return the lines around a set of regions, and those within it, between two of them."""
     cells = {divmod(region, grid[1]) for region in regions}
-    around: list[Line] = []
-    within: list[Line] = []
+    around, within = list[Line](), list[Line]()
     for y, x in cells:
         for beside, line in (
             ((y - 1, x), (x, y, x + 1, y)),

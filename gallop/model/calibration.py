@@ -111,8 +111,8 @@ class Calibration:
     def on_photos(self, scores: ArrayLike, tpr: float) -> Calibration:
         """Return it with the threshold that accepts a fraction of the known photos with these scores."""
         photos = np.size(scores)
-        how: Any = {"temperature": self.temperature, "tpr": tpr}
-        return Calibration.on(scores, photos, note=f"computed from {photos} known photos given to set_threshold", **how)
+        note = f"computed from {photos} known photos given to set_threshold"
+        return Calibration.on(scores, photos, temperature=self.temperature, note=note, tpr=tpr)
 
     def at(self, tpr: float) -> Calibration:
         """Return it with the threshold that accepts another fraction of the held-out photos.

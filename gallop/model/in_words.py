@@ -132,9 +132,7 @@ class InWords:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values: the attributes without ``vectors``, each ``Part`` as a dictionary."""
-        made = asdict(self)
-        del made["vectors"]
-        return made
+        return {name: value for name, value in asdict(self).items() if name != "vectors"}
 
 
 def told_in_words(model: PromptModel, class_name: str, prompts: Sequence[str], most: int = MOST_WORDS) -> list[InWords]:

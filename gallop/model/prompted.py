@@ -196,13 +196,17 @@ class PromptModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """Its parts, with prompts on the CPU, which any machine can read; the backbone as its name where it has one."""
-        prompts = copy.deepcopy(self.prompts).cpu()
-        made_of = {"backbone": self.backbone, "class_names": self.class_names, "config": self.config}
-        return made_of | {"prompts": prompts, "templates": self.templates, "branches": self.branches}
+        return {
+            "backbone": self.backbone,
+            "class_names": self.class_names,
+            "config": self.config,
+            "prompts": copy.deepcopy(self.prompts).cpu(),
+            "templates": self.templates,
+            "branches": self.branches,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        prompts = state.pop("prompts").to(state["backbone"].device)
-        PromptModel.__init__(self, **state, prompts=prompts)
+        PromptModel.__init__(self, **{**state, "prompts": state["prompts"].to(state["backbone"].device)})
 
     def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
         if len(templates) > self.config.global_prompts:
@@ -287,8 +291,10 @@ class PromptModel:
         """
         kinds = [KINDS[name] for name in self.config.branches]
         texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
-        how: Any = {"texts": texts, "balanced": self.config.balanced}
-        made = [Branch.of(kind.name, shots[kind.space], len(self.class_names), **how) for kind in kinds]
+        made = [
+            Branch.of(kind.name, shots[kind.space], len(self.class_names), texts=texts, balanced=self.config.balanced)
+            for kind in kinds
+        ]
         return tuple(branch for branch in made if branch is not None)
 
     def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:

@@ -396,8 +396,7 @@ def explain_first_look(model: PromptModel, photo: Photo, calibration: Calibratio
     so there is none. With a model that answers from one look, this equals ``explain_photos``.
     """
     if len(model.sight.times) > 1:
-        once: Any = {"detail": 1.0, "detail_in": "answers"}
-        model = model.with_config(replace(model.config, **once))
+        model = model.with_config(replace(model.config, detail=1.0, detail_in="answers"))
         calibration = Calibration(calibration.temperature, note="none: this is the first of two looks")
     return explain_photos(model, [photo], calibration)[0]
 

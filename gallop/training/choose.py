@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -165,8 +165,7 @@ def _until(end: float, events: Generator[E, None, T]) -> Generator[E, None, T]:
         try:
             event = next(events)
         except StopIteration as stop:
-            result: T = stop.value
-            return result
+            return cast(T, stop.value)
         if time.monotonic() > end:
             raise _TimeUp
         yield event

@@ -161,8 +161,10 @@ def learn(
     _balance(model, steps.labels)
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
-    settings = f"{model.class_names}|{model.config}|{config}"
-    key = f"{backbone.fingerprint}|{backbone.feature_format}|{settings}|{shots.fingerprint}|{start}"
+    key = (
+        f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{model.config}|{config}|"
+        f"{shots.fingerprint}|{start}"
+    )
     if views.format != STORED_DTYPE:
         key += f"|{views.format}"
     yield from _train(model, steps, work, key)
@@ -304,10 +306,10 @@ class CrossFit:
                 mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
             else:
                 temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-            note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
-            note = f"{note}threshold" if fewest < RELIABLE_SHOTS else ""
-            how: Any = {"temperature": temperature, "note": note, "tpr": tpr}
-            calibration = Calibration.on(held.ood.numpy(), len(set(pictures.tolist())), **how)
+            few = f"the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"
+            note = f"{UNRELIABLE}{few}" if fewest < RELIABLE_SHOTS else ""
+            different = len(set(pictures.tolist()))
+            calibration = Calibration.on(held.ood.numpy(), different, temperature=temperature, note=note, tpr=tpr)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)

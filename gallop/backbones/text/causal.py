@@ -248,9 +248,11 @@ _VOCABULARY = 49408
 
 def reads_clip_tokens(encoder: TextEncoder) -> bool:
     """Return whether ``TokenIdEncoder`` takes an encoder: one of CLIP's kind, with CLIP's table of tokens."""
-    if not isinstance(encoder, CausalTextEncoder):
-        return False
-    return len(encoder._module.token_embedding.weight) == _VOCABULARY and encoder._rule.before == (_VOCABULARY - 2,)
+    return (
+        isinstance(encoder, CausalTextEncoder)
+        and len(encoder._module.token_embedding.weight) == _VOCABULARY
+        and encoder._rule.before == (_VOCABULARY - 2,)
+    )
 
 
 class TokenIdEncoder(nn.Module):

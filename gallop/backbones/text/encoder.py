@@ -59,10 +59,9 @@ class TextEncoder(ABC):
         self._tokenizer = tokenizer
         self._rule = token_rule(tokenizer)
         self._blocks = list(self._module.transformer.resblocks)
+        length, self.width = self._module.positional_embedding.shape
         # Of the tokens: a class embedding behind them, as CoCa has, is not one.
-        behind = 0 if getattr(module, "cls_emb", None) is None else 1
-        self.context_length: int = self._module.positional_embedding.shape[0] - behind
-        self.width: int = self._module.positional_embedding.shape[1]
+        self.context_length: int = length if getattr(module, "cls_emb", None) is None else length - 1
         self.memory_budget = memory_budget(self._module.positional_embedding.device)
 
     def tokenize(self, names: Sequence[str], *, context_tokens: int) -> NameTokens:

@@ -87,8 +87,7 @@ class HubTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, without the tokens that surround it."""
-        ids: list[int] = self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids
-        return ids
+        return list(self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids)
 
 
 def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, download: bool) -> HubTokenizer:

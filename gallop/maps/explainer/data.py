@@ -69,7 +69,7 @@ def explainer_data(
     state = (state or ExplainerState()).of(explanation)
     sent = _sent(explanation, state, len(takes))
     scale = scale or shared_scale(explanation)
-    data = {
+    return {
         "photo": photo_url(explanation.image, explanation.crop) if photo is None else photo,
         **photo_place(explanation.image, explanation.crop),
         "names": list(explanation.class_names),
@@ -85,10 +85,8 @@ def explainer_data(
         **palettes(),
         "state": state.as_dict(),
         "compact": compact,
+        **({"offered": sent} if sent is not None and not asks else {}),
     }
-    if sent is not None and not asks:
-        data["offered"] = sent
-    return data
 
 
 def _words(explanation: Explanation) -> dict[int, dict[str, Any]]:

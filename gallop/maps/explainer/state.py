@@ -70,14 +70,13 @@ class ExplainerState:
         regions = explanation.grid[0] * explanation.grid[1]
         names = explanation.class_names
         usual = (*self.topk, *explanation.topk[len(self.topk) :])[: len(explanation.topk)]
-        region = self.region if self.region is not None and 0 <= self.region < regions else None
         return replace(
             self,
             class_name=self.class_name if self.class_name in names else None,
             against=self.against if self.against in names else None,
             prompt=min(max(self.prompt, 0), max(_maps(explanation) - 1, 0)),
             topk=tuple(min(max(k, 1), regions) for k in usual),
-            region=region,
+            region=self.region if self.region is not None and 0 <= self.region < regions else None,
         )
 
     def checked(self, explanation: Extent) -> ExplainerState:
@@ -90,8 +89,10 @@ class ExplainerState:
         regions, prompts = explanation.grid[0] * explanation.grid[1], len(explanation.topk)
         for name in (self.class_name, self.against):
             if name is not None and name not in explanation.class_names:
-                known = listed(explanation.class_names)
-                raise ClassNameError(f"This explanation has no class '{printable(name)}'; its classes are {known}.")
+                raise ClassNameError(
+                    f"This explanation has no class '{printable(name)}'; its classes are "
+                    f"{listed(explanation.class_names)}."
+                )
         fits = len(self.topk) <= prompts and min(self.topk, default=1) >= 1
         require(fits, f"topk must contain at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
         maps = max(_maps(explanation), 1)
