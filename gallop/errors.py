@@ -151,9 +151,8 @@ def sentence_of(error: BaseException) -> str | None:
 
 def is_gpu_trouble(error: BaseException) -> bool:
     """Return whether a GPU failed, or was too small, while it computed."""
-    if _is_gpu_memory(error) or _is_kind(error, "AcceleratorError"):  # torch's from 2.8 on
-        return True
-    return isinstance(error, RuntimeError) and str(error).startswith(_GPU_ERRORS)
+    of_a_kind = _is_gpu_memory(error) or _is_kind(error, "AcceleratorError")  # torch's from 2.8 on
+    return of_a_kind or (isinstance(error, RuntimeError) and str(error).startswith(_GPU_ERRORS))
 
 
 _GPU_ERRORS = ("CUDA error: ", "cuDNN error: ")

@@ -128,8 +128,9 @@ class _Model(nn.Module):
         self.text_projection = nn.Parameter(torch.zeros(width, embed_dim))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         # What is causal has one; a token sees those before it.
-        mask = torch.full((context_length, context_length), -math.inf).triu_(1)
-        self.register_buffer("attn_mask", mask, persistent=False)
+        self.register_buffer(
+            "attn_mask", torch.full((context_length, context_length), -math.inf).triu_(1), persistent=False
+        )
 
 
 class EfficientNetLite0(nn.Sequential):
@@ -159,14 +160,15 @@ class EfficientNetLite0(nn.Sequential):
                 width = wide
             dilation = after
             stages.append(nn.Sequential(*blocks))
-        layers = OrderedDict[str, nn.Module](
-            conv_stem=_conv(3, _STEM, 3, stride=2),
-            bn1=_BatchNorm(_STEM),
-            blocks=nn.Sequential(*stages),
-            conv_head=_conv(width, _WIDTH, 1),
-            bn2=_BatchNorm(_WIDTH),
+        super().__init__(
+            OrderedDict[str, nn.Module](
+                conv_stem=_conv(3, _STEM, 3, stride=2),
+                bn1=_BatchNorm(_STEM),
+                blocks=nn.Sequential(*stages),
+                conv_head=_conv(width, _WIDTH, 1),
+                bn2=_BatchNorm(_WIDTH),
+            )
         )
-        super().__init__(layers)
 
     def forward_features(self, pixels: Tensor) -> Tensor:
         """Return cells (B, channels, rows, columns) of pixels (B, 3, H, W)."""
@@ -208,15 +210,16 @@ class _Inverted(nn.Sequential):
 
     def __init__(self, width: int, wide: int, kernel: int, stride: int, dilation: int) -> None:
         inner = 6 * width
-        layers = OrderedDict[str, nn.Module](
-            conv_pw=_conv(width, inner, 1),
-            bn1=_BatchNorm(inner),
-            conv_dw=_conv(inner, inner, kernel, stride, dilation, groups=inner),
-            bn2=_BatchNorm(inner),
-            conv_pwl=_conv(inner, wide, 1),
-            bn3=_BatchNorm(wide, act=False),
+        super().__init__(
+            OrderedDict[str, nn.Module](
+                conv_pw=_conv(width, inner, 1),
+                bn1=_BatchNorm(inner),
+                conv_dw=_conv(inner, inner, kernel, stride, dilation, groups=inner),
+                bn2=_BatchNorm(inner),
+                conv_pwl=_conv(inner, wide, 1),
+                bn3=_BatchNorm(wide, act=False),
+            )
         )
-        super().__init__(layers)
         self._adds = stride == 1 and width == wide
 
     def forward(self, x: Tensor) -> Tensor:

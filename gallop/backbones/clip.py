@@ -137,9 +137,8 @@ class Backbone:
     @property
     def bytes(self) -> int:
         """Return the bytes of its weights; 0 once they were let go."""
-        if not self.loaded:
-            return 0
-        return sum(value.numel() * value.element_size() for value in self._model.state_dict().values())
+        weights = self._model.state_dict().values() if self.loaded else ()
+        return sum(value.numel() * value.element_size() for value in weights)
 
     @property
     def loaded(self) -> bool:
@@ -181,9 +180,14 @@ class Backbone:
 
     def copy_on(self, device: str | torch.device) -> Backbone:
         """Return the same backbone on another device; this one stays where it is."""
-        model = copy.deepcopy(self._model).to(device)
         other = Backbone(
-            self.name, model, self.text._tokenizer, self.preprocess, self.precision, self.damping, self.preset
+            self.name,
+            copy.deepcopy(self._model).to(device),
+            self.text._tokenizer,
+            self.preprocess,
+            self.precision,
+            self.damping,
+            self.preset,
         )
         other.again = self.again
         return other.with_regions(self.region_kind)

@@ -43,8 +43,10 @@ def pick_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        near = did_you_mean(str(device), ("auto", "cpu", "cuda", "mps"))
-        raise BackboneError(f"Unknown device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
+        raise BackboneError(
+            f"Unknown device {device!r}; use 'auto', 'cpu' or 'cuda'."
+            f"{did_you_mean(str(device), ('auto', 'cpu', 'cuda', 'mps'))}"
+        ) from error
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     there = {"cpu": 1, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
     if chosen.type not in there:
@@ -64,6 +66,4 @@ def memory_bytes(device: str = "auto") -> int:
         BackboneError: as ``pick_device``.
     """
     chosen = pick_device(device)
-    if chosen.type == "cuda":
-        return int(torch.cuda.get_device_properties(chosen).total_memory)
-    return machine_memory()
+    return int(torch.cuda.get_device_properties(chosen).total_memory) if chosen.type == "cuda" else machine_memory()

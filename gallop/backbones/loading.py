@@ -260,9 +260,9 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
 
     settings = open_clip.get_model_config(arch)
     if settings is None:
-        near = did_you_mean(arch, open_clip.list_models())
         raise BackboneError(
-            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists those it knows.{near}"
+            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists those it knows."
+            f"{did_you_mean(arch, open_clip.list_models())}"
         )
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
         raise UnsupportedBackbone(
@@ -281,8 +281,10 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         path, tag = Path(source), _tag_of_file(arch, Path(source).name)
     else:
         known = open_clip.list_pretrained_tags_by_model(arch)
-        tags, near = ", ".join(known) or "none", did_you_mean(source, known)
-        raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}, whose tags are: {tags}.{near}")
+        raise BackboneError(
+            f"{source!r} is neither a file nor a weights tag of {arch}, whose tags are: "
+            f"{', '.join(known) or 'none'}.{did_you_mean(source, known)}"
+        )
     state = read_state(str(path))
     quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
     model = open_clip_model(arch, force_quick_gelu=quick)

@@ -111,10 +111,13 @@ class KnownBackbone:
     def with_settings(self, settings: Mapping[str, Any], trunk: Mapping[str, Any] | None = None) -> KnownBackbone:
         """Return it with what open_clip's settings of its architecture say; ``trunk`` are those of timm's trunk."""
         vision, text = settings.get("vision_cfg", {}), settings.get("text_cfg", {})
-        needs = TOKENIZERS if text.get("hf_tokenizer_name") else self.needs
-        kinds = REGION_KINDS if _at_class_token(vision) else self.kinds
-        side, grid = _number(vision.get("image_size", 224)), _grid(vision, trunk or {})
-        return replace(self, input=side, grid=grid, needs=needs, kinds=kinds)
+        return replace(
+            self,
+            input=_number(vision.get("image_size", 224)),
+            grid=_grid(vision, trunk or {}),
+            needs=TOKENIZERS if text.get("hf_tokenizer_name") else self.needs,
+            kinds=REGION_KINDS if _at_class_token(vision) else self.kinds,
+        )
 
 
 @cache

@@ -105,8 +105,10 @@ def checkpoint_bytes(checkpoint: Checkpoint, model: PromptModel) -> dict[str, by
     """
     with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
         _save(Path(folder), checkpoint, model)
-        most = {SETTINGS: LARGEST_SETTINGS, TENSORS: LARGEST_TENSORS}
-        return {name: read_bytes(Path(folder) / name, largest) for name, largest in most.items()}
+        return {
+            SETTINGS: read_bytes(Path(folder, SETTINGS), LARGEST_SETTINGS),
+            TENSORS: read_bytes(Path(folder, TENSORS), LARGEST_TENSORS),
+        }
 
 
 def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Tensor]:

@@ -352,12 +352,26 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
     for c, mean in enumerate(sorted(means.tolist(), reverse=True)):
         inside, weights = member == c, np.where(member == c, np.maximum(adds, 0), 0)[:n]
         takes_part = (inside & decide).any(axis=1)
-        mine, mistakes = photos[takes_part[:n]], shown[takes_part & (labels[shown] != predicted[shown])]
-        near = _nearest(np.einsum("nr,nrd->d", weights, joint[:n]), words)
-        facts = tuple(mine.tolist()), tuple(mistakes.tolist()), near, _gallery(photos, weights)
-        clusters.append(Cluster(mean, mean / (abs(score) or 1.0), *facts))
-    rest, every = float(taken.rest[photos, k].mean()), (tuple(photos.tolist()), tuple(shown.tolist()))
-    return ClassEvidence(class_name, every[0], score, rest, tuple(clusters), every[1], member, adds)
+        clusters.append(
+            Cluster(
+                adds=mean,
+                share=mean / (abs(score) or 1.0),
+                photos=tuple(photos[takes_part[:n]].tolist()),
+                mistakes=tuple(shown[takes_part & (labels[shown] != predicted[shown])].tolist()),
+                words=_nearest(np.einsum("nr,nrd->d", weights, joint[:n]), words),
+                gallery=_gallery(photos, weights),
+            )
+        )
+    return ClassEvidence(
+        class_name,
+        photos=tuple(photos.tolist()),
+        score=score,
+        rest=float(taken.rest[photos, k].mean()),
+        clusters=tuple(clusters),
+        shown=tuple(shown.tolist()),
+        member=member,
+        adds=adds,
+    )
 
 
 def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> NDArray[np.intp]:

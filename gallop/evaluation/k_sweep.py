@@ -79,9 +79,8 @@ def _means(similarities: Similarities) -> tuple[Tensor, Tensor]:
 
     prompts = similarities.prompts_weight
     global_mean, means = prompts * similarities.image_cosines.double().mean(dim=-1), prompts * similarities.mean(best)
-    for name, scores in similarities.branch_scores.items():
-        global_mean = global_mean + 2 * similarities.branch_weights[name] * scores.double()
-    return global_mean, means
+    beside = (2 * similarities.branch_weights[name] * s.double() for name, s in similarities.branch_scores.items())
+    return sum(beside, global_mean), means
 
 
 def _with(means: Tensor, topk: Sequence[int], n: int) -> Tensor:

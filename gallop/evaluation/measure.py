@@ -156,9 +156,9 @@ class Evaluation:
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
         if mine != others or (self.files and other.files and self.files != other.files):
-            what = "labels" if mine != others else "file names"
             raise ValueError(
-                f"Only evaluations of the same photos in the same order can be compared; their {what} differ."
+                "Only evaluations of the same photos in the same order can be compared; their "
+                f"{'labels' if mine != others else 'file names'} differ."
             )
         right = self.predicted == self.truth, other.predicted == other.truth
         return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))

@@ -117,9 +117,8 @@ class Subject:
 
     def top_regions(self, prompt: int) -> list[int]:
         """Return the k regions that entered the local score, best first; none where all do, by another pooling."""
-        if not self.explanation.similarities.by_topk:
-            return []
-        return [box.region for box in self.explanation.looks[-1].regions(self.class_name, prompt)]
+        look = self.explanation.looks[-1]
+        return [box.region for box in look.regions(self.class_name, prompt)] if look.similarities.by_topk else []
 
 
 @dataclass(frozen=True)

@@ -149,8 +149,10 @@ def told_in_words(model: PromptModel, class_name: str, prompts: Sequence[str], m
         ClassNameError: there is no such class.
     """
     if class_name not in model.class_names:
-        there, near = listed(model.class_names), did_you_mean(class_name, model.class_names)
-        raise ClassNameError(f"This model has no class {class_name!r}; its classes are {there}.{near}")
+        raise ClassNameError(
+            f"This model has no class {class_name!r}; its classes are {listed(model.class_names)}."
+            f"{did_you_mean(class_name, model.class_names)}"
+        )
     k, text = model.class_names.index(class_name), model.cached_text_features()
     features = _unit(torch.cat([text.global_[k], text.local[k]]))
     names = [class_name, *(name for name in model.class_names if name != class_name)]

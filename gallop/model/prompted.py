@@ -78,8 +78,13 @@ class FastGalLoP(GalLoP):
     prompts: Prompts
 
     def __init__(self, backbone: Backbone, names: NameTokens, config: MethodConfig, prompts: Prompts) -> None:
-        encode, scale = partial(_encoded, backbone, names), backbone.logit_scale
-        super().__init__(encode, prompts, topk=config.topk, kept=config.kept_prompts, scale=scale)
+        super().__init__(
+            partial(_encoded, backbone, names),
+            prompts,
+            topk=config.topk,
+            kept=config.kept_prompts,
+            scale=backbone.logit_scale,
+        )
         self.damping, self.custom_pool = backbone.damping.of(config), registered("pooling", config.pooling)
         self._keep_rule = config.keep_rule
         self._vision = partial(getattr, backbone, "vision")  # read each time: backbones move, and weights are unloaded
@@ -181,9 +186,8 @@ class PromptModel:
             f"These prompts do not fit: they are {_PROMPT_SIZES.format(*sizes)}, but the settings and {backbone.name} "
             f"need {_PROMPT_SIZES.format(*wanted)}. Omit the argument 'prompts' to start from new ones.",
         )
-        self._context_tokens = prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
-        self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
+        self.names = backbone.text.tokenize(self.class_names, context_tokens=prompts.global_contexts.shape[1])
         self.paper = FastGalLoP(self.backbone, self.names, config, prompts)
         self.templates = None if templates is None else self._checked(clean_templates(templates))
         self.class_weights: Tensor | None = None
@@ -276,8 +280,10 @@ class PromptModel:
         """
         (wanted,) = spelled_as([clean_name(name)], self.class_names)
         if wanted not in self.class_names:
-            there, near = listed(self.class_names), did_you_mean(wanted, self.class_names)
-            raise ClassNameError(f"This model has no class {wanted!r}; its classes are {there}.{near}")
+            raise ClassNameError(
+                f"This model has no class {wanted!r}; its classes are {listed(self.class_names)}."
+                f"{did_you_mean(wanted, self.class_names)}"
+            )
         if len(self.class_names) == 1:
             raise ClassNameError(
                 f"{wanted!r} cannot be removed: it is the only class, and a classifier needs at least one."
@@ -312,7 +318,8 @@ class PromptModel:
         """
         text = self.backbone.text
         if self.templates is None:
-            other = None if class_names is None else text.tokenize(class_names, context_tokens=self._context_tokens)
+            length = self.prompts.global_contexts.shape[1]
+            other = None if class_names is None else text.tokenize(class_names, context_tokens=length)
             return text_features_together([self], other)[0]
         names = self.class_names if class_names is None else class_names
         with self.backbone.autocast_text(learning=False):
@@ -438,10 +445,9 @@ def text_features_together(models: Sequence[PromptModel], names: NameTokens | No
     Args:
         names: other classes than those of the models.
     """
-    sizes = [model.prompts.sizes for model in models]
     contexts = torch.cat([model.prompts.contexts() for model in models])
     text = _encoded(models[0].backbone, models[0].names if names is None else names, contexts)
-    parts = iter(torch.split(text, [size for both in sizes for size in both], dim=1))
+    parts = iter(torch.split(text, [size for model in models for size in model.prompts.sizes], dim=1))
     return [TextFeatures(next(parts), next(parts)) for _ in models]
 
 

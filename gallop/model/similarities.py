@@ -54,8 +54,9 @@ class Look:
     def of_classes(self, chosen: list[int]) -> Look:
         """Return those of some classes, by index, in this order."""
         branches = {name: branch_map[:, :, chosen] for name, branch_map in self.branches.items()}
-        regions = self.region_cosines[:, :, chosen], self.region_scores[:, :, chosen]
-        return Look(self.image_cosines[:, chosen], *regions, branches)
+        return Look(
+            self.image_cosines[:, chosen], self.region_cosines[:, :, chosen], self.region_scores[:, :, chosen], branches
+        )
 
     @cached_property
     def ranked(self) -> tuple[Tensor, Tensor]:

@@ -104,8 +104,13 @@ def covered(model: PromptModel, explanation: Explanation, regions: Collection[in
     with torch.no_grad():
         features = encode_looks(model.backbone, seen, model.map_sight)
         similarities = model.maps(features, model.cached_text_features()).each(Tensor.cpu)
-    image = _painted(explanation, model.backbone.preprocess.picture(seen[-1][0]), cells[0])
-    return replace(explanation, image=image, similarities=similarities, votes={}, words={})
+    return replace(
+        explanation,
+        image=_painted(explanation, model.backbone.preprocess.picture(seen[-1][0]), cells[0]),
+        similarities=similarities,
+        votes={},
+        words={},
+    )
 
 
 def _painted(explanation: Explanation, seen: Image.Image, cells: Tensor) -> Image.Image:

@@ -81,8 +81,10 @@ class Predictions:
         Raises:
             ConfigError: a model of other classes than one and "something else".
         """
-        own = one_class(self.class_names)
-        require(own is not None, "Only a model of one class and 'something else' answers yes, no or unsure.")
+        require(
+            one_class(self.class_names) is not None,
+            "Only a model of one class and 'something else' answers yes, no or unsure.",
+        )
         unsure = np.zeros(len(self), dtype=bool) if self.is_ood is None else self.is_ood
         return np.where(unsure, "unsure", np.where(self.labels == SOMETHING_ELSE, "no", "yes"))
 

@@ -151,10 +151,6 @@ def _places(lengths: Sequence[int], used: list[int], length: int) -> list[int] |
 class CausalTextEncoder(TextEncoder):
     """The frozen text half of a CLIP whose tokens see what comes before them, and whose feature is read at EOT."""
 
-    def __init__(self, module: nn.Module, tokenizer: Any) -> None:
-        super().__init__(module, tokenizer)
-        self.heads: int = self._blocks[0].attn.num_heads
-
     def _arranged(self, names: Sequence[Sequence[int]], prefix: int) -> PackedNames:
         return pack(names, prefix, self._module.positional_embedding.device)
 
@@ -222,7 +218,7 @@ class CausalTextEncoder(TextEncoder):
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, T) -> (B, H, L, T / H)"""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call, no-any-return]
+        return x.unflatten(-1, (self._blocks[0].attn.num_heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def _projected(block: Any, x: Tensor, which: slice = slice(None)) -> Tensor:
@@ -264,7 +260,7 @@ class TokenIdEncoder(nn.Module):
     def __init__(self, encoder: CausalTextEncoder) -> None:
         super().__init__()
         self.text_encoder = encoder._module
-        self._heads = encoder.heads
+        self._heads: int = encoder._blocks[0].attn.num_heads
         # In half precision where that changes nothing: it is the largest part of a small encoder, and is looked up.
         table = self.text_encoder.token_embedding.weight.detach().float()
         self.register_buffer("table", table.half() if torch.equal(table.half().float(), table) else table)

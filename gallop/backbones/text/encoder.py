@@ -22,9 +22,8 @@ MEMORY_BUDGET = 2**30
 
 def memory_budget(device: torch.device) -> int:
     """Return how many bytes a training step may store there: on a GPU a quarter of its memory."""
-    if device.type != "cuda":
-        return MEMORY_BUDGET
-    return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
+    of_gpu = int(torch.cuda.get_device_properties(device).total_memory) if device.type == "cuda" else 0
+    return max(MEMORY_BUDGET, of_gpu // 4)
 
 
 @dataclass(frozen=True, eq=False)

@@ -158,8 +158,10 @@ def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, by
     if has_fixed_classes(model.model_):
         return made | {"encoders/classes.bin": class_features(model)}
     merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
-    text = text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision)
-    return made | {"encoders/text.onnx": text, "encoders/merges.txt": merges.encode()}
+    return made | {
+        "encoders/text.onnx": text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision),
+        "encoders/merges.txt": merges.encode(),
+    }
 
 
 def page_sources(photos: Sequence[Path] = (), *, teach: bool = False) -> dict[str, bytes]:

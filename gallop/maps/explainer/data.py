@@ -280,15 +280,16 @@ def steps_data(shown: Mapping[str, Any], size: tuple[int, int], crop: CropBox, o
         crop: what the model saw, in the photo's pixels.
     """
     across, down = crop.right - crop.left, crop.bottom - crop.top
-    method = {
-        "pixels": list(size),
-        "side": origins.side,
-        "cut": [crop.left, crop.top, crop.right, crop.bottom],
-        "squeezed": across == size[0] and down == size[1] and across != down,
-        "texts": list(origins.templates) or None,
-        "tokens": origins.tokens,
-        "kept": origins.kept,
-        "notes": {step: origins.notes.get(step, "") for step in ("regions", "prompts", "cosines", "learning")},
-        "notebooks": {step: list(named) for step, named in origins.notebooks.items()},
+    return dict(shown) | {
+        "method": {
+            "pixels": list(size),
+            "side": origins.side,
+            "cut": [crop.left, crop.top, crop.right, crop.bottom],
+            "squeezed": across == size[0] and down == size[1] and across != down,
+            "texts": list(origins.templates) or None,
+            "tokens": origins.tokens,
+            "kept": origins.kept,
+            "notes": {step: origins.notes.get(step, "") for step in ("regions", "prompts", "cosines", "learning")},
+            "notebooks": {step: list(named) for step, named in origins.notebooks.items()},
+        }
     }
-    return {**shown, "method": method}

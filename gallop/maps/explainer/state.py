@@ -93,8 +93,10 @@ class ExplainerState:
                     f"This explanation has no class '{printable(name)}'; its classes are "
                     f"{listed(explanation.class_names)}."
                 )
-        fits = len(self.topk) <= prompts and min(self.topk, default=1) >= 1
-        require(fits, f"topk must contain at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
+        require(
+            len(self.topk) <= prompts and min(self.topk, default=1) >= 1,
+            f"topk must contain at most {prompts} numbers, each 1 or more; got {list(self.topk)}.",
+        )
         maps = max(_maps(explanation), 1)
         for what, value, count in (("prompt", self.prompt, maps), ("region", self.region or 0, regions)):
             require(0 <= value < count, f"{what} is {value}; it must be between 0 and {count - 1}.")
@@ -123,7 +125,10 @@ def _maps(explanation: Extent) -> int:
 
 
 def _style(message: Mapping[str, Any]) -> Style:
-    given: dict[str, Any] = {name: message.get(name) for name in ("opacity", "threshold")}
-    numbers = {name: float(value) for name, value in given.items() if type(value) in (int, float) and 0 <= value <= 1}
+    numbers = {
+        name: float(message[name])
+        for name in ("opacity", "threshold")
+        if type(message.get(name)) in (int, float) and 0 <= message[name] <= 1
+    }
     colours = message["colours"] if message.get("colours") in COLOURS else Style.colours
     return Style(colours, drawn=message["drawn"] if message.get("drawn") in DRAWN else Style.drawn, **numbers)
