@@ -160,10 +160,10 @@ _GPU_ERRORS = ("CUDA error: ", "cuDNN error: ")
 
 
 def _is_gpu_memory(error: BaseException) -> bool:
-    if _is_kind(error, "OutOfMemoryError"):
-        return True
     message = str(error) if isinstance(error, RuntimeError) else ""
-    return message.startswith(_GPU_ERRORS) and ("_ALLOC_FAILED" in message or "out of memory" in message)
+    return _is_kind(error, "OutOfMemoryError") or (
+        message.startswith(_GPU_ERRORS) and ("_ALLOC_FAILED" in message or "out of memory" in message)
+    )
 
 
 def _is_kind(error: BaseException, name: str) -> bool:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from numbers import Real
-from typing import Any, SupportsIndex, TypeVar, cast
+from typing import Any, SupportsIndex, TypeVar
 
 from gallop.errors import ConfigError
 from gallop.wording import quoted
@@ -115,7 +115,7 @@ class Setting:
 
 def setting(default: T, words: str, help: str, **more: Any) -> T:
     """Return a dataclass field that is a setting; ``more`` are attributes of ``Setting``."""
-    return cast(T, field(default=default, metadata={_ABOUT: Setting(words, help, **more)}))
+    return field(default=default, metadata={_ABOUT: Setting(words, help, **more)})
 
 
 def settings_of(kind: Any) -> dict[str, Setting]:

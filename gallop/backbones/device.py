@@ -47,8 +47,11 @@ def pick_device(device: str = "auto") -> torch.device:
             f"Unknown device {device!r}; use 'auto', 'cpu' or 'cuda'."
             f"{did_you_mean(str(device), ('auto', 'cpu', 'cuda', 'mps'))}"
         ) from error
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    there = {"cpu": 1, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
     if chosen.type not in there:
         raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
     if (chosen.index or 0) >= there[chosen.type]:

@@ -286,8 +286,9 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
             f"{', '.join(known) or 'none'}.{did_you_mean(source, known)}"
         )
     state = read_state(str(path))
-    quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
-    model = open_clip_model(arch, force_quick_gelu=quick)
+    model = open_clip_model(
+        arch, force_quick_gelu=bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
+    )
     state = {key: value for key, value in state.items() if key not in _OPENAI_MARKERS}
     load_strictly(model, _as_open_clip_writes(model, state), name)
     preprocess = pair_preprocess(model.visual.image_size, tag)

@@ -337,8 +337,13 @@ def _described(known: KnownBackbone) -> KnownBackbone:
 
 def _of_folder(name: str, source: str, folder: Path) -> KnownBackbone:
     files = sorted(folder.glob("*.safetensors"))
-    size, memory = sum(file.stat().st_size for file in files), sum(map(memory_of, files))
-    known = KnownBackbone(name, source, size, memory, licence_by_name(source))
+    known = KnownBackbone(
+        name,
+        source,
+        bytes=sum(file.stat().st_size for file in files),
+        memory=sum(map(memory_of, files)),
+        licence=licence_by_name(source),
+    )
     try:
         settings = OPEN_CLIP_CONFIG if (folder / OPEN_CLIP_CONFIG).is_file() else CONFIG
         config = json.loads(read_text(folder / settings, LARGEST_CONFIG))

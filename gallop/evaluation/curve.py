@@ -207,9 +207,14 @@ class Curve:
         figure = ShownFigure(figsize=(7, 4), layout="constrained")
         axes, table = figure.subplots(), self.to_frame()
         for trained, some in table.groupby("trained"):
-            bars = [some["accuracy"] - some["low"], some["high"] - some["accuracy"]]
-            label = "prompts trained, too" if trained else "held-out photos"
-            axes.errorbar(some["shots"], some["accuracy"], bars, fmt="s" if trained else "o", capsize=3, label=label)
+            axes.errorbar(
+                some["shots"],
+                some["accuracy"],
+                yerr=[some["accuracy"] - some["low"], some["high"] - some["accuracy"]],
+                fmt="s" if trained else "o",
+                capsize=3,
+                label="prompts trained, too" if trained else "held-out photos",
+            )
         more = [self.forecast(step) for step in np.geomspace(1, times, 12)]
         ahead = [each.shots for each in more]
         axes.plot(ahead, [each.accuracy for each in more], "--", color="C1", label="forecast, with its 95% interval")
@@ -292,14 +297,9 @@ def curve_steps(
         points.append(known.point(_with(drawn, count)))
         yield PointEvent(len(points), len(counts))
     if trained:
+        sight = Sight(method.looks("training"))
         views = TrainingViews(
-            backbone,
-            pile.photos,
-            pile.hashes,
-            views=config.views,
-            seed=config.seed,
-            cache=cache,
-            sight=Sight(method.looks("training")),
+            backbone, pile.photos, pile.hashes, views=config.views, seed=config.seed, cache=cache, sight=sight
         )
         for done in views.encode():
             yield EncodeEvent(done, len(views) * views.count)
@@ -361,9 +361,12 @@ class _Known:
             prompts = self._prompts(model, held) if models else self._plain[held]
             right[held.numpy()] += (self._answers(model, prompts, held, learned) == self.labels[held]).numpy()
             times[held.numpy()] += 1
-        shots = np.mean([len(learned) for _, learned in drawn]) / len(self._model.class_names)
         with np.errstate(invalid="ignore"):
-            return CurvePoint(float(shots), right / np.where(times, times, np.nan), bool(models))
+            return CurvePoint(
+                shots=float(np.mean([len(learned) for _, learned in drawn]) / len(self._model.class_names)),
+                right=right / np.where(times, times, np.nan),
+                trained=bool(models),
+            )
 
     def _answers(self, model: PromptModel, prompts: Tensor, held: Tensor, learned: Tensor) -> Tensor:
         shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in self._shots.items()}

@@ -225,8 +225,13 @@ class Evidence:
         axes = figure.subplots()
         for row, each in enumerate(self.classes):
             adds = np.array([*(cluster.adds for cluster in each.clusters), each.rest])  # each from where the last ends
-            colours = [*(f"C{i}" for i in range(len(each.clusters))), "lightgray"]
-            axes.barh([row] * len(adds), adds, left=adds.cumsum() - adds, color=colours, edgecolor="white")
+            axes.barh(
+                [row] * len(adds),
+                adds,
+                left=adds.cumsum() - adds,
+                color=[*(f"C{i}" for i in range(len(each.clusters))), "lightgray"],
+                edgecolor="white",
+            )
         axes.set_yticks(range(len(self.classes)), [as_drawn(each.class_name) for each in self.classes])
         axes.set(xlabel="adds to the mean score (grey: in no cluster)", ylim=(len(self.classes) - 0.5, -0.5))
         return figure
@@ -284,8 +289,14 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         for each in classes
         for i, cluster in enumerate(each.clusters[:3], 1)
     }
-    groups = failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words)
-    yield Evidence(data, probabilities, to_array(taken.scores), tuple(classes), groups, grids)
+    yield Evidence(
+        data,
+        probabilities,
+        scores=to_array(taken.scores),
+        classes=tuple(classes),
+        groups=failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words),
+        grids=grids,
+    )
 
 
 def _light_and_colour(photo: Any) -> tuple[float, float]:

@@ -82,13 +82,18 @@ def check_data(
             if near
             else duplicates(train, photos)
         )
-    doubted = [
-        (train.photos[suspect.photo], train.class_names[suspect.given], train.class_names[suspect.likely])
-        for suspect in doubted_labels(features, train.labels)
-    ]
     per_class = Counter(train.names)
-    counts = {name: per_class[name] for name in train.class_names}
-    return DataHealth(counts, tuple(within), tuple(across), tuple(doubted), skipped, near)
+    return DataHealth(
+        counts={name: per_class[name] for name in train.class_names},
+        within=tuple(within),
+        across=tuple(across),
+        doubted=tuple(
+            (train.photos[suspect.photo], train.class_names[suspect.given], train.class_names[suspect.likely])
+            for suspect in doubted_labels(features, train.labels)
+        ),
+        skipped=skipped,
+        near=near,
+    )
 
 
 def data_in_words(photos: LabelledPhotos, features: ImageFeatures, backbone: Backbone) -> str:

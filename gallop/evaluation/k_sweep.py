@@ -41,8 +41,11 @@ def sweep_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[int
         truth: B class indices.
     """
     global_mean, means = _means(similarities)
-    each = [_right(global_mean, _with(means, topk, n), truth) for n in range(len(topk))]
-    return KSweep(np.stack(each), _right(global_mean, means.mean(dim=2), truth), len(truth))
+    return KSweep(
+        each=np.stack([_right(global_mean, _with(means, topk, n), truth) for n in range(len(topk))]),
+        together=_right(global_mean, means.mean(dim=2), truth),
+        photos=len(truth),
+    )
 
 
 def better_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[int]) -> tuple[tuple[int, ...], int]:

@@ -82,8 +82,13 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
             f"The model cannot be quantized to 8 bits ({type(error).__name__}). Export it without quantization."
         ) from error
     before, after = (_probabilities(each, compared) for each in (data, made))
-    same = before.argmax(axis=1) == after.argmax(axis=1)
-    return Quantized(made, len(compared), len(calibrating), float(same.mean()), float(np.abs(before - after).max()))
+    return Quantized(
+        made,
+        photos=len(compared),
+        calibrated_with=len(calibrating),
+        agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
+        largest=float(np.abs(before - after).max()),
+    )
 
 
 def _in_8_bits(data: bytes, calibrating: Sequence[Inputs]) -> bytes:

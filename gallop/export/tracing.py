@@ -98,9 +98,13 @@ def followed(what: ToTrace) -> bytes:
 
 
 def _apart(what: ToTrace) -> bytes:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-c", f"from {__name__} import _other_process; _other_process()"]
-    done = subprocess.run(command, input=pickle.dumps(what), capture_output=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import _other_process; _other_process()"],
+        input=pickle.dumps(what),
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+    )
     if done.returncode == _REFUSED:
         raise OnnxError(done.stdout.decode())
     if done.returncode:

@@ -141,8 +141,9 @@ def encode_look(backbone: Backbone, pixels: Tensor, extras: Sequence[Extra] = ()
     """Return features of one look, on the backbone's device."""
     global_, regions = backbone.encode_image(pixels)
     grid = backbone.grid_at(pixels.shape[-1] / backbone.preprocess.size) if extras else (0, 0)
-    more = {extra.name: extra.of(pixels.to(global_.device), grid) for extra in extras}
-    return ImageFeatures(global_, regions, extras=more)
+    return ImageFeatures(
+        global_, regions, extras={extra.name: extra.of(pixels.to(global_.device), grid) for extra in extras}
+    )
 
 
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
@@ -257,8 +258,10 @@ def encode_photos(
     All photos are in memory at once; ``encode_sources`` takes any number.
     """
     prepared = [_centres(some, backbone, sight) for some in in_batches(photos)]
-    features = [encode_pixels(backbone, pixels, sight) for pixels, _ in prepared]
-    return ImageFeatures.cat(features), [crop for _, crops in prepared for crop in crops]
+    return (
+        ImageFeatures.cat([encode_pixels(backbone, pixels, sight) for pixels, _ in prepared]),
+        [crop for _, crops in prepared for crop in crops],
+    )
 
 
 def _centres(

@@ -76,9 +76,11 @@ def near_duplicates(first: ImageFeatures, second: ImageFeatures | None = None) -
         )
         if second is None:
             above = above.where(torch.ones_like(above).tril(start - 1) > 0, -1)
-        for row, best in enumerate(above.argmax(dim=1).tolist()):
-            if above[row, best] > 0:
-                pairs.append((float(above[row, best]), best, start + row))
+        pairs += [
+            (float(above[row, best]), best, start + row)
+            for row, best in enumerate(above.argmax(dim=1).tolist())
+            if above[row, best] > 0
+        ]
     return [(one, other) for _, one, other in sorted(pairs, key=lambda pair: -pair[0])]
 
 

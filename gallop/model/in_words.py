@@ -228,8 +228,10 @@ def word_scores(model: PromptModel, features: ImageFeatures, told: Sequence[InWo
     lengths = vectors.norm(dim=-1).cpu()  # cosines are of texts of length 1
     with torch.no_grad():
         similar = model.with_branches(()).maps(features, TextFeatures(vectors[:, :m], vectors[:, m:]))
-    looks = tuple(
-        (look.image_cosines[0].cpu() * lengths[:, :m], look.region_cosines[0].cpu() * lengths[:, m:])
-        for look in similar.looks
+    return WordScores(
+        told=tuple(told),
+        looks=tuple(
+            (look.image_cosines[0].cpu() * lengths[:, :m], look.region_cosines[0].cpu() * lengths[:, m:])
+            for look in similar.looks
+        ),
     )
-    return WordScores(tuple(told), looks)

@@ -387,11 +387,10 @@ class PromptModel:
         return features.looks
 
     def _look(self, features: ImageFeatures, text: TextFeatures, branches: Mapping[str, Tensor]) -> Look:
-        images = self.paper.image_cosines(features.global_, text)
         regions = alone = self.paper.region_cosines(features.regions, text)
         if text.local.shape[1] == 0:  # regions are compared with the global prompts
             alone = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
-        return Look(images, regions, alone.mean(dim=-1), branches)
+        return Look(self.paper.image_cosines(features.global_, text), regions, alone.mean(dim=-1), branches)
 
     @property
     def prompts(self) -> Prompts:

@@ -380,9 +380,13 @@ def explain_photos(
             votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(some))]
         for i, (photo, crop, voted) in enumerate(zip(some, crops, votes, strict=True)):
             one, alone = similarities.each(itemgetter(slice(i, i + 1))), features[torch.tensor([i])]
-            words = {name: word_scores(model, alone, each) for name, each in (told or {}).items()}
-            explained = explanation_of(model, one, photo.image, crop, calibration)
-            made.append(replace(explained, votes=voted, words=words, alike=alike))
+            explained = replace(
+                explanation_of(model, one, photo.image, crop, calibration),
+                votes=voted,
+                words={name: word_scores(model, alone, each) for name, each in (told or {}).items()},
+                alike=alike,
+            )
+            made.append(explained)
     return made
 
 

@@ -71,8 +71,12 @@ class Predictions:
                 "These answers come without features of their photos. Get them from GalLoPClassifier.predict_all."
             )
         found = answered_together(self.probabilities, self.embeddings, self.is_ood)
-        labels = np.array(self.class_names)[found.probabilities.argmax(axis=1)]
-        return replace(self, labels=labels, probabilities=found.probabilities, neighbourhood=found)
+        return replace(
+            self,
+            labels=np.array(self.class_names)[found.probabilities.argmax(axis=1)],
+            probabilities=found.probabilities,
+            neighbourhood=found,
+        )
 
     @property
     def answers(self) -> NDArray[np.str_]:

@@ -180,7 +180,6 @@ def _held_out(
 ) -> Generator[SearchEvent, None, Tried]:
     """Train with some settings once for each fold of the shots without it, and return the answers to those."""
     config, began, fit = steps.config, time.monotonic(), None
-    diverged = Tried(config.lr, config.epochs)
     try:
         for step in cross_fit(model, steps, features, centres):
             if isinstance(step, CrossFit):
@@ -188,21 +187,26 @@ def _held_out(
             else:
                 yield event(f"rate {config.lr:g}, {config.epochs} rounds, step {step.done} of {step.total}")
     except TrainingDiverged:
-        return replace(diverged, seconds=time.monotonic() - began)
+        return Tried(config.lr, config.epochs, seconds=time.monotonic() - began)
     if fit is None:
         raise ConfigError("Settings are compared on held-out photos, so at least one class needs two photos.")
     try:
         calibrated = fit.calibrate(model, PROMISED)
     except ValueError:  # after its last step no score is a number
-        return replace(diverged, seconds=time.monotonic() - began)
+        return Tried(config.lr, config.epochs, seconds=time.monotonic() - began)
     held_out = fit.predictions(*calibrated)
     assert held_out is not None
     index, labels, answers = held_out
     order, probabilities = index.argsort(), torch.from_numpy(answers.probabilities)
     probabilities, labels = probabilities[order], labels[order]
-    loss = F.nll_loss(probabilities.clamp_min(torch.finfo().tiny).log(), labels)
-    right = tuple((probabilities.argmax(dim=1) == labels).tolist())
-    return Tried(config.lr, config.epochs, right, float(loss), calibrated[1].temperature, time.monotonic() - began)
+    return Tried(
+        config.lr,
+        config.epochs,
+        right=tuple((probabilities.argmax(dim=1) == labels).tolist()),
+        loss=float(F.nll_loss(probabilities.clamp_min(torch.finfo().tiny).log(), labels)),
+        temperature=calibrated[1].temperature,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _next(

@@ -113,8 +113,14 @@ def encode_ahead(
     for part in encode_centres(backbone, photos, cache, sight=sight_of(method, "answers")):
         done += len(part)
         yield EncodeEvent(done, total)
-    sight = Sight(method.looks("training"))
-    views = TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache, sight=sight)
+    views = TrainingViews(
+        backbone,
+        photos,
+        views=config.views,
+        seed=config.seed,
+        cache=cache,
+        sight=Sight(method.looks("training")),
+    )
     for encoded in views.encode():
         yield EncodeEvent(done + encoded, total)
 
@@ -252,8 +258,11 @@ class HeldOut:
         """Return all shots of the parts, in order."""
         there = all(part.branches for part in parts)  # of a fold with shots of one class alone there are none
         branches = zip(*(part.branches for part in parts), strict=True) if there else ()
-        cosines, ood = torch.cat([part.cosines for part in parts]), torch.cat([part.ood for part in parts])
-        return HeldOut(cosines, tuple(torch.cat(scores) for scores in branches), ood)
+        return HeldOut(
+            cosines=torch.cat([part.cosines for part in parts]),
+            branches=tuple(torch.cat(scores) for scores in branches),
+            ood=torch.cat([part.ood for part in parts]),
+        )
 
 
 @dataclass(frozen=True)
@@ -353,9 +362,14 @@ class CrossFit:
                 # A batch at a time: cosines take B x R x K x N numbers.
                 for part in features.split(BATCH):
                     similar = current.similarities(part, text)
-                    cosines = ensemble(similar.image_cosines, similar.local(current.config.topk)).cpu()
-                    scores = (score.cpu() * current.backbone.logit_scale for score in similar.branch_scores.values())
-                    parts.append(HeldOut(cosines, tuple(scores), similar.ood()[VERDICT].cpu()))
+                    held = HeldOut(
+                        cosines=ensemble(similar.image_cosines, similar.local(current.config.topk)).cpu(),
+                        branches=tuple(
+                            score.cpu() * current.backbone.logit_scale for score in similar.branch_scores.values()
+                        ),
+                        ood=similar.ood()[VERDICT].cpu(),
+                    )
+                    parts.append(held)
         return HeldOut.cat(parts)
 
 
@@ -393,10 +407,12 @@ def cross_fit(
     for fold in folds:
         mask = torch.ones(len(labels), dtype=torch.bool)
         mask[fold] = False
-        start = starting_prompts(model.backbone, model.config)
-        fresh = PromptModel(model.backbone, model.class_names, model.config, start)
-        classes, shots_of = len(model.class_names), {space: known[space].take(mask) for space in known}
-        relearned = (branch.relearned(shots_of[branch.how.space], classes) for branch in model.branches)
+        fresh = PromptModel(
+            model.backbone, model.class_names, model.config, starting_prompts(model.backbone, model.config)
+        )
+        relearned = (
+            branch.relearned(known[branch.how.space].take(mask), len(model.class_names)) for branch in model.branches
+        )
         fresh.branches = tuple(branch for branch in relearned if branch is not None)
         _balance(fresh, labels[mask])
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))

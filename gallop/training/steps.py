@@ -53,8 +53,12 @@ class Steps:
             parts = zip(chosen, batches, text_features_together([learner.model for learner in chosen]), strict=True)
             return StepResult.together([self._step(*part, epoch) for part in parts])
 
-        parameters = [parameter for learner in learners for parameter in learner.model.prompts.learned()]
-        return Trainer(parameters, compute, [len(learner.photos) for learner in learners], self.config)
+        return Trainer(
+            [parameter for learner in learners for parameter in learner.model.prompts.learned()],
+            compute,
+            counts=[len(learner.photos) for learner in learners],
+            config=self.config,
+        )
 
     def _step(self, learner: Learner, batch: Batch, text: TextFeatures, epoch: int) -> StepResult:
         """Return the loss of a model on its batch, and which of the images each branch got right."""

@@ -82,8 +82,12 @@ class HubTokenizer:
         after = framed[start + len(bare) :]
         if self._wrapped.strip_sep_token:  # CLIPA was trained with zeros in the place of BERT's [SEP]
             after = [0 if i == self._inner.sep_token_id else i for i in after]
-        special = frozenset(self._inner.all_special_ids) - {self._inner.unk_token_id}
-        return TokenRule(tuple(framed[:start]), tuple(after), self._inner.pad_token_id, special)
+        return TokenRule(
+            before=tuple(framed[:start]),
+            after=tuple(after),
+            pad=self._inner.pad_token_id,
+            special=frozenset(self._inner.all_special_ids) - {self._inner.unk_token_id},
+        )
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, without the tokens that surround it."""

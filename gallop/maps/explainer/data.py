@@ -139,8 +139,11 @@ def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
             "Two explanations can be compared only if they have the same classes, the same grids and the same number "
             "of local prompts."
         )
-    order = [before.class_names.index(name) for name in names]
-    return replace(before, class_names=names, similarities=before.similarities.of_classes(order))
+    return replace(
+        before,
+        class_names=names,
+        similarities=before.similarities.of_classes([before.class_names.index(name) for name in names]),
+    )
 
 
 def all_sent(explanation: Explanation, takes: int) -> bool:

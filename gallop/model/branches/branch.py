@@ -211,8 +211,12 @@ class Branch:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        projection = backbone.vision.region_projection if self.how.extra is None else None
-        return FittedBranch(weights, bias, projection, self.how.space)
+        return FittedBranch(
+            weights,
+            bias,
+            projection=backbone.vision.region_projection if self.how.extra is None else None,
+            space=self.how.space,
+        )
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
         """Return the votes of one photo; None where this is not ridge regression, or its shots were not saved.
