@@ -293,8 +293,12 @@ def _branch(
     how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
         raise ValueError(f"the settings say that its head uses the class names, but a {kind} head does not use them")
-    wanted = {*_SUMS, *(_FORM if how.stores_form else ()), *(_SHOTS if settings.shots else ())}
-    wanted |= {_TEXTS} if settings.names else set()
+    wanted = {
+        *_SUMS,
+        *(_FORM if how.stores_form else ()),
+        *(_SHOTS if settings.shots else ()),
+        *((_TEXTS,) if settings.names else ()),
+    }
     if wanted != set(tensors):
         raise ValueError(f"the head's tensors are {sorted(tensors)} instead of {sorted(wanted)}")
     numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}

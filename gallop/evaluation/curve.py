@@ -176,8 +176,8 @@ class Curve:
 
     def by_class(self, times: float = 2.0) -> dict[str, Forecast]:
         """Return the forecast of each class of which shots were held out, the one that gains most first."""
-        tested = np.unique(self.labels[~np.isnan(self.points[0].right)])
-        each = {self.class_names[k]: self.forecast(times, self.class_names[k]) for k in tested}
+        tested = [self.class_names[k] for k in np.unique(self.labels[~np.isnan(self.points[0].right)])]
+        each = {name: self.forecast(times, name) for name in tested}
         return dict(sorted(each.items(), key=lambda item: -item[1].gain))
 
     @property

@@ -311,9 +311,6 @@ def format_of(cache: Cache | None) -> torch.dtype:
 
 def default_cache_folder() -> Path:
     """Return ``$GALLOP_CACHE``, or ``gallop/features`` in the user's cache folder."""
-    chosen = os.environ.get("GALLOP_CACHE")
-    return (
-        Path(chosen)
-        if chosen
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gallop" / "features"
-    )
+    if chosen := os.environ.get("GALLOP_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gallop" / "features"

@@ -68,8 +68,13 @@ def map_picture(
         grey = (pixels @ _LIGHT)[..., None]
         pixels = np.minimum(GREYED * grey + (1 - GREYED) * pixels, 255) * np.float32(DARKENED)
     mixed = _dimmed(pixels * (1 - weight) + layer[..., :3] * weight, crop)
-    rival = minus.top_regions(prompt) if minus else ()
-    return outlined(mixed, crop, explanation.grid, subject.top_regions(prompt), rival)
+    return outlined(
+        mixed,
+        crop,
+        explanation.grid,
+        regions=subject.top_regions(prompt),
+        rival=minus.top_regions(prompt) if minus else (),
+    )
 
 
 def choices_picture(

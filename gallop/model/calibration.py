@@ -105,8 +105,12 @@ class Calibration:
             photos: how many of the class they are, those that are nearly the same counted once.
         """
         reached = 1 - threshold_at_tpr(1 - np.asarray(own, np.float64), tpr)
-        limits = min(reached, 0.5), max(reached, threshold_at_tpr(other, tpr), 0.5)
-        return Calibration(1.0, None, YES_OR_NO, photos, tpr, sure=limits)
+        return Calibration(
+            note=YES_OR_NO,
+            photos=photos,
+            tpr=tpr,
+            sure=(min(reached, 0.5), max(reached, threshold_at_tpr(other, tpr), 0.5)),
+        )
 
     def on_photos(self, scores: ArrayLike, tpr: float) -> Calibration:
         """Return it with the threshold that accepts a fraction of the known photos with these scores."""

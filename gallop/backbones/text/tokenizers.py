@@ -113,10 +113,12 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     if beside:
         for file in TOKENIZER_FILES:
             check_file(folder / file, _LARGEST)
-    options: dict[str, Any] = {"trust_remote_code": False}  # a tokenizer's own settings may name code to run
-    options |= {"context_length": settings.get("context_length"), **settings.get("tokenizer_kwargs", {})}
-    if settings.get("tokenizer_mode"):
-        options["tokenizer_mode"] = settings["tokenizer_mode"]
+    options: dict[str, Any] = {
+        "trust_remote_code": False,  # a tokenizer's own settings may name code to run
+        "context_length": settings.get("context_length"),
+        **settings.get("tokenizer_kwargs", {}),
+        **({"tokenizer_mode": settings["tokenizer_mode"]} if settings.get("tokenizer_mode") else {}),
+    }
     place = str(folder) if beside else source
     try:
         try:
