@@ -175,8 +175,10 @@ class MethodConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         topk: Any = self.topk  # whatever was given
-        several = isinstance(topk, Iterable) and not isinstance(topk, str)
-        require(several, f"topk is {quoted(self.topk)}; it must be a list with one k per local prompt.")
+        require(
+            isinstance(topk, Iterable) and not isinstance(topk, str),
+            f"topk is {quoted(self.topk)}; it must be a list with one k per local prompt.",
+        )
         object.__setattr__(self, "topk", tuple(integer("topk", k) for k in self.topk))
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were requested; the maximum is 64.")
         for k in self.topk:
@@ -207,8 +209,7 @@ class MethodConfig:
         maps: 1, and ``detail`` where the second look is for that.
         """
         uses = get_args(DetailUse)  # each includes those that follow it
-        twice = self.detail != 1 and uses.index(self.detail_in) <= uses.index(use)
-        return (1.0, self.detail) if twice else (1.0,)
+        return (1.0, self.detail) if self.detail != 1 and uses.index(self.detail_in) <= uses.index(use) else (1.0,)
 
     @property
     def kept_prompts(self) -> int:
@@ -359,9 +360,7 @@ def train_preset(
 
 
 def _preset(name: str, of_backbone: BackbonePreset | None) -> tuple[MethodConfig, TrainConfig]:
-    presets = dict(PRESETS)
-    if of_backbone is not None:
-        presets["backbone"] = presets[of_backbone]
+    presets = PRESETS if of_backbone is None else PRESETS | {"backbone": PRESETS[of_backbone]}
     require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
     return presets[name]
 

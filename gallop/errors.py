@@ -130,11 +130,9 @@ def sentence_of(error: BaseException) -> str | None:
     A :class:`GallopError` speaks for itself; what the system and the processor refuse (a file, memory, a GPU) is put
     into words here, alike for command line, app and benchmarks.
     """
-    if isinstance(error, GallopError):
+    if isinstance(error, GallopError) or (isinstance(error, OSError) and error.strerror is None):
         return str(error)
     if isinstance(error, OSError):
-        if error.strerror is None:
-            return str(error)
         return shortened(f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}.")
     if _is_gpu_memory(error):
         return (
@@ -153,9 +151,8 @@ def sentence_of(error: BaseException) -> str | None:
 
 def is_gpu_trouble(error: BaseException) -> bool:
     """Return whether a GPU failed, or was too small, while it computed."""
-    if _is_gpu_memory(error) or _is_kind(error, "AcceleratorError"):  # torch's from 2.8 on
-        return True
-    return isinstance(error, RuntimeError) and str(error).startswith(_GPU_ERRORS)
+    of_a_kind = _is_gpu_memory(error) or _is_kind(error, "AcceleratorError")  # torch's from 2.8 on
+    return of_a_kind or (isinstance(error, RuntimeError) and str(error).startswith(_GPU_ERRORS))
 
 
 _GPU_ERRORS = ("CUDA error: ", "cuDNN error: ")
@@ -163,10 +160,10 @@ _GPU_ERRORS = ("CUDA error: ", "cuDNN error: ")
 
 
 def _is_gpu_memory(error: BaseException) -> bool:
-    if _is_kind(error, "OutOfMemoryError"):
-        return True
     message = str(error) if isinstance(error, RuntimeError) else ""
-    return message.startswith(_GPU_ERRORS) and ("_ALLOC_FAILED" in message or "out of memory" in message)
+    return _is_kind(error, "OutOfMemoryError") or (
+        message.startswith(_GPU_ERRORS) and ("_ALLOC_FAILED" in message or "out of memory" in message)
+    )
 
 
 def _is_kind(error: BaseException, name: str) -> bool:

@@ -60,9 +60,8 @@ def register(part: str, name: object, function: F) -> F:
     """
     require(part in PARTS, f"Unknown part {part!r}; choose one of {', '.join(PARTS)}.")
     require(callable(function), f"{quoted(function)} is not a function; {part} must have the form {PARTS[part].call}.")
-    fits = isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual
     require(
-        fits,
+        isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual,
         f"{quoted(name)} cannot be the name of a part. Use letters, digits and _, without a digit at the start, and "
         f"not the built-in name {PARTS[part].usual!r}.",
     )
@@ -80,10 +79,9 @@ def registered(part: str, name: object) -> Function | None:
         return None
     function = _REGISTERED[part].get(name) if isinstance(name, str) else None
     if function is None:
-        near = did_you_mean(str(name), _REGISTERED[part])
         raise UnknownPart(
-            f"No {part} called {quoted(name)} is registered.{near} Register it first with "
-            f"gallop.register({part!r}, ...)."
+            f"No {part} called {quoted(name)} is registered.{did_you_mean(str(name), _REGISTERED[part])} Register it "
+            f"first with gallop.register({part!r}, ...)."
         )
     return function
 
@@ -136,13 +134,21 @@ def require_topk(pooling: str, what: str) -> None:
 
 
 def _check_name(part: str, name: object) -> None:
-    fits = isinstance(name, str) and name.isidentifier()
-    require(fits, f"{quoted(name)} cannot be the name of a part. Pass the name of a registered {part}.")
+    require(
+        isinstance(name, str) and name.isidentifier(),
+        f"{quoted(name)} cannot be the name of a part. Pass the name of a registered {part}.",
+    )
 
 
 def part_setting(part: str, help: str) -> str:
     """Return the dataclass field of a part: the name of the built-in choice, or of a registered function."""
-    words = part.replace("_", " ")
     # A program that only answers needs no part that only training calls, so a saved model names these unresolved.
     check = partial(registered if part == "pooling" else _check_name, part)
-    return setting(PARTS[part].usual, words, help, option="", range="the name of a registered part", check=check)
+    return setting(
+        PARTS[part].usual,
+        part.replace("_", " "),
+        help,
+        option="",
+        range="the name of a registered part",
+        check=check,
+    )

@@ -115,8 +115,7 @@ class Setting:
 
 def setting(default: T, words: str, help: str, **more: Any) -> T:
     """Return a dataclass field that is a setting; ``more`` are attributes of ``Setting``."""
-    made: T = field(default=default, metadata={_ABOUT: Setting(words, help, **more)})
-    return made
+    return field(default=default, metadata={_ABOUT: Setting(words, help, **more)})
 
 
 def settings_of(kind: Any) -> dict[str, Setting]:
@@ -141,8 +140,7 @@ def check_settings(config: Any) -> None:
     """
     for each in fields(config):
         if _ABOUT in each.metadata and not isinstance(each.default, tuple):
-            value = _checked(each, each.metadata[_ABOUT], getattr(config, each.name))
-            object.__setattr__(config, each.name, value)
+            object.__setattr__(config, each.name, _checked(each, each.metadata[_ABOUT], getattr(config, each.name)))
 
 
 def _checked(each: Field[Any], about: Setting, value: object) -> object:
@@ -178,8 +176,7 @@ def integer(name: str, value: object) -> int:
         return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
-    number = _as_float(value)
-    require(number.is_integer(), f"{name} is {quoted(value)}; it must be an integer.")
+    require(_as_float(value).is_integer(), f"{name} is {quoted(value)}; it must be an integer.")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 

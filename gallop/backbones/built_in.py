@@ -64,8 +64,7 @@ class TimmModel(nn.Module):
         super().__init__()
         self.image_size = (image_size, image_size)
         self.trunk = EfficientNetLite0(output_stride)
-        projection = nn.Linear(self.trunk.num_features, embed_dim)
-        self.head = nn.Sequential(OrderedDict(drop=nn.Dropout(0.0), proj=projection))
+        self.head = nn.Sequential(OrderedDict(drop=nn.Dropout(0.0), proj=nn.Linear(self.trunk.num_features, embed_dim)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         return cast(Tensor, self.head(self.trunk(pixels)))
@@ -87,8 +86,9 @@ class _Block(nn.Module):
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
         self.ls_1 = nn.Identity()
         self.ln_2 = _LayerNorm(width)
-        wide = nn.Linear(width, 4 * width)
-        self.mlp = nn.Sequential(OrderedDict(c_fc=wide, gelu=nn.GELU(), c_proj=nn.Linear(4 * width, width)))
+        self.mlp = nn.Sequential(
+            OrderedDict(c_fc=nn.Linear(width, 4 * width), gelu=nn.GELU(), c_proj=nn.Linear(4 * width, width))
+        )
         self.ls_2 = nn.Identity()
 
 
@@ -128,8 +128,9 @@ class _Model(nn.Module):
         self.text_projection = nn.Parameter(torch.zeros(width, embed_dim))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         # What is causal has one; a token sees those before it.
-        mask = torch.full((context_length, context_length), -math.inf).triu_(1)
-        self.register_buffer("attn_mask", mask, persistent=False)
+        self.register_buffer(
+            "attn_mask", torch.full((context_length, context_length), -math.inf).triu_(1), persistent=False
+        )
 
 
 class EfficientNetLite0(nn.Sequential):
@@ -151,23 +152,23 @@ class EfficientNetLite0(nn.Sequential):
             reached *= stride
             blocks: list[nn.Module] = []
             for place in range(count):
-                if number == 0:
-                    blocks.append(_separable(width, wide, kernel))
-                else:
-                    # The first block's kernel stays as dense as its input.
-                    spread = dilation if place == 0 else after
-                    blocks.append(_Inverted(width, wide, kernel, stride if place == 0 else 1, spread))
+                # The first block strides, and its kernel stays as dense as its input.
+                step, spread = (stride, dilation) if place == 0 else (1, after)
+                blocks.append(
+                    _Inverted(width, wide, kernel, step, spread) if number else _separable(width, wide, kernel)
+                )
                 width = wide
             dilation = after
             stages.append(nn.Sequential(*blocks))
-        layers = OrderedDict[str, nn.Module](
-            conv_stem=_conv(3, _STEM, 3, stride=2),
-            bn1=_BatchNorm(_STEM),
-            blocks=nn.Sequential(*stages),
-            conv_head=_conv(width, _WIDTH, 1),
-            bn2=_BatchNorm(_WIDTH),
+        super().__init__(
+            OrderedDict[str, nn.Module](
+                conv_stem=_conv(3, _STEM, 3, stride=2),
+                bn1=_BatchNorm(_STEM),
+                blocks=nn.Sequential(*stages),
+                conv_head=_conv(width, _WIDTH, 1),
+                bn2=_BatchNorm(_WIDTH),
+            )
         )
-        super().__init__(layers)
 
     def forward_features(self, pixels: Tensor) -> Tensor:
         """Return cells (B, channels, rows, columns) of pixels (B, 3, H, W)."""
@@ -194,9 +195,13 @@ class _BatchNorm(nn.BatchNorm2d):
 
 def _separable(width: int, wide: int, kernel: int) -> nn.Module:
     """A kernel a channel, then a mixture of the channels."""
-    depthwise, pointwise = _conv(width, width, kernel, groups=width), _conv(width, wide, 1)
     return nn.Sequential(
-        OrderedDict(conv_dw=depthwise, bn1=_BatchNorm(width), conv_pw=pointwise, bn2=_BatchNorm(wide, act=False))
+        OrderedDict(
+            conv_dw=_conv(width, width, kernel, groups=width),
+            bn1=_BatchNorm(width),
+            conv_pw=_conv(width, wide, 1),
+            bn2=_BatchNorm(wide, act=False),
+        )
     )
 
 
@@ -205,15 +210,16 @@ class _Inverted(nn.Sequential):
 
     def __init__(self, width: int, wide: int, kernel: int, stride: int, dilation: int) -> None:
         inner = 6 * width
-        layers = OrderedDict[str, nn.Module](
-            conv_pw=_conv(width, inner, 1),
-            bn1=_BatchNorm(inner),
-            conv_dw=_conv(inner, inner, kernel, stride, dilation, groups=inner),
-            bn2=_BatchNorm(inner),
-            conv_pwl=_conv(inner, wide, 1),
-            bn3=_BatchNorm(wide, act=False),
+        super().__init__(
+            OrderedDict[str, nn.Module](
+                conv_pw=_conv(width, inner, 1),
+                bn1=_BatchNorm(inner),
+                conv_dw=_conv(inner, inner, kernel, stride, dilation, groups=inner),
+                bn2=_BatchNorm(inner),
+                conv_pwl=_conv(inner, wide, 1),
+                bn3=_BatchNorm(wide, act=False),
+            )
         )
-        super().__init__(layers)
         self._adds = stride == 1 and width == wide
 
     def forward(self, x: Tensor) -> Tensor:

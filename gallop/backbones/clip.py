@@ -137,9 +137,8 @@ class Backbone:
     @property
     def bytes(self) -> int:
         """Return the bytes of its weights; 0 once they were let go."""
-        if not self.loaded:
-            return 0
-        return sum(value.numel() * value.element_size() for value in self._model.state_dict().values())
+        weights = self._model.state_dict().values() if self.loaded else ()
+        return sum(value.numel() * value.element_size() for value in weights)
 
     @property
     def loaded(self) -> bool:
@@ -181,9 +180,14 @@ class Backbone:
 
     def copy_on(self, device: str | torch.device) -> Backbone:
         """Return the same backbone on another device; this one stays where it is."""
-        model = copy.deepcopy(self._model).to(device)
         other = Backbone(
-            self.name, model, self.text._tokenizer, self.preprocess, self.precision, self.damping, self.preset
+            self.name,
+            copy.deepcopy(self._model).to(device),
+            self.text._tokenizer,
+            self.preprocess,
+            self.precision,
+            self.damping,
+            self.preset,
         )
         other.again = self.again
         return other.with_regions(self.region_kind)
@@ -201,10 +205,11 @@ class Backbone:
         Raises:
             BackboneError: a kind that this backbone does not have.
         """
-        if kind == self.region_kind:
-            return self
+        return self if kind == self.region_kind else self._with_vision(self._image_encoder(kind))
+
+    def _with_vision(self, vision: ImageEncoder) -> Backbone:
         other = copy.copy(self)
-        other.vision = self._image_encoder(kind)
+        other.vision = vision
         for known in ("fingerprint", "vision_fingerprint"):
             other.__dict__.pop(known, None)  # those of this backbone's features
         return other
@@ -227,11 +232,8 @@ class Backbone:
         Raises:
             BackboneError: widths that do not fit.
         """
-        other = copy.copy(self)
-        other.vision = GivenFeatures(grid, region_width, projection, self.feature_sizes[-1])
+        other = self._with_vision(GivenFeatures(grid, region_width, projection, self.feature_sizes[-1]))
         other.name, other.again = f"{self.name} with given features", None
-        for known in ("fingerprint", "vision_fingerprint"):
-            other.__dict__.pop(known, None)
         return other
 
     def __copy__(self) -> Backbone:
@@ -289,8 +291,7 @@ class Backbone:
     @property
     def feature_format(self) -> str:
         """Text that differs wherever image features are computed in another precision: part of a cache key."""
-        kind = self.device.type
-        return self.precision if kind == "cpu" else kind
+        return self.precision if self.device.type == "cpu" else self.device.type
 
     @cached_property
     def fingerprint(self) -> str:
@@ -304,8 +305,7 @@ class Backbone:
     @cached_property
     def vision_fingerprint(self) -> str:
         """The same over the image encoder alone: all that image features depend on."""
-        state = self._model.state_dict()
-        vision = {key: value for key, value in state.items() if key.startswith("visual.")}
+        vision = {key: value for key, value in self._model.state_dict().items() if key.startswith("visual.")}
         return self._digest(vision, self._regions())
 
     def _regions(self) -> str:

@@ -43,16 +43,21 @@ def pick_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        near = did_you_mean(str(device), ("auto", "cpu", "cuda", "mps"))
-        raise BackboneError(f"Unknown device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    there = {"cpu": 1, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
+        raise BackboneError(
+            f"Unknown device {device!r}; use 'auto', 'cpu' or 'cuda'."
+            f"{did_you_mean(str(device), ('auto', 'cpu', 'cuda', 'mps'))}"
+        ) from error
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
     if chosen.type not in there:
         raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
     if (chosen.index or 0) >= there[chosen.type]:
-        seen = there[chosen.type] or "none"
         raise BackboneError(
-            f"The device {device} is not available: torch finds {seen} of that kind. Use device='cpu' or 'auto'."
+            f"The device {device} is not available: torch finds {there[chosen.type] or 'none'} of that kind. Use "
+            "device='cpu' or 'auto'."
         )
     return chosen
 
@@ -64,6 +69,4 @@ def memory_bytes(device: str = "auto") -> int:
         BackboneError: as ``pick_device``.
     """
     chosen = pick_device(device)
-    if chosen.type == "cuda":
-        return int(torch.cuda.get_device_properties(chosen).total_memory)
-    return machine_memory()
+    return int(torch.cuda.get_device_properties(chosen).total_memory) if chosen.type == "cuda" else machine_memory()

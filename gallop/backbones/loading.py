@@ -175,8 +175,7 @@ def _open_clip_model(settings: dict[str, Any], *, trunk: Mapping[str, Any] | Non
         import timm
 
         # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
-        architecture = settings["vision_cfg"]["timm_model_name"]
-        model.visual.trunk = timm.create_model(architecture, num_classes=0, **trunk)
+        model.visual.trunk = timm.create_model(settings["vision_cfg"]["timm_model_name"], num_classes=0, **trunk)
     return model
 
 
@@ -246,8 +245,7 @@ def _least_weights(encoder: Mapping[str, Any], trunk: object) -> int:
     if isinstance(layers, int) and "image_size" in encoder:
         side, patch = (np.max(encoder.get(key, 16)) for key in ("image_size", "patch_size"))  # a pair, or one for both
         positions += (int(side) // int(patch)) ** 2
-    hidden = 4 + 2 * float(encoder.get("mlp_ratio", 4.0))
-    per_layer = width**2 * hidden if isinstance(layers, int) else width**2
+    per_layer = width**2 * (4 + 2 * float(encoder.get("mlp_ratio", 4.0))) if isinstance(layers, int) else width**2
     return int(deep * per_layer + (positions + int(encoder.get("vocab_size", 0))) * width)
 
 
@@ -262,9 +260,9 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
 
     settings = open_clip.get_model_config(arch)
     if settings is None:
-        near = did_you_mean(arch, open_clip.list_models())
         raise BackboneError(
-            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists those it knows.{near}"
+            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists those it knows."
+            f"{did_you_mean(arch, open_clip.list_models())}"
         )
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
         raise UnsupportedBackbone(
@@ -283,11 +281,14 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         path, tag = Path(source), _tag_of_file(arch, Path(source).name)
     else:
         known = open_clip.list_pretrained_tags_by_model(arch)
-        tags, near = ", ".join(known) or "none", did_you_mean(source, known)
-        raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}, whose tags are: {tags}.{near}")
+        raise BackboneError(
+            f"{source!r} is neither a file nor a weights tag of {arch}, whose tags are: "
+            f"{', '.join(known) or 'none'}.{did_you_mean(source, known)}"
+        )
     state = read_state(str(path))
-    quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
-    model = open_clip_model(arch, force_quick_gelu=quick)
+    model = open_clip_model(
+        arch, force_quick_gelu=bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
+    )
     state = {key: value for key, value in state.items() if key not in _OPENAI_MARKERS}
     load_strictly(model, _as_open_clip_writes(model, state), name)
     preprocess = pair_preprocess(model.visual.image_size, tag)
@@ -406,14 +407,12 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None
     state = {
         key: value for key, value in state.items() if key in expected or not key.endswith(("attn_mask", "position_ids"))
     }
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
-    wrong = sorted(key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape)
-    problems = [
-        f"{len(keys)} {what} ({listed(keys, 3)})"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("of a different shape", wrong))
-        if keys
-    ]
+    wrong = {
+        "missing": expected.keys() - state.keys(),
+        "unexpected": state.keys() - expected.keys(),
+        "of a different shape": {k for k in expected.keys() & state.keys() if expected[k].shape != state[k].shape},
+    }
+    problems = [f"{len(keys)} {what} ({listed(sorted(keys), 3)})" for what, keys in wrong.items() if keys]
     if problems:
         raise BackboneError(
             f"The weights do not fit {name}: {'; '.join(problems)}. Check the architecture and the file."

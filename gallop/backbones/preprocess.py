@@ -49,8 +49,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         if self.interpolation not in _RESAMPLING:
-            known = ", ".join(_RESAMPLING)
-            raise ValueError(f"Unknown interpolation {self.interpolation!r}; choose one of {known}.")
+            raise ValueError(f"Unknown interpolation {self.interpolation!r}; choose one of {', '.join(_RESAMPLING)}.")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.size < 1:
             raise ValueError(
                 "Preprocessing needs a size of 1 or more, three means, and three standard deviations above 0."
@@ -94,8 +93,7 @@ class Preprocess:
         image, _, _ = _limit_aspect(image)
         top, left, height, width = _random_crop(image.height, image.width, rng)
         side = self.side(times)
-        crop = image.crop((left, top, left + width, top + height))
-        view = crop.resize((side, side), _RESAMPLING[self.interpolation])
+        view = image.crop((left, top, left + width, top + height)).resize((side, side), _RESAMPLING[self.interpolation])
         return self._tensor(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view)
 
     def key(self) -> str:

@@ -20,7 +20,7 @@ from functools import cache, partial
 from http import HTTPStatus
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from safetensors import SafetensorError, safe_open
 
@@ -111,17 +111,19 @@ class KnownBackbone:
     def with_settings(self, settings: Mapping[str, Any], trunk: Mapping[str, Any] | None = None) -> KnownBackbone:
         """Return it with what open_clip's settings of its architecture say; ``trunk`` are those of timm's trunk."""
         vision, text = settings.get("vision_cfg", {}), settings.get("text_cfg", {})
-        needs = TOKENIZERS if text.get("hf_tokenizer_name") else self.needs
-        kinds = REGION_KINDS if _at_class_token(vision) else self.kinds
-        side, grid = _number(vision.get("image_size", 224)), _grid(vision, trunk or {})
-        return replace(self, input=side, grid=grid, needs=needs, kinds=kinds)
+        return replace(
+            self,
+            input=_number(vision.get("image_size", 224)),
+            grid=_grid(vision, trunk or {}),
+            needs=TOKENIZERS if text.get("hf_tokenizer_name") else self.needs,
+            kinds=REGION_KINDS if _at_class_token(vision) else self.kinds,
+        )
 
 
 @cache
 def catalogue() -> dict[str, Any]:
     """Return the table of what is ``offered`` and of ``licences``, as it is written."""
-    read: dict[str, Any] = json.loads(_CATALOGUE.read_text(encoding="utf-8"))
-    return read
+    return cast(dict[str, Any], json.loads(_CATALOGUE.read_text(encoding="utf-8")))
 
 
 def licence_of(weights: str) -> Licence:
@@ -266,8 +268,7 @@ def hub_address(name: str) -> tuple[str, str | None]:
 
 def known_elsewhere(name: str) -> bool:
     """Return whether a name loads the same weights on other machines: those that ship, and open_clip's tags."""
-    on_disk = Path(name).is_dir() or Path(name.partition("/")[2]).is_file()
-    return name in available_models() or not on_disk
+    return name in available_models() or not (Path(name).is_dir() or Path(name.partition("/")[2]).is_file())
 
 
 def licence_by_name(name: str) -> Licence:
@@ -293,8 +294,7 @@ def pair_settings(name: str) -> Mapping[str, Any]:
     from open_clip import get_pretrained_cfg
 
     arch, _, tag = name.partition("/")
-    settings: Mapping[str, Any] = get_pretrained_cfg(arch, tag) or {}
-    return settings
+    return dict(get_pretrained_cfg(arch, tag) or {})
 
 
 def named_backbone(word: str) -> KnownBackbone:
@@ -337,8 +337,13 @@ def _described(known: KnownBackbone) -> KnownBackbone:
 
 def _of_folder(name: str, source: str, folder: Path) -> KnownBackbone:
     files = sorted(folder.glob("*.safetensors"))
-    size, memory = sum(file.stat().st_size for file in files), sum(map(memory_of, files))
-    known = KnownBackbone(name, source, size, memory, licence_by_name(source))
+    known = KnownBackbone(
+        name,
+        source,
+        bytes=sum(file.stat().st_size for file in files),
+        memory=sum(map(memory_of, files)),
+        licence=licence_by_name(source),
+    )
     try:
         settings = OPEN_CLIP_CONFIG if (folder / OPEN_CLIP_CONFIG).is_file() else CONFIG
         config = json.loads(read_text(folder / settings, LARGEST_CONFIG))
@@ -363,8 +368,9 @@ def cached_backbones() -> list[KnownBackbone]:
         path = cached_weights(pair_settings(name))
         # Hugging Face's text encoders are not supported.
         if path is not None and not settings.get("text_cfg", {}).get("hf_model_name"):
-            size = path.stat().st_size
-            known = KnownBackbone(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
+            known = KnownBackbone(
+                name, name, path.stat().st_size, memory_of(path, halved=tag == "openai"), licence_of(tag)
+            )
             cached.append(known.with_settings(settings))
     return cached
 
@@ -577,8 +583,7 @@ def _complete(repository: str, file: str, commit: str, digest: str, size: int | 
     with client.WeakFileLock(lock):  # the one that the client takes
         found = next((path for path in (named, blob) if path.exists()), partial_file)
         if found == partial_file:
-            url = hf_hub_url(repository, file, revision=commit)
-            _fetch_rest(found, url, size, headers=headers, **options)
+            _fetch_rest(found, hf_hub_url(repository, file, revision=commit), size, headers=headers, **options)
         if not _has_digest(found, digest):
             found.resolve().unlink()
             raise BackboneError(
@@ -612,8 +617,7 @@ def _fetch_rest(path: Path, url: str, size: int | None, **options: Any) -> None:
 
 def _has_digest(path: Path, digest: str) -> bool:
     """Whether a file has the SHA-256 that the Hub gives of large files, or git's SHA-1, which it gives of others."""
-    is_git = len(digest) == 40
-    hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if is_git else hashlib.sha256()
+    hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if len(digest) == 40 else hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(2**20):
             hashed.update(piece)

@@ -105,8 +105,10 @@ def checkpoint_bytes(checkpoint: Checkpoint, model: PromptModel) -> dict[str, by
     """
     with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
         _save(Path(folder), checkpoint, model)
-        most = {SETTINGS: LARGEST_SETTINGS, TENSORS: LARGEST_TENSORS}
-        return {name: read_bytes(Path(folder) / name, largest) for name, largest in most.items()}
+        return {
+            SETTINGS: read_bytes(Path(folder, SETTINGS), LARGEST_SETTINGS),
+            TENSORS: read_bytes(Path(folder, TENSORS), LARGEST_TENSORS),
+        }
 
 
 def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Tensor]:
@@ -236,12 +238,10 @@ def load_learned(
     of_branches = {name: tensor for name, tensor in tensors.items() if _BRANCH_TENSOR.fullmatch(name)}
     try:
         of_prompts = {name: tensor for name, tensor in tensors.items() if name not in of_branches}
-        learned = _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
+        prompts, branches = _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not match its settings: {error}.") from error
-    prompts, branches = learned
-    names, templates = checkpoint.class_names, checkpoint.templates
-    return PromptModel(backbone, names, checkpoint.method, prompts, templates, branches)
+    return PromptModel(backbone, checkpoint.class_names, checkpoint.method, prompts, checkpoint.templates, branches)
 
 
 def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:
@@ -293,8 +293,12 @@ def _branch(
     how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
         raise ValueError(f"the settings say that its head uses the class names, but a {kind} head does not use them")
-    wanted = {*_SUMS, *(_FORM if how.stores_form else ()), *(_SHOTS if settings.shots else ())}
-    wanted |= {_TEXTS} if settings.names else set()
+    wanted = {
+        *_SUMS,
+        *(_FORM if how.stores_form else ()),
+        *(_SHOTS if settings.shots else ()),
+        *((_TEXTS,) if settings.names else ()),
+    }
     if wanted != set(tensors):
         raise ValueError(f"the head's tensors are {sorted(tensors)} instead of {sorted(wanted)}")
     numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}

@@ -122,8 +122,12 @@ def upload_model(files: Mapping[str, bytes], address: HubAddress, *, private: bo
             )
         if address.revision is not None:
             hub.create_branch(address.repository, branch=address.revision, exist_ok=True)
-        operations = [CommitOperationAdd(name, content) for name, content in files.items()]
-        done = hub.create_commit(address.repository, operations, commit_message=message, revision=address.revision)
+        done = hub.create_commit(
+            address.repository,
+            [CommitOperationAdd(name, content) for name, content in files.items()],
+            commit_message=message,
+            revision=address.revision,
+        )
     return str(done.commit_url)
 
 

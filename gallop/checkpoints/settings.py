@@ -61,8 +61,12 @@ class BranchSettings:
     @staticmethod
     def of(branch: Branch, *, keep_shots: bool) -> BranchSettings:
         """Return the settings of a branch."""
-        shots = len(branch.shots) if keep_shots and branch.shots is not None else 0
-        return BranchSettings(branch.mix.weight, branch.mix.temperature, shots, branch.texts is not None)
+        return BranchSettings(
+            branch.mix.weight,
+            branch.mix.temperature,
+            shots=len(branch.shots) if keep_shots and branch.shots is not None else 0,
+            names=branch.texts is not None,
+        )
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,6 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
         ValueError, GallopError: they make no sense.
         KeyError: one is missing.
     """
-    method = _settings("method", raw["method"], "topk")
     calibration = Calibration(**_settings("calibration", raw["calibration"]))
     texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
     if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates"), list | None):
@@ -181,7 +184,7 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
         backbone=raw["backbone"],
         fingerprint=raw["fingerprint"],
         class_names=clean_names(raw["class_names"]),
-        method=MethodConfig(**method),
+        method=MethodConfig(**_settings("method", raw["method"], "topk")),
         training=None if raw["training"] is None else TrainConfig(**_settings("training", raw["training"])),
         calibration=calibration,
         data_fingerprint=raw.get("data_fingerprint", ""),

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 # Where CommonMark, GitHub or Streamlit would take what follows for markup: some only at the beginning of a line.
 _MARKUP = re.compile(r"^\d*(?=[-+.)](?:\s|$))|^(?=#|=|-{2})|(?<=www)(?=\.)|(?=[\\`*_\[\]<>|~&$@])|(?=:\S)")
+_IN_A_LINE = str.maketrans({character: f"\\{character}" for character in "\\|[]`"} | {"&": "&amp;", "<": "&lt;"})
 
 
 def plain_markdown(text: str) -> str:
@@ -26,10 +27,7 @@ def markdown_line(text: str) -> str:
     >>> print(markdown_line("**a** | <b>"))
     **a** \| &lt;b>
     """
-    line = " ".join(text.split())
-    for character in "\\|[]`":
-        line = line.replace(character, f"\\{character}")
-    return line.replace("&", "&amp;").replace("<", "&lt;")
+    return " ".join(text.split()).translate(_IN_A_LINE)
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> Markup:

@@ -48,14 +48,13 @@ def model_card(
         place: what ``load`` takes.
     """
     model = classifier.model_
-    global_prompts, local_prompts = model.prompts.sizes
     return render(
         "documents/model_card.md.j2",
         names=model.class_names,
         model=model,
         backbone=model.backbone,
-        m=global_prompts,
-        n=local_prompts,
+        m=model.config.global_prompts,
+        n=model.config.local_prompts,
         training=_phrases(classifier.training_, model.config) if classifier.training_ else [],
         calibration=classifier.calibration_,
         branches=[_branch(classifier, branch) for branch in model.branches],
@@ -72,19 +71,21 @@ def model_card(
 def accuracy_in_words(tested: Proportion, photos: str) -> str:
     """Return a sentence for a card, such as "Accuracy on test photos: 15 of 16, 93.8% (95% interval ...)"."""
     low, high = tested.interval
-    proportion = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
-    return f"Accuracy on {photos}: {tested.right} of {tested.of}, {proportion}"
+    return (
+        f"Accuracy on {photos}: {tested.right} of {tested.of}, {tested.value:.1%} (95% interval {low:.1%} to "
+        f"{high:.1%})"
+    )
 
 
 def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
     """The facts of a branch."""
-    known = branch.sums.known.tolist()
+    classes = zip(classifier.model_.class_names, branch.sums.known, strict=True)
     return {
         "title": HEADS[branch.kind].title,
         "what": HEADS[branch.kind].words,
         "shots": int(branch.sums.counts.sum()),
         "weight": branch.mix.weight,
-        "by_text": [name for name, shots in zip(classifier.model_.class_names, known, strict=True) if not shots],
+        "by_text": [name for name, shots in classes if not shots],
         "single": classifier.keep_shots and branch.shots is not None,
     }
 

@@ -36,17 +36,13 @@ def _environment(markdown: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"figure": _figure, "plain": _markdown, "line": _line}
+    made.filters |= {"figure": _figure, "plain": _markdown, "line": lambda text: Markup(markdown_line(text))}
     return made
 
 
 def _markdown(value: object) -> Markup:
     """Autoescape after Markdown's rules: what is markup already goes through, as it does through HTML's."""
     return value if isinstance(value, Markup) else Markup(plain_markdown(str(value)))
-
-
-def _line(text: str) -> Markup:
-    return Markup(markdown_line(text))
 
 
 def _figure(value: float, form: str) -> Markup:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -172,13 +172,12 @@ class Curve:
         left = np.sqrt(trust * (SLOPE_SD**2 + photos) - trust**2 * photos)
         noise = np.concatenate([[0.0], left * rng.standard_normal(_RESAMPLED)])
         exponents = np.maximum(exponent + trust * (slopes - exponent) + noise, 0)
-        now = np.minimum(np.exp(levels - exponents * (np.log(self.shots) - middle)), 1)
-        return exponents, now
+        return exponents, np.minimum(np.exp(levels - exponents * (np.log(self.shots) - middle)), 1)
 
     def by_class(self, times: float = 2.0) -> dict[str, Forecast]:
         """Return the forecast of each class of which shots were held out, the one that gains most first."""
-        tested = np.unique(self.labels[~np.isnan(self.points[0].right)])
-        each = {self.class_names[k]: self.forecast(times, self.class_names[k]) for k in tested}
+        tested = [self.class_names[k] for k in np.unique(self.labels[~np.isnan(self.points[0].right)])]
+        each = {name: self.forecast(times, name) for name in tested}
         return dict(sorted(each.items(), key=lambda item: -item[1].gain))
 
     @property
@@ -208,9 +207,14 @@ class Curve:
         figure = ShownFigure(figsize=(7, 4), layout="constrained")
         axes, table = figure.subplots(), self.to_frame()
         for trained, some in table.groupby("trained"):
-            bars = [some["accuracy"] - some["low"], some["high"] - some["accuracy"]]
-            label = "prompts trained, too" if trained else "held-out photos"
-            axes.errorbar(some["shots"], some["accuracy"], bars, fmt="s" if trained else "o", capsize=3, label=label)
+            axes.errorbar(
+                some["shots"],
+                some["accuracy"],
+                yerr=[some["accuracy"] - some["low"], some["high"] - some["accuracy"]],
+                fmt="s" if trained else "o",
+                capsize=3,
+                label="prompts trained, too" if trained else "held-out photos",
+            )
         more = [self.forecast(step) for step in np.geomspace(1, times, 12)]
         ahead = [each.shots for each in more]
         axes.plot(ahead, [each.accuracy for each in more], "--", color="C1", label="forecast, with its 95% interval")
@@ -235,8 +239,7 @@ def learning_curve(backbone: Backbone, shots: LabelledPhotos, method: MethodConf
     Curve(83.3% with 7 photos of each class; With twice as many photos of each class, +1 to +5 points. ...)
     """
     *_, curve = curve_steps(backbone, shots, method, **how)
-    assert isinstance(curve, Curve)
-    return curve
+    return cast(Curve, curve)
 
 
 def curve_steps(
@@ -294,8 +297,10 @@ def curve_steps(
         points.append(known.point(_with(drawn, count)))
         yield PointEvent(len(points), len(counts))
     if trained:
-        how: dict[str, Any] = {"views": config.views, "seed": config.seed, "cache": cache}
-        views = TrainingViews(backbone, pile.photos, pile.hashes, sight=Sight(method.looks("training")), **how)
+        sight = Sight(method.looks("training"))
+        views = TrainingViews(
+            backbone, pile.photos, pile.hashes, views=config.views, seed=config.seed, cache=cache, sight=sight
+        )
         for done in views.encode():
             yield EncodeEvent(done, len(views) * views.count)
         steps = Steps(views, known.labels, config, PromptModel.loss)
@@ -354,12 +359,14 @@ class _Known:
         for i, (held, learned) in enumerate(drawn):
             model = models[i] if models else self._model
             prompts = self._prompts(model, held) if models else self._plain[held]
-            answers = self._answers(model, prompts, held, learned)
-            right[held.numpy()] += (answers == self.labels[held]).numpy()
+            right[held.numpy()] += (self._answers(model, prompts, held, learned) == self.labels[held]).numpy()
             times[held.numpy()] += 1
-        shots = np.mean([len(learned) for _, learned in drawn]) / len(self._model.class_names)
         with np.errstate(invalid="ignore"):
-            return CurvePoint(float(shots), right / np.where(times, times, np.nan), bool(models))
+            return CurvePoint(
+                shots=float(np.mean([len(learned) for _, learned in drawn]) / len(self._model.class_names)),
+                right=right / np.where(times, times, np.nan),
+                trained=bool(models),
+            )
 
     def _answers(self, model: PromptModel, prompts: Tensor, held: Tensor, learned: Tensor) -> Tensor:
         shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in self._shots.items()}

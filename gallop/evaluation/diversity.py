@@ -67,8 +67,7 @@ def chosen_regions(similarities: Similarities, classes: Sequence[int], topk: Seq
 def additions(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return (N, N): how many of the regions (B, N, R) that prompt n chose prompt m did not, averaged over photos."""
     both = np.einsum("bnr,bmr->nm", chosen.astype(np.int64), chosen.astype(np.int64))
-    made: NDArray[np.float64] = (chosen.sum(axis=(0, 2))[:, None] - both) / len(chosen)
-    return made
+    return np.asarray((chosen.sum(axis=(0, 2))[:, None] - both) / len(chosen))
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,7 @@ def overlaps(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
     both = np.einsum("bnr,bmr->bnm", chosen.astype(np.int64), chosen.astype(np.int64))
     count = chosen.sum(axis=2)
     either = count[:, :, None] + count[:, None, :] - both
-    mean: NDArray[np.float64] = (both / either).mean(axis=0)
-    return mean
+    return np.asarray((both / either).mean(axis=0))
 
 
 def most_overlap(topk: Sequence[int], regions: int) -> NDArray[np.float64]:
@@ -191,9 +189,7 @@ def _without(similarities: Similarities, local: Tensor, prompt: int) -> Tensor |
     rest = [p for p in range(m + local.shape[-1]) if p != prompt]
     left = similarities.image_cosines[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
     branches = [branch.mean(dim=-1) for branch in left if branch.shape[-1]]
-    if not branches:
-        return None
-    return similarities.joined(torch.stack(branches).mean(dim=0))
+    return similarities.joined(torch.stack(branches).mean(dim=0)) if branches else None
 
 
 @dataclass(frozen=True)
@@ -299,7 +295,9 @@ def diversity_of(
         similarities, topk, truth: of B photos; ``truth`` are B class indices.
     """
     cosines = [mean_of_pairs(text_cosines(features)) for features in (text.global_, text.local)]
-    answers = None
-    if similarities is not None:
-        answers = ensembling(similarities.image_cosines, truth), ensembling(similarities.local(topk), truth)
+    answers = (
+        None
+        if similarities is None
+        else (ensembling(similarities.image_cosines, truth), ensembling(similarities.local(topk), truth))
+    )
     return Diversity(cosines[0], cosines[1], (text.global_.shape[1], text.local.shape[1]), answers)

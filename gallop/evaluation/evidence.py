@@ -225,8 +225,13 @@ class Evidence:
         axes = figure.subplots()
         for row, each in enumerate(self.classes):
             adds = np.array([*(cluster.adds for cluster in each.clusters), each.rest])  # each from where the last ends
-            colours = [*(f"C{i}" for i in range(len(each.clusters))), "lightgray"]
-            axes.barh([row] * len(adds), adds, left=adds.cumsum() - adds, color=colours, edgecolor="white")
+            axes.barh(
+                [row] * len(adds),
+                adds,
+                left=adds.cumsum() - adds,
+                color=[*(f"C{i}" for i in range(len(each.clusters))), "lightgray"],
+                edgecolor="white",
+            )
         axes.set_yticks(range(len(self.classes)), [as_drawn(each.class_name) for each in self.classes])
         axes.set(xlabel="adds to the mean score (grey: in no cluster)", ylim=(len(self.classes) - 0.5, -0.5))
         return figure
@@ -284,8 +289,14 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         for each in classes
         for i, cluster in enumerate(each.clusters[:3], 1)
     }
-    groups = failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words)
-    yield Evidence(data, probabilities, to_array(taken.scores), tuple(classes), groups, grids)
+    yield Evidence(
+        data,
+        probabilities,
+        scores=to_array(taken.scores),
+        classes=tuple(classes),
+        groups=failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words),
+        grids=grids,
+    )
 
 
 def _light_and_colour(photo: Any) -> tuple[float, float]:
@@ -352,12 +363,26 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
     for c, mean in enumerate(sorted(means.tolist(), reverse=True)):
         inside, weights = member == c, np.where(member == c, np.maximum(adds, 0), 0)[:n]
         takes_part = (inside & decide).any(axis=1)
-        mine, mistakes = photos[takes_part[:n]], shown[takes_part & (labels[shown] != predicted[shown])]
-        near = _nearest(np.einsum("nr,nrd->d", weights, joint[:n]), words)
-        facts = tuple(mine.tolist()), tuple(mistakes.tolist()), near, _gallery(photos, weights)
-        clusters.append(Cluster(mean, mean / (abs(score) or 1.0), *facts))
-    rest, every = float(taken.rest[photos, k].mean()), (tuple(photos.tolist()), tuple(shown.tolist()))
-    return ClassEvidence(class_name, every[0], score, rest, tuple(clusters), every[1], member, adds)
+        clusters.append(
+            Cluster(
+                adds=mean,
+                share=mean / (abs(score) or 1.0),
+                photos=tuple(photos[takes_part[:n]].tolist()),
+                mistakes=tuple(shown[takes_part & (labels[shown] != predicted[shown])].tolist()),
+                words=_nearest(np.einsum("nr,nrd->d", weights, joint[:n]), words),
+                gallery=_gallery(photos, weights),
+            )
+        )
+    return ClassEvidence(
+        class_name,
+        photos=tuple(photos.tolist()),
+        score=score,
+        rest=float(taken.rest[photos, k].mean()),
+        clusters=tuple(clusters),
+        shown=tuple(shown.tolist()),
+        member=member,
+        adds=adds,
+    )
 
 
 def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> NDArray[np.intp]:
@@ -381,8 +406,7 @@ def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> N
         if made[-1].inertia_ - more.inertia_ < _GAIN * made[0].inertia_:
             break
         made.append(more)
-    members: NDArray[np.intp] = made[-1].predict(every).reshape(adds.shape)
-    return members
+    return np.asarray(made[-1].predict(every).reshape(adds.shape))
 
 
 def _nearest(middle: NDArray[np.float32], words: Words) -> tuple[tuple[str, float], ...]:

@@ -77,17 +77,23 @@ def check_data(
         within += [(train.photos[i], train.photos[j]) for i, j in near_duplicates(features)]
     if test is not None:
         photos, skipped = test[0], (*skipped, *test[0].skipped)
-        if near:
-            across = [(train.photos[i], photos.photos[j]) for i, j in near_duplicates(features, test[1])]
-        else:
-            across = duplicates(train, photos)
-    doubted = [
-        (train.photos[suspect.photo], train.class_names[suspect.given], train.class_names[suspect.likely])
-        for suspect in doubted_labels(features, train.labels)
-    ]
+        across = (
+            [(train.photos[i], photos.photos[j]) for i, j in near_duplicates(features, test[1])]
+            if near
+            else duplicates(train, photos)
+        )
     per_class = Counter(train.names)
-    counts = {name: per_class[name] for name in train.class_names}
-    return DataHealth(counts, tuple(within), tuple(across), tuple(doubted), skipped, near)
+    return DataHealth(
+        counts={name: per_class[name] for name in train.class_names},
+        within=tuple(within),
+        across=tuple(across),
+        doubted=tuple(
+            (train.photos[suspect.photo], train.class_names[suspect.given], train.class_names[suspect.likely])
+            for suspect in doubted_labels(features, train.labels)
+        ),
+        skipped=skipped,
+        near=near,
+    )
 
 
 def data_in_words(photos: LabelledPhotos, features: ImageFeatures, backbone: Backbone) -> str:
@@ -116,5 +122,8 @@ def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspe
     scores = wanted - left / (1 - weight)[:, None]  # (B, K) as if the photo had not been there
     several = (given.bincount()[given] > 1).nonzero()[:, 0]
     candidates = suspects((scores[several] / _TEMPERATURE).softmax(dim=-1).numpy(), given[several].numpy())
-    sure = [suspect for suspect in candidates if suspect.of_likely - suspect.of_given > _MARGIN]
-    return [replace(suspect, photo=int(several[suspect.photo])) for suspect in sure]
+    return [
+        replace(suspect, photo=int(several[suspect.photo]))
+        for suspect in candidates
+        if suspect.of_likely - suspect.of_given > _MARGIN
+    ]

@@ -41,8 +41,11 @@ def sweep_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[int
         truth: B class indices.
     """
     global_mean, means = _means(similarities)
-    each = [_right(global_mean, _with(means, topk, n), truth) for n in range(len(topk))]
-    return KSweep(np.stack(each), _right(global_mean, means.mean(dim=2), truth), len(truth))
+    return KSweep(
+        each=np.stack([_right(global_mean, _with(means, topk, n), truth) for n in range(len(topk))]),
+        together=_right(global_mean, means.mean(dim=2), truth),
+        photos=len(truth),
+    )
 
 
 def better_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[int]) -> tuple[tuple[int, ...], int]:
@@ -79,9 +82,8 @@ def _means(similarities: Similarities) -> tuple[Tensor, Tensor]:
 
     prompts = similarities.prompts_weight
     global_mean, means = prompts * similarities.image_cosines.double().mean(dim=-1), prompts * similarities.mean(best)
-    for name, scores in similarities.branch_scores.items():
-        global_mean = global_mean + 2 * similarities.branch_weights[name] * scores.double()
-    return global_mean, means
+    beside = (2 * similarities.branch_weights[name] * s.double() for name, s in similarities.branch_scores.items())
+    return sum(beside, global_mean), means
 
 
 def _with(means: Tensor, topk: Sequence[int], n: int) -> Tensor:

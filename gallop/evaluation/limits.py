@@ -63,8 +63,10 @@ class AtLimit:
         """Return why the limit is unreliable, as a sentence; empty where it keeps its promise."""
         if self.accepted is None or not self.broken:
             return ""
-        passed, promised = f"{self.accepted.right} of {self.accepted.of}", f"{100 * self.promised:.3g} %"
-        return unreliable(f"{passed} known test photos pass, but {promised} were promised")
+        return unreliable(
+            f"{self.accepted.right} of {self.accepted.of} known test photos pass, but {100 * self.promised:.3g} % were "
+            "promised"
+        )
 
 
 def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float = PROMISED) -> AtLimit:

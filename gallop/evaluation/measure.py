@@ -144,8 +144,7 @@ class Evaluation:
 
         proportions = {**self.per_class, "all": self.accuracy}
         rows = [(one.of, one.right, one.value, *one.interval) for one in proportions.values()]
-        columns = ["photos", "right", "accuracy", "low", "high"]
-        return pd.DataFrame(rows, columns=columns, index=pd.Index(proportions, name="class"))
+        return pd.DataFrame(rows, pd.Index(proportions, name="class"), ["photos", "right", "accuracy", "low", "high"])
 
     def compare(self, other: Evaluation) -> Paired:
         """Return how two models differ on the same photos, in the same order: McNemar's exact test.
@@ -156,11 +155,10 @@ class Evaluation:
             ValueError: the other has other labels or file names.
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
-        other_files = self.files and other.files and self.files != other.files
-        if mine != others or other_files:
-            what = "labels" if mine != others else "file names"
+        if mine != others or (self.files and other.files and self.files != other.files):
             raise ValueError(
-                f"Only evaluations of the same photos in the same order can be compared; their {what} differ."
+                "Only evaluations of the same photos in the same order can be compared; their "
+                f"{'labels' if mine != others else 'file names'} differ."
             )
         right = self.predicted == self.truth, other.predicted == other.truth
         return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
@@ -171,8 +169,7 @@ class Evaluation:
 
         figure = ShownFigure(figsize=(10, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
-        shown = left.imshow(self.confusion, cmap="Blues")
-        figure.colorbar(shown, ax=left, label="photos")
+        figure.colorbar(left.imshow(self.confusion, cmap="Blues"), ax=left, label="photos")
         if len(self.class_names) <= _MOST_WRITTEN:
             for (really, answered), photos in np.ndenumerate(self.confusion):
                 dark = photos > self.confusion.max() / 2

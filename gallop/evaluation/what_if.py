@@ -134,11 +134,12 @@ def what_if(
     k, covered = model.class_names.index(class_name), list[Tensor]()
     for i in photos:
         cells = _cells(found.member[found.shown.index(i)] == cluster, evidence.grids)
-        shifts = [rng.integers(0, cells.shape) for _ in range(draws)]
-        masks = torch.stack([cells, *(cells.roll(tuple(shift), dims=(0, 1)) for shift in shifts)])
+        elsewhere = [cells.roll(tuple(rng.integers(0, cells.shape)), dims=(0, 1)) for _ in range(draws)]
         image = load_image(evidence.data.photos[i]).image
         looks = [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
-        covered.append(torch.cat(list(scores_without(model, looks, masks, model.config.topk, fill))))
+        covered.append(
+            torch.cat(list(scores_without(model, looks, torch.stack([cells, *elsewhere]), model.config.topk, fill)))
+        )
         yield EvidenceEvent("covering", len(covered), len(photos))
     scores = [torch.from_numpy(evidence.scores[photos]), *torch.stack(covered, dim=1)]  # 2 + S times (B, K)
     scale = model.backbone.logit_scale / classifier.calibration_.temperature

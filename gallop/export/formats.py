@@ -152,18 +152,21 @@ def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
     from gallop.export.quantizing import quantized
 
     made = quantized(checked.data, [as_inputs(model.classifier.model_, photo) for photo in model.photos])
-    notes = (
-        *checked.notes,
-        f"Quantized to 8 bits with ranges from {made.calibrated_with} photos, and compared on {made.photos} others: "
-        f"{made.agreement:.1%} get the same label, and probabilities change by at most {made.largest:.2f}.",
-    )
     record = {
         "calibrated_with": made.calibrated_with,
         "compared_on": made.photos,
         "same_label": made.agreement,
         "largest_difference": made.largest,
     }
-    return Exported(made.data, notes, {**checked.record, "quantized": record})
+    return Exported(
+        made.data,
+        notes=(
+            *checked.notes,
+            f"Quantized to 8 bits with ranges from {made.calibrated_with} photos, and compared on {made.photos} "
+            f"others: {made.agreement:.1%} get the same label, and probabilities change by at most {made.largest:.2f}.",
+        ),
+        record={**checked.record, "quantized": record},
+    )
 
 
 def _report(photo: PhotoToExport) -> Exported:
@@ -180,20 +183,22 @@ def _web(model: ModelToExport) -> Exported:
     what = "Its classes are those of the model" if facts["fixed"] else "Class names are entered on the page"
     if model.teach:
         what = "Classes are taught on the page, with photos and a camera"
-    notes = (
-        f"{what}. The page loads {size / 1e6:.0f} MB once. No photo leaves the browser.",
-        f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
-        f"{facts['agreement']['difference']:.1e}.",
-        "Serve the folder over HTTP (python -m http.server). The page does not work when opened as a file.",
+    return Exported(
+        zipped_page(files),
+        notes=(
+            f"{what}. The page loads {size / 1e6:.0f} MB once. No photo leaves the browser.",
+            f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
+            f"{facts['agreement']['difference']:.1e}.",
+            "Serve the folder over HTTP (python -m http.server). The page does not work when opened as a file.",
+        ),
+        record={
+            "files": len(files),
+            "loads": size,
+            "fixed_classes": facts["fixed"],
+            "checked_on": facts["agreement"]["photos"],
+            "largest_difference": facts["agreement"]["difference"],
+        },
     )
-    record = {
-        "files": len(files),
-        "loads": size,
-        "fixed_classes": facts["fixed"],
-        "checked_on": facts["agreement"]["photos"],
-        "largest_difference": facts["agreement"]["difference"],
-    }
-    return Exported(zipped_page(files), notes, record)
 
 
 FORMATS: dict[str, ExportFormat[Any]] = {

@@ -200,8 +200,7 @@ class Answering(nn.Module):
 
     def answered(self, looks: Sequence[Seen]) -> tuple[Tensor, ...]:
         """Return the outputs, in the order of ``names``, of what ``looked`` gives."""
-        weights = (1 / len(looks),) * len(looks)
-        similarities = Similarities(tuple(map(self._look, looks)), weights, self._weights)
+        similarities = Similarities(tuple(map(self._look, looks)), (1 / len(looks),) * len(looks), self._weights)
         probabilities = class_probabilities(similarities.logits(self._topk), self._scale, self._temperature)
         return probabilities, similarities.ood()[scores.VERDICT], similarities.image_cosines, *self._maps(similarities)
 
@@ -236,7 +235,6 @@ def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
     """Return what a reader of the file needs: texts, and JSON where it is more than one."""
     model, calibration = classifier.model_, classifier.calibration_
     preprocess = model.backbone.preprocess
-    steps = f"RGB; {preprocess.sentence}; {_TO_NUMBERS}"
     branches = {
         "head": " ".join(branch.kind for branch in model.branches),
         "head_weight": " ".join(repr(branch.mix.weight) for branch in model.branches),
@@ -244,7 +242,7 @@ def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
     return {
         "gallop_format": str(_FORMAT),
         "class_names": json.dumps(model.class_names, ensure_ascii=False),
-        "preprocessing": json.dumps({**asdict(preprocess), "steps": steps}),
+        "preprocessing": json.dumps({**asdict(preprocess), "steps": f"RGB; {preprocess.sentence}; {_TO_NUMBERS}"}),
         "logit_scale": repr(model.backbone.logit_scale),
         "temperature": repr(calibration.temperature),
         "threshold": "" if calibration.threshold is None else repr(calibration.threshold),
@@ -298,9 +296,14 @@ def stacked(photos: Sequence[Mapping[str, NDArray[np.float32]]]) -> dict[str, ND
 def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:
     """The file's bytes, for any number of images like those, whose ``pixels`` are of each look."""
     images = torch.export.Dim("images")
-    example = tuple(look.new_zeros(2, *look.shape[1:]) for look in pixels)
-    names = INPUTS[: len(pixels)], answering.names(len(pixels))
-    proto = onnx_model(ToTrace(answering, example, names, {"pixels": ({0: images},) * len(pixels)}))
+    proto = onnx_model(
+        ToTrace(
+            answering,
+            inputs=tuple(look.new_zeros(2, *look.shape[1:]) for look in pixels),
+            names=(INPUTS[: len(pixels)], answering.names(len(pixels))),
+            free={"pixels": ({0: images},) * len(pixels)},
+        )
+    )
     metadata["opset"] = str(next(opset.version for opset in proto.opset_import if not opset.domain))
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value)
@@ -341,8 +344,11 @@ def _expected(classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> dict[st
     predictions = classifier.predict_all(features)
     with torch.no_grad():
         similarities = model.similarities(features, model.cached_text_features())
-    expected = {"probabilities": predictions.probabilities, "ood_score": predictions.ood[scores.VERDICT]}
-    expected["global_cosines"] = to_array(similarities.image_cosines)
+    expected = {
+        "probabilities": predictions.probabilities,
+        "ood_score": predictions.ood[scores.VERDICT],
+        "global_cosines": to_array(similarities.image_cosines),
+    }
     for look, prefix in zip(similarities.looks, PREFIXES, strict=False):
         expected[f"{prefix}local_cosines"] = to_array(look.region_cosines)
         expected |= {f"{prefix}{map_name(branch)}": to_array(regions) for branch, regions in look.branches.items()}

@@ -12,7 +12,9 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,9 +82,13 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
             f"The model cannot be quantized to 8 bits ({type(error).__name__}). Export it without quantization."
         ) from error
     before, after = (_probabilities(each, compared) for each in (data, made))
-    same = before.argmax(axis=1) == after.argmax(axis=1)
-    largest = float(np.abs(before - after).max())
-    return Quantized(made, len(compared), len(calibrating), float(same.mean()), largest)
+    return Quantized(
+        made,
+        photos=len(compared),
+        calibrated_with=len(calibrating),
+        agreement=float((before.argmax(axis=1) == after.argmax(axis=1)).mean()),
+        largest=float(np.abs(before - after).max()),
+    )
 
 
 def _in_8_bits(data: bytes, calibrating: Sequence[Inputs]) -> bytes:
@@ -98,7 +104,7 @@ def _in_8_bits(data: bytes, calibrating: Sequence[Inputs]) -> bytes:
             quantize_static(
                 model,
                 path,
-                _Calibrating(calibrating),
+                SimpleNamespace(get_next=partial(next, _batches(calibrating), None)),  # what it asks for photos
                 quant_format=QuantFormat.QDQ,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
@@ -127,16 +133,6 @@ def _after_the_encoder(model: ModelProto) -> list[str]:
 
 def _batches(photos: Sequence[Inputs]) -> Iterator[dict[str, NDArray[np.float32]]]:
     return (stacked(photos[start : start + _BATCH]) for start in range(0, len(photos), _BATCH))
-
-
-class _Calibrating:
-    """Photos as onnxruntime asks for them, a batch at a time."""
-
-    def __init__(self, photos: Sequence[Inputs]) -> None:
-        self._batches = _batches(photos)
-
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        return next(self._batches, None)
 
 
 def _probabilities(data: bytes, photos: Sequence[Inputs]) -> NDArray[np.float32]:

@@ -97,9 +97,8 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
 
 
 def _strange(why: Explanation) -> str:
-    if why.threshold is None:
-        return ""
-    return strange_in_words(strangeness(why.ood_score, why.threshold, len(why.class_names)))
+    limit = why.threshold
+    return "" if limit is None else strange_in_words(strangeness(why.ood_score, limit, len(why.class_names)))
 
 
 def _votes(subject: Subject) -> list[Sequence[str]]:

@@ -82,7 +82,13 @@ def followed(what: ToTrace) -> bytes:
         if what.as_stored:
             fold_constants(program.model)  # shapes and limits, which are small
         else:  # weights whose layout alone changes are stored in that layout, which quantization requires
-            fold_constants(program.model, should_fold=_lays_out, output_size_limit=2**31)
+            fold_constants(
+                program.model,
+                should_fold=lambda node: (
+                    node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
+                ),
+                output_size_limit=2**31,
+            )
         return bytes(program.model_proto.SerializeToString())
     except Exception as error:  # the exporter lets nearly anything through
         raise OnnxError(
@@ -91,14 +97,14 @@ def followed(what: ToTrace) -> bytes:
         ) from error
 
 
-def _lays_out(node: Any) -> bool | None:
-    return node.op_type in ("Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose") or None
-
-
 def _apart(what: ToTrace) -> bytes:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-c", f"from {__name__} import _other_process; _other_process()"]
-    done = subprocess.run(command, input=pickle.dumps(what), capture_output=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import _other_process; _other_process()"],
+        input=pickle.dumps(what),
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+    )
     if done.returncode == _REFUSED:
         raise OnnxError(done.stdout.decode())
     if done.returncode:

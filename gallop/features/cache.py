@@ -72,8 +72,12 @@ class ImageFeatures:
         return self._each(lambda tensor: tensor.to(dtype))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
-        more, extras = tuple(look._each(change) for look in self.more), {k: change(v) for k, v in self.extras.items()}
-        return ImageFeatures(change(self.global_), change(self.regions), more, extras)
+        return ImageFeatures(
+            change(self.global_),
+            change(self.regions),
+            more=tuple(look._each(change) for look in self.more),
+            extras={name: change(extra) for name, extra in self.extras.items()},
+        )
 
     def copied(self) -> ImageFeatures:
         """Return a copy that shares no memory with these."""
@@ -113,10 +117,12 @@ class ImageFeatures:
     def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
         """Return all images of the parts, in order; all of them with as many looks and the same extras."""
         first = parts[0]
-        more = [ImageFeatures.cat([part.more[i] for part in parts]) for i in range(len(first.more))]
-        extras = {name: torch.cat([part.extras[name] for part in parts]) for name in first.extras}
-        global_, regions = torch.cat([p.global_ for p in parts]), torch.cat([p.regions for p in parts])
-        return ImageFeatures(global_, regions, tuple(more), extras)
+        return ImageFeatures(
+            torch.cat([part.global_ for part in parts]),
+            torch.cat([part.regions for part in parts]),
+            more=tuple(ImageFeatures.cat([part.more[i] for part in parts]) for i in range(len(first.more))),
+            extras={name: torch.cat([part.extras[name] for part in parts]) for name in first.extras},
+        )
 
 
 class Cache(Protocol):
@@ -209,8 +215,11 @@ class FeatureCache:
             write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, stored)}))
         except OSError as error:
             self._refused = self.full = True
-            why = f"No more features are cached in {self.root} ({error.strerror}), so they are encoded again each time."
-            warnings.warn(f"{why} Free some space there, or set GALLOP_CACHE to a different folder.", stacklevel=2)
+            warnings.warn(
+                f"No more features are cached in {self.root} ({error.strerror}), so they are encoded again each time. "
+                "Free some space there, or set GALLOP_CACHE to a different folder.",
+                stacklevel=2,
+            )
             return
         self._bytes = self.max_bytes - room + stored.bytes
 
@@ -302,7 +311,6 @@ def format_of(cache: Cache | None) -> torch.dtype:
 
 def default_cache_folder() -> Path:
     """Return ``$GALLOP_CACHE``, or ``gallop/features`` in the user's cache folder."""
-    chosen = os.environ.get("GALLOP_CACHE")
-    if chosen:
+    if chosen := os.environ.get("GALLOP_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gallop" / "features"

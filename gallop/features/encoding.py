@@ -141,8 +141,9 @@ def encode_look(backbone: Backbone, pixels: Tensor, extras: Sequence[Extra] = ()
     """Return features of one look, on the backbone's device."""
     global_, regions = backbone.encode_image(pixels)
     grid = backbone.grid_at(pixels.shape[-1] / backbone.preprocess.size) if extras else (0, 0)
-    more = {extra.name: extra.of(pixels.to(global_.device), grid) for extra in extras}
-    return ImageFeatures(global_, regions, extras=more)
+    return ImageFeatures(
+        global_, regions, extras={extra.name: extra.of(pixels.to(global_.device), grid) for extra in extras}
+    )
 
 
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
@@ -257,8 +258,10 @@ def encode_photos(
     All photos are in memory at once; ``encode_sources`` takes any number.
     """
     prepared = [_centres(some, backbone, sight) for some in in_batches(photos)]
-    features = [encode_pixels(backbone, pixels, sight) for pixels, _ in prepared]
-    return ImageFeatures.cat(features), [crop for _, crops in prepared for crop in crops]
+    return (
+        ImageFeatures.cat([encode_pixels(backbone, pixels, sight) for pixels, _ in prepared]),
+        [crop for _, crops in prepared for crop in crops],
+    )
 
 
 def _centres(
@@ -280,9 +283,8 @@ def _centres(
 
 def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor] | ImageFeatures, sight: Sight = ONCE) -> ImageFeatures:
     """Return features of a batch of centre crops, fp32 on the CPU; (B, 3, H, W) for each look."""
-    if isinstance(pixels, ImageFeatures):  # encoded before
-        return pixels.to(_CPU)
-    return encode_looks(backbone, pixels, sight).to(_CPU)
+    encoded = pixels if isinstance(pixels, ImageFeatures) else encode_looks(backbone, pixels, sight)
+    return encoded.to(_CPU)
 
 
 def encode_sources(backbone: Backbone, sources: Sequence[Any], sight: Sight = ONCE) -> Iterator[ImageFeatures]:
@@ -382,8 +384,7 @@ class TrainingViews:
         view = epoch % self.count if self.count else epoch
         if self.in_memory:
             return self._memory[view][indices]
-        chosen = [self._photos[i] for i in indices.tolist()]
-        return ImageFeatures.cat(list(self._encode([view], chosen)))
+        return ImageFeatures.cat(list(self._encode([view], [self._photos[i] for i in indices.tolist()])))
 
     def _encode(self, views: Iterable[int], photos: Sequence[KnownPhoto]) -> Iterator[ImageFeatures]:
         def pixels(photo: Photo, times: float, view: int) -> Tensor:

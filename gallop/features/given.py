@@ -51,8 +51,7 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
             if not torch.isfinite(tensor).all():
                 raise DataError(f"The features of image {i} contain a value that is not finite.")
             digest.update(f"{tuple(tensor.shape)}".encode() + tensor.cpu().contiguous().numpy().tobytes())
-        grey = Image.new("RGB", (_SIDE, _SIDE), (128, 128, 128))
-        image = grey if photos is None else load_image(photos[i]).image
+        image = Image.new("RGB", (_SIDE, _SIDE), "gray") if photos is None else load_image(photos[i]).image
         made.append(EncodedPhoto(image, f"image {i}", digest.hexdigest(), one))
     return made
 

@@ -71,13 +71,16 @@ def near_duplicates(first: ImageFeatures, second: ImageFeatures | None = None) -
     for start in range(0, len(asked), _ROWS):
         part, known = asked[start : start + _ROWS], first if second is not None else first[: start + _ROWS]
         unit, others = (F.normalize(some.global_.float(), dim=-1) for some in (part, known))
-        by_place = _by_place(part.regions, known.regions)
-        above = torch.maximum(unit @ others.T - ALIKE_GLOBAL, by_place - ALIKE_PLACES)  # (rows, A)
+        above = torch.maximum(  # (rows, A)
+            unit @ others.T - ALIKE_GLOBAL, _by_place(part.regions, known.regions) - ALIKE_PLACES
+        )
         if second is None:
             above = above.where(torch.ones_like(above).tril(start - 1) > 0, -1)
-        for row, best in enumerate(above.argmax(dim=1).tolist()):
-            if above[row, best] > 0:
-                pairs.append((float(above[row, best]), best, start + row))
+        pairs += [
+            (float(above[row, best]), best, start + row)
+            for row, best in enumerate(above.argmax(dim=1).tolist())
+            if above[row, best] > 0
+        ]
     return [(one, other) for _, one, other in sorted(pairs, key=lambda pair: -pair[0])]
 
 

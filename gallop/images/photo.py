@@ -222,8 +222,9 @@ def _read_path(path: str | os.PathLike[str], label: str, limits: ImageLimits) ->
         if error.errno == errno.EFBIG:
             raise too_large(label, limits) from error
         web = ". URLs are not downloaded: save the picture and use its path" if "://" in str(path) else ""
-        shown = printable_name(str(path))
-        raise NotAnImage(f"{shown} cannot be opened ({error.strerror}){web or ': check the path'}.") from error
+        raise NotAnImage(
+            f"{printable_name(str(path))} cannot be opened ({error.strerror}){web or ': check the path'}."
+        ) from error
 
 
 def _read_stream(stream: Any, label: str, limits: ImageLimits) -> bytes:

@@ -49,8 +49,7 @@ class Scale:
 
     def places(self, scores: FloatMap) -> FloatMap:
         """Return where scores lie between the first colour, 0, and the last, 1."""
-        places: FloatMap = np.clip((scores - self.low) / (self.high - self.low), 0, 1).astype(np.float32)
-        return places
+        return np.asarray(np.clip((scores - self.low) / (self.high - self.low), 0, 1), dtype=np.float32)
 
     def strengths(self, scores: FloatMap) -> FloatMap:
         """Return how strong scores are, from 0 to 1: what a threshold is compared with."""
@@ -118,9 +117,8 @@ class Subject:
 
     def top_regions(self, prompt: int) -> list[int]:
         """Return the k regions that entered the local score, best first; none where all do, by another pooling."""
-        if not self.explanation.similarities.by_topk:
-            return []
-        return [box.region for box in self.explanation.looks[-1].regions(self.class_name, prompt)]
+        look = self.explanation.looks[-1]
+        return [box.region for box in look.regions(self.class_name, prompt)] if look.similarities.by_topk else []
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,13 @@ def map_picture(
         grey = (pixels @ _LIGHT)[..., None]
         pixels = np.minimum(GREYED * grey + (1 - GREYED) * pixels, 255) * np.float32(DARKENED)
     mixed = _dimmed(pixels * (1 - weight) + layer[..., :3] * weight, crop)
-    rival = minus.top_regions(prompt) if minus else ()
-    return outlined(mixed, crop, explanation.grid, subject.top_regions(prompt), rival)
+    return outlined(
+        mixed,
+        crop,
+        explanation.grid,
+        regions=subject.top_regions(prompt),
+        rival=minus.top_regions(prompt) if minus else (),
+    )
 
 
 def choices_picture(
@@ -86,12 +91,11 @@ def choices_picture(
     one, other = set(first), set(second)
     for regions, colour in zip((one - other, other - one, one & other), CHOICE_COLOURS, strict=True):
         around, within = borders(regions, grid)
-        lines = [((*colour, 255), max(round(across / 6), 1), around), ((*colour, 90), 1, within)]
         for region in regions:
             row, column = divmod(region, columns)
             corner = crop.left + column * across, crop.top + row * down
             ImageDraw.Draw(pen).rectangle((*corner, corner[0] + across, corner[1] + down), fill=(*colour, 110))
-        for fill, width, some in lines:
+        for fill, width, some in (((*colour, 255), max(round(across / 6), 1), around), ((*colour, 90), 1, within)):
             for x, y, right, bottom in some:
                 at = [crop.left + x * across, crop.top + y * down, crop.left + right * across, crop.top + bottom * down]
                 ImageDraw.Draw(pen).line(at, fill=fill, width=width)
@@ -158,8 +162,7 @@ def _resized(explanation: Explanation, side: int) -> tuple[FloatMap, CropBox]:
     times = min(max(LEAST_SIDE / min(photo.size), 1), side / max(photo.size))
     width, height = (max(round(length * times), 1) for length in photo.size)
     sheet = photo.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    crop = explanation.crop.scaled(width / photo.width, height / photo.height)
-    return np.asarray(sheet, dtype=np.float32), crop
+    return np.asarray(sheet, dtype=np.float32), explanation.crop.scaled(width / photo.width, height / photo.height)
 
 
 def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
@@ -173,8 +176,7 @@ def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
 def borders(regions: Iterable[int], grid: tuple[int, int]) -> tuple[list[Line], list[Line]]:
     """Return the lines around a set of regions, and those within it, between two of them."""
     cells = {divmod(region, grid[1]) for region in regions}
-    around: list[Line] = []
-    within: list[Line] = []
+    around, within = list[Line](), list[Line]()
     for y, x in cells:
         for beside, line in (
             ((y - 1, x), (x, y, x + 1, y)),

@@ -68,8 +68,7 @@ def _draw_maps(axes: list[Axes], look: Explanation, class_name: str) -> None:
     scale = shared_scale(look)  # of all panels, and of every class's figure: equal colours, equal cosines
     means = look.local_scores[look.class_index(class_name)]
     for prompt, (panel, k, mean) in enumerate(zip(axes, look.topk, means, strict=True)):
-        title = f"local prompt {prompt + 1}, k = {k}: {mean:.3f}"
-        _show(panel, map_picture(subject, prompt, scale=scale), title)
+        _show(panel, map_picture(subject, prompt, scale=scale), f"local prompt {prompt + 1}, k = {k}: {mean:.3f}")
     axes[0].figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="cosine")
 
 

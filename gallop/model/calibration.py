@@ -105,14 +105,18 @@ class Calibration:
             photos: how many of the class they are, those that are nearly the same counted once.
         """
         reached = 1 - threshold_at_tpr(1 - np.asarray(own, np.float64), tpr)
-        limits = min(reached, 0.5), max(reached, threshold_at_tpr(other, tpr), 0.5)
-        return Calibration(1.0, None, YES_OR_NO, photos, tpr, sure=limits)
+        return Calibration(
+            note=YES_OR_NO,
+            photos=photos,
+            tpr=tpr,
+            sure=(min(reached, 0.5), max(reached, threshold_at_tpr(other, tpr), 0.5)),
+        )
 
     def on_photos(self, scores: ArrayLike, tpr: float) -> Calibration:
         """Return it with the threshold that accepts a fraction of the known photos with these scores."""
         photos = np.size(scores)
-        how: Any = {"temperature": self.temperature, "tpr": tpr}
-        return Calibration.on(scores, photos, note=f"computed from {photos} known photos given to set_threshold", **how)
+        note = f"computed from {photos} known photos given to set_threshold"
+        return Calibration.on(scores, photos, temperature=self.temperature, note=note, tpr=tpr)
 
     def at(self, tpr: float) -> Calibration:
         """Return it with the threshold that accepts another fraction of the held-out photos.
@@ -285,5 +289,4 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     def loss(log_t: float) -> float:
         return float(F.cross_entropy(logits / math.exp(log_t), labels, reduction="sum")) + log_t**2 / 2
 
-    minimum = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
-    return math.exp(float(minimum.x))
+    return math.exp(float(minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded").x))

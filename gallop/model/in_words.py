@@ -132,9 +132,7 @@ class InWords:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values: the attributes without ``vectors``, each ``Part`` as a dictionary."""
-        made = asdict(self)
-        del made["vectors"]
-        return made
+        return {name: value for name, value in asdict(self).items() if name != "vectors"}
 
 
 def told_in_words(model: PromptModel, class_name: str, prompts: Sequence[str], most: int = MOST_WORDS) -> list[InWords]:
@@ -151,8 +149,10 @@ def told_in_words(model: PromptModel, class_name: str, prompts: Sequence[str], m
         ClassNameError: there is no such class.
     """
     if class_name not in model.class_names:
-        there, near = listed(model.class_names), did_you_mean(class_name, model.class_names)
-        raise ClassNameError(f"This model has no class {class_name!r}; its classes are {there}.{near}")
+        raise ClassNameError(
+            f"This model has no class {class_name!r}; its classes are {listed(model.class_names)}."
+            f"{did_you_mean(class_name, model.class_names)}"
+        )
     k, text = model.class_names.index(class_name), model.cached_text_features()
     features = _unit(torch.cat([text.global_[k], text.local[k]]))
     names = [class_name, *(name for name in model.class_names if name != class_name)]
@@ -228,8 +228,10 @@ def word_scores(model: PromptModel, features: ImageFeatures, told: Sequence[InWo
     lengths = vectors.norm(dim=-1).cpu()  # cosines are of texts of length 1
     with torch.no_grad():
         similar = model.with_branches(()).maps(features, TextFeatures(vectors[:, :m], vectors[:, m:]))
-    looks = tuple(
-        (look.image_cosines[0].cpu() * lengths[:, :m], look.region_cosines[0].cpu() * lengths[:, m:])
-        for look in similar.looks
+    return WordScores(
+        told=tuple(told),
+        looks=tuple(
+            (look.image_cosines[0].cpu() * lengths[:, :m], look.region_cosines[0].cpu() * lengths[:, m:])
+            for look in similar.looks
+        ),
     )
-    return WordScores(tuple(told), looks)

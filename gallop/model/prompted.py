@@ -78,8 +78,13 @@ class FastGalLoP(GalLoP):
     prompts: Prompts
 
     def __init__(self, backbone: Backbone, names: NameTokens, config: MethodConfig, prompts: Prompts) -> None:
-        encode, scale = partial(_encoded, backbone, names), backbone.logit_scale
-        super().__init__(encode, prompts, topk=config.topk, kept=config.kept_prompts, scale=scale)
+        super().__init__(
+            partial(_encoded, backbone, names),
+            prompts,
+            topk=config.topk,
+            kept=config.kept_prompts,
+            scale=backbone.logit_scale,
+        )
         self.damping, self.custom_pool = backbone.damping.of(config), registered("pooling", config.pooling)
         self._keep_rule = config.keep_rule
         self._vision = partial(getattr, backbone, "vision")  # read each time: backbones move, and weights are unloaded
@@ -181,9 +186,8 @@ class PromptModel:
             f"These prompts do not fit: they are {_PROMPT_SIZES.format(*sizes)}, but the settings and {backbone.name} "
             f"need {_PROMPT_SIZES.format(*wanted)}. Omit the argument 'prompts' to start from new ones.",
         )
-        self._context_tokens = prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
-        self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
+        self.names = backbone.text.tokenize(self.class_names, context_tokens=prompts.global_contexts.shape[1])
         self.paper = FastGalLoP(self.backbone, self.names, config, prompts)
         self.templates = None if templates is None else self._checked(clean_templates(templates))
         self.class_weights: Tensor | None = None
@@ -196,13 +200,17 @@ class PromptModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """Its parts, with prompts on the CPU, which any machine can read; the backbone as its name where it has one."""
-        prompts = copy.deepcopy(self.prompts).cpu()
-        made_of = {"backbone": self.backbone, "class_names": self.class_names, "config": self.config}
-        return made_of | {"prompts": prompts, "templates": self.templates, "branches": self.branches}
+        return {
+            "backbone": self.backbone,
+            "class_names": self.class_names,
+            "config": self.config,
+            "prompts": copy.deepcopy(self.prompts).cpu(),
+            "templates": self.templates,
+            "branches": self.branches,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        prompts = state.pop("prompts").to(state["backbone"].device)
-        PromptModel.__init__(self, **state, prompts=prompts)
+        PromptModel.__init__(self, **{**state, "prompts": state["prompts"].to(state["backbone"].device)})
 
     def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
         if len(templates) > self.config.global_prompts:
@@ -272,15 +280,16 @@ class PromptModel:
         """
         (wanted,) = spelled_as([clean_name(name)], self.class_names)
         if wanted not in self.class_names:
-            there, near = listed(self.class_names), did_you_mean(wanted, self.class_names)
-            raise ClassNameError(f"This model has no class {wanted!r}; its classes are {there}.{near}")
+            raise ClassNameError(
+                f"This model has no class {wanted!r}; its classes are {listed(self.class_names)}."
+                f"{did_you_mean(wanted, self.class_names)}"
+            )
         if len(self.class_names) == 1:
             raise ClassNameError(
                 f"{wanted!r} cannot be removed: it is the only class, and a classifier needs at least one."
             )
         left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
-        names = [self.class_names[k] for k in left]
-        return self.for_classes(names, TextFeatures(text.global_[left], text.local[left]))
+        return self.for_classes([self.class_names[k] for k in left], TextFeatures(text.global_[left], text.local[left]))
 
     def taught(self, shots: Mapping[str, ShotFeatures]) -> tuple[Branch, ...]:
         """Return the branches of its settings, trained on shots given by the features that they are linear in; without
@@ -288,8 +297,10 @@ class PromptModel:
         """
         kinds = [KINDS[name] for name in self.config.branches]
         texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
-        how: Any = {"texts": texts, "balanced": self.config.balanced}
-        made = [Branch.of(kind.name, shots[kind.space], len(self.class_names), **how) for kind in kinds]
+        made = [
+            Branch.of(kind.name, shots[kind.space], len(self.class_names), texts=texts, balanced=self.config.balanced)
+            for kind in kinds
+        ]
         return tuple(branch for branch in made if branch is not None)
 
     def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:
@@ -307,7 +318,8 @@ class PromptModel:
         """
         text = self.backbone.text
         if self.templates is None:
-            other = None if class_names is None else text.tokenize(class_names, context_tokens=self._context_tokens)
+            length = self.prompts.global_contexts.shape[1]
+            other = None if class_names is None else text.tokenize(class_names, context_tokens=length)
             return text_features_together([self], other)[0]
         names = self.class_names if class_names is None else class_names
         with self.backbone.autocast_text(learning=False):
@@ -360,8 +372,7 @@ class PromptModel:
             self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
         )
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
-        branch_weights = {each.kind: each.mix.weight for each in self.branches}
-        return Similarities(made, weights, branch_weights, self.config.pooling)
+        return Similarities(made, weights, {each.kind: each.mix.weight for each in self.branches}, self.config.pooling)
 
     def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
         """Return each look alone. Raises ValueError where its widths are not the backbone's."""
@@ -376,11 +387,10 @@ class PromptModel:
         return features.looks
 
     def _look(self, features: ImageFeatures, text: TextFeatures, branches: Mapping[str, Tensor]) -> Look:
-        images = self.paper.image_cosines(features.global_, text)
         regions = alone = self.paper.region_cosines(features.regions, text)
         if text.local.shape[1] == 0:  # regions are compared with the global prompts
             alone = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
-        return Look(images, regions, alone.mean(dim=-1), branches)
+        return Look(self.paper.image_cosines(features.global_, text), regions, alone.mean(dim=-1), branches)
 
     @property
     def prompts(self) -> Prompts:
@@ -434,10 +444,9 @@ def text_features_together(models: Sequence[PromptModel], names: NameTokens | No
     Args:
         names: other classes than those of the models.
     """
-    sizes = [model.prompts.sizes for model in models]
     contexts = torch.cat([model.prompts.contexts() for model in models])
     text = _encoded(models[0].backbone, models[0].names if names is None else names, contexts)
-    parts = iter(torch.split(text, [size for both in sizes for size in both], dim=1))
+    parts = iter(torch.split(text, [size for model in models for size in model.prompts.sizes], dim=1))
     return [TextFeatures(next(parts), next(parts)) for _ in models]
 
 

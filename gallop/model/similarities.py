@@ -48,14 +48,21 @@ class Look:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Look:
         """Return the same with every tensor changed, such as moved or in another order."""
-        branches = {name: change(branch_map) for name, branch_map in self.branches.items()}
-        return Look(change(self.image_cosines), change(self.region_cosines), change(self.region_scores), branches)
+        return Look(
+            change(self.image_cosines),
+            change(self.region_cosines),
+            change(self.region_scores),
+            {name: change(branch_map) for name, branch_map in self.branches.items()},
+        )
 
     def of_classes(self, chosen: list[int]) -> Look:
         """Return those of some classes, by index, in this order."""
-        branches = {name: branch_map[:, :, chosen] for name, branch_map in self.branches.items()}
-        regions = self.region_cosines[:, :, chosen], self.region_scores[:, :, chosen]
-        return Look(self.image_cosines[:, chosen], *regions, branches)
+        return Look(
+            self.image_cosines[:, chosen],
+            self.region_cosines[:, :, chosen],
+            self.region_scores[:, :, chosen],
+            {name: branch_map[:, :, chosen] for name, branch_map in self.branches.items()},
+        )
 
     @cached_property
     def ranked(self) -> tuple[Tensor, Tensor]:

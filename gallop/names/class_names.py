@@ -16,6 +16,10 @@ MAX_NAME_LENGTH = 200
 """Characters. A guard against pasted documents; the text encoder's limit is counted in tokens."""
 
 
+# Separators (Z*) and control characters (Cc) become spaces; format characters (Cf: bidi marks, zero-width) vanish, as
+# do surrogates (Cs), which no file or browser can hold.
+_REPLACED = {"Cc": " ", "Zs": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
+
 SOMETHING_ELSE = "something else"
 """The name of all that the one class of a model is not: such a model answers yes, no or unsure."""
 
@@ -37,9 +41,7 @@ def clean_name(name: str) -> str:
     """
     if not isinstance(name, str):
         raise ClassNameError(f"A class name must be text, not {type(name).__name__} ({quoted(name)}).")
-    # Separators (Z*) and control characters (Cc) become spaces; format characters (Cf: bidi marks, zero-width) vanish,
-    # as do surrogates, which no file or browser can hold.
-    characters = (_replacement(char) for char in name)
+    characters = (_REPLACED.get(unicodedata.category(char), char) for char in name)
     # Composed last: an invisible character may have been between a letter and its accent.
     cleaned = unicodedata.normalize("NFC", " ".join("".join(characters).split()))
     if not cleaned:
@@ -49,13 +51,6 @@ def clean_name(name: str) -> str:
             f"The class name {cleaned[:40]!r}... has {len(cleaned)} characters; the maximum is {MAX_NAME_LENGTH}."
         )
     return cleaned
-
-
-def _replacement(char: str) -> str:
-    category = unicodedata.category(char)
-    if category in ("Cc", "Zs", "Zl", "Zp"):
-        return " "
-    return "" if category in ("Cf", "Cs") else char
 
 
 def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) -> tuple[str, ...]:
@@ -72,21 +67,19 @@ def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) 
             "Class names must be a list, not a single string. Use parse_names to split a string at commas and line "
             "breaks."
         )
-    seen: dict[str, str] = {}
-    cleaned = []
+    seen: dict[str, tuple[str, str]] = {}  # a name as it was given, and clean, by what tells it from others
     for name in names:
         text = clean(name)
         key = text.casefold()
         if key in seen:
             raise ClassNameError(
-                f"The class names {seen[key]!r} and {name!r} are the same (case, spacing and invisible characters do "
-                "not count). Rename one."
+                f"The class names {seen[key][0]!r} and {name!r} are the same (case, spacing and invisible characters "
+                "do not count). Rename one."
             )
-        seen[key] = name
-        cleaned.append(text)
-    if not cleaned:
+        seen[key] = name, text
+    if not seen:
         raise ClassNameError("No class names were given. Give at least one.")
-    return tuple(cleaned)
+    return tuple(text for _, text in seen.values())
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -99,8 +92,7 @@ def parse_names(text: str) -> tuple[str, ...]:
     ('cat', 'dog')
     """
     # Only these two separate: str.splitlines would also cut at U+2028, U+0085 and vertical tabs.
-    pieces = [piece for line in text.split("\n") for piece in line.split(",")]
-    return clean_names(piece for piece in pieces if piece.strip())
+    return clean_names(piece for line in text.split("\n") for piece in line.split(",") if piece.strip())
 
 
 def folder_to_name(folder: str) -> str:

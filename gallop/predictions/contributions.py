@@ -58,8 +58,9 @@ def contributions(model: PromptModel, features: ImageFeatures, topk: Sequence[in
     text = model.cached_text_features()
     with torch.no_grad():
         similarities = model.similarities(features, text)
-        encoded = features.to(model.backbone.device).looks
-        looks = zip(similarities.looks, encoded, similarities.look_weights, strict=True)
+        looks = zip(
+            similarities.looks, features.to(model.backbone.device).looks, similarities.look_weights, strict=True
+        )
         parts = [weight * _of_look(model, similarities, look, some, text, topk) for look, some, weight in looks]
         regions, scores = torch.cat(parts, dim=1), similarities.logits(topk)
     return Contributions((regions - regions.mean(dim=2, keepdim=True)).cpu(), (scores - scores.mean(1, True)).cpu())

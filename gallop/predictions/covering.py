@@ -97,15 +97,18 @@ def covered(model: PromptModel, explanation: Explanation, regions: Collection[in
     rows, columns = explanation.grid
     if outside := {*regions} - {*range(rows * columns)}:
         raise ConfigError(f"There is no region {min(outside)}; they are numbered from 0 to {rows * columns - 1}.")
-    cells = torch.zeros(rows * columns, dtype=torch.bool)
-    cells[list(regions)] = True
-    cells = cells.view(1, rows, columns)
+    cells = torch.tensor([region in regions for region in range(rows * columns)]).view(1, rows, columns)
     seen = [cover(look, cells, fill) for look in looks_at(model, explanation, model.map_sight.times)]
     with torch.no_grad():
         features = encode_looks(model.backbone, seen, model.map_sight)
         similarities = model.maps(features, model.cached_text_features()).each(Tensor.cpu)
-    image = _painted(explanation, model.backbone.preprocess.picture(seen[-1][0]), cells[0])
-    return replace(explanation, image=image, similarities=similarities, votes={}, words={})
+    return replace(
+        explanation,
+        image=_painted(explanation, model.backbone.preprocess.picture(seen[-1][0]), cells[0]),
+        similarities=similarities,
+        votes={},
+        words={},
+    )
 
 
 def _painted(explanation: Explanation, seen: Image.Image, cells: Tensor) -> Image.Image:

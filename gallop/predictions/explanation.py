@@ -31,7 +31,7 @@ from gallop.model.branches.branch import ShotVotes
 from gallop.model.calibration import Calibration
 from gallop.model.in_words import InWords, WordScores, word_scores
 from gallop.model.prompted import PromptModel
-from gallop.model.similarities import Look, Similarities
+from gallop.model.similarities import Similarities
 from gallop.names.class_names import clean_name
 from gallop.parts import require_topk
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
@@ -209,8 +209,8 @@ class Explanation:
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Return cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
-        region_cosines = self._finest.region_cosines[0, :, self.class_index(class_name), self._prompt(prompt)]
-        return to_array(region_cosines).reshape(self.grid)
+        region_cosines = self.similarities.looks[-1].region_cosines[0, :, self.class_index(class_name)]
+        return to_array(region_cosines[:, self._prompt(prompt)]).reshape(self.grid)
 
     def branch_map(self, branch: str, class_name: str) -> FloatMap:
         """Return a branch's score of the class at each region (rows, columns); their mean is its score of the class.
@@ -220,7 +220,7 @@ class Explanation:
         Raises:
             ValueError: there is no such class, or no such branch.
         """
-        region_scores = self._finest.branches.get(branch)
+        region_scores = self.similarities.looks[-1].branches.get(branch)
         if region_scores is None:
             there = f"; choose one of {listed(self.branches)}" if self.branches else "; it has no branches at all"
             raise ValueError(f"This model has no branch {branch!r}{there}.")
@@ -229,7 +229,7 @@ class Explanation:
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
         """Return the answers of the local prompts to each region alone, (R, K); of the global ones where N = 0."""
-        logits = self._finest.region_scores[0]
+        logits = self.similarities.looks[-1].region_scores[0]
         return to_array(class_probabilities(logits, self.scale, self.temperature))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
@@ -318,7 +318,6 @@ class Explanation:
         """
         asked = [self.label] if class_names is None else class_names
         shown = [self.class_names[self.class_index(name)] for name in asked]
-        scores_of = {"global_scores": self.global_scores, "local_scores": self.local_scores}
         prompts, named = range(len(self.topk)), shown if self.similarities.by_topk else []
         return {
             "schema": SCHEMA,
@@ -330,7 +329,8 @@ class Explanation:
             "probabilities": self.probabilities,
             "global_probabilities": self.global_probabilities,
             "local_probabilities": self.local_probabilities,
-            **{key: dict(zip(self.class_names, of.tolist(), strict=True)) for key, of in scores_of.items()},
+            "global_scores": dict(zip(self.class_names, self.global_scores.tolist(), strict=True)),
+            "local_scores": dict(zip(self.class_names, self.local_scores.tolist(), strict=True)),
             "topk": list(self.topk),
             "regions": {name: [[box.to_dict() for box in self.regions(name, n)] for n in prompts] for name in named},
             "limits": {key: getattr(self, key) for key in ("ood_score", "threshold", "is_ood", "temperature", "scale")},
@@ -339,10 +339,6 @@ class Explanation:
     def to_json(self, class_names: Sequence[str] | None = None, *, indent: int | None = None) -> str:
         """Return ``to_dict`` as JSON; numbers that are read back are the same to the last bit."""
         return json.dumps(self.to_dict(class_names), ensure_ascii=False, allow_nan=False, indent=indent)
-
-    @property
-    def _finest(self) -> Look:
-        return self.similarities.looks[-1]
 
     @cached_property
     def _local(self) -> Tensor:
@@ -384,9 +380,13 @@ def explain_photos(
             votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(some))]
         for i, (photo, crop, voted) in enumerate(zip(some, crops, votes, strict=True)):
             one, alone = similarities.each(itemgetter(slice(i, i + 1))), features[torch.tensor([i])]
-            words = {name: word_scores(model, alone, each) for name, each in (told or {}).items()}
-            explained = explanation_of(model, one, photo.image, crop, calibration)
-            made.append(replace(explained, votes=voted, words=words, alike=alike))
+            explained = replace(
+                explanation_of(model, one, photo.image, crop, calibration),
+                votes=voted,
+                words={name: word_scores(model, alone, each) for name, each in (told or {}).items()},
+                alike=alike,
+            )
+            made.append(explained)
     return made
 
 
@@ -397,8 +397,7 @@ def explain_first_look(model: PromptModel, photo: Photo, calibration: Calibratio
     so there is none. With a model that answers from one look, this equals ``explain_photos``.
     """
     if len(model.sight.times) > 1:
-        once: Any = {"detail": 1.0, "detail_in": "answers"}
-        model = model.with_config(replace(model.config, **once))
+        model = model.with_config(replace(model.config, detail=1.0, detail_in="answers"))
         calibration = Calibration(calibration.temperature, note="none: this is the first of two looks")
     return explain_photos(model, [photo], calibration)[0]
 

@@ -63,9 +63,8 @@ def photo_map(scores: FloatMap, crop: CropBox, size: tuple[int, int], *, smooth:
     width, height = size
     left, top = max(round(crop.left), 0), max(round(crop.top), 0)
     right, bottom = min(max(round(crop.right), left + 1), width), min(max(round(crop.bottom), top + 1), height)
-    resample = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     inside = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32)).resize(
-        (right - left, bottom - top), resample
+        (right - left, bottom - top), Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     )
     full = np.full((height, width), np.nan, dtype=np.float32)
     full[top:bottom, left:right] = np.asarray(inside)

@@ -71,8 +71,12 @@ class Predictions:
                 "These answers come without features of their photos. Get them from GalLoPClassifier.predict_all."
             )
         found = answered_together(self.probabilities, self.embeddings, self.is_ood)
-        labels = np.array(self.class_names)[found.probabilities.argmax(axis=1)]
-        return replace(self, labels=labels, probabilities=found.probabilities, neighbourhood=found)
+        return replace(
+            self,
+            labels=np.array(self.class_names)[found.probabilities.argmax(axis=1)],
+            probabilities=found.probabilities,
+            neighbourhood=found,
+        )
 
     @property
     def answers(self) -> NDArray[np.str_]:
@@ -81,8 +85,10 @@ class Predictions:
         Raises:
             ConfigError: a model of other classes than one and "something else".
         """
-        own = one_class(self.class_names)
-        require(own is not None, "Only a model of one class and 'something else' answers yes, no or unsure.")
+        require(
+            one_class(self.class_names) is not None,
+            "Only a model of one class and 'something else' answers yes, no or unsure.",
+        )
         unsure = np.zeros(len(self), dtype=bool) if self.is_ood is None else self.is_ood
         return np.where(unsure, "unsure", np.where(self.labels == SOMETHING_ELSE, "no", "yes"))
 

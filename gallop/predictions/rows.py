@@ -65,8 +65,7 @@ def csv_head(class_names: Sequence[str]) -> bytes:
 
 def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
     """Return the line of one image; a row that has an ``error`` instead of an answer has its line, too."""
-    probabilities = row.get("probabilities", {})
-    by_class = [probabilities.get(name, "") for name in class_names]
+    by_class = [row.get("probabilities", {}).get(name, "") for name in class_names]
     return csv_line([*(csv_cell(row.get(key)) for key in FIXED), *by_class])
 
 
@@ -121,6 +120,4 @@ def csv_cell(value: Any) -> Any:
     """
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

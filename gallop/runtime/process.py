@@ -99,8 +99,7 @@ def free_bytes() -> int:
     except (AttributeError, OSError, TypeError):  # as above
         return 0
     mallinfo.restype = _Counts
-    free: int = mallinfo().fordblks
-    return free
+    return int(mallinfo().fordblks)
 
 
 class _Counts(ctypes.Structure):

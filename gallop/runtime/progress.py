@@ -117,8 +117,13 @@ class ProgressDisplay(contextlib.AbstractContextManager["ProgressDisplay"]):
 
     def _draw(self, stage: str, done: int, total: int, note: str) -> None:
         count = f"{done}/{total}" if total else f"{done}" if done else ""
-        task: dict[str, Any] = {"description": printable(stage), "total": total or None, "completed": done}
-        task |= {"count": count, "note": printable(note)}
+        task: dict[str, Any] = {
+            "description": printable(stage),
+            "total": total or None,
+            "completed": done,
+            "count": count,
+            "note": printable(note),
+        }
         if self._bar is None:
             self._bar = _new_bar(self._stream)
             self._bar.start()

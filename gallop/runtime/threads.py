@@ -93,8 +93,7 @@ class _InParts(torch.autograd.Function):
 
         def back(part: int) -> Tensor:
             output, input_ = parts[part]
-            of_inputs: tuple[Tensor, ...] = torch.autograd.grad(output, input_, gradients[part])
-            return of_inputs[0]
+            return cast(Tensor, torch.autograd.grad(output, input_, gradients[part])[0])
 
         return None, torch.cat(each(back, range(len(parts)))), None, None
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -137,8 +137,7 @@ def search_settings(
         return SearchEvent(tuple(tried), min(round(time.monotonic() - began), round(seconds)), round(seconds), note)
 
     with suppress(_TimeUp):
-        encoding = encode_shots(model, views, shots, cache, keep=True)
-        features, centres = yield from _until(began + seconds, encoding)
+        features, centres = yield from _until(began + seconds, encode_shots(model, views, shots, cache, keep=True))
         assert centres is not None
         model.branches = model.taught(features)
         while (wanted := _next(tried, config, before, began + seconds - time.monotonic())) is not None:
@@ -146,8 +145,7 @@ def search_settings(
                 steps = Steps(
                     views, torch.tensor(shots.labels), replace(config, lr=wanted[0], epochs=wanted[1]), PromptModel.loss
                 )
-                asked = _held_out(model, steps, features, centres, event)
-                before[wanted] = yield from _until(began + seconds, asked)
+                before[wanted] = yield from _until(began + seconds, _held_out(model, steps, features, centres, event))
             tried.append(before[wanted])
             yield event()
     if not tried:
@@ -167,8 +165,7 @@ def _until(end: float, events: Generator[E, None, T]) -> Generator[E, None, T]:
         try:
             event = next(events)
         except StopIteration as stop:
-            result: T = stop.value
-            return result
+            return cast(T, stop.value)
         if time.monotonic() > end:
             raise _TimeUp
         yield event
@@ -183,7 +180,6 @@ def _held_out(
 ) -> Generator[SearchEvent, None, Tried]:
     """Train with some settings once for each fold of the shots without it, and return the answers to those."""
     config, began, fit = steps.config, time.monotonic(), None
-    diverged = Tried(config.lr, config.epochs)
     try:
         for step in cross_fit(model, steps, features, centres):
             if isinstance(step, CrossFit):
@@ -191,22 +187,26 @@ def _held_out(
             else:
                 yield event(f"rate {config.lr:g}, {config.epochs} rounds, step {step.done} of {step.total}")
     except TrainingDiverged:
-        return replace(diverged, seconds=time.monotonic() - began)
+        return Tried(config.lr, config.epochs, seconds=time.monotonic() - began)
     if fit is None:
         raise ConfigError("Settings are compared on held-out photos, so at least one class needs two photos.")
     try:
         calibrated = fit.calibrate(model, PROMISED)
     except ValueError:  # after its last step no score is a number
-        return replace(diverged, seconds=time.monotonic() - began)
+        return Tried(config.lr, config.epochs, seconds=time.monotonic() - began)
     held_out = fit.predictions(*calibrated)
     assert held_out is not None
     index, labels, answers = held_out
     order, probabilities = index.argsort(), torch.from_numpy(answers.probabilities)
     probabilities, labels = probabilities[order], labels[order]
-    loss = F.nll_loss(probabilities.clamp_min(torch.finfo().tiny).log(), labels)
-    right = tuple((probabilities.argmax(dim=1) == labels).tolist())
-    seconds = time.monotonic() - began
-    return Tried(config.lr, config.epochs, right, float(loss), calibrated[1].temperature, seconds)
+    return Tried(
+        config.lr,
+        config.epochs,
+        right=tuple((probabilities.argmax(dim=1) == labels).tolist()),
+        loss=float(F.nll_loss(probabilities.clamp_min(torch.finfo().tiny).log(), labels)),
+        temperature=calibrated[1].temperature,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _next(

@@ -113,8 +113,14 @@ def encode_ahead(
     for part in encode_centres(backbone, photos, cache, sight=sight_of(method, "answers")):
         done += len(part)
         yield EncodeEvent(done, total)
-    sight = Sight(method.looks("training"))
-    views = TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache, sight=sight)
+    views = TrainingViews(
+        backbone,
+        photos,
+        views=config.views,
+        seed=config.seed,
+        cache=cache,
+        sight=Sight(method.looks("training")),
+    )
     for encoded in views.encode():
         yield EncodeEvent(done + encoded, total)
 
@@ -161,8 +167,10 @@ def learn(
     _balance(model, steps.labels)
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
-    settings = f"{model.class_names}|{model.config}|{config}"
-    key = f"{backbone.fingerprint}|{backbone.feature_format}|{settings}|{shots.fingerprint}|{start}"
+    key = (
+        f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{model.config}|{config}|"
+        f"{shots.fingerprint}|{start}"
+    )
     if views.format != STORED_DTYPE:
         key += f"|{views.format}"
     yield from _train(model, steps, work, key)
@@ -250,8 +258,11 @@ class HeldOut:
         """Return all shots of the parts, in order."""
         there = all(part.branches for part in parts)  # of a fold with shots of one class alone there are none
         branches = zip(*(part.branches for part in parts), strict=True) if there else ()
-        cosines, ood = torch.cat([part.cosines for part in parts]), torch.cat([part.ood for part in parts])
-        return HeldOut(cosines, tuple(torch.cat(scores) for scores in branches), ood)
+        return HeldOut(
+            cosines=torch.cat([part.cosines for part in parts]),
+            branches=tuple(torch.cat(scores) for scores in branches),
+            ood=torch.cat([part.ood for part in parts]),
+        )
 
 
 @dataclass(frozen=True)
@@ -304,10 +315,10 @@ class CrossFit:
                 mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
             else:
                 temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-            note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
-            note = f"{note}threshold" if fewest < RELIABLE_SHOTS else ""
-            how: Any = {"temperature": temperature, "note": note, "tpr": tpr}
-            calibration = Calibration.on(held.ood.numpy(), len(set(pictures.tolist())), **how)
+            few = f"the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"
+            note = f"{UNRELIABLE}{few}" if fewest < RELIABLE_SHOTS else ""
+            different = len(set(pictures.tolist()))
+            calibration = Calibration.on(held.ood.numpy(), different, temperature=temperature, note=note, tpr=tpr)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)
@@ -351,9 +362,14 @@ class CrossFit:
                 # A batch at a time: cosines take B x R x K x N numbers.
                 for part in features.split(BATCH):
                     similar = current.similarities(part, text)
-                    cosines = ensemble(similar.image_cosines, similar.local(current.config.topk)).cpu()
-                    scores = (score.cpu() * current.backbone.logit_scale for score in similar.branch_scores.values())
-                    parts.append(HeldOut(cosines, tuple(scores), similar.ood()[VERDICT].cpu()))
+                    held = HeldOut(
+                        cosines=ensemble(similar.image_cosines, similar.local(current.config.topk)).cpu(),
+                        branches=tuple(
+                            score.cpu() * current.backbone.logit_scale for score in similar.branch_scores.values()
+                        ),
+                        ood=similar.ood()[VERDICT].cpu(),
+                    )
+                    parts.append(held)
         return HeldOut.cat(parts)
 
 
@@ -383,8 +399,7 @@ def cross_fit(
     photos, its limit is of little worth, and ``pictures`` shows it.
     """
     labels, config = steps.labels, steps.config
-    alike = tells_copies(model.backbone)
-    groups = alike_groups(centres, labels.tolist()) if alike else list(range(len(labels)))
+    groups = alike_groups(centres, labels.tolist()) if tells_copies(model.backbone) else list(range(len(labels)))
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed, groups=groups)
     if len(folds) < 2:
         return
@@ -392,10 +407,12 @@ def cross_fit(
     for fold in folds:
         mask = torch.ones(len(labels), dtype=torch.bool)
         mask[fold] = False
-        start = starting_prompts(model.backbone, model.config)
-        fresh = PromptModel(model.backbone, model.class_names, model.config, start)
-        classes, shots_of = len(model.class_names), {space: known[space].take(mask) for space in known}
-        relearned = (branch.relearned(shots_of[branch.how.space], classes) for branch in model.branches)
+        fresh = PromptModel(
+            model.backbone, model.class_names, model.config, starting_prompts(model.backbone, model.config)
+        )
+        relearned = (
+            branch.relearned(known[branch.how.space].take(mask), len(model.class_names)) for branch in model.branches
+        )
         fresh.branches = tuple(branch for branch in relearned if branch is not None)
         _balance(fresh, labels[mask])
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))

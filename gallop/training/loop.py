@@ -106,8 +106,15 @@ class StepEvent(StepCount):
     @property
     def metrics(self) -> dict[str, float]:
         """lr, losses and accuracies by name, as loggers take them."""
-        names = ("lr", "loss", "loss_global", "loss_local", "accuracy", "accuracy_global", "accuracy_local")
-        values = {name: getattr(self, name) for name in names}
+        values = {
+            "lr": self.lr,
+            "loss": self.loss,
+            "loss_global": self.loss_global,
+            "loss_local": self.loss_local,
+            "accuracy": self.accuracy,
+            "accuracy_global": self.accuracy_global,
+            "accuracy_local": self.accuracy_local,
+        }
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -213,12 +220,11 @@ class Trainer:
             lr = self._set_lr(epoch)
             for number, batches in enumerate(self._batches()):
                 result = self._step(batches, epoch)
-                step = epoch * self._per_epoch + number + 1
                 last = number == self._per_epoch - 1
                 self._epoch = epoch + last
                 loss, local = result.loss, result.correct_local
                 yield StepEvent(
-                    step=step,
+                    step=epoch * self._per_epoch + number + 1,
                     steps=self.steps,
                     epoch=epoch,
                     end_of_epoch=last,

@@ -50,13 +50,15 @@ class Steps:
 
         def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
             chosen = [learners[batch.learner] for batch in batches]
-            texts = text_features_together([learner.model for learner in chosen])
-            parts = zip(chosen, batches, texts, strict=True)
+            parts = zip(chosen, batches, text_features_together([learner.model for learner in chosen]), strict=True)
             return StepResult.together([self._step(*part, epoch) for part in parts])
 
-        parameters = [parameter for learner in learners for parameter in learner.model.prompts.learned()]
-        counts = [len(learner.photos) for learner in learners]
-        return Trainer(parameters, compute, counts, self.config)
+        return Trainer(
+            [parameter for learner in learners for parameter in learner.model.prompts.learned()],
+            compute,
+            counts=[len(learner.photos) for learner in learners],
+            config=self.config,
+        )
 
     def _step(self, learner: Learner, batch: Batch, text: TextFeatures, epoch: int) -> StepResult:
         """Return the loss of a model on its batch, and which of the images each branch got right."""

@@ -29,12 +29,13 @@ def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
     Raises:
         UnsupportedBackbone: another kind of encoder, such as Hugging Face's, or a tokenizer that is not read here.
     """
-    for attribute in ("transformer", "token_embedding", "positional_embedding", "ln_final"):
-        if not hasattr(module, attribute):
-            raise UnsupportedBackbone(
-                f"This text encoder is not supported: it is a {type(module).__name__}, and prompts can only be learned "
-                "with open_clip's text transformers."
-            )
+    if not all(
+        hasattr(module, name) for name in ("transformer", "token_embedding", "positional_embedding", "ln_final")
+    ):
+        raise UnsupportedBackbone(
+            f"This text encoder is not supported: it is a {type(module).__name__}, and prompts can only be learned "
+            "with open_clip's text transformers."
+        )
     # Where the feature is read, in open_clip's words; a class embedding comes last.
     pool = str(getattr(module, "text_pool_type", getattr(module, "pool_type", None)))
     if getattr(module, "cls_emb", None) is not None:
@@ -49,6 +50,5 @@ def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
         isinstance(getattr(block, "attn", None), nn.MultiheadAttention) and hasattr(block, "ls_1")
         for block in module.transformer.resblocks
     )
-    causal = plain_blocks and getattr(module, "attn_mask", None) is not None
-    fast = single and pool in ("argmax", "eos") and causal
+    fast = single and plain_blocks and pool in ("argmax", "eos") and getattr(module, "attn_mask", None) is not None
     return CausalTextEncoder(module, tokenizer) if fast else PlainTextEncoder(module, tokenizer, pool)

@@ -92,8 +92,7 @@ class PackedNames(NameTokens):
             ends = list(accumulate(map(len, self.names)))
             cuts = {bisect_left(ends, ends[-1] * part / parts) for part in range(parts)}
             bounds = pairwise([*sorted(cuts), len(ends)])
-            packed = [pack(self.names[start:stop], self.prefix, self.ids.device) for start, stop in bounds]
-            self._splits[parts] = packed
+            self._splits[parts] = [pack(self.names[start:stop], self.prefix, self.ids.device) for start, stop in bounds]
         return self._splits[parts]
 
 
@@ -120,8 +119,7 @@ def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> P
     visible = (owner.unsqueeze(2) == owner.unsqueeze(1)) & torch.ones(length, length, dtype=torch.bool).tril()
     visible[0, prefix:, :prefix] = True
     if rows > 1:
-        copies = torch.arange(rows).view(-1, 1, 1).expand(-1, length, prefix) > 0
-        visible = torch.cat([copies, visible], dim=2)
+        visible = torch.cat([torch.arange(rows).view(-1, 1, 1).expand(-1, length, prefix) > 0, visible], dim=2)
     slots = pad_sequence([torch.tensor(members, dtype=torch.long) for members in in_row], batch_first=True)
     order = torch.zeros(len(names), dtype=torch.long)
     for row, members in enumerate(in_row):
@@ -152,10 +150,6 @@ def _places(lengths: Sequence[int], used: list[int], length: int) -> list[int] |
 
 class CausalTextEncoder(TextEncoder):
     """The frozen text half of a CLIP whose tokens see what comes before them, and whose feature is read at EOT."""
-
-    def __init__(self, module: nn.Module, tokenizer: Any) -> None:
-        super().__init__(module, tokenizer)
-        self.heads: int = self._blocks[0].attn.num_heads
 
     def _arranged(self, names: Sequence[Sequence[int]], prefix: int) -> PackedNames:
         return pack(names, prefix, self._module.positional_embedding.device)
@@ -204,8 +198,7 @@ class CausalTextEncoder(TextEncoder):
             return _residual(block, x.index_select(1, names.eot), seen.index_select(1, names.order))
         if block is self._blocks[0]:
             prefix, rest = normed[:, : names.prefix], normed[:1, names.prefix :].detach()
-            both = _projected(block, prefix), _projected(block, rest).expand(len(x), -1, -1)
-            qkv = torch.cat(both, dim=1)
+            qkv = torch.cat([_projected(block, prefix), _projected(block, rest).expand(len(x), -1, -1)], dim=1)
         else:
             qkv = _projected(block, normed)
         seen = self._attend(qkv[..., :width], qkv[..., width:], names.prefix, visible)
@@ -225,7 +218,7 @@ class CausalTextEncoder(TextEncoder):
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, T) -> (B, H, L, T / H)"""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call, no-any-return]
+        return x.unflatten(-1, (self._blocks[0].attn.num_heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def _projected(block: Any, x: Tensor, which: slice = slice(None)) -> Tensor:
@@ -251,9 +244,11 @@ _VOCABULARY = 49408
 
 def reads_clip_tokens(encoder: TextEncoder) -> bool:
     """Return whether ``TokenIdEncoder`` takes an encoder: one of CLIP's kind, with CLIP's table of tokens."""
-    if not isinstance(encoder, CausalTextEncoder):
-        return False
-    return len(encoder._module.token_embedding.weight) == _VOCABULARY and encoder._rule.before == (_VOCABULARY - 2,)
+    return (
+        isinstance(encoder, CausalTextEncoder)
+        and len(encoder._module.token_embedding.weight) == _VOCABULARY
+        and encoder._rule.before == (_VOCABULARY - 2,)
+    )
 
 
 class TokenIdEncoder(nn.Module):
@@ -265,7 +260,7 @@ class TokenIdEncoder(nn.Module):
     def __init__(self, encoder: CausalTextEncoder) -> None:
         super().__init__()
         self.text_encoder = encoder._module
-        self._heads = encoder.heads
+        self._heads: int = encoder._blocks[0].attn.num_heads
         # In half precision where that changes nothing: it is the largest part of a small encoder, and is looked up.
         table = self.text_encoder.token_embedding.weight.detach().float()
         self.register_buffer("table", table.half() if torch.equal(table.half().float(), table) else table)

@@ -22,9 +22,8 @@ MEMORY_BUDGET = 2**30
 
 def memory_budget(device: torch.device) -> int:
     """Return how many bytes a training step may store there: on a GPU a quarter of its memory."""
-    if device.type != "cuda":
-        return MEMORY_BUDGET
-    return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
+    of_gpu = int(torch.cuda.get_device_properties(device).total_memory) if device.type == "cuda" else 0
+    return max(MEMORY_BUDGET, of_gpu // 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +58,9 @@ class TextEncoder(ABC):
         self._tokenizer = tokenizer
         self._rule = token_rule(tokenizer)
         self._blocks = list(self._module.transformer.resblocks)
+        length, self.width = self._module.positional_embedding.shape
         # Of the tokens: a class embedding behind them, as CoCa has, is not one.
-        behind = 0 if getattr(module, "cls_emb", None) is None else 1
-        self.context_length: int = self._module.positional_embedding.shape[0] - behind
-        self.width: int = self._module.positional_embedding.shape[1]
+        self.context_length: int = length if getattr(module, "cls_emb", None) is None else length - 1
         self.memory_budget = memory_budget(self._module.positional_embedding.device)
 
     def tokenize(self, names: Sequence[str], *, context_tokens: int) -> NameTokens:
@@ -72,8 +70,7 @@ class TextEncoder(ABC):
             ClassNameError: a name that does not fit the encoder after SOS and the context, or holds a special token.
         """
         prefix = len(self._rule.before) + context_tokens
-        room = self.context_length - prefix
-        return self._arranged([self._name_ids(name, room) for name in names], prefix)
+        return self._arranged([self._name_ids(name, self.context_length - prefix) for name in names], prefix)
 
     @abstractmethod
     def _arranged(self, names: Sequence[Sequence[int]], prefix: int) -> NameTokens:

@@ -47,8 +47,7 @@ def token_rule(tokenizer: Any) -> TokenRule:
             "Only CLIP's BPE tokenizer and tokenizers from the Hugging Face Hub are supported; this is a "
             f"{type(tokenizer).__name__}."
         )
-    special = frozenset(tokenizer.all_special_ids)
-    return TokenRule((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0, special)
+    return TokenRule((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0, frozenset(tokenizer.all_special_ids))
 
 
 @cache
@@ -83,13 +82,16 @@ class HubTokenizer:
         after = framed[start + len(bare) :]
         if self._wrapped.strip_sep_token:  # CLIPA was trained with zeros in the place of BERT's [SEP]
             after = [0 if i == self._inner.sep_token_id else i for i in after]
-        special = frozenset(self._inner.all_special_ids) - {self._inner.unk_token_id}
-        return TokenRule(tuple(framed[:start]), tuple(after), self._inner.pad_token_id, special)
+        return TokenRule(
+            before=tuple(framed[:start]),
+            after=tuple(after),
+            pad=self._inner.pad_token_id,
+            special=frozenset(self._inner.all_special_ids) - {self._inner.unk_token_id},
+        )
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a text, without the tokens that surround it."""
-        ids: list[int] = self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids
-        return ids
+        return list(self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids)
 
 
 def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, download: bool) -> HubTokenizer:
@@ -111,10 +113,12 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     if beside:
         for file in TOKENIZER_FILES:
             check_file(folder / file, _LARGEST)
-    options: dict[str, Any] = {"trust_remote_code": False}  # a tokenizer's own settings may name code to run
-    options |= {"context_length": settings.get("context_length"), **settings.get("tokenizer_kwargs", {})}
-    if settings.get("tokenizer_mode"):
-        options["tokenizer_mode"] = settings["tokenizer_mode"]
+    options: dict[str, Any] = {
+        "trust_remote_code": False,  # a tokenizer's own settings may name code to run
+        "context_length": settings.get("context_length"),
+        **settings.get("tokenizer_kwargs", {}),
+        **({"tokenizer_mode": settings["tokenizer_mode"]} if settings.get("tokenizer_mode") else {}),
+    }
     place = str(folder) if beside else source
     try:
         try:

@@ -44,8 +44,10 @@ def pick_regions(kind: str = "value") -> RegionKind:
         BackboneError: unknown name.
     """
     if kind not in get_args(RegionKind):
-        names = ", ".join(map(repr, get_args(RegionKind)))
-        raise BackboneError(f"Unknown kind of region features {quoted(kind)}; choose one of {names}.")
+        raise BackboneError(
+            f"Unknown kind of region features {quoted(kind)}; choose one of "
+            f"{', '.join(map(repr, get_args(RegionKind)))}."
+        )
     return cast(RegionKind, kind)
 
 

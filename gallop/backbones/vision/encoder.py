@@ -85,8 +85,7 @@ class GivenFeatures(ImageEncoder):
             raise BackboneError(
                 f"This backbone only takes precomputed region features, so it cannot compute any of the kind {kind!r}."
             )
-        projection = self.region_projection
-        moved = None if projection is None else projection.to(device)
+        moved = None if self.region_projection is None else self.region_projection.to(device)
         return GivenFeatures(self.grid, self.region_width, moved, self._joint_width)
 
     @property

@@ -57,8 +57,7 @@ class TimmViTEncoder(ImageEncoder):
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         trunk = self.module.trunk
         if self._pool == "token":
-            before = len(trunk.blocks) - 2
-            tokens, (regions,) = trunk.forward_intermediates(pixels, indices=[before], output_fmt="NLC")
+            tokens, (regions,) = trunk.forward_intermediates(pixels, indices=[len(trunk.blocks) - 2], output_fmt="NLC")
         else:
             tokens = trunk.forward_features(pixels)
             regions = tokens[:, trunk.num_prefix_tokens :]

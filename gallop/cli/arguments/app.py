@@ -107,15 +107,15 @@ def _add_backbones(backbones: argparse._ArgumentGroup) -> None:
 
 def app_words(options: argparse.Namespace) -> list[str]:
     """Return the same options as words, for the server that ``gallop app`` starts."""
-    given = {  # what has no value here is as the app has it by default
-        "data": options.data,
-        "keep": options.keep and f"{options.keep:.9g}s",
-        "visitor-memory": options.visitor_memory and f"{options.visitor_memory / 1e9:.9g}",
-        "backbone-memory": options.backbone_memory and f"{options.backbone_memory / 1e9:.9g}",
+    given = {  # what is None here is as the app has it by default
+        "data": options.data or None,
+        "keep": None if options.keep is None else f"{options.keep:.9g}s",
+        "visitor-memory": None if options.visitor_memory is None else f"{options.visitor_memory / 1e9:.9g}",
+        "backbone-memory": None if options.backbone_memory is None else f"{options.backbone_memory / 1e9:.9g}",
         "device": options.device if options.device != "auto" else None,
         "precision": options.precision if options.precision != "fp32" else None,
         "regions": options.regions if options.regions != "value" else None,
     }
-    words = [f"--{name}={value}" for name, value in given.items() if value]
+    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
     words += [word for backbone in options.backbones for word in ("--backbones", backbone)]
     return words + ["--allow-downloads"] * options.allow_downloads

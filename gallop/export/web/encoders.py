@@ -61,8 +61,12 @@ def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes
     sides = [model.backbone.preprocess.side(times) for times in model.sight.times]
     kinds = ("global", "regions", *(f"branch{i}" for i in range(len(model.branches))))
     names = [f"{prefix}{kind}" for prefix in PREFIXES[: len(sides)] for kind in kinds]
-    inputs = tuple(torch.zeros(1, 3, side, side) for side in sides)
-    what = ToTrace(Looking(classifier), inputs, (INPUTS[: len(sides)], names), as_stored=True)
+    what = ToTrace(
+        Looking(classifier),
+        inputs=tuple(torch.zeros(1, 3, side, side) for side in sides),
+        names=(INPUTS[: len(sides)], names),
+        as_stored=True,
+    )
     return _stored(onnx_model(what), precision)
 
 
@@ -73,9 +77,13 @@ def text_onnx(encoder: CausalTextEncoder, precision: PagePrecision) -> bytes:
         OnnxError: it cannot be written.
     """
     texts, length = torch.export.Dim("texts"), torch.export.Dim("tokens", min=3, max=encoder.context_length)
-    example = (torch.zeros(2, 8, dtype=torch.int32), torch.full((2,), 4, dtype=torch.int32))
-    free = {"ids": {0: texts, 1: length}, "read": {0: texts}}
-    what = ToTrace(TokenIdEncoder(encoder), example, (("ids", "read"), ("features",)), free, as_stored=True)
+    what = ToTrace(
+        TokenIdEncoder(encoder),
+        inputs=(torch.zeros(2, 8, dtype=torch.int32), torch.full((2,), 4, dtype=torch.int32)),
+        names=(("ids", "read"), ("features",)),
+        free={"ids": {0: texts, 1: length}, "read": {0: texts}},
+        as_stored=True,
+    )
     return _stored(onnx_model(what), precision)
 
 

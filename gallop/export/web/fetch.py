@@ -83,9 +83,15 @@ def fetch(folder: Path = FETCHED_TO) -> bool:
 
 
 def _packed(work: Path) -> Path:
-    command = [*_npm(), "pack", f"{NAME}@{VERSION}", "--silent", "--pack-destination", str(work)]
     try:
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=_PATIENCE)
+        done = subprocess.run(
+            [*_npm(), "pack", f"{NAME}@{VERSION}", "--silent", "--pack-destination", str(work)],
+            cwd=work,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
+        )
     except subprocess.TimeoutExpired as error:
         raise PageError(
             f"npm did not download {NAME} {VERSION} within {_PATIENCE} s. Check the network connection."

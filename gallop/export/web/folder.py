@@ -104,7 +104,6 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
             f"A model with {backbone.name} cannot be exported as a page: it needs {backbone.preprocess.interpolation} "
             "interpolation, but the page resizes photos with bicubic interpolation. Use another backbone."
         )
-    size = {"size": backbone.preprocess.size, "squash": backbone.preprocess.squash}
     return {
         "format": _FORMAT,
         "gallop": __version__,
@@ -114,7 +113,7 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
         "templates": list(model.templates or (f"{CONTEXT_INIT} {PLACE}",)),
         "prompts": [config.global_prompts, len(config.topk)],
         "topk": list(config.topk),
-        "preprocess": {**size, "mean": backbone.preprocess.mean, "std": backbone.preprocess.std},
+        "preprocess": {name: getattr(backbone.preprocess, name) for name in ("size", "squash", "mean", "std")},
         "looks": list(model.sight.times),
         "grids": [{"rows": rows, "columns": columns} for rows, columns in model.sight.grids(backbone)],
         "damping": asdict(model.damping),
@@ -159,8 +158,10 @@ def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, by
     if has_fixed_classes(model.model_):
         return made | {"encoders/classes.bin": class_features(model)}
     merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
-    text = text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision)
-    return made | {"encoders/text.onnx": text, "encoders/merges.txt": merges.encode()}
+    return made | {
+        "encoders/text.onnx": text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision),
+        "encoders/merges.txt": merges.encode(),
+    }
 
 
 def page_sources(photos: Sequence[Path] = (), *, teach: bool = False) -> dict[str, bytes]:
@@ -182,11 +183,9 @@ def _digest(files: Mapping[str, bytes]) -> str:
 
 def _service_worker(files: Mapping[str, bytes], version: str) -> bytes:
     """The service worker, with its version and the names of the files that it caches filled in."""
-    script = files[_WORKER].decode()
     names = json.dumps(sorted(name for name in files if name != _WORKER))
-    for line, filled in ((_VERSION, f'const VERSION = "{version}";'), (_FILES, f"const FILES = {names};")):
-        script = script.replace(line, filled)
-    return script.encode()
+    script = files[_WORKER].decode().replace(_VERSION, f'const VERSION = "{version}";')
+    return script.replace(_FILES, f"const FILES = {names};").encode()
 
 
 def zipped_page(files: Mapping[str, bytes]) -> bytes:

@@ -40,5 +40,4 @@ def _add(path: Path, parts: dict[Path, str]) -> None:
     text = path.read_text(encoding="utf-8")
     for statement in _IMPORT.finditer(text):
         _add((path.parent / statement["path"]).resolve(), parts)
-    body = _EXPORT.sub("", _IMPORT.sub("", text))
-    parts[path] = re.sub(r"\n{3,}", "\n\n", body)
+    parts[path] = re.sub(r"\n{3,}", "\n\n", _EXPORT.sub("", _IMPORT.sub("", text)))

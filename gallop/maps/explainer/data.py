@@ -69,7 +69,7 @@ def explainer_data(
     state = (state or ExplainerState()).of(explanation)
     sent = _sent(explanation, state, len(takes))
     scale = scale or shared_scale(explanation)
-    data = {
+    return {
         "photo": photo_url(explanation.image, explanation.crop) if photo is None else photo,
         **photo_place(explanation.image, explanation.crop),
         "names": list(explanation.class_names),
@@ -85,10 +85,8 @@ def explainer_data(
         **palettes(),
         "state": state.as_dict(),
         "compact": compact,
+        **({"offered": sent} if sent is not None and not asks else {}),
     }
-    if sent is not None and not asks:
-        data["offered"] = sent
-    return data
 
 
 def _words(explanation: Explanation) -> dict[int, dict[str, Any]]:
@@ -141,8 +139,11 @@ def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
             "Two explanations can be compared only if they have the same classes, the same grids and the same number "
             "of local prompts."
         )
-    order = [before.class_names.index(name) for name in names]
-    return replace(before, class_names=names, similarities=before.similarities.of_classes(order))
+    return replace(
+        before,
+        class_names=names,
+        similarities=before.similarities.of_classes([before.class_names.index(name) for name in names]),
+    )
 
 
 def all_sent(explanation: Explanation, takes: int) -> bool:
@@ -152,8 +153,7 @@ def all_sent(explanation: Explanation, takes: int) -> bool:
 
 def _room(explanation: Explanation, takes: int) -> int:
     planes = max(len(explanation.topk), 1) + len(explanation.branches)
-    regions = sum(rows * columns for rows, columns in explanation.grids)
-    return COSINE_BYTES // (takes * planes * regions * 4)
+    return COSINE_BYTES // (takes * planes * sum(rows * columns for rows, columns in explanation.grids) * 4)
 
 
 def _sent(explanation: Explanation, state: ExplainerState, takes: int) -> list[int] | None:
@@ -283,15 +283,16 @@ def steps_data(shown: Mapping[str, Any], size: tuple[int, int], crop: CropBox, o
         crop: what the model saw, in the photo's pixels.
     """
     across, down = crop.right - crop.left, crop.bottom - crop.top
-    method = {
-        "pixels": list(size),
-        "side": origins.side,
-        "cut": [crop.left, crop.top, crop.right, crop.bottom],
-        "squeezed": across == size[0] and down == size[1] and across != down,
-        "texts": list(origins.templates) or None,
-        "tokens": origins.tokens,
-        "kept": origins.kept,
-        "notes": {step: origins.notes.get(step, "") for step in ("regions", "prompts", "cosines", "learning")},
-        "notebooks": {step: list(named) for step, named in origins.notebooks.items()},
+    return dict(shown) | {
+        "method": {
+            "pixels": list(size),
+            "side": origins.side,
+            "cut": [crop.left, crop.top, crop.right, crop.bottom],
+            "squeezed": across == size[0] and down == size[1] and across != down,
+            "texts": list(origins.templates) or None,
+            "tokens": origins.tokens,
+            "kept": origins.kept,
+            "notes": {step: origins.notes.get(step, "") for step in ("regions", "prompts", "cosines", "learning")},
+            "notebooks": {step: list(named) for step, named in origins.notebooks.items()},
+        }
     }
-    return {**shown, "method": method}

@@ -70,14 +70,13 @@ class ExplainerState:
         regions = explanation.grid[0] * explanation.grid[1]
         names = explanation.class_names
         usual = (*self.topk, *explanation.topk[len(self.topk) :])[: len(explanation.topk)]
-        region = self.region if self.region is not None and 0 <= self.region < regions else None
         return replace(
             self,
             class_name=self.class_name if self.class_name in names else None,
             against=self.against if self.against in names else None,
             prompt=min(max(self.prompt, 0), max(_maps(explanation) - 1, 0)),
             topk=tuple(min(max(k, 1), regions) for k in usual),
-            region=region,
+            region=self.region if self.region is not None and 0 <= self.region < regions else None,
         )
 
     def checked(self, explanation: Extent) -> ExplainerState:
@@ -90,10 +89,14 @@ class ExplainerState:
         regions, prompts = explanation.grid[0] * explanation.grid[1], len(explanation.topk)
         for name in (self.class_name, self.against):
             if name is not None and name not in explanation.class_names:
-                known = listed(explanation.class_names)
-                raise ClassNameError(f"This explanation has no class '{printable(name)}'; its classes are {known}.")
-        fits = len(self.topk) <= prompts and min(self.topk, default=1) >= 1
-        require(fits, f"topk must contain at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
+                raise ClassNameError(
+                    f"This explanation has no class '{printable(name)}'; its classes are "
+                    f"{listed(explanation.class_names)}."
+                )
+        require(
+            len(self.topk) <= prompts and min(self.topk, default=1) >= 1,
+            f"topk must contain at most {prompts} numbers, each 1 or more; got {list(self.topk)}.",
+        )
         maps = max(_maps(explanation), 1)
         for what, value, count in (("prompt", self.prompt, maps), ("region", self.region or 0, regions)):
             require(0 <= value < count, f"{what} is {value}; it must be between 0 and {count - 1}.")
@@ -122,8 +125,10 @@ def _maps(explanation: Extent) -> int:
 
 
 def _style(message: Mapping[str, Any]) -> Style:
-    given: dict[str, Any] = {name: message.get(name) for name in ("opacity", "threshold")}
-    numbers = {name: float(value) for name, value in given.items() if type(value) in (int, float) and 0 <= value <= 1}
+    numbers = {
+        name: float(message[name])
+        for name in ("opacity", "threshold")
+        if type(message.get(name)) in (int, float) and 0 <= message[name] <= 1
+    }
     colours = message["colours"] if message.get("colours") in COLOURS else Style.colours
-    drawn = message["drawn"] if message.get("drawn") in DRAWN else Style.drawn
-    return Style(colours, drawn=drawn, **numbers)
+    return Style(colours, drawn=message["drawn"] if message.get("drawn") in DRAWN else Style.drawn, **numbers)

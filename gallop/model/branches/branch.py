@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -126,10 +126,11 @@ class Branch:
             "photos of the earlier shots. A ridge or discriminant head without balanced classes does not need them.",
         )
         classes = len(self.sums.counts)
-        if together is not None and self.sums.balanced:
-            sums = ShotSums.of(together, classes, balanced=True)
-        else:
-            sums = self.sums + ShotSums.of(shots, classes)
+        sums = (
+            ShotSums.of(together, classes, balanced=True)
+            if together is not None and self.sums.balanced
+            else self.sums + ShotSums.of(shots, classes)
+        )
         return replace(self, sums=sums, form=self.how.fit(sums, together, self.texts), shots=together)
 
     def learned_from(self, shots: ShotFeatures) -> bool:
@@ -137,10 +138,8 @@ class Branch:
         for rounding by another machine or format.
         """
         sums = ShotSums.of(shots, len(self.sums.counts))
-        if not torch.equal(sums.counts, self.sums.counts):
-            return False
-        apart = (sums.sums - self.sums.sums).norm(dim=1)
-        return bool((apart <= _NEAR + _ROUNDED * self.sums.counts).all())
+        near = (sums.sums - self.sums.sums).norm(dim=1) <= _NEAR + _ROUNDED * self.sums.counts
+        return torch.equal(sums.counts, self.sums.counts) and bool(near.all())
 
     def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Branch | None:
         """Return it for another class list: classes that it knows still have their shots, others have none.
@@ -212,8 +211,12 @@ class Branch:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        projection = backbone.vision.region_projection if self.how.extra is None else None
-        return FittedBranch(weights, bias, projection, self.how.space)
+        return FittedBranch(
+            weights,
+            bias,
+            projection=backbone.vision.region_projection if self.how.extra is None else None,
+            space=self.how.space,
+        )
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
         """Return the votes of one photo; None where this is not ridge regression, or its shots were not saved.
@@ -270,5 +273,4 @@ class FittedBranch:
         return [some.float() @ pulled / length[:, None, None] + self.bias for some, length in each]
 
     def _length(self, looks: Sequence[Tensor]) -> Tensor:
-        length: Tensor = mean_region(looks, self.projection).norm(dim=-1)
-        return length.clamp_min(1e-12)
+        return cast(Tensor, mean_region(looks, self.projection).norm(dim=-1).clamp_min(1e-12))

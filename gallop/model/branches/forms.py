@@ -78,8 +78,9 @@ def logistic(shots: ShotFeatures, strength: float, *, balanced: bool = False) ->
     views = shots.features.shape[1]
     x = shots.features.double().flatten(0, 1).numpy()
     y = shots.labels.repeat_interleave(views).numpy()
-    weight = "balanced" if balanced else None
-    fitted = LogisticRegression(C=strength / views, max_iter=5000, tol=1e-6, class_weight=weight).fit(x, y)
+    fitted = LogisticRegression(
+        C=strength / views, max_iter=5000, tol=1e-6, class_weight="balanced" if balanced else None
+    ).fit(x, y)
     weights, bias = torch.from_numpy(fitted.coef_), torch.from_numpy(fitted.intercept_)
     if len(fitted.classes_) == 2:  # one row, the second class against the first
         weights, bias = torch.cat([-weights, weights]) / 2, torch.cat([-bias, bias]) / 2

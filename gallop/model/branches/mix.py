@@ -47,10 +47,8 @@ UNMIXED = Mix(0.5, 1.0)
 
 def mixed(prompts: Tensor, branches: Sequence[Tensor], mixes: Sequence[Mix]) -> Tensor:
     """Return the logits of all (..., K): of the prompts' scaled cosines and each branch's scores (..., K)."""
-    logits = (1 - sum(mix.weight for mix in mixes)) * prompts
-    for scores, mix in zip(branches, mixes, strict=True):
-        logits = logits + (mix.weight / mix.temperature) * scores
-    return logits
+    parts = ((mix.weight / mix.temperature) * scores for scores, mix in zip(branches, mixes, strict=True))
+    return sum(parts, (1 - sum(mix.weight for mix in mixes)) * prompts)
 
 
 def choose_mixes(

@@ -78,8 +78,12 @@ class ShotSums:
         return ShotSums(counts, sums, x.flatten(0, 1).T @ weighed / x.shape[1], balanced)
 
     def __add__(self, other: ShotSums) -> ShotSums:
-        counts, sums = self.counts + other.counts, self.sums + other.sums
-        return replace(self, counts=counts, sums=sums, scatter=self.scatter + other.scatter)
+        return replace(
+            self,
+            counts=self.counts + other.counts,
+            sums=self.sums + other.sums,
+            scatter=self.scatter + other.scatter,
+        )
 
     def with_classes(self, classes: int) -> ShotSums:
         """Return them with further classes at the end, which have no shots yet."""
