@@ -115,6 +115,8 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "ui/explore/waiting.html",
         "ui/explore/waiting.js",
         "ui/explore/waiting_picture.html",
+        "ui/sort/sort.css",
+        "ui/sort/sort.js",
         "ui/test/limit_track.css",
         "ui/test/limit_track.js",
         "ui/widgets/strip.css",

@@ -181,7 +181,7 @@ def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
     fine(at.selectbox(key="compare run").set_value(mine.id).run())
     assert "It answers with the backbone it was trained on, mini." in button(at, "Open this run").help
     assert session_of(fine(button(at, "Open this run").click().run())).training.backbone_name == "mini"
-    assert taught_of(at).fingerprint == tiny.new_vit().fingerprint
+    assert taught_of(at).after.model_.backbone.fingerprint == tiny.new_vit().fingerprint
     go(at, EXPLORE)
     assert at.selectbox(key="backbones chosen").value == "mini"
 
