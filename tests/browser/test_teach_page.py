@@ -299,6 +299,7 @@ def test_many_classes_and_photos_stay_usable(of_tiny: Path, opened: Callable[...
             name_field(page, n).fill(f"thing {n}")
             name_field(page, n).press("Enter")
             files_of(page, f"thing {n}").set_input_files(coloured(63, 100 * n))
+            expect(counts(page).nth(n - 1)).to_have_text("63 photos")  # until then its thumbnails move what is below
         expect(counts(page)).to_have_text(["63 photos"] * 8)
         files_of(page, "thing 1").set_input_files(coloured(3, 1000))
         expect(page.get_by_text("1 added. 64 photos of a class are the most; remove some first.")).to_be_visible()
