@@ -146,7 +146,8 @@ class Calibration:
         """
         from scipy.stats import mannwhitneyu
 
-        shots, asked = np.array(self.held_out), np.asarray(scores, dtype=np.float64)
+        shots, asked = np.array(self.held_out), np.asarray(scores, dtype=np.float64).ravel()
+        asked = asked[np.isfinite(asked)]
         if not known and self.threshold is not None:
             shots, asked = shots[shots <= self.threshold], asked[asked <= self.threshold]
         if min(shots.size, asked.size) < FEWEST_ALIKE:

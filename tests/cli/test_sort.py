@@ -157,6 +157,7 @@ def test_moves_are_undone(photos: Path, model: Path, out: Path) -> None:
     assert [path.name for path in photos.rglob("*.png")] == ["7.png"]
     again = sort(photos, model, out, "--promise", "none", "--move")
     assert again.json["placed"] == PHOTOS - 1, "photos that were moved are not missed"
+    assert "pass that folder" in sort(photos / "red", model, out, "--undo").err, "they came from another one"
     assert sort(photos, model, out, "--undo").json == {"moved back": PHOTOS - 1, "failed": 0}
     assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
     assert placed(out) == {}
@@ -203,5 +204,39 @@ def test_what_cannot_be_sorted_is_refused(photos: Path, model: Path, out: Path, 
     assert "is not a folder" in sort(photos / "nowhere", model, out).err
     (tmp_path / "empty").mkdir()
     assert "contains no photos" in sort(tmp_path / "empty", model, out).err
+    assert sort(photos / "red", model, out, "--line", 0.1).json["photos"] == PHOTOS // 2, "nothing was taken up by it"
+    assert "does not exist" in sort(photos / "red", model, out, "--checks", tmp_path / "none.json").err
     sort(photos, model, tmp_path / "other", "--line", 0.1)
     assert "choose another --out" in sort(photos / "red", model, tmp_path / "other").err
+
+
+def test_checks_of_a_photo_that_is_not_there_are_refused_and_nothing_is_remembered(
+    photos: Path, model: Path, out: Path
+) -> None:
+    sort(photos, model, out, "--line", 0.1)
+    needed = facts_of(out)["needed"][0]
+    checks = checked(out, needed)
+    told = json.loads((out / "checks.json").read_text())
+    (out / "checks.json").write_text(json.dumps(told | {"checks": told["checks"] | {"../7.png": "red"}}))
+    refused = sort(photos, model, out)
+    assert (refused.code, "not in this pile" in refused.err, placed(out)) == (2, True, {})
+    (out / "checks.json").write_text(json.dumps(told | {"checks": told["checks"] | checks}))
+    assert sort(photos, model, out).json["placed"] == PHOTOS - 1
+
+
+def test_photos_of_an_earlier_call_that_nothing_is_promised_of_are_told(photos: Path, model: Path, out: Path) -> None:
+    sort(photos, model, out, "--promise", "none", "--line", 0.1)
+    scores = json.loads(sort(photos, model, out, "--promise", "none", "--line", 0.99).out)
+    assert scores["accepted"] == 0
+    again = sort(photos, model, out, "--promise", "none", "--line", 0.99)
+    assert f"{PHOTOS - 1} photos of an earlier call would not go there now" in again.err
+    assert (out / "rest.txt").read_text() == "", "what was placed is not what is left"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+def test_a_name_that_is_not_utf8_ends_nothing(model: Path, out: Path, tmp_path: Path) -> None:
+    photos = tiny.write_folder(tmp_path / "odd", {"red": 4})
+    (photos / "red" / "0.png").rename(photos / "red" / "bad\udcff.png")
+    told = sort(photos, model, out, "--line", 0.1, "--promise", "none")
+    assert (told.json["photos"], len(placed(out))) == (4, 3)
+    assert "udcff.png" in told.err, "it is named"

@@ -34,6 +34,7 @@ def test_photos_look_unlike_the_shots_where_so_high_scores_are_less_likely_than_
     assert len(said) > 2
     assert not limit.unlike(asked[1:]), "seven photos are too few"
     assert not Calibration().unlike(range(100)), "no shots were held out"
+    assert limit.unlike([[99.0] * 8 + [float("nan")]], known=True), "one that is no number silences nothing"
 
 
 def test_unknown_photos_do_not_make_the_others_look_unlike_the_shots() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,7 @@ def run(options: Namespace, console: Console) -> int:
         with locked(memory / "lock", wait=False):
             if not options.undo:
                 return _sort(photos, out, memory, options, console)
+            _check_photos(stored(memory / "pile.json").get("photos"), photos, options)
             done, failed = _follow(undo(photos, out, memory / "placed.json"), "moving back", console)
     except BlockingIOError as error:
         raise CommandError(f"Another gallop sort is at work in {options.out}: wait until it has ended.") from error
@@ -50,23 +52,19 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Console) -> int:
-    pile, failed = _pile(photos, memory, options, console), 0
+    pile, placed, failed = _pile(photos, memory, options, console), 0, 0
     checks = Path(options.checks or out / "checks.json")
+    if options.checks and not checks.exists():
+        raise CommandError(f"--checks {options.checks} does not exist: save the checks on the page first.")
     if (options.checks or checks.exists()) and not pile.take(stored(checks)):
         console.note(f"{checks} has checks of another line, which are not used.")
     if options.line not in (None, pile.state["line"]):
         pile.move(options.line)
     write_file(memory / "pile.json", json.dumps(pile.state).encode())
     promise, page = pile.promise, out / "check.html"
-    accepts, targets = promise.kept or options.promise == "none", pile.targets
+    accepts = promise.kept or options.promise == "none"
     if accepts:
-        classes = pile.state["classes"]
-        folders = dict(zip(classes, free_names(classes, _OURS), strict=True))
-        rest = "".join(f"{photos / key}\n" for key in pile.keys if key not in targets)
-        write_file(out / "rest.txt", rest.encode("utf-8", "surrogateescape"))
-        goes = {key: folders[name] for key, name in targets.items()}
-        placing = place(photos, out, memory / "placed.json", goes, move=options.move)
-        _, failed = _follow(placing, "moving" if options.move else "copying", console)
+        placed, failed = _placed(pile, photos, out, options, console)
     elif promise.pile:
         console.progress("writing the page")
         write_file(page, check_page(pile, photos).encode())
@@ -85,11 +83,34 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         "remaining": promise.remaining,
         "promise": "none" if options.promise == "none" else promise.words,
         "next_line": pile.next_line if promise.kept or promise.errors else None,
-        "placed": len(targets) if accepts else 0,
+        "placed": placed,
         "page": None if accepts or not promise.pile else str(page),
     }
     console.result(result, lambda: _table(result))
     return 2 if pile.unread or failed else 0
+
+
+def _placed(pile: Pile, photos: Path, out: Path, options: Namespace, console: Console) -> tuple[int, int]:
+    """Copy or move what is accepted and list the rest; return how many photos are placed, and how many are not."""
+    classes, targets, record = pile.state["classes"], pile.targets, out / ".gallop" / "placed.json"
+    folders, before = dict(zip(classes, free_names(classes, _OURS), strict=True)), stored(record)
+    rest = "".join(f"{photos / key}\n" for key in pile.keys if key not in targets and key not in before)
+    write_file(out / "rest.txt", rest.encode("utf-8", "surrogateescape"))
+    goes = {key: folders[name] for key, name in targets.items()}
+    placing = place(photos, out, record, goes, move=options.move)
+    counts = _follow(placing, "moving" if options.move else "copying", console)
+    if others := [path for key, path in before.items() if goes.get(key) != path.partition("/")[0]]:
+        console.warn(
+            f"{counted(len(others), 'photo')} of an earlier call would not go there now ({listed(others, 3)}), and "
+            "nothing is promised of them: sort again after --undo."
+        )
+    return counts
+
+
+def _check_photos(before: str | None, photos: Path, options: Namespace) -> None:
+    """Refuse another folder of photos than that of the call which placed them."""
+    if before not in (None, str(photos)):
+        raise CommandError(f"{options.out} holds photos of {before}, not of {options.photos}: pass that folder.")
 
 
 def _table(result: dict[str, Any]) -> list[str]:
@@ -116,6 +137,7 @@ def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> P
             heard=lambda now: tell_progress(now, console),
         )
         if not done.done + done.skipped:
+            shutil.rmtree(memory / "scores")  # so that other photos may be sorted there
             raise CommandError(f"{options.photos} contains no photos.")
         state = {**asked, "classes": classifier.classes_.tolist(), "doubt": classifier.calibration_.doubt}
     if any(state.get(name) != value for name, value in asked.items()):

@@ -78,8 +78,8 @@ def place(photos: Path, out: Path, record: Path, targets: Mapping[str, str], *, 
         free = (path for each in names if (path := f"{targets[key]}/{each}") not in taken)
         placed[key] = next(path for path in free if not os.path.lexists(out / path))
         taken.add(placed[key])
+    paths = _checked_paths(photos, out, placed)  # before anything is remembered
     write_file(record, json.dumps(placed).encode())
-    paths = _checked_paths(photos, out, placed)
     for folder in {target.parent for _, target in paths}:
         make_folder(folder)
         clear_drafts(folder)

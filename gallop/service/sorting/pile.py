@@ -69,11 +69,13 @@ class Pile:
         """Take checks that the page wrote; False where they are of another line.
 
         Raises:
-            DataError: they name what is no class.
+            DataError: they name what is no class, or no photo of the pile.
         """
         checks, classes = given.get("checks"), ["", *self.state["classes"]]
         if not isinstance(checks, dict) or not all(name in classes for name in checks.values()):
             raise DataError("The checks are damaged, or name what is no class of this model: save them again.")
+        if given.get("pile") == self.name and not checks.keys() <= self.labels.keys():
+            raise DataError("The checks name a photo that is not in this pile: save them again on its page.")
         self.checks = checks if given.get("pile") == self.name else {}
         self.begun = bool(self.checks)
         return given.get("pile") == self.name
