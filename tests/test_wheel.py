@@ -119,6 +119,7 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "ui/sort/sort.js",
         "ui/test/limit_track.css",
         "ui/test/limit_track.js",
+        "ui/widgets/range.css",
         "ui/widgets/strip.css",
         "ui/widgets/strip.js",
     )

@@ -15,18 +15,13 @@ from app.teaching.cards import photos_counted
 from app.ui import projects
 from app.ui.resources import backbones
 from app.ui.teach.deck import ZIP_MEGABYTES
-from app.ui.widgets.elements import job_outcome, start_job, uploader
+from app.ui.widgets.elements import component, job_outcome, start_job, uploader
 from app.views import sorting
 from app.views.project import is_offered, is_there
 from app.visitor.session import Session, Where
 from gallop.sample import sample_photos
 
-_HERE = Path(__file__).with_name("sort.js")
-_draw = st.components.v2.component(
-    "gallop_sort",
-    js=_HERE.read_text(encoding="utf-8"),
-    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
-)
+_draw = component("gallop_sort", Path(__file__).with_name("sort.js"), "range.css")
 _JOB, _FILES, _KEY = "sort", "pile", "sort"
 
 

@@ -16,19 +16,14 @@ from app import charts, text
 from app.library import Evaluation
 from app.photos.shelf import MAX_PHOTOS
 from app.ui.resources import backbone
-from app.ui.widgets.elements import chart, uploader
+from app.ui.widgets.elements import chart, component, uploader
 from app.views import testing
 from app.visitor.session import Session
 from gallop.evaluation.limits import at_limit, cuts, limit_of_tests
 from gallop.model.scores import VERDICT, captions
 from gallop.wording import answer_in_words
 
-_HERE = Path(__file__).with_name("limit_track.js")
-_draw = st.components.v2.component(
-    "gallop_limit_track",
-    js=_HERE.read_text(encoding="utf-8"),
-    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
-)
+_draw = component("gallop_limit_track", Path(__file__).with_name("limit_track.js"), "range.css")
 
 
 def limit_track(

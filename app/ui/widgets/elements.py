@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,13 @@ def image(picture: bytes | NDArray[np.uint8], *, alt: str, **settings: Any) -> N
 
 def chart(figure: Any, *, key: str, alt: str, **settings: Any) -> None:
     st.plotly_chart(figure, key=key, config=charts.CONFIG, **_alternative(alt), **settings)
+
+
+def component(name: str, script: Path, *shared: str) -> Any:
+    """Return the component of a script and of the style sheet beside it, after sheets of this folder."""
+    sheets = [*(Path(__file__).with_name(sheet) for sheet in shared), script.with_suffix(".css")]
+    css = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    return st.components.v2.component(name, js=script.read_text(encoding="utf-8"), css=css)
 
 
 def _alternative(alt: str) -> dict[str, Any]:

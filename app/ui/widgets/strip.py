@@ -9,14 +9,10 @@ from typing import Any
 
 import streamlit as st
 
+from app.ui.widgets.elements import component
 from app.views.exploring import PhotoTile
 
-_HERE = Path(__file__).with_name("strip.js")
-_draw = st.components.v2.component(
-    "gallop_photo_strip",
-    js=_HERE.read_text(encoding="utf-8"),
-    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
-)
+_draw = component("gallop_photo_strip", Path(__file__).with_name("strip.js"))
 
 
 def photo_strip(
