@@ -191,7 +191,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Continue training with more photos, of known classes or of new ones. Returns self.
 
         It is a full training from the current prompts on, with all photos of the last ``fit`` or ``partial_fit`` and
-        all new ones, whatever ``shots`` is, so nothing is forgotten; after ``load`` with the new ones alone, and a
+        all new ones, whatever ``shots`` is, each once, so nothing is forgotten; after ``load`` with the new ones, and a
         warning. The class list is the previous one, then ``classes``, then new names in ``labels``. Temperature and
         threshold are computed again. The first call is a ``fit``.
 
@@ -210,9 +210,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
 
-        Settings without a value are the paper's. To one class, which warns, every photo belongs with p = 1. Of
-        ``templates``, such as "a sketch of a {}", prompt m takes the m-th, repeated from the first. Raises
-        ClassNameError and TemplateError.
+        Settings without a value are the paper's. To one class, which warns, every photo belongs with p = 1, and
+        there is no limit. Of ``templates``, such as "a sketch of a {}", prompt m takes the m-th, repeated from the
+        first. Raises ClassNameError and TemplateError.
         """
         self._start(self._settings.untaught(class_names, templates))
         return self
