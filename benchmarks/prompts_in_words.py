@@ -25,7 +25,7 @@ from gallop.model.in_words import dictionary
 from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.names.templates import PLACE
 
-PLANTED = ("sketch", "cartoon", "poster", "painting", "blurry", "dark", "black and white", "close-up", "distant", "toy")
+PLANTED = ("sketch", "drawing", "cartoon", "poster", "blurry", "dark", "monochrome", "close-up", "distant", "several")
 CLASSES = ("teapot", "mug", "candle", "vase", "dog", "car", "tree", "chair")
 NOISE = (0.0, 0.25)  # standard deviations of the sentence's own numbers
 

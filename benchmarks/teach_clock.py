@@ -23,10 +23,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from app.photos.shelf import SHOT_SIDE, small
+from app.photos.shelf import small
 from app.teaching.training import QUICK, preset
 from gallop import GalLoPClassifier, Photo
 from gallop.backbones import load_backbone
+from gallop.data.project import SHOT_SIDE
 from gallop.features.encoding import MemoryCache
 from gallop.sample import sample_photos
 from tests.browsing import PATIENCE, expect, files_into, zipped

@@ -14,13 +14,14 @@ prepare()
 import shutil
 from dataclasses import replace
 
-from app.photos.shelf import SHOT_SIDE, small
+from app.photos.shelf import small
 from app.runs.run import of_taught, written
 from app.teaching.tasks import Teaching
 from app.teaching.training import QUICK, Watch, preset
 from app.views.project import RUN_FILE, SAMPLE_RUN
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_backbone
+from gallop.data.project import SHOT_SIDE
 from gallop.sample import sample_folder, sample_photos
 
 

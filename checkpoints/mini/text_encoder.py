@@ -63,8 +63,8 @@ def _encode_group(names: Sequence[str], rows: Tensor, count: int, tokenizer: Sim
     return _Codes(tokens, torch.tensor([len(coded[number]) for number in short]), rows[short], count)
 
 
-def encode(model: CLIP, tokens: Tensor) -> Tensor:
-    """Text features of token rows, each computed no further than its end.
+def encode(model: CLIP, tokens: Tensor, embeddings: Tensor | None = None) -> Tensor:
+    """Text features of token rows, each computed no further than its end; ``embeddings`` in place of the model's own.
 
     Equal to ``model.encode_text`` on the same rows padded to the context length: the text encoder is causal, so what
     follows the end never matters. Rows of like length go through together.
@@ -72,7 +72,8 @@ def encode(model: CLIP, tokens: Tensor) -> Tensor:
     # The end-of-text token has the largest number of all.
     ends = tokens.argmax(dim=1)
     order = ends.argsort(stable=True)
-    hidden = model.token_embedding(tokens) + model.positional_embedding[: tokens.shape[1]]
+    table = model.token_embedding.weight if embeddings is None else embeddings
+    hidden = F.embedding(tokens, table) + model.positional_embedding[: tokens.shape[1]]
     parts = []
     for rows in order.split(_TOGETHER):
         length = int(ends[rows[-1]]) + 1

@@ -40,8 +40,9 @@ SENTENCES = {
     "A * of a {}": "sketch, drawing, painting, watercolour, cartoon, poster, sculpture, statue, toy, model, plush, "
     "tattoo, mosaic, graffiti, stencil, silhouette, diagram, blueprint, logo, icon, stamp, collage, rendering, "
     "screenshot, video still, mirror image, shadow, detail, close-up, fragment",
-    "A * photo of a {}": "blurry, sharp, dark, bright, black and white, sepia, faded, overexposed, pixelated, grainy, "
-    "cropped, close-up, distant, aerial, studio, vintage, colourful, low contrast, tilted, cluttered",
+    "A * photo of a {}": "blurry, sharp, dark, bright, black and white, monochrome, sepia, faded, overexposed, "
+    "pixelated, grainy, cropped, close-up, distant, aerial, studio, vintage, colourful, low contrast, tilted, "
+    "cluttered",
     "A photo of a * {}": "red, orange, yellow, green, blue, purple, pink, brown, black, white, grey, golden, silver, "
     "beige, turquoise, wooden, metal, glass, plastic, paper, stone, ceramic, leather, woollen, cotton, rubber, marble, "
     "brick, concrete, steel, copper, straw, silk, wax, ice, clay, striped, dotted, checked, floral, plain, patterned, "
