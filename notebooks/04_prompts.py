@@ -23,6 +23,7 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from IPython.display import display
+from PIL import ImageFilter, ImageOps
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
@@ -258,41 +259,96 @@ show_figure(
 
 # %%
 def answer_at(step):
-    """The probabilities (K,), and the nearest word of each vector of the context."""
+    """The probabilities (K,) by a context so far along the derivative."""
     with torch.no_grad():
         moved = words + step * uphill
         # (K, D)
         text = torch.cat(
             [feature(run(prompt(moved, name)[None])[0][-1][:, -1]) for name in names]
         )
-        probabilities = (s * F.normalize(text, dim=1) @ unit_image).softmax(dim=0)
-        closest = (
-            (F.normalize(moved, dim=1) @ F.normalize(table, dim=1).T).argmax(dim=1).tolist()
-        )
-    return probabilities.tolist(), "nearest words: " + " ".join(
-        tokenizer.decode([i]).strip() for i in closest
-    )
+        return (s * F.normalize(text, dim=1) @ unit_image).softmax(dim=0).tolist()
 
 
 # %%
 step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
-nearest, chart = widgets.Label(), live_bars(names, height=260)
+chart = live_bars(names, height=260)
 
 
 def move(change=None):
-    probabilities, nearest.value = answer_at(step_slider.value)
-    chart.draw({"y": probabilities})
+    chart.draw({"y": answer_at(step_slider.value)})
 
 
 step_slider.observe(move, "value")
 move()
-display(widgets.VBox([step_slider, nearest, chart.widget]))
+display(widgets.VBox([step_slider, chart.widget]))
 
 # %% [markdown]
-# **What you should see.** With a running kernel, the bars move with the slider while the nearest words stay "a photo of
-# a" all along. So do not try to *read* a learned context: the words next to it say little about what it does. What it
-# does shows in the text feature that comes out; `classifier.prompts.in_words(name)` takes that apart into the features
-# of other sentences. The still picture is above.
+# **What you should see.** With a running kernel, the bars move with the slider. The still picture is above.
+#
+# ## What a context can say
+#
+# A context can only say what the text encoder reads. `mini` reads some words for kinds of picture: *sketch*, *blurry*,
+# *dark*, *monochrome*, *several* and a few more. They move the feature of a name to where such pictures of it lie. We
+# make three kinds of picture of every photo and ask which sentence, with the photo's own name, they move towards.
+
+# %%
+sentences = {
+    "plain": "A photo of a",
+    "blurred": "A blurry photo of a",
+    "dark": "A dark photo of a",
+    "sketch": "A sketch of a",
+}
+# (kinds, K, D)
+said = F.normalize(
+    torch.stack(
+        [
+            mini.text.encode_texts([f"{start} {name}" for name in names])
+            for start in sentences.values()
+        ]
+    ),
+    dim=2,
+)
+
+
+def sketched(photo):
+    lines = ImageOps.autocontrast(
+        ImageOps.grayscale(photo).filter(ImageFilter.FIND_EDGES), cutoff=2
+    )
+    return ImageOps.invert(lines).convert("RGB")
+
+
+makers = {
+    "plain": lambda photo: photo,
+    "blurred": lambda photo: photo.filter(ImageFilter.BoxBlur(9)),
+    "dark": lambda photo: photo.point(lambda value: value // 5),
+    "sketch": sketched,
+}
+plain_photos = [collection[name][0].image for name in names]
+seen_as = []  # for each kind (K, D)
+for make in makers.values():
+    made = torch.stack([mini.preprocess.centre(make(photo))[0] for photo in plain_photos])
+    seen_as.append(F.normalize(mini.encode_image(made)[0], dim=1))
+
+# Of each kind of picture, how far it moved towards each sentence, on the mean over the photos
+towards = torch.stack(
+    [((now - seen_as[0]) * (said - said[0])).sum(dim=2).mean(dim=1) for now in seen_as[1:]]
+)
+show_figure(
+    "Rows: kinds of picture. Columns: sentences. How far the image feature moves, from the plain photo, towards where "
+    "the sentence moves the text feature.",
+    number_table(
+        towards[:, 1:].numpy(), list(makers)[1:], list(sentences)[1:], bar="cosine gained"
+    ),
+)
+print("cosine with the plain sentence:")
+for kind, text in zip(sentences, said, strict=True):
+    print(f"  {sentences[kind]:22} {(text * said[0]).sum(dim=1).mean():.2f}")
+
+# %% [markdown]
+# **What you should see.** The largest number of each row is the one of its own sentence. A learned context has this
+# room, and all between the words. Do not try to *read* it from the words nearest to its vectors: they say little about
+# what it does (after the step above they are still "a photo of a"). What it does shows in the text feature that comes
+# out; `classifier.prompts.in_words(name)` takes that apart into the features of other sentences.
 
 # %% [markdown]
 # ## Causal: what comes later changes nothing before
