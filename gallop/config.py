@@ -64,6 +64,13 @@ def default_topk(local_prompts: int) -> tuple[int, ...]:
     return tuple(5 * (n + 1) for n in range(integer_between("local_prompts", local_prompts, 0, 64)))
 
 
+def _check_starts(value: Any) -> None:
+    require(
+        isinstance(value, str) and all(words.strip() for words in value.split(";")),
+        f"starts is {quoted(value)}; it must be words, or beginnings of several sentences separated by semicolons.",
+    )
+
+
 @suggesting
 @dataclass(frozen=True)
 class MethodConfig:
@@ -81,8 +88,10 @@ class MethodConfig:
         class_weight: "balanced": each class has the same weight in the prompts' loss and in the head.
         global_projection: whether a projection (D, D) of the photo's global feature is learned, as one of the regions
             is.
+        starts: the words that prompts start from, separated by semicolons: prompt 1 of each branch from the first, and
+            so on, again from the first where there are fewer. All have as many tokens. The paper's are the same.
         init: standard deviation of the noise on the contexts at a training's start, in those of the numbers of "A photo
-            of a"; 0, as in the paper, starts all from these words.
+            of a"; 0 in the paper.
         diversity: weight of the mean cosine of two prompts' text features of a class, added to the loss; 0 in the
             paper.
         pooling, keep_rule: names of ``gallop.parts``: how regions are pooled, and which global prompts dropout keeps.
@@ -152,11 +161,18 @@ class MethodConfig:
         "With balanced, every class has the same weight in training, however many photos it has.",
         choices=("none", "balanced"),
     )
+    starts: str = setting(
+        CONTEXT_INIT,
+        "starting words",
+        "Words that prompts start from, in turn, such as 'A photo of a; closeup photo of a'. All must have as many "
+        "tokens.",
+        check=_check_starts,
+        metavar="WORDS;WORDS",
+    )
     init: float = setting(
         0.0,
         "starting noise",
-        "How far from each other prompts start, in standard deviations of the contexts' numbers. With 0, all start "
-        "from the same words.",
+        "How far from its words each prompt starts, in standard deviations of the contexts' numbers.",
         high=10,
         form=(0.0, 2.0, 0.1),
         metavar="X",

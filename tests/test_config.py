@@ -227,6 +227,7 @@ def test_numpy_numbers_and_lists_are_taken_and_become_plain_ones() -> None:
         "detail_in": "answers",
         "global_projection": False,
         "class_weight": "none",
+        "starts": "A photo of a",
         "init": 0,
         "diversity": 0,
         "pooling": "topk",

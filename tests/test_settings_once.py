@@ -172,6 +172,7 @@ def test_it_comes_back_and_leaves_no_trace_where_it_is_not_used(found: Any) -> N
     unused |= {
         "global_projection": False,
         "class_weight": "none",
+        "starts": "A photo of a",
         "init": 0.0,
         "diversity": 0.0,
         **{part: about.usual for part, about in PARTS.items()},

@@ -31,7 +31,7 @@ from gallop.names.class_names import clean_name, clean_names, spelled_as
 from gallop.names.templates import clean_templates, fill
 from gallop.parts import check_result, registered
 from gallop.setting import require
-from gallop.wording import did_you_mean, listed
+from gallop.wording import did_you_mean, listed, quoted
 
 _PROMPT_SIZES = "{} global and {} local ones with contexts of width {} and regions of width {}"
 
@@ -462,13 +462,26 @@ def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
 
 
 def starting_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
-    """Return what a training starts from: ``initial_prompts``, whose contexts the setting ``init`` moves apart.
+    """Return what a training starts from: the words of ``starts``, which the noise of ``init`` moves apart.
 
     The noise of a prompt is the same in every training, whatever its seed: so is what it comes to see.
+
+    Raises:
+        ConfigError: the text encoder makes different numbers of tokens of the words.
     """
-    context = backbone.text.embed(CONTEXT_INIT).float()
-    noise = torch.randn(sum(config.sizes), *context.shape, generator=torch.Generator().manual_seed(0))
-    return _prompts_from(context + config.init * context.std() * noise.to(context), backbone, config)
+    starts = [words.strip() for words in config.starts.split(";")]
+    contexts = [backbone.text.embed(words).float() for words in starts]
+    for words, context in zip(starts, contexts, strict=True):
+        require(
+            len(context) == len(contexts[0]),
+            f"Prompts have contexts of one length, and {quoted(starts[0])} has {len(contexts[0])} tokens where "
+            f"{quoted(words)} has {len(context)}. Use starting words of as many tokens.",
+        )
+    each = torch.stack([contexts[i % len(contexts)] for size in config.sizes for i in range(size)])
+    noise = torch.randn(*each.shape, generator=torch.Generator().manual_seed(0))
+    return _prompts_from(
+        each + config.init * backbone.text.embed(CONTEXT_INIT).float().std() * noise.to(each), backbone, config
+    )
 
 
 def _prompts_from(context: Tensor, backbone: Backbone, config: MethodConfig) -> Prompts:

@@ -1,4 +1,4 @@
-"""Prompts that start apart (``init``), and a penalty in training on those that are alike (``diversity``)."""
+"""Prompts that start apart (``starts``, ``init``), and a penalty in training on those alike (``diversity``)."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ def test_the_core_takes_a_start_for_each_prompt() -> None:
 def test_without_it_a_training_starts_from_the_papers_words() -> None:
     start, first = (make(vit(), MethodConfig()).contexts() for make in (starting_prompts, initial_prompts))
     assert torch.equal(start, first)
+
+
+def test_prompts_of_both_kinds_start_from_the_words_in_turn() -> None:
+    config = MethodConfig(3, (2, 4), starts="A photo of a; a sketch of a")
+    photo, sketch = (vit().text.embed(words) for words in ("A photo of a", "a sketch of a"))
+    start = starting_prompts(vit(), config).contexts().detach()
+    assert torch.equal(start, torch.stack([photo, sketch, photo, photo, sketch]))
+
+
+def test_starting_words_of_other_lengths_are_refused() -> None:
+    config = MethodConfig(2, (2,), starts="a photo of a; a blurry photo of a")
+    with pytest.raises(ConfigError, match="'a photo of a' has 4 tokens where 'a blurry photo of a' has 5"):
+        starting_prompts(vit(), config)
 
 
 def test_noise_is_in_deviations_of_the_words_numbers_and_always_the_same() -> None:
@@ -104,7 +117,10 @@ def test_the_papers_preset_has_neither() -> None:
     assert (method_preset("paper").init, method_preset("paper").diversity) == (0, 0)
 
 
-@pytest.mark.parametrize(("field", "value"), [("init", -0.1), ("diversity", -1.0), ("init", 11.0)])
-def test_values_out_of_range_are_refused(field: str, value: float) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("init", -0.1), ("diversity", -1.0), ("init", 11.0), ("starts", "a photo of a;"), ("starts", 3)],
+)
+def test_values_out_of_range_are_refused(field: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"^{field} is "):
         MethodConfig(**{field: value})
