@@ -49,7 +49,7 @@ def main(folders: list[str]) -> None:
         of_change, of_all = ([getattr(each.rest, what) for each in told] for what in ("added", "share"))
         print(
             f"{folder}, median of {len(told)} prompts and classes: in no word {statistics.median(of_change):.0%} of "
-            f"what training put in and {statistics.median(of_all):.1%} of the whole feature"
+            f"what the contexts add and {statistics.median(of_all):.1%} of the whole feature"
         )
     if folders:
         return

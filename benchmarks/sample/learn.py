@@ -1,8 +1,8 @@
 """Teach the sample's model again, from the photos that are there: ``python -m benchmarks.sample.learn``.
 
-As the app does it, with the settings of its *Quick*, the seed 4, and prompts that start apart and are pushed apart, so
-that the pages about prompts have something to show; ``gallop train photos --shots 8 --init 0.7 --diversity 1 --seed 4``
-gives the same prompts. It saves the record of the training beside the model, as the app saves a run.
+As the app does it, with the settings of its *Quick*, the seed 4, and prompts that start from different words, so that
+the pages about prompts have something to show; ``gallop train photos --shots 8 --seed 4 --starts "..."`` gives
+the same prompts. It saves the record of the training beside the model, as the app saves a run.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from gallop import Photo, load_backbone
 from gallop.data.project import SHOT_SIDE
 from gallop.sample import sample_folder, sample_photos
 
+STARTS = "A photo of a; closeup photo of a; blurry photo of a; a sketch of a"
+
 
 def piles(part: str) -> dict[str, list[Photo]]:
     """The photos of a part by class, as the app's cards store them."""
@@ -41,7 +43,7 @@ def main() -> None:
         VisitorPhotos().features(),
         piles("train"),
         piles("test"),
-        replace(preset(QUICK), init=0.7, diversity=1.0, seed=4),
+        replace(preset(QUICK), starts=STARTS, seed=4),
         Watch(),
     )
     for progress in teaching.run():

@@ -78,8 +78,8 @@ class Part:
         word: of the dictionary, or a class; ``REST`` is what no word tells.
         weight: of the word's text feature; the length of the rest.
         share: of the text feature t: what the part adds to t . t = 1. The shares of all parts add up to 1.
-        added: of what training put in, g = t less w_0 d_0 of the plain class: what a word or the rest adds to g . g, as
-            a fraction of it. They add up to 1, too; 0 for the plain class, and each where nothing was put in.
+        added: of what the context adds, g = t less w_0 d_0 of the plain class: what a word or the rest adds to g . g,
+            as a fraction of it. They add up to 1, too; 0 for the plain class, and each where nothing is added.
     """
 
     word: str
@@ -94,9 +94,8 @@ class InWords:
 
     Attributes:
         prompt: such as "global 1".
-        parts: W; the class before training first ("A photo of a ..."), then the words by what they added, then the
-            rest.
-        before: the cosine of the text feature with that before training.
+        parts: W; the plain class first ("A photo of a ..."), then the words by what they add, then the rest.
+        before: the cosine of the text feature with that of the plain class.
         vectors: (W, D), the parts themselves: they add up to the prompt's text feature of length 1.
     """
 
@@ -113,22 +112,22 @@ class InWords:
 
     @property
     def learned(self) -> bool:
-        """Return whether training changed what is said, so that ``before`` is below ``AS_ONE``."""
+        """Return whether the context says more than "A photo of a", so that ``before`` is below ``AS_ONE``."""
         return self.before < AS_ONE
 
     @property
     def untold(self) -> bool:
-        """Return whether more than half of what training put in is in no word."""
+        """Return whether more than half of what the context adds is in no word."""
         return self.learned and self.rest.added > 0.5
 
     @property
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is more than half."""
         if not self.learned:
-            return f"{self.prompt} says of {self.class_name} what it said before training ({self.before:.3f})"
+            return f'{self.prompt} says of {self.class_name} what "{CONTEXT_INIT}" says ({self.before:.3f})'
         told = [f"{part.word} {part.added:.0%}" for part in self.parts[1:-1]]
         rest = f"{self.rest.added:.0%} in no word"
-        kept = f"{self.prompt} has {self.parts[0].weight:.2f} of the plain {self.class_name}, and training put in"
+        kept = f"{self.prompt} has {self.parts[0].weight:.2f} of the plain {self.class_name}, and its context adds"
         return f"{kept} {', '.join([rest, *told] if self.untold else [*told, rest])}"
 
     def to_dict(self) -> dict[str, Any]:

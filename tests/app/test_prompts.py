@@ -141,7 +141,7 @@ def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None
 def test_prompts_that_training_hardly_changed_are_said_to_be_so(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=1, lr=1e-9)
     name = session_of(at).training.taught_model.names[0]
-    assert f"**Training has hardly changed what they say of {name}:** each has a cosine of " in everything(at)
+    assert f"**They say of {name} what “A photo of a” says:** each has a cosine of " in everything(at)
     assert not [found for found in at.dataframe if "in no word" in found.value]
     assert "The local prompts say the same, so all find these best" in everything(at)
     assert len([found for found in at.get("bidi_component") if "patches" in found.proto.id]) == 1

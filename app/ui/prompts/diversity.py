@@ -32,8 +32,8 @@ def says(figures: Figures) -> None:
         "Do they say the same thing?",
         anchor=False,
         help="A prompt and a class name give one text feature. Each value is the cosine of two prompts' features of "
-        "the same class, averaged over the classes. At 1 they say the same thing, as all do before training (“A photo "
-        "of a”). The colour changes as much from 0.9 to 0.99 as from 0.99 to 0.999.",
+        "the same class, averaged over the classes. At 1 they say the same thing. "
+        "The colour changes as much from 0.9 to 0.99 as from 0.99 to 0.999.",
     )
     cosines_of = {"global": figures.says_global, "local": figures.says_local}
     for (branch, cosines), column in zip(cosines_of.items(), st.columns(2, gap="large"), strict=True):
@@ -54,27 +54,27 @@ def show_words(told: Sequence[InWords]) -> None:
     st.header(
         "What would they be in words?",
         anchor=False,
-        help="A prompt's text feature of the class is a sum: the class as it was before training, “A photo of a …”, "
+        help="A prompt's text feature of the class is a sum: the plain class, “A photo of a …”, "
         "plus a few words, each the feature of the same class in another sentence (“A sketch of a …”) times a weight, "
         "plus a rest that no word tells. So every score is that sum, too. Percent: the words and the rest as parts of "
-        "what training put in. Last columns: the weight of the plain class; the rest as a part of the whole feature.",
+        "what the context adds. Last columns: the weight of the plain class; the rest as a part of the whole feature.",
     )
     nearest, name = min(each.before for each in told), text.markdown(told[0].class_name)
     learned = [each.rest.added for each in told if each.learned]
     if not learned:
         st.markdown(
-            f"**Training has hardly changed what they say of {name}:** each has a cosine of {nearest:.4f} or more with "
+            f"**They say of {name} what “A photo of a” says:** each has a cosine of {nearest:.4f} or more with "
             "“A photo of a …”, so there is little to tell."
         )
         return
     rest = float(np.mean(learned))
     if rest > 0.5:
         st.warning(
-            f"**Words say little of {name} here:** {rest:.0%} of what training put in is in none of them.",
+            f"**Words say little of {name} here:** {rest:.0%} of what contexts add is in none of them.",
             icon=":material/warning:",
         )
     else:
-        st.markdown(f"Words say **{1 - rest:.0%}** of what training put in for {name}.")
+        st.markdown(f"Words say **{1 - rest:.0%}** of what contexts add for {name}.")
     lines = [
         {
             "prompt": each.prompt,

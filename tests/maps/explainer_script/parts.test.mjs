@@ -289,12 +289,12 @@ test("a score in words is the mean over the regions that count, part by part", (
 test("a rest of more than half leads, and what has not learned says so", () => {
   const made = data();
   const told = new Told(words(), new Take(made, made.takes[0]), 0);
-  const few = "In words: 0.3000 = a 0.2500 + rest 0.0500 (20 % of what training put in is in no word).";
+  const few = "In words: 0.3000 = a 0.2500 + rest 0.0500 (20 % of what its context adds is in no word).";
   assert.equal(told.line(0, [2, 4], null, 0), few);
-  const mostly = "Mostly no word (70 % of what training put in is in no word): 0.1840 = a 0.2000 + sketch \u22120.0200";
+  const mostly = "Mostly no word (70 % of what its context adds is in no word): 0.1840 = a 0.2000 + sketch \u22120.0200";
   assert.equal(told.line(1, [2, 4], null, 0), `${mostly} + rest 0.0040.`);
   assert.match(told.line(1, [2, 4], 3, 0), /This region: 0\.3680 = a 0\.4000/);
-  assert.equal(told.line(2, [2, 4], null, 0), "In words: what it said before training (cosine 0.9951).");
+  assert.equal(told.line(2, [2, 4], null, 0), "In words: what “A photo of a” says (cosine 0.9951).");
 });
 
 test("a region alone answers with the mean of its prompts", () => {

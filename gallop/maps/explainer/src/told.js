@@ -36,8 +36,8 @@ export class Told {
   /* In words; the rest leads where it is more than half. Args: region of a look, or null. */
   line(p, topk, region, look) {
     const { words, rest, before, learned } = this.prompts[p];
-    if (!learned) return `In words: what it said before training (cosine ${before.toFixed(4)}).`;
-    const share = `${Math.round(100 * rest)} % of what training put in is in no word`;
+    if (!learned) return `In words: what “A photo of a” says (cosine ${before.toFixed(4)}).`;
+    const share = `${Math.round(100 * rest)} % of what its context adds is in no word`;
     const sum = (values) => {
       const total = values.reduce((a, b) => a + b, 0);
       const parts = values.map((value, w) => `${words[w]} ${figure(value)}`).filter((part) => !part.endsWith(" 0.0000"));
