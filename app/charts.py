@@ -125,6 +125,8 @@ def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
     )
 
 
+# Groups that a legend names.
+_LEGEND = 20
 # Classes in a matrix of confusions.
 MOST_CONFUSED = 50
 # Wrong, none, right: distinguishable with any colour vision, and light enough for dark figures in both themes.
@@ -291,6 +293,29 @@ def deletion_curve(deletion: Deletion) -> go.Figure:
     return new_chart(
         lines, xaxis=percent_axis("regions removed"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
     )
+
+
+def set_map(places: NDArray[Any], groups: Sequence[str], names: Sequence[str]) -> go.Figure:
+    """Draw photos as points (n, 2), coloured by group; what is selected has the index of its photo in ``customdata``.
+
+    WebGL draws thousands of them. The axes have no scale: only what is near each other means anything.
+    """
+    members = {group: [i for i, each in enumerate(groups) if each == group] for group in sorted(set(groups))}
+    traces = [
+        go.Scattergl(
+            x=places[mine, 0].tolist(),
+            y=places[mine, 1].tolist(),
+            mode="markers",
+            name=text.plotly(group),
+            marker={"size": 9},
+            customdata=mine,
+            hovertext=[f"{text.plotly(names[i])}: {text.plotly(group)}" for i in mine],
+            hoverinfo="text",
+        )
+        for group, mine in members.items()
+    ]
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
+    return new_chart(traces, height=460, xaxis=bare, yaxis=bare, dragmode="lasso", showlegend=len(members) <= _LEGEND)
 
 
 HISTOGRAM_BINS = 24

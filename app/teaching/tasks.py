@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from app.jobs import Counted, PlainError
+from app.jobs import Counted, PlainError, counted_steps
 from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache
 from app.teaching.training import (
     Answer,
@@ -207,16 +207,11 @@ def foretelling(
     backbone: Backbone, cache: MemoryCache | None, shots: Mapping[str, Sequence[Photo]], settings: Settings
 ) -> Generator[Counted, None, Curve]:
     """Compute the learning curve of the photos on the cards."""
-    from gallop.evaluation.curve import Curve, PointEvent, curve_steps
+    from gallop.evaluation.curve import curve_steps
 
     data = _labelled(shots, settings, cache)
-    for event in curve_steps(backbone, data, settings.method(), settings.training(), cache=cache):
-        if isinstance(event, Curve):
-            return event
-        computing = isinstance(event, PointEvent)
-        what = "Points" if computing else "Encoding photos,"
-        yield Counted(event.done / event.total * computing, f"{what} {event.done} of {event.total}")
-    raise AssertionError("a curve ends with itself")
+    steps = curve_steps(backbone, data, settings.method(), settings.training(), cache=cache)
+    return cast("Curve", (yield from counted_steps(steps, None))[1])
 
 
 def _labelled(shots: Mapping[str, Sequence[Photo]], settings: Settings, cache: MemoryCache | None) -> LabelledPhotos:

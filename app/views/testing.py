@@ -470,14 +470,18 @@ def patches(
 
 
 def _patch(backbone: Backbone, photo: Photo, name: str, prompt: int, found: FoundRegion) -> PhotoTile:
-    from gallop.maps.pictures import region_picture
     from gallop.predictions.heatmaps import place_in_words
 
-    grid, crop = backbone.vision.grid, backbone.preprocess.centre(photo.image)[1]
-    patch = region_picture(photo.image, found.region, grid, crop)
+    url, grid = region_url(backbone, photo, found.region, backbone.vision.grid), backbone.vision.grid
     about = f"{photo.name}, {place_in_words(found.region, grid)}"
-    key = f"{photo.sha256} {prompt} {found.region}"
-    return PhotoTile(key, f"{found.score:.3f}", thumbnail_url(patch, _PATCH), name, about=about)
+    return PhotoTile(f"{photo.sha256} {prompt} {found.region}", f"{found.score:.3f}", url, name, about=about)
+
+
+def region_url(backbone: Backbone, photo: Photo, region: int, grid: tuple[int, int]) -> str:
+    """Return a region of a photo, with what is around it, as a small picture in a data URL."""
+    from gallop.maps.pictures import region_picture
+
+    return thumbnail_url(region_picture(photo.image, region, grid, backbone.preprocess.centre(photo.image)[1]), _PATCH)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from app.runs.run import (
 from app.teaching.cards import photos_counted
 from app.ui.explanation import current
 from app.ui.resources import backbones
-from app.ui.widgets.elements import image, job_outcome, listen, show_notice, start_job
+from app.ui.widgets.elements import image, listen, made_by_job, show_notice, start_job
 from app.ui.widgets.remembered import one_of, one_of_few
 from app.views import compare, export, snippets
 from app.views.project import Opened, backbone_of_files
@@ -147,9 +147,8 @@ def _make_beside(
             key,
             f"The {format_.name}",
         )
-    job_outcome(session, key)
-    made_for, made = session.page_jobs.result(key) or (None, None)
-    if made is None or made_for != version:
+    made = made_by_job(session, key, version)
+    if made is None:
         return
     for sentence in made.notes:
         st.success(sentence, icon=":material/check:")
@@ -236,9 +235,7 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
             "csv",
             "The table",
         )
-    job_outcome(session, "csv")
-    made_for, data = session.page_jobs.result("csv") or (None, None)
-    if data is not None and made_for == key:
+    if (data := made_by_job(session, "csv", key)) is not None:
         st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")
 
 

@@ -14,17 +14,57 @@ from numpy.typing import NDArray
 from app import charts, text
 from app.library import Backbone, InWords, Worth
 from app.teaching.cards import photos_counted
+from app.ui import projects
 from app.ui.explanation.answer import session_photo_url
-from app.ui.widgets.elements import cells, chart, image
+from app.ui.widgets.elements import cells, chart, image, onward
 from app.ui.widgets.explainer import photo_explained
+from app.ui.widgets.remembered import one_of_few
 from app.ui.widgets.strip import photo_strip
 from app.views import testing
 from app.views.exploring import PhotoTile
 from app.views.testing import Choices, Figures, numbered
+from app.visitor.page_state import PromptsState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.state import ExplainerState
 from gallop.predictions.heatmaps import where_in_words
+
+TESTS = "Test photos"
+
+
+def choose_photos(session: Session, why: str) -> tuple[str, Sequence[tuple[Photo, str]]]:
+    """Draw the choice between test photos and those learned from, or what to do where there are neither.
+
+    Args:
+        why: what a page shows of them.
+
+    Returns:
+        the name of the choice, and the photos, each with its class; none where there are none.
+    """
+    if session.training.taught is None:
+        st.info(f"**Start here:** teach some classes. Then see {why}.", icon=":material/school:")
+        onward("On to teaching", "ui/teach/page.py", ":material/school:")
+        projects.offer_sample(session)
+        return TESTS, ()
+    # An opened model has its training photos if they are on the cards.
+    both = {TESTS: testing.labelled(session)[0], "Training photos": session.training.learned}
+    piles = {name: pairs for name, pairs in both.items() if pairs}
+    pile = next(iter(piles), "")
+    if not piles:
+        st.info(
+            "**No matching photos yet.** None of your photos belongs to a class of the opened model. Add *Test photos* "
+            "to cards named after the model's classes.",
+            icon=":material/add_photo_alternate:",
+        )
+        onward("Add test photos", "ui/teach/page.py", ":material/school:")
+    if len(piles) > 1:
+        pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
+    elif piles and pile != TESTS:
+        st.info(
+            "No matching test photos. These figures are from training photos, so they are optimistic.",
+            icon=":material/info:",
+        )
+    return pile, piles.get(pile, ())
 
 
 def says(figures: Figures) -> None:

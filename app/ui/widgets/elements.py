@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +208,13 @@ def job_outcome(session: Session, name: str) -> None:
     sentence, there = session.page_jobs.problem(name), slot()
     if sentence:
         there.warning(text.markdown(sentence), icon=":material/info:")
+
+
+def made_by_job(session: Session, name: str, key: Hashable) -> Any:
+    """Return what the last job of this name has made, if it was for this key; else None. Why it failed is drawn."""
+    job_outcome(session, name)
+    made_for, made = session.page_jobs.result(name) or (None, None)
+    return made if made_for == key else None
 
 
 # The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger.
