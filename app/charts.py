@@ -295,10 +295,13 @@ def deletion_curve(deletion: Deletion) -> go.Figure:
     )
 
 
-def set_map(places: NDArray[Any], groups: Sequence[str], names: Sequence[str]) -> go.Figure:
+def set_map(places: NDArray[Any], groups: Sequence[str], names: Sequence[str], *, lasso: bool) -> go.Figure:
     """Draw photos as points (n, 2), coloured by group; what is selected has the index of its photo in ``customdata``.
 
     WebGL draws thousands of them. The axes have no scale: only what is near each other means anything.
+
+    Args:
+        lasso: whether points are selected by drawing around them: then Streamlit hears nothing of a click on one.
     """
     members = {group: [i for i, each in enumerate(groups) if each == group] for group in sorted(set(groups))}
     traces = [
@@ -315,7 +318,8 @@ def set_map(places: NDArray[Any], groups: Sequence[str], names: Sequence[str]) -
         for group, mine in members.items()
     ]
     bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    return new_chart(traces, height=460, xaxis=bare, yaxis=bare, dragmode="lasso", showlegend=len(members) <= _LEGEND)
+    how = {"dragmode": "lasso" if lasso else False, "showlegend": len(members) <= _LEGEND}
+    return new_chart(traces, height=460, xaxis=bare, yaxis=bare, **how)
 
 
 HISTOGRAM_BINS = 24

@@ -17,7 +17,21 @@ from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
 from tests import app_pages
-from tests.app_pages import EVIDENCE, Open, bars, button, everything, fine, finish, go, grid, plain, put, session_of, there
+from tests.app_pages import (
+    EVIDENCE,
+    Open,
+    bars,
+    button,
+    everything,
+    fine,
+    finish,
+    go,
+    grid,
+    plain,
+    put,
+    session_of,
+    there,
+)
 
 
 def asked(open_app: Open) -> AppTest:
@@ -35,7 +49,9 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen(tiny_app: Op
     at = asked(tiny_app)
     session = session_of(at)
     pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
-    own = evidence(session.training.taught_model.after, [photo.image for photo, _ in pairs], [name for _, name in pairs])
+    own = evidence(
+        session.training.taught_model.after, [photo.image for photo, _ in pairs], [name for _, name in pairs]
+    )
     for name in ("green", "red"):
         put(at, "prompts class_name", name)
         each = own.of(name)

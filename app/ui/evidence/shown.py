@@ -54,8 +54,8 @@ def _clusters(session: Session, frozen: Backbone, found: Evidence, pairs: view.P
     st.markdown(
         f"**{text.markdown(each.words)}.**",
         help="The score of a class is what it has above the mean of all classes, averaged over its photos. It is the "
-        "sum of what each region adds, exactly; regions that look alike are one cluster. Words are the nearest of a "
-        "small dictionary, where one is near enough.",
+        "sum of what each region adds, exactly, and takes away, below 0; regions that look alike are one cluster. "
+        "Words are the nearest of a small dictionary, where one is near enough.",
     )
     for number, cluster in enumerate(each.clusters):
         st.subheader(f"{number + 1}. {text.markdown(cluster.called)}: {cluster.share:.0%}", anchor=False)
@@ -67,8 +67,9 @@ def _clusters(session: Session, frozen: Backbone, found: Evidence, pairs: view.P
         _gallery(session, frozen, found, pairs, number, shown, each.class_name)
         name = f"what if {number} {each.class_name}"
         if (made := made_by_job(session, name, key)) is not None:
+            there = st.container()
             alarm = made.stands_out and st.checkbox("It is not the thing itself", key=f"background {name}")
-            (st.error if alarm else st.markdown)(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
+            (there.error if alarm else there.markdown)(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
         elif cluster.photos and st.button(
             "What if it were not there?",
             key=name,
@@ -78,7 +79,7 @@ def _clusters(session: Session, frozen: Backbone, found: Evidence, pairs: view.P
             "elsewhere in each. Only this shows whether answers depend on it.",
         ):
             task = view.task(session, backbones(), pairs, key, (found, each.class_name, number))
-            start_job(session, task, name, f"Covering cluster {number + 1}")
+            start_job(session, task, name, f"Without cluster {number + 1}")
 
 
 def _gallery(
@@ -125,8 +126,8 @@ def _set_map(session: Session, frozen: Backbone, found: Evidence, pairs: view.Pa
     st.header(
         "Map of the photos",
         anchor=False,
-        help="Photos whose features are alike are near each other. Draw around some to see them, or click one to open "
-        "it. PCA keeps large distances; t-SNE, which takes longer, keeps neighbours together.",
+        help="Photos whose features are alike are near each other. PCA keeps large distances; t-SNE, which takes "
+        "longer, keeps neighbours together.",
     )
     names = np.array(found.data.class_names)
     groups = {"class": names[found.truth], "answer": names[found.predicted]}
@@ -134,9 +135,10 @@ def _set_map(session: Session, frozen: Backbone, found: Evidence, pairs: view.Pa
     with st.container(horizontal=True):
         way = st.radio("Laid out by", ("PCA", "t-SNE"), horizontal=True, key="layout of the map")
         colour = st.radio("Coloured by", groups, horizontal=True, key="colour of the map")
+        mode = st.radio("Photos chosen by", ("lasso", "click"), horizontal=True, key="hand on the map")
     with st.spinner("Laying out the photos …", show_time=True):
         places = view.layout(session, frozen, [photo for photo, _ in pairs], way)
-    key = f"map {way} {colour}"
+    key = f"map {way} {colour} {mode}"
 
     def chosen() -> list[tuple[int, int | None]]:
         sent = [point.get("customdata") for point in st.session_state[key]["selection"]["points"]]
@@ -148,11 +150,11 @@ def _set_map(session: Session, frozen: Backbone, found: Evidence, pairs: view.Pa
             session.prompts = session.prompts.opening(tile.key, None)
 
     chart(
-        charts.set_map(places, groups[colour], [photo.name for photo, _ in pairs]),
+        charts.set_map(places, groups[colour], [photo.name for photo, _ in pairs], lasso=mode == "lasso"),
         key=key,
         alt=f"{len(pairs)} photos as points, laid out by {way}, coloured by {colour}.",
         on_select=choose,
-        selection_mode=("points", "lasso"),
+        selection_mode="lasso" if mode == "lasso" else "points",
     )
     if shown := chosen():
         _gallery(session, frozen, found, pairs, _MAP, shown[:_MOST])
