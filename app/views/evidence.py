@@ -54,15 +54,16 @@ def task(
 def tile(session: Session, frozen: Backbone, found: Evidence, gallery: int, i: int, region: int | None) -> PhotoTile:
     """Return a photo of the evidence, by index, whole or at a region, with its answer; its key names the gallery."""
     photo: Any = found.data.photos[i]
-    place, grid = ("-", ()) if region is None else found.place(region)
+    place, grid = found.place(region or 0)
     url = session.answers.thumbnail(
         photo,
-        lambda: region_url(frozen, photo, place, grid) if grid else thumbnail_url(photo.image),
-        of=("region", place, grid),
+        lambda: thumbnail_url(photo.image) if region is None else region_url(frozen, photo, place, grid),
+        of=("evidence", region),
     )
     truth, answer = (found.data.class_names[of[i]] for of in (found.truth, found.predicted))
     words = "right" if answer == truth else f"really {truth}"
-    return PhotoTile(f"{photo.sha256} 0 {place} {gallery}", answer, url, words, about=photo.name)
+    key = f"{photo.sha256} 0 {'-' if region is None else place} {gallery}"
+    return PhotoTile(key, answer, url, words, about=photo.name)
 
 
 def layout(session: Session, frozen: Backbone, photos: Sequence[Photo], way: str) -> NDArray[np.float32]:

@@ -150,7 +150,7 @@ def _set_map(session: Session, frozen: Backbone, found: Evidence, pairs: view.Pa
             session.prompts = session.prompts.opening(tile.key, None)
 
     chart(
-        charts.set_map(places, groups[colour], [photo.name for photo, _ in pairs], lasso=mode == "lasso"),
+        charts.set_map(places, groups[colour].tolist(), [photo.name for photo, _ in pairs], lasso=mode == "lasso"),
         key=key,
         alt=f"{len(pairs)} photos as points, laid out by {way}, coloured by {colour}.",
         on_select=choose,
