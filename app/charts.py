@@ -595,5 +595,5 @@ def curve_in_words(history: Sequence[Point]) -> str:
 def kept_in_words(kept: Kept | None) -> str:
     if kept is None:
         return "No step has been made yet."
-    each = ", ".join(f"prompt {m + 1} by {sum(m in chosen for chosen in kept.prompts)}" for m in range(kept.total))
-    return f"Step {kept.step}: of {len(kept.photos)} photos, {each}."
+    each = ", ".join(f"prompt {m + 1} for {sum(m in chosen for chosen in kept.prompts)}" for m in range(kept.total))
+    return f"In step {kept.step}, with {len(kept.photos)} photos, each prompt was kept for this many of them: {each}."

@@ -15,7 +15,7 @@ from PIL import Image
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone, Diversity, Evaluation, Explanation, FoundRegion, ImageFeatures, InWords, KSweep, Worth
+from app.library import Backbone, Diversity, Evaluation, Explanation, FoundRegion, ImageFeatures, KSweep, Worth
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
 from app.visitor.page_state import Group, Question, TunedScales
@@ -283,11 +283,6 @@ def swept(session: Session, backbone: Backbone, tested: Tested) -> Swept:
     return session.answers.figure("k sweep", photos, (topk, tuple(truth)), compute)
 
 
-def can_use_scales(session: Session) -> bool:
-    """Return whether k can be set for the taught model: the next training may have another number of local prompts."""
-    return len(session.training.settings.topk) == len(session.training.scales())
-
-
 def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
     """Use these k for all answers, here and on every other page, as if they had been set on Teach."""
     session.training.settings = replace(session.training.settings, topk=tuple(topk))
@@ -439,11 +434,6 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
         worths=tuple(diversity.worths(similarities, topk, labels)),
         branches=tuple(HEADS[name].title for name in similarities.branch_weights),
     )
-
-
-def prompt_words(session: Session, backbone: Backbone, class_name: str) -> list[InWords]:
-    """Return what each taught prompt says of a class in words."""
-    return session.answers.words(backbone, taught_question(session), class_name)
 
 
 _PATCH = (192, 128)  # pixels

@@ -21,10 +21,11 @@ from app.photos.shelf import (
     small,
     thumbnail_url,
 )
-from app.teaching.cards import Card, CardProblem, Deck, Pile, photos_counted
+from app.teaching.cards import Card, CardProblem, Deck, Pile
 from gallop import Photo
 from gallop.data.project import MOST_CARDS, SHOT_SIDE
 from gallop.errors import GallopError
+from gallop.wording import counted
 
 T = TypeVar("T")
 
@@ -158,7 +159,7 @@ class VisitorPhotos:
             return act(photos[0])
         before = self.deck.changes
         try:
-            with self.deck.one_change(f"changed {photos_counted(len(photos))}"):
+            with self.deck.one_change(f"changed {counted(len(photos), 'photo')}"):
                 words = [act(photo) for photo in photos]
         except GallopError:
             if self.deck.changes != before:

@@ -23,7 +23,6 @@ from app.runs.run import (
     unzipped,
     zipped,
 )
-from app.teaching.cards import photos_counted
 from app.ui.explanation import current
 from app.ui.resources import backbones
 from app.ui.widgets.elements import image, listen, made_by_job, show_notice, start_job
@@ -34,6 +33,7 @@ from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
+from gallop.wording import counted
 
 MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
 assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
@@ -219,7 +219,7 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
     photos, names = list(here.values()), compare.photo_names(session)
     key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
     if st.button(
-        f"Make the table of {photos_counted(len(photos))}",
+        f"Make the table of {counted(len(photos), 'photo')}",
         key="make table",
         disabled=not photos or session.page_jobs.running is not None,
         icon=":material/table:",

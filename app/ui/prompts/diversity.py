@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from app import charts, text
 from app.library import Backbone, InWords, Worth
-from app.teaching.cards import photos_counted
 from app.ui import projects
 from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets.elements import cells, chart, image, onward
@@ -28,6 +27,7 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.state import ExplainerState
 from gallop.predictions.heatmaps import where_in_words
+from gallop.wording import counted
 
 TESTS = "Test photos"
 
@@ -193,8 +193,8 @@ def show_overlap(figures: Figures, photos: int) -> None:
         return
     names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
     st.markdown(
-        f"Regions chosen in {photos_counted(photos)}. No prompt chooses the same region in more than {highest:.0%} of "
-        "them.",
+        f"Regions chosen in {counted(photos, 'photo')}. No prompt chooses the same region in more than {highest:.0%} "
+        "of them.",
         help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
         "chosen more often.",
     )
@@ -230,7 +230,7 @@ def worth(figures: Figures, photos: int, *, learned: bool) -> None:
     low, high = overall.interval
     beside = f" The {' and the '.join(figures.branches)} also answers each time, so little may change without one."
     st.markdown(
-        f"With all prompts, {overall.right} of {photos_counted(photos)} right.{beside if figures.branches else ''}",
+        f"With all prompts, {overall.right} of {counted(photos, 'photo')} right.{beside if figures.branches else ''}",
         help="Right without it: the mean of its branch is then taken over the other prompts; where as many are right, "
         "they do as well without it, as an ensemble of prompts should. Influence: how much its scores separate the "
         "classes; 1 is the average of its branch.",

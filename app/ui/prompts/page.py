@@ -25,7 +25,7 @@ if pairs:
         names = session.training.taught_model.names
         class_name = one_of("Class shown", names, PromptsState.class_name, names[0])
         with st.spinner("Reading the words …", show_time=True):
-            told = testing.prompt_words(session, backbone, class_name)
+            told = session.answers.words(backbone, testing.taught_question(session), class_name)
         diversity.show_words(told)
         if figures.topk:
             rows = testing.patches(session, backbone, pairs, class_name)

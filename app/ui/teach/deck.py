@@ -13,7 +13,7 @@ from app import text
 from app.photos import shelf
 from app.photos.archives import sorted_out
 from app.photos.shelf import Verdicts
-from app.teaching.cards import Card, Pile, photos_counted
+from app.teaching.cards import Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, backbones, jobs
@@ -23,6 +23,7 @@ from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
 from gallop.data.project import MOST_CARDS, MOST_PHOTOS
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
+from gallop.wording import counted
 
 # Pixels of a column; if three do not fit side by side they are stacked.
 _NARROWEST = 280
@@ -96,8 +97,8 @@ def _from_list(session: Session) -> tuple[Card, ...]:
     }
     counts = f"{len(found)} of {len(deck.cards)} classes" if find else f"{len(found)} classes"
     st.caption(
-        f"{counts}, {photos_counted(sum(len(card.all) for card in found))}. Select one to see its card, or several to "
-        "change them at once."
+        f"{counts}, {counted(sum(len(card.all) for card in found), 'photo')}. Select one to see its card, or several "
+        "to change them at once."
     )
     # Rows are selected by their place: after a change it is another row's.
     drawn: Any = st.dataframe(
@@ -112,7 +113,7 @@ def _from_list(session: Session) -> tuple[Card, ...]:
     if len(chosen) < 2:
         return chosen
     ids = tuple(card.id for card in chosen)
-    st.caption(f"{len(chosen)} classes selected, with {photos_counted(sum(len(card.all) for card in chosen))}.")
+    st.caption(f"{len(chosen)} classes selected, with {counted(sum(len(card.all) for card in chosen), 'photo')}.")
     with st.container(horizontal=True, gap="small"):
         st.button("Leave out of training", key="turn off", on_click=deck.enable, args=(False, *ids))
         st.button("Take into training", key="turn on", on_click=deck.enable, args=(True, *ids))

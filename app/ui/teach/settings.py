@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import text
-from app.teaching.tasks import check_photos
+from app.teaching.tasks import check_photos, searching
 from app.teaching.training import (
     CUSTOM,
     FREE,
@@ -74,7 +74,7 @@ def _search(session: Session) -> None:
             on_click=begin_job,
             args=(
                 session,
-                partial(session.training.search, backbones(), 60 * minutes),
+                partial(session.training.on_cards, backbones(), partial(searching, seconds=60 * minutes)),
                 f"{_SEARCH} {session.training.backbone_name}",
                 "Searching settings",
             ),

@@ -46,7 +46,8 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
             return
         words = ", ".join(map(str, swept.best))
         st.markdown(f"**k = {words}**: {swept.right} of {now.of} photos right, compared with {now.right} now.")
-        can, key = testing.can_use_scales(session), f"use k {session.training.number} {words}"
+        # The next training may have another number of local prompts.
+        can, key = len(session.training.settings.topk) == len(topk), f"use k {session.training.number} {words}"
         st.button(
             "Use these k", on_click=testing.use_scales, args=(session, swept.best, tested), key=key, disabled=not can
         )

@@ -58,6 +58,12 @@ def component(name: str, script: Path, *shared: str) -> Any:
     return st.components.v2.component(name, js=script.read_text(encoding="utf-8"), css=css)
 
 
+def reported(key: str, what: str, kind: type) -> Any:
+    """Return what the component of this key reported last; an empty ``kind`` where a client sent something else."""
+    value: Any = getattr(st.session_state.get(key), what, None)
+    return value if isinstance(value, kind) else kind()
+
+
 def _alternative(alt: str) -> dict[str, Any]:
     return {"alt": alt} if _KNOWS_ALT else {}
 

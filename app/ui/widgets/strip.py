@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import streamlit as st
-
-from app.ui.widgets.elements import component
+from app.ui.widgets.elements import component, reported
 from app.views.exploring import PhotoTile
 
 _draw = component("gallop_photo_strip", Path(__file__).with_name("strip.js"))
@@ -31,19 +28,16 @@ def photo_strip(
         choose, take_away: take a content hash, which may be of no photo: a client may send anything.
         select: takes those that are selected of all tiles.
     """
-
-    def sent(name: str, kind: type) -> Any:
-        value: Any = getattr(st.session_state.get(key), name, None)
-        return value if isinstance(value, kind) else kind()
-
     _draw(
         key=key,
         data={
             "tiles": [asdict(tile) for tile in tiles],
             "chosen": chosen,
-            "turn": max([0, *(turn for turn in sent("selected", list) if isinstance(turn, int))]),
+            "turn": max([0, *(turn for turn in reported(key, "selected", list) if isinstance(turn, int))]),
         },
-        on_chosen_change=lambda: choose(sent("chosen", str)),
-        on_away_change=lambda: take_away(sent("away", str)),
-        on_selected_change=lambda: select({photo for photo in sent("selected", list) if isinstance(photo, str)}),
+        on_chosen_change=lambda: choose(reported(key, "chosen", str)),
+        on_away_change=lambda: take_away(reported(key, "away", str)),
+        on_selected_change=lambda: select(
+            {photo for photo in reported(key, "selected", list) if isinstance(photo, str)}
+        ),
     )
