@@ -186,11 +186,10 @@ def searching(
     data = _labelled(shots, settings, cache)
     config, tried = start_of_search(settings.training()), tuple[Any, ...]()
     for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
-        if not isinstance(event, SearchEvent):
-            yield Counted(0.0, f"Encoding views of the photos, {event.done} of {event.total}")
-            continue
-        tried = event.tried
-        yield Counted(event.done / event.total, f"{len(tried)} settings tried{event.note and f'; now {event.note}'}")
+        words = f"Encoding views of the photos, {event.done} of {event.total}"
+        if isinstance(event, SearchEvent):
+            tried, words = event.tried, f"{len(event.tried)} settings tried{event.note and f'; now {event.note}'}"
+        yield Counted(event.done / event.total, words)
     best, first = chosen_of(tried), tried[0]
     sentence = (
         f"Rate {best.lr:g} and {best.epochs} rounds: {best.accuracy:.0%} of {len(first.right)} photos that were held "
@@ -436,8 +435,7 @@ def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, cour
     from gallop import GalLoPClassifier
 
     empty = GalLoPClassifier(backbone=backbone, cache=False, method=looks_of(after.model_.config))
-    before = empty.zero_shot(after.model_.class_names)
-    return Taught(before, after, settings, **course.course())
+    return Taught(empty.zero_shot(after.model_.class_names), after, settings, **course.course())
 
 
 def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:

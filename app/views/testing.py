@@ -86,15 +86,6 @@ class Doubt:
         return self.photo.sha256, self.given
 
 
-@dataclass(frozen=True)
-class Swept:
-    """Accuracy at every k, and the k that are right most often, with how many photos then are."""
-
-    sweep: KSweep
-    best: tuple[int, ...]
-    right: int
-
-
 def taught_question(session: Session) -> Question:
     return Question(session.training.taught_model.names, taught=True)
 
@@ -269,16 +260,19 @@ def tests_changed(session: Session) -> list[str]:
     return [sentence for sentence, there in sentences.items() if there]
 
 
-def swept(session: Session, backbone: Backbone, tested: Tested) -> Swept:
-    """Return it for the test photos, computed once; nothing is learned, and no photo is encoded again."""
+def swept(session: Session, backbone: Backbone, tested: Tested) -> tuple[KSweep, tuple[int, ...], int]:
+    """Return accuracy of the test photos at every k, the k that are right most often, and how many then are right.
+
+    Computed once; nothing is learned, and no photo is encoded again.
+    """
     photos, truth = tested.answers.photos, tested.evaluation.truth.tolist()
     topk = session.training.scales()
 
-    def compute() -> Swept:
+    def compute() -> tuple[KSweep, tuple[int, ...], int]:
         from gallop.evaluation.k_sweep import better_k, sweep_k
 
         similarities = session.answers.similarities(backbone, photos, taught_question(session))
-        return Swept(sweep_k(similarities, topk, truth), *better_k(similarities, topk, truth))
+        return sweep_k(similarities, topk, truth), *better_k(similarities, topk, truth)
 
     return session.answers.figure("k sweep", photos, (topk, tuple(truth)), compute)
 
@@ -474,26 +468,16 @@ def region_url(backbone: Backbone, photo: Photo, region: int, grid: tuple[int, i
     return thumbnail_url(region_picture(photo.image, region, grid, backbone.preprocess.centre(photo.image)[1]), _PATCH)
 
 
-@dataclass(frozen=True)
-class Choices:
-    """The regions of one photo that two local prompts chose for its class, drawn, and how many.
-
-    Attributes:
-        only: regions that the first alone chose, and the second alone.
-    """
-
-    photo: Photo
-    picture: NDArray[np.uint8]
-    only: tuple[int, int]
-
-
 _MOST_CHOICES = 4
 
 
 def choices(
     backbone: Backbone, pairs: Sequence[tuple[Photo, str]], figures: Figures, prompts: tuple[int, int]
-) -> list[Choices]:
-    """Return the photos in which two local prompts (counted from 0) chose most differently, those first."""
+) -> list[tuple[str, NDArray[np.uint8], list[int]]]:
+    """Return the photos in which two local prompts (counted from 0) chose most differently, those first.
+
+    Of each its name, a picture of these regions, and how many the first alone chose, and the second alone.
+    """
     from gallop.maps.pictures import choices_picture
 
     both = [figures.chosen[:, n] for n in prompts]  # (B, R) each
@@ -503,7 +487,7 @@ def choices(
         photo, regions = pairs[i][0], [np.flatnonzero(each[i]).tolist() for each in both]
         crop = backbone.preprocess.centre(photo.image)[1]
         picture = np.asarray(choices_picture(photo.image, crop, figures.grid, *regions))
-        made.append(Choices(photo, picture, (int(only[0, i]), int(only[1, i]))))
+        made.append((photo.name, picture, only[:, i].tolist()))
     return made
 
 
@@ -515,14 +499,6 @@ def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float
     return int(rows[place]), int(columns[place]), float(values[place])
 
 
-@dataclass(frozen=True)
-class NextPhoto:
-    """A photo whose label is worth asking for, and the reason, as a sentence."""
-
-    photo: Photo
-    why: str
-
-
 def unlabelled(session: Session) -> list[Photo]:
     """Return the uploaded photos that are on no card and not marked as none of the classes."""
     photos = session.photos
@@ -531,26 +507,25 @@ def unlabelled(session: Session) -> list[Photo]:
     return [photo for photo in photos.uploaded.values() if photos.as_on_card(photo) not in known]
 
 
-def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
-    """Return photos without a label, those whose label helps most first; needs a taught model."""
+def next_photo(session: Session, backbone: Backbone) -> tuple[Photo, str] | None:
+    """Return the photo without a label whose label helps most, and why, as a sentence; None where there is no choice.
+
+    It needs a taught model.
+    """
     photos = unlabelled(session)
-    if len(photos) < 2:  # nothing to choose from: it is the photo shown
-        return []
-    how = session.training.scales()
-    return session.answers.figure("next", photos, how, lambda: _next(session, backbone, photos))
+    answers = answered(session, backbone, photos) if len(photos) > 1 else None  # one alone is the photo shown
+    if answers is None:
+        return None
 
+    def compute() -> Any:
+        from gallop.predictions.next_to_label import next_to_label
 
-def _next(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> list[NextPhoto]:
-    from gallop.predictions.next_to_label import next_to_label
+        return next_to_label(answers.probabilities, features_of(session, backbone, photos))[0]
 
-    answers, names = answered(session, backbone, photos), taught_question(session).names
-    assert answers is not None
-    chosen = []
-    for asked in next_to_label(answers.probabilities, features_of(session, backbone, photos)):
-        best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
-        why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
-        chosen.append(NextPhoto(photos[asked.photo], why))
-    return chosen
+    names = taught_question(session).names
+    asked = session.answers.figure("next", photos, session.training.scales(), compute)
+    best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
+    return photos[asked.photo], f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
 
 
 def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> NDArray[np.float32]:

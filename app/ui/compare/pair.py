@@ -60,8 +60,7 @@ def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]
             help="Which photos are drawn, how they are cropped and which prompts are dropped is random: one seed can "
             "be ten points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
         ):
-            seeds = of.further_seeds(run, everything, _FURTHER)
-            further = [replace(run.settings, seed=seed) for seed in seeds]
+            further = [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)]
             train_like(session, run, further, "seeds", f"{label} with {_FURTHER} more seeds")
 
 

@@ -13,9 +13,8 @@ from app.photos.sample_answers import sample_answers
 from app.photos.shelf import Verdicts
 from app.ui.resources import session
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
+from app.ui.widgets.elements import camera, photo_strip, problems_shown, show_notice, slot, uploader
 from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget, value_in_browser
-from app.ui.widgets.strip import photo_strip
 from app.views import exploring
 from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState, Question
 from app.visitor.session import Session, Where

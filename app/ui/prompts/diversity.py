@@ -15,13 +15,12 @@ from app import charts, text
 from app.library import Backbone, InWords, Worth
 from app.ui import projects
 from app.ui.explanation.answer import session_photo_url
-from app.ui.widgets.elements import cells, chart, image, onward
+from app.ui.widgets.elements import cells, chart, image, onward, photo_strip
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of_few
-from app.ui.widgets.strip import photo_strip
 from app.views import testing
 from app.views.exploring import PhotoTile
-from app.views.testing import Choices, Figures, numbered
+from app.views.testing import Figures, numbered
 from app.visitor.page_state import PromptsState
 from app.visitor.session import Session
 from gallop import Photo
@@ -169,8 +168,10 @@ def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Phot
     photo_explained(replace(explanation, words=words), picture=picture, state=state, moved=moved)
 
 
-def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int, int]) -> None:
-    """Draw the photos in which two local prompts chose most differently."""
+def show_choices(
+    figures: Figures, found: Sequence[tuple[str, NDArray[np.uint8], Sequence[int]]], prompts: tuple[int, int]
+) -> None:
+    """Draw the photos in which two local prompts chose most differently, as ``testing.choices`` gives them."""
     one, other = (f"local {n + 1} (k = {figures.topk[n]})" for n in prompts)
     st.markdown(
         f"**Where two choose differently:** :blue-background[blue] by {one} alone, :orange-background[orange] by "
@@ -179,11 +180,10 @@ def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int,
         f"{figures.overlap[prompts]:.0%} (Jaccard index, averaged over the photos), and their k allow "
         f"{figures.most[prompts]:.0%} at most. Where that is reached, the larger k adds a scale but not a place.",
     )
-    for each, column in zip(found, st.columns(4), strict=False):
+    for (name, picture, only), column in zip(found, st.columns(4), strict=False):
         with column:
-            words = f"{each.only[0]} by {one} alone, {each.only[1]} by {other} alone"
-            image(each.picture, width="stretch", alt=f"{each.photo.name}: {words}")
-            st.caption(f"{each.only[0]} blue, {each.only[1]} orange")
+            image(picture, width="stretch", alt=f"{name}: {only[0]} by {one} alone, {only[1]} by {other} alone")
+            st.caption(f"{only[0]} blue, {only[1]} orange")
 
 
 def show_overlap(figures: Figures, photos: int) -> None:

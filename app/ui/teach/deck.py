@@ -18,7 +18,7 @@ from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, backbones, jobs
 from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader
-from app.views.testing import next_photos
+from app.views import testing
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
 from gallop.data.project import MOST_CARDS, MOST_PHOTOS
@@ -294,17 +294,16 @@ def next_photo(session: Session) -> None:
     taught = session.training.taught
     if taught is None:
         return
-    candidates = next_photos(session, backbone(session.training.backbone_name))
+    found = testing.next_photo(session, backbone(session.training.backbone_name))
     show_notice(session, Where.NEXT)
-    if not candidates:
+    if found is None:
         return
     st.subheader(
         "Label next",
         anchor=False,
         help="Of the photos to try that have no label, the one that it can least decide between two classes.",
     )
-    first = candidates[0]
     with st.container(horizontal=True, vertical_alignment="center"):
-        image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
-        st.caption(first.why, width="stretch")
-    Labels(session, [first.photo], Where.NEXT, "next").offer(taught.names)
+        image(shelf.strip([found[0]], side=_SIDE), alt=found[0].name, width=_SIDE)
+        st.caption(found[1], width="stretch")
+    Labels(session, [found[0]], Where.NEXT, "next").offer(taught.names)

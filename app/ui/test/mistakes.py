@@ -13,10 +13,9 @@ from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.labels import Labels
 from app.ui.explanation.votes import shots_that_voted
 from app.ui.resources import backbone
-from app.ui.widgets.elements import chart, show_notice
+from app.ui.widgets.elements import chart, photo_strip, show_notice
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of, put
-from app.ui.widgets.strip import photo_strip
 from app.views import testing
 from app.visitor.page_state import Group, TestState
 from app.visitor.session import Session, Where

@@ -137,8 +137,7 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
-    taught = session.training.taught_model
-    calibration, doubt = taught.after.calibration_, testing.limit_doubt(session)
+    calibration, doubt = session.training.taught_model.after.calibration_, testing.limit_doubt(session)
     if session.limit.custom is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(

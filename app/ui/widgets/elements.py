@@ -1,13 +1,13 @@
-"""What all pages are made of: slots, pictures with words, notices, problems, jobs, uploads, the line on privacy."""
+"""What all pages are made of: slots, pictures, strips of photos, notices, problems, jobs, uploads, line on privacy."""
 
 from __future__ import annotations
 
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.jobs import NOT_BEGUN, Snapshot, State, Task
 from app.photos.shelf import Verdicts
 from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
+from app.views.exploring import PhotoTile
 from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
@@ -66,6 +67,40 @@ def reported(key: str, what: str, kind: type) -> Any:
 
 def _alternative(alt: str) -> dict[str, Any]:
     return {"alt": alt} if _KNOWS_ALT else {}
+
+
+_draw_strip = component("gallop_photo_strip", Path(__file__).with_name("strip.js"))
+
+
+def photo_strip(
+    key: str,
+    tiles: Sequence[PhotoTile],
+    chosen: str | None,
+    choose: Callable[[str], None],
+    *,
+    take_away: Callable[[str], None] = lambda photo: None,
+    select: Callable[[set[str]], None] = lambda photos: None,
+) -> None:
+    """Draw the strip; tiles that can be selected wrap.
+
+    Args:
+        chosen: content hash of the photo that is shown.
+        choose, take_away: take a content hash, which may be of no photo: a client may send anything.
+        select: takes those that are selected of all tiles.
+    """
+    _draw_strip(
+        key=key,
+        data={
+            "tiles": [asdict(tile) for tile in tiles],
+            "chosen": chosen,
+            "turn": max([0, *(turn for turn in reported(key, "selected", list) if isinstance(turn, int))]),
+        },
+        on_chosen_change=lambda: choose(reported(key, "chosen", str)),
+        on_away_change=lambda: take_away(reported(key, "away", str)),
+        on_selected_change=lambda: select(
+            {photo for photo in reported(key, "selected", list) if isinstance(photo, str)}
+        ),
+    )
 
 
 def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
