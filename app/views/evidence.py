@@ -74,6 +74,6 @@ def layout(session: Session, frozen: Backbone, photos: Sequence[Photo], way: str
 
         near = min(30, (len(photos) - 1) / 3)  # photos that count as neighbours
         by_name = {"PCA": decomposition.PCA(2), "t-SNE": manifold.TSNE(perplexity=near, random_state=0)}
-        return np.asarray(by_name[way].fit_transform(features_of(session, frozen, photos)), np.float32)
+        return np.asarray(by_name[way].fit_transform(features_of(session, frozen, photos).global_.float()), np.float32)
 
     return session.answers.figure("layout", photos, way, compute)

@@ -342,17 +342,10 @@ def _tested(session: Session, backbone: Backbone, answers: AnsweredPhotos, class
 
     names = session.training.taught_model.names
     truth = np.array([names.index(name) for name in classes])
-    return Tested(
-        answers, Evaluation(names, truth, answers.for_evaluation), _zero_shot(session, backbone, answers.photos, truth)
-    )
-
-
-def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Proportion:
-    similarities = session.answers.similarities(
-        backbone, photos, Question(session.training.taught_model.names, like_taught=True)
-    )
-    predicted = np.asarray(similarities.logits(session.training.scales()).argmax(dim=-1))
-    return Proportion(int((predicted == truth).sum()), len(truth))
+    before = session.answers.similarities(backbone, answers.photos, Question(names, like_taught=True))
+    right = np.asarray(before.logits(session.training.scales()).argmax(dim=-1)) == truth
+    evaluation = Evaluation(names, truth, answers.for_evaluation)
+    return Tested(answers, evaluation, zero_shot=Proportion(int(right.sum()), len(truth)))
 
 
 @dataclass(frozen=True)
@@ -389,8 +382,7 @@ class Figures:
     @property
     def looks(self) -> NDArray[np.float64]:
         """(N, R), fraction of the photos in which a region was chosen."""
-        often: NDArray[np.float64] = self.chosen.mean(axis=0)
-        return often
+        return np.asarray(self.chosen.mean(axis=0))
 
 
 def numbered(branch: str, count: int) -> list[str]:
@@ -502,8 +494,7 @@ def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float
 def unlabelled(session: Session) -> list[Photo]:
     """Return the uploaded photos that are on no card and not marked as none of the classes."""
     photos = session.photos
-    cards = {photo.sha256 for card in photos.deck.cards for photo in card.all}
-    known = cards | set(photos.unknown.photos)
+    known = {photo.sha256 for card in photos.deck.cards for photo in card.all} | set(photos.unknown.photos)
     return [photo for photo in photos.uploaded.values() if photos.as_on_card(photo) not in known]
 
 
@@ -520,7 +511,7 @@ def next_photo(session: Session, backbone: Backbone) -> tuple[Photo, str] | None
     def compute() -> Any:
         from gallop.predictions.next_to_label import next_to_label
 
-        return next_to_label(answers.probabilities, features_of(session, backbone, photos))[0]
+        return next_to_label(answers.probabilities, features_of(session, backbone, photos).global_)[0]
 
     names = taught_question(session).names
     asked = session.answers.figure("next", photos, session.training.scales(), compute)
@@ -528,12 +519,11 @@ def next_photo(session: Session, backbone: Backbone) -> tuple[Photo, str] | None
     return photos[asked.photo], f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
 
 
-def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Return the global features of photos, (B, D), of which there must be some."""
-    from gallop.features.encoding import encode_centres
+def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> ImageFeatures:
+    """Return the features of photos, of which there must be some; each photo is encoded once."""
+    from gallop.features.encoding import ImageFeatures, encode_centres
 
-    parts = encode_centres(backbone, photos, session.photos.features())
-    return np.concatenate([np.asarray(part.global_.float()) for part in parts])
+    return ImageFeatures.cat(list(encode_centres(backbone, photos, session.photos.features())))
 
 
 _Labelled = Sequence[tuple[Photo, str]]
@@ -575,12 +565,5 @@ def _labelled(photos: Mapping[str, Sequence[Photo]]) -> _Labelled:
 def _pairs(session: Session, backbone: Backbone, shots: _Labelled, tests: _Labelled) -> list[tuple[int, int]]:
     from gallop.features.near_duplicates import near_duplicates
 
-    first, second = (_features(session, backbone, some) for some in (shots, tests))
+    first, second = (features_of(session, backbone, [photo for photo, _ in some]) for some in (shots, tests))
     return near_duplicates(first, second)
-
-
-def _features(session: Session, backbone: Backbone, pairs: _Labelled) -> ImageFeatures:
-    from gallop.features.encoding import ImageFeatures, encode_centres
-
-    photos = [photo for photo, _ in pairs]
-    return ImageFeatures.cat(list(encode_centres(backbone, photos, session.photos.features())))

@@ -101,8 +101,7 @@ class Remembered(Generic[T]):
     def __get__(self, state: object | None, owner: type) -> Place[T] | T:
         if state is None:
             return self._place
-        value: T = state.__dict__[self._place.field]
-        return value
+        return cast(T, state.__dict__[self._place.field])
 
     def __set__(self, state: object, value: T | Place[T]) -> None:
         # The dataclass takes the class attribute, a Place, as the field's default.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from app.library import MemoryCache
 from app.photos.pile import PhotoPile
@@ -44,8 +44,7 @@ class Bounded(OrderedDict[Hashable, Any]):
         if key not in self:
             self.put(key, compute())
         self.move_to_end(key)
-        value: T = self[key]
-        return value
+        return cast(T, self[key])
 
 
 @dataclass

@@ -13,7 +13,6 @@ from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, image, show_notice
 from app.views import testing
 from app.visitor.session import Session, Where
-from gallop import Photo
 
 
 def other_scales(session: Session, tested: testing.Tested) -> None:
@@ -179,8 +178,9 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
 def _still_there(session: Session, doubt: testing.Doubt) -> bool:
     """Return whether the photo is still where the doubt says: it may have been moved since."""
     card = session.photos.deck.find(doubt.given)
-    photos: tuple[Photo, ...] = card.pile("shots" if doubt.learned else "tests") if card is not None else ()
-    return any(photo.sha256 == doubt.photo.sha256 for photo in photos)
+    return card is not None and any(
+        photo.sha256 == doubt.photo.sha256 for photo in card.pile("shots" if doubt.learned else "tests")
+    )
 
 
 def _relabel(session: Session, doubt: testing.Doubt) -> None:

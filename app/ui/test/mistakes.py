@@ -9,9 +9,8 @@ from dataclasses import replace
 import streamlit as st
 
 from app import charts, text
-from app.ui.explanation.answer import session_photo_url
+from app.ui.explanation.answer import session_photo_url, shots_that_voted
 from app.ui.explanation.labels import Labels
-from app.ui.explanation.votes import shots_that_voted
 from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, photo_strip, show_notice
 from app.ui.widgets.explainer import photo_explained

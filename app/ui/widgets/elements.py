@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import streamlit as st
@@ -217,8 +217,7 @@ def begin_job(session: Session, make: Callable[[], Task], name: str, words: str)
 def progress_in_words(snapshot: Snapshot, *, stopping: bool) -> str:
     if snapshot.state is State.QUEUED and snapshot.ahead:
         return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours. It starts by itself."
-    sentence: str = (snapshot.progress or NOT_BEGUN).sentence
-    return "Stopping after this step" if stopping else sentence
+    return "Stopping after this step" if stopping else str((snapshot.progress or NOT_BEGUN).sentence)
 
 
 def watch_job(page_jobs: PageJobs) -> None:
@@ -281,8 +280,7 @@ class _Uploaders:
 
 
 def _of_this_page() -> _Uploaders:
-    uploaders: _Uploaders = st.session_state.setdefault("uploaders", _Uploaders())
-    return uploaders
+    return cast(_Uploaders, st.session_state.setdefault("uploaders", _Uploaders()))
 
 
 def uploader(
