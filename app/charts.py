@@ -310,7 +310,7 @@ def set_map(places: NDArray[Any], groups: Sequence[str], names: Sequence[str], *
             y=places[mine, 1].tolist(),
             mode="markers",
             name=text.plotly(group),
-            marker={"size": 9},
+            marker={"size": 9 if len(groups) < 500 else 5},
             customdata=mine,
             hovertext=[f"{text.plotly(names[i])}: {text.plotly(group)}" for i in mine],
             hoverinfo="text",
@@ -512,8 +512,7 @@ _KEPT = "#0f8579"
 
 def learning(history: Sequence[Point], steps: int) -> go.Figure:
     """Draw the loss above and the accuracy below, over a training's ``steps``; the axes do not change while it runs."""
-    every = max(len(history) // _MOST_POINTS, 1)
-    shown = [*history[:-1:every], *history[-1:]]
+    shown = [*history[: -1 : max(len(history) // _MOST_POINTS, 1)], *history[-1:]]
     numbers = [point.step for point in shown]
     loss = go.Scatter(
         x=numbers,

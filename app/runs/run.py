@@ -92,8 +92,7 @@ class Run(Course):
 
 def of_taught(taught: Taught, name: str, made: float) -> Run:
     """Return the run of a training that has just ended, without a number."""
-    every = max(len(taught.history) // MOST_POINTS, 1)
-    history = (*taught.history[:-1:every], *taught.history[-1:])
+    history = (*taught.history[: -1 : max(len(taught.history) // MOST_POINTS, 1)], *taught.history[-1:])
     return Run(
         ZERO_SHOT,
         name,

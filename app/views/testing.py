@@ -465,10 +465,10 @@ _MOST_CHOICES = 4
 
 def choices(
     backbone: Backbone, pairs: Sequence[tuple[Photo, str]], figures: Figures, prompts: tuple[int, int]
-) -> list[tuple[str, NDArray[np.uint8], list[int]]]:
+) -> list[tuple[Photo, NDArray[np.uint8], list[int]]]:
     """Return the photos in which two local prompts (counted from 0) chose most differently, those first.
 
-    Of each its name, a picture of these regions, and how many the first alone chose, and the second alone.
+    Of each the photo, a picture of these regions, and how many the first alone chose, and the second alone.
     """
     from gallop.maps.pictures import choices_picture
 
@@ -479,7 +479,7 @@ def choices(
         photo, regions = pairs[i][0], [np.flatnonzero(each[i]).tolist() for each in both]
         crop = backbone.preprocess.centre(photo.image)[1]
         picture = np.asarray(choices_picture(photo.image, crop, figures.grid, *regions))
-        made.append((photo.name, picture, only[:, i].tolist()))
+        made.append((photo, picture, only[:, i].tolist()))
     return made
 
 

@@ -126,7 +126,7 @@ def test_pca_is_that_of_the_features(tiny_app: Open) -> None:
     at = asked(tiny_app)
     session, frozen = session_of(at), resources.backbone()
     photos = [photo for some in session.photos.tests().values() for photo in some]
-    features = view.features_of(session, frozen, photos)
+    features = np.asarray(testing.features_of(session, frozen, photos).global_.float())
     _, sizes, _ = np.linalg.svd(features - features.mean(axis=0))
     places = view.layout(session, frozen, photos, "PCA")
     assert np.linalg.norm(places, axis=0) == pytest.approx(sizes[:2], rel=1e-3)

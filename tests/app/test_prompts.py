@@ -184,9 +184,8 @@ def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
     found = testing.figures(session_of(at), resources.backbone(), pairs)
     shown = testing.choices(resources.backbone(), pairs, found, (0, 1))
     assert len(shown) == 4
-    for name, picture, only in shown:
-        (i,) = [i for i, (photo, _) in enumerate(pairs) if photo.name == name]
-        chosen = found.chosen[i]
+    for photo, picture, only in shown:
+        chosen = found.chosen[[each for each, _ in pairs].index(photo)]
         assert only == [(chosen[0] & ~chosen[1]).sum(), (chosen[1] & ~chosen[0]).sum()]
-        assert picture.shape == (pairs[i][0].height, pairs[i][0].width, 3)
+        assert picture.shape == (photo.height, photo.width, 3)
         assert f"{only[0]} blue, {only[1]} orange" in everything(at)

@@ -117,8 +117,8 @@ def _set_map(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
     key = f"map {way} {colour} {mode}"
 
     def chosen() -> list[tuple[int, int | None]]:
-        sent = [point.get("customdata") for point in st.session_state[key]["selection"]["points"]]
-        return [(i, None) for i in range(len(pairs)) if i in sent]
+        sent = {str(point.get("customdata")) for point in st.session_state[key]["selection"]["points"]}
+        return [(i, None) for i in range(len(pairs)) if str(i) in sent]
 
     def choose() -> None:
         if len(chosen()) == 1:
@@ -133,6 +133,7 @@ def _set_map(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
         selection_mode="lasso" if mode == "lasso" else "points",
     )
     if shown := chosen():
+        st.caption(f"{len(shown)} chosen{f'; the first {_MOST} are shown' if len(shown) > _MOST else ''}.")
         _gallery(frozen, found, pairs, _MAP, shown[:_MOST])
 
 

@@ -169,7 +169,7 @@ def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Phot
 
 
 def show_choices(
-    figures: Figures, found: Sequence[tuple[str, NDArray[np.uint8], Sequence[int]]], prompts: tuple[int, int]
+    figures: Figures, found: Sequence[tuple[Photo, NDArray[np.uint8], Sequence[int]]], prompts: tuple[int, int]
 ) -> None:
     """Draw the photos in which two local prompts chose most differently, as ``testing.choices`` gives them."""
     one, other = (f"local {n + 1} (k = {figures.topk[n]})" for n in prompts)
@@ -180,9 +180,9 @@ def show_choices(
         f"{figures.overlap[prompts]:.0%} (Jaccard index, averaged over the photos), and their k allow "
         f"{figures.most[prompts]:.0%} at most. Where that is reached, the larger k adds a scale but not a place.",
     )
-    for (name, picture, only), column in zip(found, st.columns(4), strict=False):
+    for (photo, picture, only), column in zip(found, st.columns(4), strict=False):
         with column:
-            image(picture, width="stretch", alt=f"{name}: {only[0]} by {one} alone, {only[1]} by {other} alone")
+            image(picture, width="stretch", alt=f"{photo.name}: {only[0]} by {one} alone, {only[1]} by {other} alone")
             st.caption(f"{only[0]} blue, {only[1]} orange")
 
 
