@@ -28,12 +28,14 @@ session = resources.session()
 def _clusters(frozen: Backbone, found: Evidence, pairs: view.Pairs, key: Hashable) -> None:
     names = [each.class_name for each in found.classes]
     each = found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
-    st.markdown(
-        f"**{text.markdown(each.words)}.**",
+    st.header(
+        "What it relies on",
+        anchor=False,
         help="The score of a class is what it has above the mean of all classes, averaged over its photos. It is the "
         "sum of what each region adds, exactly, and takes away, below 0; regions that look alike are one cluster. "
         "Words are the nearest of a small dictionary, where one is near enough.",
     )
+    st.markdown(f"**{text.markdown(each.words)}.**")
     for number, cluster in enumerate(each.clusters):
         st.subheader(f"{number + 1}. {text.markdown(cluster.called)}: {cluster.share:.0%}", anchor=False)
         st.caption(
