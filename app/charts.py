@@ -125,6 +125,8 @@ def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
     )
 
 
+# Groups that a legend names.
+_LEGEND = 20
 # Classes in a matrix of confusions.
 MOST_CONFUSED = 50
 # Wrong, none, right: distinguishable with any colour vision, and light enough for dark figures in both themes.
@@ -291,6 +293,33 @@ def deletion_curve(deletion: Deletion) -> go.Figure:
     return new_chart(
         lines, xaxis=percent_axis("regions removed"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
     )
+
+
+def set_map(places: NDArray[Any], groups: Sequence[str], names: Sequence[str], *, lasso: bool) -> go.Figure:
+    """Draw photos as points (n, 2), coloured by group; what is selected has the index of its photo in ``customdata``.
+
+    WebGL draws thousands of them. The axes have no scale: only what is near each other means anything.
+
+    Args:
+        lasso: whether points are selected by drawing around them: then Streamlit hears nothing of a click on one.
+    """
+    members = {group: [i for i, each in enumerate(groups) if each == group] for group in sorted(set(groups))}
+    traces = [
+        go.Scattergl(
+            x=places[mine, 0].tolist(),
+            y=places[mine, 1].tolist(),
+            mode="markers",
+            name=text.plotly(group),
+            marker={"size": 9 if len(groups) < 500 else 5},
+            customdata=mine,
+            hovertext=[f"{text.plotly(names[i])}: {text.plotly(group)}" for i in mine],
+            hoverinfo="text",
+        )
+        for group, mine in members.items()
+    ]
+    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
+    how = {"dragmode": "lasso" if lasso else False, "showlegend": len(members) <= _LEGEND}
+    return new_chart(traces, height=460, xaxis=bare, yaxis=bare, **how)
 
 
 HISTOGRAM_BINS = 24
@@ -483,8 +512,7 @@ _KEPT = "#0f8579"
 
 def learning(history: Sequence[Point], steps: int) -> go.Figure:
     """Draw the loss above and the accuracy below, over a training's ``steps``; the axes do not change while it runs."""
-    every = max(len(history) // _MOST_POINTS, 1)
-    shown = [*history[:-1:every], *history[-1:]]
+    shown = [*history[: -1 : max(len(history) // _MOST_POINTS, 1)], *history[-1:]]
     numbers = [point.step for point in shown]
     loss = go.Scatter(
         x=numbers,
@@ -566,5 +594,5 @@ def curve_in_words(history: Sequence[Point]) -> str:
 def kept_in_words(kept: Kept | None) -> str:
     if kept is None:
         return "No step has been made yet."
-    each = ", ".join(f"prompt {m + 1} by {sum(m in chosen for chosen in kept.prompts)}" for m in range(kept.total))
-    return f"Step {kept.step}: of {len(kept.photos)} photos, {each}."
+    each = ", ".join(f"prompt {m + 1} for {sum(m in chosen for chosen in kept.prompts)}" for m in range(kept.total))
+    return f"In step {kept.step}, with {len(kept.photos)} photos, each prompt was kept for this many of them: {each}."

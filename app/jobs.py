@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from bisect import insort
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Hashable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
@@ -81,6 +81,14 @@ class Steps(Generic[T]):
     def result(self) -> T | None:
         """Return what it made; None where it was cancelled before its end."""
         return self._made
+
+
+def counted_steps(steps: Iterator[Any], key: Hashable) -> Generator[Counted, None, tuple[Hashable, Any]]:
+    """Take steps of the library, which tell how far they are; return the key, and the last of them, the result."""
+    for event in steps:
+        if hasattr(event, "stage"):
+            yield Counted(event.done / event.total, f"{event.stage.capitalize()}: {event.done} of {event.total}")
+    return key, event
 
 
 @dataclass(frozen=True)

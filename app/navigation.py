@@ -24,6 +24,7 @@ page = st.navigation(
         st.Page("ui/explore/page.py", title="Explore", icon=":material/travel_explore:", default=True),
         st.Page("ui/teach/page.py", title="Teach", icon=":material/school:", url_path="teach"),
         st.Page("ui/test/page.py", title="Test", icon=":material/fact_check:", url_path="test"),
+        st.Page("ui/evidence/page.py", title="Evidence", icon=":material/search_insights:", url_path="evidence"),
         st.Page("ui/sort/page.py", title="Sort", icon=":material/grid_view:", url_path="sort"),
         st.Page("ui/prompts/page.py", title="Prompts", icon=":material/join_inner:", url_path="prompts"),
         st.Page("ui/compare/page.py", title="Compare", icon=":material/compare:", url_path="compare"),

@@ -33,7 +33,8 @@ Open = Callable[[], AppTest]
 EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
 TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
 COMPARE, EXPORT, SORT = "ui/compare/page.py", "ui/export/page.py", "ui/sort/page.py"
-PAGES = (EXPLORE, TEACH, TEST, SORT, PROMPTS, COMPARE, EXPORT, METHOD)
+EVIDENCE = "ui/evidence/page.py"
+PAGES = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, PROMPTS, COMPARE, EXPORT, METHOD)
 
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}

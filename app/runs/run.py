@@ -22,7 +22,6 @@ from typing import Any, BinaryIO
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
-from app.teaching.cards import photos_counted
 from app.teaching.training import Answer, Course, Point, Settings, Taught
 from app.text import joined
 from gallop.config import HEADS
@@ -33,7 +32,7 @@ from gallop.evaluation.intervals import Paired, Proportion
 from gallop.images.formats import printable_name
 from gallop.runtime.reading import read_bytes
 from gallop.setting import recorded, settings_of
-from gallop.wording import listed
+from gallop.wording import counted, listed
 
 # The id of the row that no training made.
 ZERO_SHOT = 0
@@ -93,8 +92,7 @@ class Run(Course):
 
 def of_taught(taught: Taught, name: str, made: float) -> Run:
     """Return the run of a training that has just ended, without a number."""
-    every = max(len(taught.history) // MOST_POINTS, 1)
-    history = (*taught.history[:-1:every], *taught.history[-1:])
+    history = (*taught.history[: -1 : max(len(taught.history) // MOST_POINTS, 1)], *taught.history[-1:])
     return Run(
         ZERO_SHOT,
         name,
@@ -297,7 +295,7 @@ def change_in_words(run: Run, other: Run) -> str:
     added, gone = (sorted({*a.class_names} - {*b.class_names}) for a, b in ((run, other), (other, run)))
     parts += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
     if run.shots != other.shots:
-        parts.append(photos_counted(run.shots))
+        parts.append(counted(run.shots, "photo"))
     elif run.content != other.content and not (added or gone):
         parts.append("other photos")
     return listed(parts, most=3)

@@ -21,10 +21,6 @@ from gallop.names.class_names import clean_names
 from gallop.wording import counted
 
 
-def photos_counted(count: int) -> str:
-    return counted(count, "photo")
-
-
 def among_photos(name: str, *, tests: bool) -> str:
     return f"among the {'test ' if tests else ''}photos of {name!r}"
 
@@ -45,7 +41,7 @@ def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
         most: how many classes and photos there may be.
     """
     return (
-        f"{photos_counted(photos)} added. The limit here is {most[0]} classes and {most[1]} photos, so there was no "
+        f"{counted(photos, 'photo')} added. The limit here is {most[0]} classes and {most[1]} photos, so there was no "
         f"room for {len(names)} class{'' if len(names) == 1 else 'es'}. To add one of these, delete a class that you "
         "do not need, then drop a zip that contains only the new class's folder. The command gallop train trains on "
         f"any number of classes. Not added: {', '.join(names)}."
@@ -163,7 +159,7 @@ class Deck:
         for member in members:
             verdicts += Verdicts(refused=(member,)) if isinstance(member, str) else self._add(member, pile)
         where = {card.name for card in self.cards if card not in before}
-        self._note(f"added {photos_counted(len(verdicts.taken))} to {joined(sorted(where))}" if where else "", before)
+        self._note(f"added {counted(len(verdicts.taken), 'photo')} to {joined(sorted(where))}" if where else "", before)
         return replace(verdicts, left_out=tuple(dict.fromkeys(verdicts.left_out)))
 
     def clear_out(self, contents: Collection[str], what: str) -> None:

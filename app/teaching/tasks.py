@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from app.jobs import Counted, PlainError
+from app.jobs import Counted, PlainError, counted_steps
 from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache
 from app.teaching.training import (
     Answer,
@@ -186,11 +186,10 @@ def searching(
     data = _labelled(shots, settings, cache)
     config, tried = start_of_search(settings.training()), tuple[Any, ...]()
     for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
-        if not isinstance(event, SearchEvent):
-            yield Counted(0.0, f"Encoding views of the photos, {event.done} of {event.total}")
-            continue
-        tried = event.tried
-        yield Counted(event.done / event.total, f"{len(tried)} settings tried{event.note and f'; now {event.note}'}")
+        words = f"Encoding views of the photos, {event.done} of {event.total}"
+        if isinstance(event, SearchEvent):
+            tried, words = event.tried, f"{len(event.tried)} settings tried{event.note and f'; now {event.note}'}"
+        yield Counted(event.done / event.total, words)
     best, first = chosen_of(tried), tried[0]
     sentence = (
         f"Rate {best.lr:g} and {best.epochs} rounds: {best.accuracy:.0%} of {len(first.right)} photos that were held "
@@ -207,16 +206,11 @@ def foretelling(
     backbone: Backbone, cache: MemoryCache | None, shots: Mapping[str, Sequence[Photo]], settings: Settings
 ) -> Generator[Counted, None, Curve]:
     """Compute the learning curve of the photos on the cards."""
-    from gallop.evaluation.curve import Curve, PointEvent, curve_steps
+    from gallop.evaluation.curve import curve_steps
 
     data = _labelled(shots, settings, cache)
-    for event in curve_steps(backbone, data, settings.method(), settings.training(), cache=cache):
-        if isinstance(event, Curve):
-            return event
-        computing = isinstance(event, PointEvent)
-        what = "Points" if computing else "Encoding photos,"
-        yield Counted(event.done / event.total * computing, f"{what} {event.done} of {event.total}")
-    raise AssertionError("a curve ends with itself")
+    steps = curve_steps(backbone, data, settings.method(), settings.training(), cache=cache)
+    return cast("Curve", (yield from counted_steps(steps, None))[1])
 
 
 def _labelled(shots: Mapping[str, Sequence[Photo]], settings: Settings, cache: MemoryCache | None) -> LabelledPhotos:
@@ -441,8 +435,7 @@ def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, cour
     from gallop import GalLoPClassifier
 
     empty = GalLoPClassifier(backbone=backbone, cache=False, method=looks_of(after.model_.config))
-    before = empty.zero_shot(after.model_.class_names)
-    return Taught(before, after, settings, **course.course())
+    return Taught(empty.zero_shot(after.model_.class_names), after, settings, **course.course())
 
 
 def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:

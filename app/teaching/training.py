@@ -163,8 +163,7 @@ def _scaled(topk: Sequence[int], regions: int) -> tuple[int, ...]:
 
 def with_prompts(topk: Sequence[int], count: int, regions: int = PAPERS_REGIONS) -> tuple[int, ...]:
     """Return the scales for ``count`` local prompts, continued as in ``scales_for``; none is above R."""
-    further = scales_for(regions, count)[len(topk) :]
-    return tuple(min(k, regions) for k in (*topk, *further)[:count])
+    return tuple(min(k, regions) for k in (*topk, *scales_for(regions, count)[len(topk) :])[:count])
 
 
 def changed(then: Settings, now: Settings) -> list[str]:

@@ -107,39 +107,32 @@ def title_with_project(session: Session, title: str, words: str) -> None:
         st.markdown(words, width="content")
         # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
         with st.popover("Project", icon=":material/folder:"):
-            _menu(session)
+            st.download_button(
+                "Save project",
+                partial(_saved, session),
+                project_name(session),
+                "application/zip",
+                key="save project",
+                disabled=not session.has_anything,
+                icon=":material/download:",
+                on_click="ignore",
+                help="One zip with the classes, photos, their runs and all settings. It contains the photos as shown "
+                "here, without location and time.",
+            )
+            st.file_uploader(
+                "Open a project",
+                key=listen("project", partial(_read, session)),
+                max_upload_size=MAX_ARCHIVE_BYTES // 2**20,
+                type="zip",
+            )
     with slot():
         _question(session)
     notice = session.notices.get(Where.PROJECT)
     show_notice(session, Where.PROJECT)
     if notice is not None and notice.trains:
         words, icon = "Train on the project's photos", ":material/model_training:"
-        st.button(words, key="train project", type="primary", icon=icon, on_click=_train, args=(session,))
-
-
-def _train(session: Session) -> None:
-    session.training.asked = True
-
-
-def _menu(session: Session) -> None:
-    st.download_button(
-        "Save project",
-        partial(_saved, session),
-        project_name(session),
-        "application/zip",
-        key="save project",
-        disabled=not session.has_anything,
-        icon=":material/download:",
-        on_click="ignore",
-        help="One zip with the classes, photos, their runs and all settings. It contains the photos as shown here, "
-        "without location and time.",
-    )
-    st.file_uploader(
-        "Open a project",
-        key=listen("project", partial(_read, session)),
-        max_upload_size=MAX_ARCHIVE_BYTES // 2**20,
-        type="zip",
-    )
+        asks = (session.training, "asked", True)
+        st.button(words, key="train project", type="primary", icon=icon, on_click=setattr, args=asks)
 
 
 def _saved(session: Session) -> bytes:

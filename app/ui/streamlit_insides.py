@@ -13,7 +13,7 @@ import functools
 import logging
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import streamlit as st
 
@@ -40,8 +40,7 @@ def comfort(missed: str, otherwise: Any = None) -> Callable[[Callable[..., T]], 
                 return act(*args)
             except (ImportError, AttributeError) as error:
                 _report(missed, str(error))
-                fallback: T = otherwise
-                return fallback
+                return cast(T, otherwise)
 
         return call
 
@@ -124,8 +123,7 @@ def registered_widgets() -> dict[str, Any]:
 
 
 def _registered() -> dict[str, Any]:
-    widgets: dict[str, Any] = _context().session_state._state._new_widget_state.widget_metadata
-    return widgets
+    return cast("dict[str, Any]", _context().session_state._state._new_widget_state.widget_metadata)
 
 
 @comfort("a request for a download that no longer exists writes a traceback to the log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gallop
+from app import charts
 from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone
 from app.teaching.training import Taught
@@ -94,7 +95,7 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
     if taught is not None:
         # A model from a file does not state how it was trained.
         learned = f"Learned in {taught.steps} steps on {taught.shots} photos." if taught.shots else ""
-        notes |= {"prompts": learned, "learning": _of_dropout(taught)}
+        notes |= {"prompts": learned, "learning": charts.kept_in_words(taught.kept) if taught.kept else ""}
     return Origins(
         backbone.preprocess.size,
         () if taught is not None else question.templates,
@@ -124,17 +125,4 @@ def _of_cosines(name: str, image: float, region: float) -> str:
     return (
         f"This backbone ({name}) damps the cosines: the product is divided by the feature's length or, where that is "
         f"smaller, by {image:g} for the whole photo and {region:g} for a region, so that short features count less."
-    )
-
-
-def _of_dropout(taught: Taught) -> str:
-    kept = taught.kept
-    if kept is None:
-        return ""
-    per_prompt = ", ".join(
-        f"global {p + 1} for {sum(p in chosen for chosen in kept.prompts)}" for p in range(kept.total)
-    )
-    return (
-        f"In the last step ({kept.step}), with {len(kept.photos)} photos, each prompt was kept for this many of them: "
-        f"{per_prompt}."
     )

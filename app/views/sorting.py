@@ -15,7 +15,6 @@ from app.library import Backbone
 from app.photos.archives import CardPlace, Member
 from app.photos.pile import PilePhoto, ScoredPhotos, kept_small
 from app.runs.run import zipped
-from app.teaching.cards import photos_counted
 from app.text import joined, size_in_words
 from app.views.testing import limit_doubt, taught_question
 from app.visitor.session import Session
@@ -26,7 +25,7 @@ from gallop.errors import ImageError
 from gallop.images.formats import sniff
 from gallop.model.scores import VERDICT
 from gallop.service.sorting.folders import free_names
-from gallop.wording import NONE_OF_THESE
+from gallop.wording import NONE_OF_THESE, counted
 
 # Photos between two checks for cancellation.
 _AT_ONCE = 16
@@ -96,9 +95,9 @@ def teach(session: Session) -> str:
         for key in sorted(targets.keys() - here, key=[*pile.said, *pile.accepted].index)
     ]
     taken = len(deck.add_photos(members, "shots").taken)
-    words = f"{photos_counted(taken)} added to the cards on Teach, and a training begins." if taken else ""
+    words = f"{counted(taken, 'photo')} added to the cards on Teach, and a training begins." if taken else ""
     left = len(members) - taken
-    no_room = f"There was no room for {photos_counted(left)}: a class takes {MOST_PHOTOS}." if left else ""
+    no_room = f"There was no room for {counted(left, 'photo')}: a class takes {MOST_PHOTOS}." if left else ""
     return f"{words} {no_room}".strip() or "All of them are on the cards on Teach already."
 
 
@@ -133,4 +132,4 @@ def in_words(session: Session) -> str:
     pile = session.photos.pile
     out, size = Counter(pile.scored.targets.values()), size_in_words(pile.size)
     each = f": {joined([f'{count} {name}' for name, count in out.most_common()])}" if out else ""
-    return f"{photos_counted(out.total())} accepted{each}. The pile of {len(pile.now.photos)} takes {size} of memory."
+    return f"{counted(out.total(), 'photo')} accepted{each}. The pile of {len(pile.now.photos)} takes {size} of memory."

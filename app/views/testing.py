@@ -15,7 +15,7 @@ from PIL import Image
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone, Diversity, Evaluation, Explanation, FoundRegion, ImageFeatures, InWords, KSweep, Worth
+from app.library import Backbone, Diversity, Evaluation, Explanation, FoundRegion, ImageFeatures, KSweep, Worth
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
 from app.visitor.page_state import Group, Question, TunedScales
@@ -84,15 +84,6 @@ class Doubt:
     @property
     def label(self) -> tuple[str, str]:
         return self.photo.sha256, self.given
-
-
-@dataclass(frozen=True)
-class Swept:
-    """Accuracy at every k, and the k that are right most often, with how many photos then are."""
-
-    sweep: KSweep
-    best: tuple[int, ...]
-    right: int
 
 
 def taught_question(session: Session) -> Question:
@@ -269,23 +260,21 @@ def tests_changed(session: Session) -> list[str]:
     return [sentence for sentence, there in sentences.items() if there]
 
 
-def swept(session: Session, backbone: Backbone, tested: Tested) -> Swept:
-    """Return it for the test photos, computed once; nothing is learned, and no photo is encoded again."""
+def swept(session: Session, backbone: Backbone, tested: Tested) -> tuple[KSweep, tuple[int, ...], int]:
+    """Return accuracy of the test photos at every k, the k that are right most often, and how many then are right.
+
+    Computed once; nothing is learned, and no photo is encoded again.
+    """
     photos, truth = tested.answers.photos, tested.evaluation.truth.tolist()
     topk = session.training.scales()
 
-    def compute() -> Swept:
+    def compute() -> tuple[KSweep, tuple[int, ...], int]:
         from gallop.evaluation.k_sweep import better_k, sweep_k
 
         similarities = session.answers.similarities(backbone, photos, taught_question(session))
-        return Swept(sweep_k(similarities, topk, truth), *better_k(similarities, topk, truth))
+        return sweep_k(similarities, topk, truth), *better_k(similarities, topk, truth)
 
     return session.answers.figure("k sweep", photos, (topk, tuple(truth)), compute)
-
-
-def can_use_scales(session: Session) -> bool:
-    """Return whether k can be set for the taught model: the next training may have another number of local prompts."""
-    return len(session.training.settings.topk) == len(session.training.scales())
 
 
 def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
@@ -353,17 +342,10 @@ def _tested(session: Session, backbone: Backbone, answers: AnsweredPhotos, class
 
     names = session.training.taught_model.names
     truth = np.array([names.index(name) for name in classes])
-    return Tested(
-        answers, Evaluation(names, truth, answers.for_evaluation), _zero_shot(session, backbone, answers.photos, truth)
-    )
-
-
-def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Proportion:
-    similarities = session.answers.similarities(
-        backbone, photos, Question(session.training.taught_model.names, like_taught=True)
-    )
-    predicted = np.asarray(similarities.logits(session.training.scales()).argmax(dim=-1))
-    return Proportion(int((predicted == truth).sum()), len(truth))
+    before = session.answers.similarities(backbone, answers.photos, Question(names, like_taught=True))
+    right = np.asarray(before.logits(session.training.scales()).argmax(dim=-1)) == truth
+    evaluation = Evaluation(names, truth, answers.for_evaluation)
+    return Tested(answers, evaluation, zero_shot=Proportion(int(right.sum()), len(truth)))
 
 
 @dataclass(frozen=True)
@@ -400,8 +382,7 @@ class Figures:
     @property
     def looks(self) -> NDArray[np.float64]:
         """(N, R), fraction of the photos in which a region was chosen."""
-        often: NDArray[np.float64] = self.chosen.mean(axis=0)
-        return often
+        return np.asarray(self.chosen.mean(axis=0))
 
 
 def numbered(branch: str, count: int) -> list[str]:
@@ -441,11 +422,6 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
     )
 
 
-def prompt_words(session: Session, backbone: Backbone, class_name: str) -> list[InWords]:
-    """Return what each taught prompt says of a class in words."""
-    return session.answers.words(backbone, taught_question(session), class_name)
-
-
 _PATCH = (192, 128)  # pixels
 
 
@@ -470,27 +446,18 @@ def patches(
 
 
 def _patch(backbone: Backbone, photo: Photo, name: str, prompt: int, found: FoundRegion) -> PhotoTile:
-    from gallop.maps.pictures import region_picture
     from gallop.predictions.heatmaps import place_in_words
 
-    grid, crop = backbone.vision.grid, backbone.preprocess.centre(photo.image)[1]
-    patch = region_picture(photo.image, found.region, grid, crop)
+    url, grid = region_url(backbone, photo, found.region, backbone.vision.grid), backbone.vision.grid
     about = f"{photo.name}, {place_in_words(found.region, grid)}"
-    key = f"{photo.sha256} {prompt} {found.region}"
-    return PhotoTile(key, f"{found.score:.3f}", thumbnail_url(patch, _PATCH), name, about=about)
+    return PhotoTile(f"{photo.sha256} {prompt} {found.region}", f"{found.score:.3f}", url, name, about=about)
 
 
-@dataclass(frozen=True)
-class Choices:
-    """The regions of one photo that two local prompts chose for its class, drawn, and how many.
+def region_url(backbone: Backbone, photo: Photo, region: int, grid: tuple[int, int]) -> str:
+    """Return a region of a photo, with what is around it, as a small picture in a data URL."""
+    from gallop.maps.pictures import region_picture
 
-    Attributes:
-        only: regions that the first alone chose, and the second alone.
-    """
-
-    photo: Photo
-    picture: NDArray[np.uint8]
-    only: tuple[int, int]
+    return thumbnail_url(region_picture(photo.image, region, grid, backbone.preprocess.centre(photo.image)[1]), _PATCH)
 
 
 _MOST_CHOICES = 4
@@ -498,8 +465,11 @@ _MOST_CHOICES = 4
 
 def choices(
     backbone: Backbone, pairs: Sequence[tuple[Photo, str]], figures: Figures, prompts: tuple[int, int]
-) -> list[Choices]:
-    """Return the photos in which two local prompts (counted from 0) chose most differently, those first."""
+) -> list[tuple[Photo, NDArray[np.uint8], list[int]]]:
+    """Return the photos in which two local prompts (counted from 0) chose most differently, those first.
+
+    Of each the photo, a picture of these regions, and how many the first alone chose, and the second alone.
+    """
     from gallop.maps.pictures import choices_picture
 
     both = [figures.chosen[:, n] for n in prompts]  # (B, R) each
@@ -509,7 +479,7 @@ def choices(
         photo, regions = pairs[i][0], [np.flatnonzero(each[i]).tolist() for each in both]
         crop = backbone.preprocess.centre(photo.image)[1]
         picture = np.asarray(choices_picture(photo.image, crop, figures.grid, *regions))
-        made.append(Choices(photo, picture, (int(only[0, i]), int(only[1, i]))))
+        made.append((photo, picture, only[:, i].tolist()))
     return made
 
 
@@ -521,50 +491,39 @@ def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float
     return int(rows[place]), int(columns[place]), float(values[place])
 
 
-@dataclass(frozen=True)
-class NextPhoto:
-    """A photo whose label is worth asking for, and the reason, as a sentence."""
-
-    photo: Photo
-    why: str
-
-
 def unlabelled(session: Session) -> list[Photo]:
     """Return the uploaded photos that are on no card and not marked as none of the classes."""
     photos = session.photos
-    cards = {photo.sha256 for card in photos.deck.cards for photo in card.all}
-    known = cards | set(photos.unknown.photos)
+    known = {photo.sha256 for card in photos.deck.cards for photo in card.all} | set(photos.unknown.photos)
     return [photo for photo in photos.uploaded.values() if photos.as_on_card(photo) not in known]
 
 
-def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
-    """Return photos without a label, those whose label helps most first; needs a taught model."""
+def next_photo(session: Session, backbone: Backbone) -> tuple[Photo, str] | None:
+    """Return the photo without a label whose label helps most, and why, as a sentence; None where there is no choice.
+
+    It needs a taught model.
+    """
     photos = unlabelled(session)
-    if len(photos) < 2:  # nothing to choose from: it is the photo shown
-        return []
-    how = session.training.scales()
-    return session.answers.figure("next", photos, how, lambda: _next(session, backbone, photos))
+    answers = answered(session, backbone, photos) if len(photos) > 1 else None  # one alone is the photo shown
+    if answers is None:
+        return None
+
+    def compute() -> Any:
+        from gallop.predictions.next_to_label import next_to_label
+
+        return next_to_label(answers.probabilities, features_of(session, backbone, photos).global_)[0]
+
+    names = taught_question(session).names
+    asked = session.answers.figure("next", photos, session.training.scales(), compute)
+    best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
+    return photos[asked.photo], f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
 
 
-def _next(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> list[NextPhoto]:
-    from gallop.predictions.next_to_label import next_to_label
+def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> ImageFeatures:
+    """Return the features of photos, of which there must be some; each photo is encoded once."""
+    from gallop.features.encoding import ImageFeatures, encode_centres
 
-    answers, names = answered(session, backbone, photos), taught_question(session).names
-    assert answers is not None
-    chosen = []
-    for asked in next_to_label(answers.probabilities, features_of(session, backbone, photos)):
-        best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
-        why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
-        chosen.append(NextPhoto(photos[asked.photo], why))
-    return chosen
-
-
-def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Return the global features of photos, (B, D), of which there must be some."""
-    from gallop.features.encoding import encode_centres
-
-    parts = encode_centres(backbone, photos, session.photos.features())
-    return np.concatenate([np.asarray(part.global_.float()) for part in parts])
+    return ImageFeatures.cat(list(encode_centres(backbone, photos, session.photos.features())))
 
 
 _Labelled = Sequence[tuple[Photo, str]]
@@ -606,12 +565,5 @@ def _labelled(photos: Mapping[str, Sequence[Photo]]) -> _Labelled:
 def _pairs(session: Session, backbone: Backbone, shots: _Labelled, tests: _Labelled) -> list[tuple[int, int]]:
     from gallop.features.near_duplicates import near_duplicates
 
-    first, second = (_features(session, backbone, some) for some in (shots, tests))
+    first, second = (features_of(session, backbone, [photo for photo, _ in some]) for some in (shots, tests))
     return near_duplicates(first, second)
-
-
-def _features(session: Session, backbone: Backbone, pairs: _Labelled) -> ImageFeatures:
-    from gallop.features.encoding import ImageFeatures, encode_centres
-
-    photos = [photo for photo, _ in pairs]
-    return ImageFeatures.cat(list(encode_centres(backbone, photos, session.photos.features())))

@@ -278,8 +278,7 @@ class VisitorAnswers:
                 model = model.with_config(replace(model.config, **sight))
             return covered(model, explanation, regions, fill)
 
-        key = self._key(photo, question), explanation.grids, regions, fill
-        made = self._covered.get_or(key, compute)
+        made = self._covered.get_or((self._key(photo, question), explanation.grids, regions, fill), compute)
         return replace(explanation, similarities=made.similarities, image=made.image, votes={}, words={})
 
     def _second_look_key(self, photo: Photo, question: Question) -> Hashable:

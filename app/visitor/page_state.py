@@ -7,6 +7,7 @@ pin is remembered, and the key of its widget follows from that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar, cast, overload
@@ -100,8 +101,7 @@ class Remembered(Generic[T]):
     def __get__(self, state: object | None, owner: type) -> Place[T] | T:
         if state is None:
             return self._place
-        value: T = state.__dict__[self._place.field]
-        return value
+        return cast(T, state.__dict__[self._place.field])
 
     def __set__(self, state: object, value: T | Place[T]) -> None:
         # The dataclass takes the class attribute, a Place, as the field's default.
@@ -262,12 +262,12 @@ class TestState:
 
 @dataclass(frozen=True)
 class PromptsState:
-    """Of the page Prompts.
+    """Of the pages Prompts and Evidence, which look at the same photos.
 
     Attributes:
-        pile: the photos that its figures are computed on.
-        class_name: whose words and regions are shown.
-        opened: the tile that is opened, as ``testing.patches`` names it.
+        pile: the photos that figures are computed on.
+        class_name: whose words, regions and clusters are shown.
+        opened: the tile that is opened, as ``opening`` takes it.
         explainer_state: of its photo, as the visitor left it.
     """
 
@@ -276,13 +276,19 @@ class PromptsState:
     opened: str = ""
     explainer_state: ExplainerState = ExplainerState()
 
-    def opening(self, tile: str, class_name: str) -> PromptsState:
-        """Return it with a tile opened, at its region; unchanged by what is no tile: a client may send anything."""
-        _, *place = tile.split(" ")
-        if len(place) != 2 or not all(number.isdecimal() for number in place):
+    def opening(self, tile: str, class_name: str | None) -> PromptsState:
+        """Return it with a tile opened, at its region; unchanged by what is no tile: a client may send anything.
+
+        Args:
+            tile: content hash, local prompt, region ("-" for none), and where it matters the number of its gallery.
+        """
+        place = re.fullmatch(r"\S+ ([0-9]{1,9}) ([0-9]{1,9}|-)( [0-9]+)?", tile)
+        if place is None:
             return self
-        prompt, region = map(int, place)
-        return replace(self, opened=tile, explainer_state=ExplainerState(class_name, prompt=prompt, region=region))
+        region = None if place[2] == "-" else int(place[2])
+        return replace(
+            self, opened=tile, explainer_state=ExplainerState(class_name, prompt=int(place[1]), region=region)
+        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from app.library import MemoryCache
 from app.photos.pile import PhotoPile
@@ -21,10 +21,11 @@ from app.photos.shelf import (
     small,
     thumbnail_url,
 )
-from app.teaching.cards import Card, CardProblem, Deck, Pile, photos_counted
+from app.teaching.cards import Card, CardProblem, Deck, Pile
 from gallop import Photo
 from gallop.data.project import MOST_CARDS, SHOT_SIDE
 from gallop.errors import GallopError
+from gallop.wording import counted
 
 T = TypeVar("T")
 
@@ -43,8 +44,7 @@ class Bounded(OrderedDict[Hashable, Any]):
         if key not in self:
             self.put(key, compute())
         self.move_to_end(key)
-        value: T = self[key]
-        return value
+        return cast(T, self[key])
 
 
 @dataclass
@@ -158,7 +158,7 @@ class VisitorPhotos:
             return act(photos[0])
         before = self.deck.changes
         try:
-            with self.deck.one_change(f"changed {photos_counted(len(photos))}"):
+            with self.deck.one_change(f"changed {counted(len(photos), 'photo')}"):
                 words = [act(photo) for photo in photos]
         except GallopError:
             if self.deck.changes != before:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
@@ -20,11 +19,9 @@ from app.teaching.tasks import (
     demand,
     encoding_ahead,
     fitting_views,
-    foretelling,
     learned_more,
     learned_on_cards,
     new_photos,
-    searching,
 )
 from app.teaching.training import (
     Course,
@@ -153,19 +150,12 @@ class VisitorTraining:
         self.job, self._training_on = job, self.backbone_name
         self._outcomes.pop(self.backbone_name, None)
 
-    def search(self, room: BackboneRoom, seconds: float) -> Task:
-        """Return the task of a search for settings on the cards, with the backbone that is chosen.
+    def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Task:
+        """Return the task of ``tasks.searching`` or ``tasks.foretelling`` on the cards, with the backbone chosen.
 
         Raises:
             PlainError: these photos cannot be trained on.
         """
-        return self._on_cards(room, partial(searching, seconds=seconds))
-
-    def foretell(self, room: BackboneRoom) -> Task:
-        """Return the task of the learning curve of the cards. Raises PlainError as ``search`` does."""
-        return self._on_cards(room, foretelling)
-
-    def _on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Task:
         photos, settings, shots = self.photos, self.fitting, self.photos.shots()
         if problem := check_photos(shots):
             raise PlainError(problem)

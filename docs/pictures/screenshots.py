@@ -69,7 +69,7 @@ def visit_with_sample(browser: Any, server: str) -> None:
     page.get_by_role("button", name="Try it with sample photos").click()
     expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
     token = urlsplit(page.url).query
-    for name in ("", "teach", "test", "sort", "prompts", "compare", "export", "method"):
+    for name in ("", "teach", "test", "evidence", "sort", "prompts", "compare", "export", "method"):
         shoot(page, f"{server}/{name}?{token}", f"{name.replace('_', ' ') or 'explore'}, sample")
     go(page, "Teach")
     rounds(page, 400)  # long enough for four pictures of it
@@ -87,7 +87,7 @@ def visit(browser: Any, server: str) -> None:
     page.goto(server)
     page.get_by_role("heading", level=1).wait_for()
     shoot(page, server, "explore, empty")
-    for name in ("teach", "test", "prompts", "compare", "export", "method"):
+    for name in ("teach", "test", "evidence", "prompts", "compare", "export", "method"):
         shoot(page, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
     choose_photo(page, "Cat")
     expect(answer(page)).to_contain_text("%")

@@ -47,6 +47,13 @@ class Console:
             return
         self._progress.show(stage, done, total, note)
 
+    def last_of(self, steps: Iterator[Any], of: str = "") -> Any:
+        """Take steps of the library, show the progress of those that tell it, and return the last, their result."""
+        for event in steps:
+            if hasattr(event, "stage"):
+                self.progress(f"{event.stage}{of}", event.done, event.total)
+        return event
+
     def warn(self, sentence: str) -> None:
         """Write a warning to standard error, as one line."""
         self._say("gallop: warning:", sentence, "yellow")

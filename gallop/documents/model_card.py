@@ -12,7 +12,7 @@ from gallop.backbones.weights import known_elsewhere, licence_by_name, repositor
 from gallop.checkpoints.folder import checkpoint_bytes
 from gallop.checkpoints.hub import CARD_FILE, HUB, LIBRARY, HubAddress
 from gallop.checkpoints.settings import Checkpoint
-from gallop.config import HEADS, MethodConfig, TrainConfig
+from gallop.config import HEADS, TrainConfig
 from gallop.documents.rendering import render
 from gallop.errors import warn_caller
 from gallop.evaluation.diversity import diversity_of
@@ -55,7 +55,13 @@ def model_card(
         backbone=model.backbone,
         m=model.config.global_prompts,
         n=model.config.local_prompts,
-        training=_phrases(classifier.training_, model.config) if classifier.training_ else [],
+        training=[  # a phrase for every setting without a sentence in the card
+            about.phrase(getattr(config, name))
+            for config in (classifier.training_, model.config)
+            if classifier.training_ is not None and config is not None
+            for name, about in settings_of(config).items()
+            if name not in _ELSEWHERE
+        ],
         calibration=classifier.calibration_,
         branches=[_branch(classifier, branch) for branch in model.branches],
         damping=None if model.damping == Damping() else model.damping,
@@ -149,13 +155,3 @@ def hub_files(classifier: Described, checkpoint: Checkpoint, address: HubAddress
         )
     card = hub_card(classifier, address, **facts)
     return checkpoint_bytes(checkpoint, classifier.model_) | {CARD_FILE: card.encode()}
-
-
-def _phrases(training: TrainConfig, method: MethodConfig) -> list[str]:
-    """A phrase for every setting without a sentence in the card."""
-    return [
-        about.phrase(getattr(config, name))
-        for config in (training, method)
-        for name, about in settings_of(config).items()
-        if name not in _ELSEWHERE
-    ]

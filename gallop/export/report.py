@@ -58,14 +58,16 @@ def html_report(
         title=f"What decided: {photo_name or 'a photo'}",
         photo=photo_url(explanation.image, explanation.crop),
         why=explanation,
-        strange=_strange(explanation),
+        strange=""
+        if explanation.threshold is None
+        else strange_in_words(strangeness(explanation.ood_score, explanation.threshold, len(explanation.class_names))),
         shown=subject.class_name,
         probabilities=_probabilities(explanation),
         votes=_votes(subject),
         scores=_scores(subject),
         facts=facts,
         percent=_percent,
-        is_number=_is_number,
+        is_number=lambda text: text.rstrip(" %").replace(".", "", 1).lstrip("-").isdecimal(),
         version=__version__,
     )
 
@@ -96,11 +98,6 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
     return [*global_rows, *regions, *taught, (f"outlier score of the photo ({VERDICT})", f"{why.ood_score:.4f}", limit)]
 
 
-def _strange(why: Explanation) -> str:
-    limit = why.threshold
-    return "" if limit is None else strange_in_words(strangeness(why.ood_score, limit, len(why.class_names)))
-
-
 def _votes(subject: Subject) -> list[Sequence[str]]:
     """The shots with the largest votes for and against the class, and the rest: their sum is a branch's score."""
     why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
@@ -114,10 +111,6 @@ def _votes(subject: Subject) -> list[Sequence[str]]:
         rest = "the class names" if voted.named else "independent of the shots"
         rows.append((rest, "", f"{float(voted.rest[row]):.4f}"))
     return rows
-
-
-def _is_number(text: str) -> bool:
-    return text.rstrip(" %").replace(".", "", 1).lstrip("-").isdecimal()
 
 
 def _percent(probability: float) -> str:

@@ -58,11 +58,6 @@ def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:
     }
 
 
-def csv_head(class_names: Sequence[str]) -> bytes:
-    """Return the first line of a table of answers, UTF-8; its last columns are the classes' probabilities."""
-    return csv_line([*FIXED, *(csv_cell(f"p({name})") for name in class_names)])
-
-
 def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
     """Return the line of one image; a row that has an ``error`` instead of an answer has its line, too."""
     by_class = [row.get("probabilities", {}).get(name, "") for name in class_names]
@@ -70,8 +65,9 @@ def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
 
 
 def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
-    """Return a complete table, one line per image."""
-    return csv_head(class_names) + b"".join(csv_row(row, class_names) for row in rows)
+    """Return a complete table, UTF-8, one line per image; its last columns are the classes' probabilities."""
+    head = csv_line([*FIXED, *(csv_cell(f"p({name})") for name in class_names)])
+    return head + b"".join(csv_row(row, class_names) for row in rows)
 
 
 def label_studio_tasks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -104,7 +104,7 @@ def test_after_teaching_it_tells_of_the_training_and_the_photos_of_the_cards_wil
     told = grid(go(at, METHOD), "steps")["method"]
     assert told["texts"] is None, "learned vectors are no words"
     assert (told["kept"], told["notes"]["prompts"]) == (1, "Learned in 3 steps on 4 photos.")
-    assert told["notes"]["learning"].startswith("In the last step (3), with 4 photos, each prompt was kept")
+    assert told["notes"]["learning"].startswith("In step 3, with 4 photos, each prompt was kept")
     session_of(at).limit.set_to(-1e9)
     assert grid(go(at, METHOD), "steps")["threshold"] == -1e9
 

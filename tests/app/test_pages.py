@@ -8,6 +8,7 @@ from gallop import load_image
 from tests import tiny
 from tests.app_pages import (
     COMPARE,
+    EVIDENCE,
     EXPORT,
     HOSTILE,
     METHOD,
@@ -21,6 +22,7 @@ from tests.app_pages import (
     cards,
     everything,
     fine,
+    finish,
     go,
     grid,
     hand,
@@ -43,6 +45,7 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
     for page, words, leads in (
         (TEACH, "name two or more classes", "Add class"),
         (TEST, "teach some classes first", "On to teaching"),
+        (EVIDENCE, "teach some classes", "On to teaching"),
         (SORT, "teach some classes first", "Try it with sample photos"),
         (PROMPTS, "teach some classes", "On to teaching"),
         (COMPARE, "teach some classes", "Teach your own classes"),
@@ -80,7 +83,7 @@ def test_hostile_names_are_text_on_every_page(tiny_app: Open) -> None:
     session.photos.shelf.add([load_image(tiny.picture(77), name=f"{HOSTILE[0]}.png")])
     charts = []
     for page in PAGES:
-        shown += everything(go(at, page))
+        shown += everything(finish(go(at, page)))
         charts += [chart.proto.spec.replace("\\u003c", "<").split('"template"')[0] for chart in at.get("plotly_chart")]
     assert [raw for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://") if raw in shown] == []
     assert ("!\\[x\\]" in shown, "\\<b\\>bold" in shown) == (True, True)

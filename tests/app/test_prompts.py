@@ -184,8 +184,8 @@ def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
     found = testing.figures(session_of(at), resources.backbone(), pairs)
     shown = testing.choices(resources.backbone(), pairs, found, (0, 1))
     assert len(shown) == 4
-    for each in shown:
-        chosen = found.chosen[[photo.sha256 for photo, _ in pairs].index(each.photo.sha256)]
-        assert each.only == ((chosen[0] & ~chosen[1]).sum(), (chosen[1] & ~chosen[0]).sum())
-        assert each.picture.shape == (each.photo.height, each.photo.width, 3)
-        assert f"{each.only[0]} blue, {each.only[1]} orange" in everything(at)
+    for photo, picture, only in shown:
+        chosen = found.chosen[[each for each, _ in pairs].index(photo)]
+        assert only == [(chosen[0] & ~chosen[1]).sum(), (chosen[1] & ~chosen[0]).sum()]
+        assert picture.shape == (photo.height, photo.width, 3)
+        assert f"{only[0]} blue, {only[1]} orange" in everything(at)

@@ -65,7 +65,7 @@ def test_a_search_changes_rate_and_rounds_alone() -> None:
 
 def test_without_photos_nothing_is_searched() -> None:
     with pytest.raises(PlainError, match="at least two classes"):
-        VisitorTraining(VisitorPhotos()).search(BackboneRoom(), 60.0)
+        VisitorTraining(VisitorPhotos()).on_cards(BackboneRoom(), searching)
 
 
 def searched(at: AppTest) -> AppTest:

@@ -471,31 +471,30 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
     assert not [found for found in at.button if found.label == "Use these k"], "folded away"
     at = put(at, "k sweep", True)
     now = there(testing.measure(session, resources.backbone()))
-    found = testing.swept(session, resources.backbone(), now)
-    assert found.best != (1, 1), "these pictures are answered better with other k, or nothing is tested here"
+    sweep, best, most = testing.swept(session, resources.backbone(), now)
+    assert best != (1, 1), "these pictures are answered better with other k, or nothing is tested here"
     right = now.evaluation.accuracy.right
-    assert found.right > right
-    words = ", ".join(map(str, found.best))
-    assert f"**k = {words}**: {found.right} of 24 photos right, compared with {right} now." in everything(at)
-    for k in range(1, found.sweep.together.size + 1):
+    assert most > right
+    words = ", ".join(map(str, best))
+    assert f"**k = {words}**: {most} of 24 photos right, compared with {right} now." in everything(at)
+    for k in range(1, sweep.together.size + 1):
         session.training.settings = replace(session.training.settings, topk=(k, 1))
-        assert testing.measure(session, resources.backbone()).evaluation.accuracy.right == found.sweep.each[0, k - 1]  # type: ignore[union-attr]
+        assert testing.measure(session, resources.backbone()).evaluation.accuracy.right == sweep.each[0, k - 1]  # type: ignore[union-attr]
     session.training.settings = replace(session.training.settings, topk=(1, 1))
     at = fine(button(at, "Use these k").click().run())
-    assert metric(at, "Accuracy on 24").value == f"{100 * found.right / 24:.0f} %"
+    assert metric(at, "Accuracy on 24").value == f"{100 * most / 24:.0f} %"
     assert not unsaid(
         at,
         "The model's k values were chosen on these photos, so the figures are optimistic.",
         "No better k values were found",
     )
-    assert session.training.scales() == session.explore.scales == found.best
+    assert session.training.scales() == session.explore.scales == best
     assert (
-        exported_classifier(session, resources.backbone(), testing.taught_question(session)).model_.config.topk
-        == found.best
+        exported_classifier(session, resources.backbone(), testing.taught_question(session)).model_.config.topk == best
     )
     at = go(at, TEACH)
-    assert at.number_input(key="teach scales 0").value == found.best[0]
-    at = go(fine(at.number_input(key="teach scales 0").set_value(3 if found.best[0] != 3 else 4).run()), TEST)
+    assert at.number_input(key="teach scales 0").value == best[0]
+    at = go(fine(at.number_input(key="teach scales 0").set_value(3 if best[0] != 3 else 4).run()), TEST)
     assert "so the figures are optimistic" not in everything(at), "other k than those that were chosen"
 
 

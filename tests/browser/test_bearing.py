@@ -94,7 +94,7 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
     page.get_by_text("More backbones").click()
     expect(page.get_by_text("Backbones that can be downloaded")).to_be_visible()
     found["Explore, more backbones"] = violations(page)
-    for name in ("Teach", "Test", "Sort", "Prompts", "Compare", "Export", "Method"):
+    for name in ("Teach", "Test", "Evidence", "Sort", "Prompts", "Compare", "Export", "Method"):
         go(page, name)
         found[f"{name}, empty"] = violations(page)
     open_sample(page)
@@ -108,6 +108,11 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
     for name in ("Test", "Prompts", "Compare", "Export", "Method"):
         go(page, name)
         found[name] = violations(page)
+    go(page, "Evidence")
+    expect(page.get_by_role("heading", name="Map of the photos")).to_be_visible(timeout=4 * PATIENCE)
+    page.locator(".strip .choose").first.click()
+    expect(page.get_by_text("a photo of")).to_be_visible()
+    found["Evidence, a photo opened"] = violations(page)
     page.get_by_role("link", name="Explore", exact=True).click()
     expect(page.get_by_role("heading", name="What training changed")).to_be_visible()
     found["Explore"] = violations(page)

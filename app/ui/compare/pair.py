@@ -15,7 +15,7 @@ from app import charts, text
 from app.library import Diversity, Explanation
 from app.photos import shelf
 from app.runs import run as of
-from app.runs.run import Flip, Run
+from app.runs.run import Run
 from app.teaching import tasks
 from app.teaching.training import Settings
 from app.ui.compare.runs import name, pin_names
@@ -60,8 +60,7 @@ def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]
             help="Which photos are drawn, how they are cropped and which prompts are dropped is random: one seed can "
             "be ten points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
         ):
-            seeds = of.further_seeds(run, everything, _FURTHER)
-            further = [replace(run.settings, seed=seed) for seed in seeds]
+            further = [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)]
             train_like(session, run, further, "seeds", f"{label} with {_FURTHER} more seeds")
 
 
@@ -275,7 +274,17 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
     says = st.column_config.TextColumn(help="The most probable class; the limit for none of these is not used.")
     st.dataframe(
-        pd.DataFrame([_flipped_line(flip, photos) for flip in flips]),
+        pd.DataFrame(
+            {
+                "photo": photos[flip.digest].name if flip.digest in photos else f"not here ({flip.digest[:8]})",
+                "really": flip.a.truth,
+                "A says": f"{flip.a.label}, {text.percent(flip.a.probability)}",
+                "B says": f"{flip.b.label}, {text.percent(flip.b.probability)}",
+                "who is right": flip.words,
+                "used to": "learn" if flip.a.seen or flip.b.seen else "test",
+            }
+            for flip in flips
+        ),
         hide_index=True,
         key="flips",
         column_config={"A says": says, "B says": says},
@@ -285,17 +294,6 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
             f"{len(flips) - len(here)} of these {len(flips)} photos cannot be shown.",
             help="A run stores no photos, only its answers. Add the photos to the class cards on *Teach* to see them.",
         )
-
-
-def _flipped_line(flip: Flip, photos: Mapping[str, Photo]) -> dict[str, str]:
-    return {
-        "photo": photos[flip.digest].name if flip.digest in photos else f"not here ({flip.digest[:8]})",
-        "really": flip.a.truth,
-        "A says": f"{flip.a.label}, {text.percent(flip.a.probability)}",
-        "B says": f"{flip.b.label}, {text.percent(flip.b.probability)}",
-        "who is right": flip.words,
-        "used to": "learn" if flip.a.seen or flip.b.seen else "test",
-    }
 
 
 def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str, Photo]) -> None:

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
 from app.library import Deletion, Explanation, GalLoPClassifier
-from app.ui.explanation.votes import Find, explained_class
+from app.ui.explanation.answer import Find, explained_class
 from app.ui.resources import backbone, holding, session
 from app.ui.widgets.elements import chart, problems_shown
 from app.visitor.page_state import Question

@@ -5,10 +5,10 @@ from functools import partial
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.explanation import answer, votes
+from app.ui.explanation import answer
 from app.ui.explore import details, question
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import privacy_line, problems_shown, slot, verdicts_of
+from app.ui.widgets.elements import photo_strip, privacy_line, problems_shown, slot, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
@@ -98,9 +98,10 @@ if find is not None and part is not None and asked is not None:
     with left:
         details.map_tested(part, asked, find)
     with middle:
-        votes.shots_that_voted(part, asked, find, session.explore.class_name)
+        answer.shots_that_voted(part, asked, find, session.explore.class_name)
 with strip:
-    question.choose_from(photo, asked)
+    chosen, tiles = photo.sha256 if photo is not None else None, exploring.tiles(session, photo, asked)
+    photo_strip("photo strip", tiles, chosen, question.show_photo, take_away=question.take_away)
 privacy_line()
 if ahead:
     st.rerun()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -15,9 +15,8 @@ from app.ui.resources import session
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
 from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget, value_in_browser
-from app.ui.widgets.strip import photo_strip
 from app.views import exploring
-from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState, Question
+from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import TemplateError
@@ -29,11 +28,6 @@ FOLDER, WEBCAM = "Folder", "Webcam"
 def upload() -> None:
     with st.container(width=180):
         uploader("Upload photos", "photos", _take, verdicts_here=False, label_visibility="collapsed")
-
-
-def choose_from(shown: Photo | None, question: Question | None) -> None:
-    chosen = shown.sha256 if shown is not None else None
-    photo_strip("photo strip", exploring.tiles(session(), shown, question), chosen, show_photo, take_away=take_away)
 
 
 def more_ways() -> None:
@@ -148,8 +142,7 @@ def names_as_list() -> None:
 
 
 def _drawn(key: str) -> _Drawn:
-    widget: _Drawn = st.session_state.setdefault(f"{key} as drawn", _Drawn())
-    return widget
+    return cast(_Drawn, st.session_state.setdefault(f"{key} as drawn", _Drawn()))
 
 
 def _set(key: str, value: Any) -> None:

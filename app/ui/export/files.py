@@ -23,10 +23,9 @@ from app.runs.run import (
     unzipped,
     zipped,
 )
-from app.teaching.cards import photos_counted
 from app.ui.explanation import current
 from app.ui.resources import backbones
-from app.ui.widgets.elements import image, job_outcome, listen, show_notice, start_job
+from app.ui.widgets.elements import image, listen, made_by_job, show_notice, start_job
 from app.ui.widgets.remembered import one_of, one_of_few
 from app.views import compare, export, snippets
 from app.views.project import Opened, backbone_of_files
@@ -34,6 +33,7 @@ from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
+from gallop.wording import counted
 
 MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
 assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
@@ -147,9 +147,8 @@ def _make_beside(
             key,
             f"The {format_.name}",
         )
-    job_outcome(session, key)
-    made_for, made = session.page_jobs.result(key) or (None, None)
-    if made is None or made_for != version:
+    made = made_by_job(session, key, version)
+    if made is None:
         return
     for sentence in made.notes:
         st.success(sentence, icon=":material/check:")
@@ -220,7 +219,7 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
     photos, names = list(here.values()), compare.photo_names(session)
     key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
     if st.button(
-        f"Make the table of {photos_counted(len(photos))}",
+        f"Make the table of {counted(len(photos), 'photo')}",
         key="make table",
         disabled=not photos or session.page_jobs.running is not None,
         icon=":material/table:",
@@ -236,9 +235,7 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
             "csv",
             "The table",
         )
-    job_outcome(session, "csv")
-    made_for, data = session.page_jobs.result("csv") or (None, None)
-    if data is not None and made_for == key:
+    if (data := made_by_job(session, "csv", key)) is not None:
         st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")
 
 

@@ -54,8 +54,7 @@ else:
     with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
-        data = _explained(photo, question) if known is None else _beforehand(known, question)
-        steps(key="steps", data=data)
+        steps(key="steps", data=_explained(photo, question) if known is None else _beforehand(known, question))
 with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(

@@ -13,18 +13,57 @@ from numpy.typing import NDArray
 
 from app import charts, text
 from app.library import Backbone, InWords, Worth
-from app.teaching.cards import photos_counted
+from app.ui import projects
 from app.ui.explanation.answer import session_photo_url
-from app.ui.widgets.elements import cells, chart, image
+from app.ui.widgets.elements import cells, chart, image, onward, photo_strip
 from app.ui.widgets.explainer import photo_explained
-from app.ui.widgets.strip import photo_strip
+from app.ui.widgets.remembered import one_of_few
 from app.views import testing
 from app.views.exploring import PhotoTile
-from app.views.testing import Choices, Figures, numbered
+from app.views.testing import Figures, numbered
+from app.visitor.page_state import PromptsState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.state import ExplainerState
 from gallop.predictions.heatmaps import where_in_words
+from gallop.wording import counted
+
+TESTS = "Test photos"
+
+
+def choose_photos(session: Session, why: str) -> tuple[str, Sequence[tuple[Photo, str]]]:
+    """Draw the choice between test photos and those learned from, or what to do where there are neither.
+
+    Args:
+        why: what a page shows of them.
+
+    Returns:
+        the name of the choice, and the photos, each with its class; none where there are none.
+    """
+    if session.training.taught is None:
+        st.info(f"**Start here:** teach some classes. Then see {why}.", icon=":material/school:")
+        onward("On to teaching", "ui/teach/page.py", ":material/school:")
+        projects.offer_sample(session)
+        return TESTS, ()
+    # An opened model has its training photos if they are on the cards.
+    both = {TESTS: testing.labelled(session)[0], "Training photos": session.training.learned}
+    piles = {name: pairs for name, pairs in both.items() if pairs}
+    pile = next(iter(piles), "")
+    if not piles:
+        st.info(
+            "**No matching photos yet.** None of your photos belongs to a class of the opened model. Add *Test photos* "
+            "to cards named after the model's classes.",
+            icon=":material/add_photo_alternate:",
+        )
+        onward("Add test photos", "ui/teach/page.py", ":material/school:")
+    if len(piles) > 1:
+        pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
+    elif piles and pile != TESTS:
+        st.info(
+            "No matching test photos. These figures are from training photos, so they are optimistic.",
+            icon=":material/info:",
+        )
+    return pile, piles.get(pile, ())
 
 
 def says(figures: Figures) -> None:
@@ -129,8 +168,10 @@ def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Phot
     photo_explained(replace(explanation, words=words), picture=picture, state=state, moved=moved)
 
 
-def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int, int]) -> None:
-    """Draw the photos in which two local prompts chose most differently."""
+def show_choices(
+    figures: Figures, found: Sequence[tuple[Photo, NDArray[np.uint8], Sequence[int]]], prompts: tuple[int, int]
+) -> None:
+    """Draw the photos in which two local prompts chose most differently, as ``testing.choices`` gives them."""
     one, other = (f"local {n + 1} (k = {figures.topk[n]})" for n in prompts)
     st.markdown(
         f"**Where two choose differently:** :blue-background[blue] by {one} alone, :orange-background[orange] by "
@@ -139,11 +180,10 @@ def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int,
         f"{figures.overlap[prompts]:.0%} (Jaccard index, averaged over the photos), and their k allow "
         f"{figures.most[prompts]:.0%} at most. Where that is reached, the larger k adds a scale but not a place.",
     )
-    for each, column in zip(found, st.columns(4), strict=False):
+    for (photo, picture, only), column in zip(found, st.columns(4), strict=False):
         with column:
-            words = f"{each.only[0]} by {one} alone, {each.only[1]} by {other} alone"
-            image(each.picture, width="stretch", alt=f"{each.photo.name}: {words}")
-            st.caption(f"{each.only[0]} blue, {each.only[1]} orange")
+            image(picture, width="stretch", alt=f"{photo.name}: {only[0]} by {one} alone, {only[1]} by {other} alone")
+            st.caption(f"{only[0]} blue, {only[1]} orange")
 
 
 def show_overlap(figures: Figures, photos: int) -> None:
@@ -153,8 +193,8 @@ def show_overlap(figures: Figures, photos: int) -> None:
         return
     names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
     st.markdown(
-        f"Regions chosen in {photos_counted(photos)}. No prompt chooses the same region in more than {highest:.0%} of "
-        "them.",
+        f"Regions chosen in {counted(photos, 'photo')}. No prompt chooses the same region in more than {highest:.0%} "
+        "of them.",
         help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
         "chosen more often.",
     )
@@ -190,7 +230,7 @@ def worth(figures: Figures, photos: int, *, learned: bool) -> None:
     low, high = overall.interval
     beside = f" The {' and the '.join(figures.branches)} also answers each time, so little may change without one."
     st.markdown(
-        f"With all prompts, {overall.right} of {photos_counted(photos)} right.{beside if figures.branches else ''}",
+        f"With all prompts, {overall.right} of {counted(photos, 'photo')} right.{beside if figures.branches else ''}",
         help="Right without it: the mean of its branch is then taken over the other prompts; where as many are right, "
         "they do as well without it, as an ensemble of prompts should. Influence: how much its scores separate the "
         "classes; 1 is the average of its branch.",

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from app import text
 from app.photos.pile import MOST_IN_PILE, PhotoPile
 from app.photos.shelf import Verdicts
-from app.teaching.cards import photos_counted
 from app.ui import projects
 from app.ui.resources import backbones
 from app.ui.teach.deck import ZIP_MEGABYTES
-from app.ui.widgets.elements import component, job_outcome, start_job, uploader
+from app.ui.widgets.elements import component, job_outcome, reported, start_job, uploader
 from app.views import sorting
 from app.views.project import is_offered, is_there
 from app.visitor.session import Session, Where
 from gallop.sample import sample_photos
+from gallop.wording import counted
 
 _draw = component("gallop_sort", Path(__file__).with_name("sort.js"), "range.css")
 _JOB, _FILES, _KEY = "sort", "pile", "sort"
@@ -81,7 +80,7 @@ def add(session: Session) -> None:
 
 def offer_sorting(session: Session) -> None:
     """Draw the button that sorts what waits, after a cancel, or all of the pile by a new model."""
-    pile, wait = session.photos.pile, photos_counted(len(session.photos.pile.waiting))
+    pile, wait = session.photos.pile, counted(len(session.photos.pile.waiting), "photo")
     busy = session.page_jobs.running is not None or session.training.job is not None
     if not busy and (pile.waiting or (pile.scored.keys and pile.now.version != sorting.version(session))):
         st.info(
@@ -98,7 +97,8 @@ def offer_sorting(session: Session) -> None:
 def shown(session: Session) -> None:
     """Draw the sorted photos, and what can be done with those accepted: only this is drawn again after each act."""
     pile = session.photos.pile
-    _draw(key=_KEY, data=pile.shown(_said()), on_said_change=lambda: pile.hear(_said().get("acts")))
+    said = partial(reported, _KEY, "said", dict)
+    _draw(key=_KEY, data=pile.shown(said()), on_said_change=lambda: pile.hear(said().get("acts")))
     st.markdown(text.markdown(sorting.in_words(session)))
     with st.container(horizontal=True):
         st.download_button(
@@ -142,8 +142,3 @@ def _teach(session: Session) -> None:
     before, words = session.photos.deck.changes, sorting.teach(session)
     session.training.asked = session.photos.deck.changes != before
     session.tell(Where.SORT, words, "success" if session.training.asked else "info")
-
-
-def _said() -> dict[str, Any]:
-    value: Any = getattr(st.session_state.get(_KEY), "said", None)
-    return value if isinstance(value, dict) else {}

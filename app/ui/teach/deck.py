@@ -13,16 +13,17 @@ from app import text
 from app.photos import shelf
 from app.photos.archives import sorted_out
 from app.photos.shelf import Verdicts
-from app.teaching.cards import Card, Pile, photos_counted
+from app.teaching.cards import Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, backbones, jobs
 from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader
-from app.views.testing import next_photos
+from app.views import testing
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
 from gallop.data.project import MOST_CARDS, MOST_PHOTOS
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
+from gallop.wording import counted
 
 # Pixels of a column; if three do not fit side by side they are stacked.
 _NARROWEST = 280
@@ -96,8 +97,8 @@ def _from_list(session: Session) -> tuple[Card, ...]:
     }
     counts = f"{len(found)} of {len(deck.cards)} classes" if find else f"{len(found)} classes"
     st.caption(
-        f"{counts}, {photos_counted(sum(len(card.all) for card in found))}. Select one to see its card, or several to "
-        "change them at once."
+        f"{counts}, {counted(sum(len(card.all) for card in found), 'photo')}. Select one to see its card, or several "
+        "to change them at once."
     )
     # Rows are selected by their place: after a change it is another row's.
     drawn: Any = st.dataframe(
@@ -112,7 +113,7 @@ def _from_list(session: Session) -> tuple[Card, ...]:
     if len(chosen) < 2:
         return chosen
     ids = tuple(card.id for card in chosen)
-    st.caption(f"{len(chosen)} classes selected, with {photos_counted(sum(len(card.all) for card in chosen))}.")
+    st.caption(f"{len(chosen)} classes selected, with {counted(sum(len(card.all) for card in chosen), 'photo')}.")
     with st.container(horizontal=True, gap="small"):
         st.button("Leave out of training", key="turn off", on_click=deck.enable, args=(False, *ids))
         st.button("Take into training", key="turn on", on_click=deck.enable, args=(True, *ids))
@@ -293,17 +294,16 @@ def next_photo(session: Session) -> None:
     taught = session.training.taught
     if taught is None:
         return
-    candidates = next_photos(session, backbone(session.training.backbone_name))
+    found = testing.next_photo(session, backbone(session.training.backbone_name))
     show_notice(session, Where.NEXT)
-    if not candidates:
+    if found is None:
         return
     st.subheader(
         "Label next",
         anchor=False,
         help="Of the photos to try that have no label, the one that it can least decide between two classes.",
     )
-    first = candidates[0]
     with st.container(horizontal=True, vertical_alignment="center"):
-        image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
-        st.caption(first.why, width="stretch")
-    Labels(session, [first.photo], Where.NEXT, "next").offer(taught.names)
+        image(shelf.strip([found[0]], side=_SIDE), alt=found[0].name, width=_SIDE)
+        st.caption(found[1], width="stretch")
+    Labels(session, [found[0]], Where.NEXT, "next").offer(taught.names)

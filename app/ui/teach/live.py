@@ -13,7 +13,7 @@ from app.jobs import NOT_BEGUN
 from app.photos import shelf
 from app.photos.archives import CardPlace, Member
 from app.runs import run as of
-from app.teaching.tasks import check_photos
+from app.teaching.tasks import check_photos, foretelling
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones, jobs
@@ -31,11 +31,6 @@ from gallop.names.class_names import SOMETHING_ELSE
 # A line costs nothing; charts and a map slow down the training that they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
 _MOST_CHANGED = 8
-
-
-def ask_to_train(session: Session) -> None:
-    """Ask for a training, in a callback: a click counts even if its visitor opened another page meanwhile."""
-    session.training.asked = True
 
 
 def begin(session: Session) -> None:
@@ -57,8 +52,8 @@ def train_button(session: Session) -> None:
         disabled=bool(problem) or busy,
         width="stretch",
         key="train",
-        on_click=ask_to_train,
-        args=(session,),
+        on_click=setattr,  # it counts even if the visitor opened another page meanwhile
+        args=(session.training, "asked", True),
     )
     if not busy and (words := session.training.expected()):
         st.caption(words)
@@ -251,7 +246,12 @@ def _more_photos(session: Session) -> None:
             key="curve",
             disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
             on_click=begin_job,
-            args=(session, partial(session.training.foretell, backbones()), name, "Computing the learning curve"),
+            args=(
+                session,
+                partial(session.training.on_cards, backbones(), foretelling),
+                name,
+                "Computing the learning curve",
+            ),
             help="Holds out photos of your cards in turn, and lets the head learn from 1, 2, 4, ... of the others.",
         )
         st.caption(text.markdown(problem))

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import text
-from app.teaching.tasks import check_photos
+from app.teaching.tasks import check_photos, searching
 from app.teaching.training import (
     CUSTOM,
     FREE,
@@ -74,7 +74,7 @@ def _search(session: Session) -> None:
             on_click=begin_job,
             args=(
                 session,
-                partial(session.training.search, backbones(), 60 * minutes),
+                partial(session.training.on_cards, backbones(), partial(searching, seconds=60 * minutes)),
                 f"{_SEARCH} {session.training.backbone_name}",
                 "Searching settings",
             ),
@@ -111,7 +111,11 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
         _put_scales(usual.topk)
     if drawn:
         st.caption(text.markdown(way_in_words(way, known)))
-    asked = {name: about for name, about in settings_of(Settings).items() if _is_asked(name, about)}
+    asked = {  # with a range or a choice, or to be switched on: what the paper has on is always on here
+        name: about
+        for name, about in settings_of(Settings).items()
+        if about.form or about.choices or about.among or getattr(Settings(), name) is False
+    }
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
     values = _asked(fixed, usual, disabled=way != CUSTOM, drawn=drawn)
@@ -137,11 +141,6 @@ def _put_scales(topk: Sequence[int]) -> None:
     put(TeachState.local_prompts, len(topk))
     for n, k in enumerate(topk):
         put(TeachState.scales.at(n), k)
-
-
-def _is_asked(name: str, about: Setting) -> bool:
-    """Return whether it has a range or a choice, or can be switched on; what the paper has on is always on here."""
-    return bool(about.form or about.choices or about.among) or getattr(Settings(), name) is False
 
 
 def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False, drawn: bool) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, image, show_notice
 from app.views import testing
 from app.visitor.session import Session, Where
-from gallop import Photo
 
 
 def other_scales(session: Session, tested: testing.Tested) -> None:
@@ -25,31 +24,28 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
     with st.expander(words, icon=icon, key="k sweep", on_change="rerun") as fold:
         if not fold.open:
             return
-        swept, now = (
-            testing.swept(session, backbone(session.training.backbone_name), tested),
-            tested.evaluation.accuracy,
-        )
+        frozen, now = backbone(session.training.backbone_name), tested.evaluation.accuracy
+        sweep, best, right = testing.swept(session, frozen, tested)
         chart(
-            charts.k_sweep(swept.sweep, topk),
+            charts.k_sweep(sweep, topk),
             key="accuracy by k",
-            alt=f"Right at every k: {charts.k_sweep_in_words(swept.sweep, topk)}",
+            alt=f"Right at every k: {charts.k_sweep_in_words(sweep, topk)}",
         )
         st.caption(
             "Each line varies the k of one prompt and keeps the others as set; rings mark the current values. Dashed: "
             "the same k for all. Nothing is retrained."
         )
-        if swept.right == now.right:
+        if right == now.right:
             st.markdown(
                 f":material/check: No better k values were found: {now.right} of {now.of} photos are right with the "
                 "current ones."
             )
             return
-        words = ", ".join(map(str, swept.best))
-        st.markdown(f"**k = {words}**: {swept.right} of {now.of} photos right, compared with {now.right} now.")
-        can, key = testing.can_use_scales(session), f"use k {session.training.number} {words}"
-        st.button(
-            "Use these k", on_click=testing.use_scales, args=(session, swept.best, tested), key=key, disabled=not can
-        )
+        words = ", ".join(map(str, best))
+        st.markdown(f"**k = {words}**: {right} of {now.of} photos right, compared with {now.right} now.")
+        # The next training may have another number of local prompts.
+        can, key = len(session.training.settings.topk) == len(topk), f"use k {session.training.number} {words}"
+        st.button("Use these k", on_click=testing.use_scales, args=(session, best, tested), key=key, disabled=not can)
         st.caption(
             "They were chosen on the test photos, so they look better there than they are. Test them on other photos."
             if can
@@ -109,8 +105,7 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
             help="How far the probability of the answer is from the fraction of right answers, averaged over "
             "the photos.",
         )
-        more = error > 1.5 * chance
-        verdict = " Do not rely on the model's percentages." if more else ""
+        verdict = " Do not rely on the model's percentages." if error > 1.5 * chance else ""
         fitted = (
             f"Its logits were divided by {temperature:.2f}, a temperature fitted on held-out photos during training."
             if temperature != 1
@@ -183,8 +178,9 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
 def _still_there(session: Session, doubt: testing.Doubt) -> bool:
     """Return whether the photo is still where the doubt says: it may have been moved since."""
     card = session.photos.deck.find(doubt.given)
-    photos: tuple[Photo, ...] = card.pile("shots" if doubt.learned else "tests") if card is not None else ()
-    return any(photo.sha256 == doubt.photo.sha256 for photo in photos)
+    return card is not None and any(
+        photo.sha256 == doubt.photo.sha256 for photo in card.pile("shots" if doubt.learned else "tests")
+    )
 
 
 def _relabel(session: Session, doubt: testing.Doubt) -> None:

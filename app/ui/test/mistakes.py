@@ -9,20 +9,17 @@ from dataclasses import replace
 import streamlit as st
 
 from app import charts, text
-from app.teaching.cards import photos_counted
-from app.ui.explanation.answer import session_photo_url
+from app.ui.explanation.answer import session_photo_url, shots_that_voted
 from app.ui.explanation.labels import Labels
-from app.ui.explanation.votes import shots_that_voted
 from app.ui.resources import backbone
-from app.ui.widgets.elements import chart, show_notice
+from app.ui.widgets.elements import chart, photo_strip, show_notice
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of, put
-from app.ui.widgets.strip import photo_strip
 from app.views import testing
 from app.visitor.page_state import Group, TestState
 from app.visitor.session import Session, Where
 from gallop.maps.explainer.state import ExplainerState
-from gallop.wording import NONE_OF_THESE
+from gallop.wording import NONE_OF_THESE, counted
 
 # Classes of a matrix that has the photos beside it.
 _BESIDE = 25
@@ -66,7 +63,7 @@ def _in_words(tested: testing.Tested, groups: Mapping[Group, Sequence[object]]) 
         else f"{names[group[0]]}, answered {'correctly' if group[0] == group[1] else names[group[1]]}"
         for group in groups
     }
-    return {group: f"{called[group]}: {photos_counted(len(photos))}" for group, photos in groups.items()}
+    return {group: f"{called[group]}: {counted(len(photos), 'photo')}" for group, photos in groups.items()}
 
 
 def _matrix(session: Session, tested: testing.Tested, pairs: Mapping[tuple[int, int], str], chosen: Group) -> None:

@@ -57,5 +57,5 @@ else:
             known.calibration(tested, session.training.taught.after.calibration_.temperature)
         unknown.unknown(session, tested)
         known.hints(session, tested)
-        st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
+        st.page_link("ui/evidence/page.py", label="On to the evidence", icon=":material/search_insights:")
 privacy_line()

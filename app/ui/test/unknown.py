@@ -16,7 +16,7 @@ from app import charts, text
 from app.library import Evaluation
 from app.photos.shelf import MAX_PHOTOS
 from app.ui.resources import backbone
-from app.ui.widgets.elements import chart, component, uploader
+from app.ui.widgets.elements import chart, component, reported, uploader
 from app.views import testing
 from app.visitor.session import Session
 from gallop.evaluation.limits import at_limit, cuts, limit_of_tests
@@ -44,16 +44,12 @@ def limit_track(
         moved: takes the limit that the visitor has set, anything from below the strictest to above the most lenient.
     """
 
-    def reported() -> dict[str, Any]:
-        value: Any = getattr(st.session_state.get(key), "limit", None)
-        return value if isinstance(value, dict) else {}
-
     def on_change() -> None:
-        value = reported().get("value")
+        value = reported(key, "limit", dict).get("value")
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             moved(min(max(float(value), float(cuts[0])), float(cuts[-1])))
 
-    turn = reported().get("turn")
+    turn = reported(key, "limit", dict).get("turn")
     _draw(
         key=key,
         data={
@@ -141,8 +137,7 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
-    taught = session.training.taught_model
-    calibration, doubt = taught.after.calibration_, testing.limit_doubt(session)
+    calibration, doubt = session.training.taught_model.after.calibration_, testing.limit_doubt(session)
     if session.limit.custom is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(

@@ -1,15 +1,15 @@
-"""What all pages are made of: slots, pictures with words, notices, problems, jobs, uploads, the line on privacy."""
+"""What all pages are made of: slots, pictures, strips of photos, notices, problems, jobs, uploads, line on privacy."""
 
 from __future__ import annotations
 
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import streamlit as st
@@ -22,6 +22,7 @@ from app.jobs import NOT_BEGUN, Snapshot, State, Task
 from app.photos.shelf import Verdicts
 from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
+from app.views.exploring import PhotoTile
 from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
@@ -58,8 +59,48 @@ def component(name: str, script: Path, *shared: str) -> Any:
     return st.components.v2.component(name, js=script.read_text(encoding="utf-8"), css=css)
 
 
+def reported(key: str, what: str, kind: type) -> Any:
+    """Return what the component of this key reported last; an empty ``kind`` where a client sent something else."""
+    value: Any = getattr(st.session_state.get(key), what, None)
+    return value if isinstance(value, kind) else kind()
+
+
 def _alternative(alt: str) -> dict[str, Any]:
     return {"alt": alt} if _KNOWS_ALT else {}
+
+
+_draw_strip = component("gallop_photo_strip", Path(__file__).with_name("strip.js"))
+
+
+def photo_strip(
+    key: str,
+    tiles: Sequence[PhotoTile],
+    chosen: str | None,
+    choose: Callable[[str], None],
+    *,
+    take_away: Callable[[str], None] = lambda photo: None,
+    select: Callable[[set[str]], None] = lambda photos: None,
+) -> None:
+    """Draw the strip; tiles that can be selected wrap.
+
+    Args:
+        chosen: content hash of the photo that is shown.
+        choose, take_away: take a content hash, which may be of no photo: a client may send anything.
+        select: takes those that are selected of all tiles.
+    """
+    _draw_strip(
+        key=key,
+        data={
+            "tiles": [asdict(tile) for tile in tiles],
+            "chosen": chosen,
+            "turn": max([0, *(turn for turn in reported(key, "selected", list) if isinstance(turn, int))]),
+        },
+        on_chosen_change=lambda: choose(reported(key, "chosen", str)),
+        on_away_change=lambda: take_away(reported(key, "away", str)),
+        on_selected_change=lambda: select(
+            {photo for photo in reported(key, "selected", list) if isinstance(photo, str)}
+        ),
+    )
 
 
 def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
@@ -176,8 +217,7 @@ def begin_job(session: Session, make: Callable[[], Task], name: str, words: str)
 def progress_in_words(snapshot: Snapshot, *, stopping: bool) -> str:
     if snapshot.state is State.QUEUED and snapshot.ahead:
         return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours. It starts by itself."
-    sentence: str = (snapshot.progress or NOT_BEGUN).sentence
-    return "Stopping after this step" if stopping else sentence
+    return "Stopping after this step" if stopping else str((snapshot.progress or NOT_BEGUN).sentence)
 
 
 def watch_job(page_jobs: PageJobs) -> None:
@@ -210,6 +250,13 @@ def job_outcome(session: Session, name: str) -> None:
         there.warning(text.markdown(sentence), icon=":material/info:")
 
 
+def made_by_job(session: Session, name: str, key: Hashable) -> Any:
+    """Return what the last job of this name has made, if it was for this key; else None. Why it failed is drawn."""
+    job_outcome(session, name)
+    made_for, made = session.page_jobs.result(name) or (None, None)
+    return made if made_for == key else None
+
+
 # The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger.
 PHOTO_MEGABYTES = 20
 SHOWN_VERDICTS = 6
@@ -233,8 +280,7 @@ class _Uploaders:
 
 
 def _of_this_page() -> _Uploaders:
-    uploaders: _Uploaders = st.session_state.setdefault("uploaders", _Uploaders())
-    return uploaders
+    return cast(_Uploaders, st.session_state.setdefault("uploaders", _Uploaders()))
 
 
 def uploader(

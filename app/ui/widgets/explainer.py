@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import streamlit as st
 from app.library import Explanation
 from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
+from app.ui.widgets.elements import reported
 from app.views.exploring import look_at
 from app.visitor.page_state import AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
@@ -95,23 +96,23 @@ def _drawn(
     def on_edit() -> None:
         touched()
         if edit is not None:
-            session().edit = edit.told(_reported("edit"))
+            session().edit = edit.told(reported(KEY, "edit", dict))
 
     def on_change() -> None:
         touched()
-        state = ExplainerState.from_browser(_reported("state")).of(extent)
-        if _reported("state").get("of", name) != name:  # another photo came in between
+        state = ExplainerState.from_browser(reported(KEY, "state", dict)).of(extent)
+        if reported(KEY, "state", dict).get("of", name) != name:  # another photo came in between
             state = replace(state, region=session().explore.explainer_state(photo, extent.grid).region)
         session().explore = session().explore.with_explainer_state(state, photo, extent.grid)
 
     state = _answered(KEY, session().explore.explainer_state(photo, extent.grid).of(extent))
     name, data = content(state)
-    holds = _reported("state").get("holds")
-    there = isinstance(holds, list) and name in holds and _reported("lacks").get("id") != name
+    holds = reported(KEY, "state", dict).get("holds")
+    there = isinstance(holds, list) and name in holds and reported(KEY, "lacks", dict).get("id") != name
     echo = (
         there
-        and _reported("state").get("of") == name
-        and ExplainerState.from_browser(_reported("state")).of(extent) == state
+        and reported(KEY, "state", dict).get("of") == name
+        and ExplainerState.from_browser(reported(KEY, "state", dict)).of(extent) == state
     )
     draw_explainer(
         KEY,
@@ -130,12 +131,6 @@ def _unseen(found: Explanation | SampleAnswer) -> float:
     return 1 - (crop.right - crop.left) * (crop.bottom - crop.top) / (width * height)
 
 
-def _reported(what: str, key: str = KEY) -> Mapping[str, Any]:
-    """Return what the browser reported last."""
-    value: Any = getattr(st.session_state.get(key), what, None)
-    return value if isinstance(value, dict) else {}
-
-
 def photo_explained(
     explanation: Explanation, *, picture: str, state: ExplainerState, moved: Callable[[ExplainerState], None]
 ) -> None:
@@ -149,7 +144,7 @@ def photo_explained(
     """
 
     def on_change() -> None:
-        moved(ExplainerState.from_browser(_reported("state")).of(explanation))
+        moved(ExplainerState.from_browser(reported(KEY, "state", dict)).of(explanation))
 
     _send(KEY, explainer_data(explanation, state=_answered(KEY, state), photo=picture), on_change)
 
@@ -173,7 +168,7 @@ def one_map(
 
     def on_change() -> None:
         session().region = AskedRegion.of(
-            ExplainerState.from_browser(_reported("state", key)).of(explanation).region, explanation.grid
+            ExplainerState.from_browser(reported(key, "state", dict)).of(explanation).region, explanation.grid
         )
         session().region_of = photo
 
@@ -200,7 +195,7 @@ def _send(key: str, data: dict[str, Any], on_change: Callable[[], None]) -> None
 
 def _answered(key: str, state: ExplainerState) -> ExplainerState:
     """Return the state as an answer to the visitor's last movement."""
-    return replace(state, turn=ExplainerState.from_browser(_reported("state", key)).turn)
+    return replace(state, turn=ExplainerState.from_browser(reported(key, "state", dict)).turn)
 
 
 # Draws the steps of the method on a photo, which are its ``data``.

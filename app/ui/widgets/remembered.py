@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import streamlit as st
 
@@ -128,8 +128,7 @@ def _chosen(
 
 def value_in_browser(place: Place[T | None]) -> T | None:
     """Return the widget's value in the browser, in a callback: it may be ahead of the last run."""
-    value: T | None = st.session_state.get(place.key, place.read(session()))
-    return value
+    return cast("T | None", st.session_state.get(place.key, place.read(session())))
 
 
 def _numbered(labels: dict[T, str]) -> dict[T, str]:

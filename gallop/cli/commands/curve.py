@@ -28,11 +28,8 @@ def run(options: Namespace, console: Console) -> int:
     shots = replace(draw_shots(images, options.shots, seed=options.seed, allow_fewer=True), skipped=())
     method = method_preset("backbone", backbone.preset)
     config = train_preset("backbone", backbone.preset, shots=options.shots, seed=options.seed)
-    for step in curve_steps(backbone, shots, method, config, cache=open_cache(None), trained=options.trained):
-        if isinstance(step, Curve):
-            curve = step
-        else:
-            console.progress(step.stage, step.done, step.total)
+    steps = curve_steps(backbone, shots, method, config, cache=open_cache(None), trained=options.trained)
+    curve: Curve = console.last_of(steps)
     if picture is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         curve.plot().savefig(picture)

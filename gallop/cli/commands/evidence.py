@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, images_with_warnings, trained_model
 from gallop.errors import CommandError
-from gallop.evaluation.evidence import Evidence, EvidenceEvent, evidence_steps
+from gallop.evaluation.evidence import Evidence, evidence_steps
 from gallop.evaluation.what_if import WhatIf, what_if
 from gallop.export.evidence_report import evidence_report
 from gallop.runtime.writing import write_file
@@ -24,9 +23,11 @@ def run(options: Namespace, console: Console) -> int:
     check_output(out, "--out")
     classifier = trained_model(options.model, options)
     data = images_with_warnings(options.data, console)
-    found: Evidence = _last(evidence_steps(classifier, data), console)
+    found: Evidence = console.last_of(evidence_steps(classifier, data))
     asked: list[WhatIf] = [
-        _last(what_if(classifier, found, each.class_name, i, fill=options.fill), console, f" {each.class_name} {i + 1}")
+        console.last_of(
+            what_if(classifier, found, each.class_name, i, fill=options.fill), f" {each.class_name} {i + 1}"
+        )
         for each in found.classes
         for i, cluster in enumerate(each.clusters[: options.what_if])
         if cluster.photos
@@ -38,14 +39,6 @@ def run(options: Namespace, console: Console) -> int:
         lambda: _table(found, out),
     )
     return 2 if skipped else 0
-
-
-def _last(steps: Iterator[Any], console: Console, of: str = "") -> Any:
-    """The last event of some work, whose progress is shown."""
-    for event in steps:
-        if isinstance(event, EvidenceEvent):
-            console.progress(f"{event.stage}{of}", event.done, event.total)
-    return event
 
 
 def _table(found: Evidence, out: Path) -> list[str]:

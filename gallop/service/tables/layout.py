@@ -66,13 +66,13 @@ def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
     columns = []
     for field in schema:
         values = [part.get(field.name) or [None] * len(part["key"]) for part in parts]
-        columns.append(pa.array([_storable(value) for some in values for value in some], field.type))
+        storable = (  # of a file's name that is not UTF-8 the other bytes are escaped
+            value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+            for some in values
+            for value in some
+        )
+        columns.append(pa.array(storable, field.type))
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _storable(value: Any) -> Any:
-    """Return a value for a table; of a file's name that is not UTF-8 the other bytes are escaped."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def shard_file(number: int) -> str:

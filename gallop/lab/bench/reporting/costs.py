@@ -22,7 +22,13 @@ def costs(results: Results) -> str:
         "lab/bench/reporting/costs.md.j2",
         name=results.spec.name,
         rows=rows,
-        machines=sorted({_machine(record) for record in results.records.values()}),
+        machines=sorted(
+            {
+                f"{run.machine.get('processor')}, {run.machine.get('threads')} threads, {run.machine.get('device')}, "
+                f"torch {run.versions.get('torch')}, backbone {run.backbone.get('name')}"
+                for run in results.records.values()
+            }
+        ),
         table=markdown_table,
     )
 
@@ -40,14 +46,6 @@ def _cost(records: Sequence[Record]) -> list[str]:
         f"{fmean(sum(record.seconds.values()) for record in records):.2f} s",
         f"{max(record.peak_bytes for record in records) / 1e6:.0f} MB",
     ]
-
-
-def _machine(record: Record) -> str:
-    machine = record.machine
-    return (
-        f"{machine.get('processor')}, {machine.get('threads')} threads, {machine.get('device')}, "
-        f"torch {record.versions.get('torch')}, backbone {record.backbone.get('name')}"
-    )
 
 
 def estimate(left: Iterable[BenchRun], records: Mapping[str, Record]) -> tuple[float, int]:

@@ -28,7 +28,10 @@ class _Table:
 
 def tables(results: Results) -> str:
     """Return everything but costs, as Markdown."""
-    parts = [*_main(results), *_over_shots(results), *_transfer(results), *_unknown(results)]
+    shots, sets = results.main_shots, results.plan.sets
+    published, main = published_lines(results.spec, "accuracy", shots, sets), _each_and_average(shots, sets)
+    parts = _part(results, f"Accuracy, {counted(shots, 'shot')}", "", main, published)
+    parts += [*_over_shots(results), *_transfer(results), *_unknown(results)]
     for group in results.spec.ablations:
         parts += _ablation(results, group)
     return render(
@@ -58,17 +61,6 @@ def _average(
 def _each_and_average(shots: int, sets: Sequence[str]) -> list[_Column]:
     columns = [_average(shots, [name], name) for name in sets]
     return [*columns, _average(shots, sets)] if len(sets) > 1 else columns
-
-
-def _main(results: Results) -> list[_Table]:
-    shots, sets = results.main_shots, results.plan.sets
-    return _part(
-        results,
-        f"Accuracy, {counted(shots, 'shot')}",
-        "",
-        _each_and_average(shots, sets),
-        published_lines(results.spec, "accuracy", shots, sets),
-    )
 
 
 def _over_shots(results: Results) -> list[_Table]:

@@ -90,7 +90,9 @@ def _sets(
 ) -> Iterator[tuple[str, PhotoSet]]:
     by_name = {known.name for known in available_datasets()}
     for name in names:
-        if _is_set(root / name) and not (name in by_name and _is_unlabelled(root / name / "test")):
+        test = root / name / "test"
+        # In ImageNet as its publisher packs it there are no folders: its labelled photos to be asked about are in val/.
+        if _is_set(root / name) and not (name in by_name and not any(path.is_dir() for path in test.iterdir())):
             yield name, _folder_set(name, root / name, content)
         elif name in by_name:
             try:
@@ -141,11 +143,6 @@ def set_folders(root: Path) -> dict[str, Path]:
 
 def _is_set(folder: Path) -> bool:
     return (folder / "train").is_dir() and (folder / "test").is_dir()
-
-
-def _is_unlabelled(test: Path) -> bool:
-    """As in ImageNet the way its publisher packs it: its labelled photos to be asked about are in val/."""
-    return not any(path.is_dir() for path in test.iterdir())
 
 
 def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:

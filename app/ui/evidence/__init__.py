@@ -1,0 +1,1 @@
+"""The page Evidence: labelled photos in, what each class relies on, which photos fail and where they lie out."""

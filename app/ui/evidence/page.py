@@ -1,0 +1,169 @@
+"""What each class relies on over all its photos, what answers would be without it, and which photos fail."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import streamlit as st
+
+from app import charts, text
+from app.library import Backbone, Evidence
+from app.ui import resources
+from app.ui.prompts import diversity
+from app.ui.widgets.elements import chart, made_by_job, photo_strip, privacy_line, problems_shown, start_job
+from app.ui.widgets.remembered import one_of
+from app.views import evidence as view
+from app.visitor.page_state import PromptsState
+from gallop.evaluation.failing_groups import LEAST
+
+# Photos whose evidence is found without being asked for, as it takes seconds; and photos of a gallery.
+_FEW, _MOST = 200, 24
+# Numbers of the galleries that are of no cluster.
+_MAP, _GROUPS = 99, 100
+
+session = resources.session()
+
+
+def _clusters(frozen: Backbone, found: Evidence, pairs: view.Pairs, key: Hashable) -> None:
+    names = [each.class_name for each in found.classes]
+    each = found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
+    st.header(
+        "What it relies on",
+        anchor=False,
+        help="The score of a class is what it has above the mean of all classes, averaged over its photos. It is the "
+        "sum of what each region adds, exactly, and takes away, below 0; regions that look alike are one cluster. "
+        "Words are the nearest of a small dictionary, where one is near enough.",
+    )
+    st.markdown(f"**{text.markdown(each.words)}.**")
+    for number, cluster in enumerate(each.clusters):
+        st.subheader(f"{number + 1}. {text.markdown(cluster.called)}: {cluster.share:.0%}", anchor=False)
+        st.caption(
+            f"Among what decides in {len(cluster.photos)} of {len(each.photos)} photos of the class. Mistakes with it: "
+            f"{len(cluster.mistakes)}."
+        )
+        shown = [(region.photo, region.region) for region in cluster.gallery]
+        _gallery(frozen, found, pairs, number, shown, each.class_name)
+        name = f"what if {number} {each.class_name}"
+        if (made := made_by_job(session, name, key)) is not None:
+            there = st.container()
+            alarm = made.stands_out and st.checkbox("It is not the thing itself", key=f"background {name}")
+            (there.error if alarm else there.markdown)(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
+        elif cluster.photos and st.button(
+            "What if it were not there?",
+            key=name,
+            disabled=session.page_jobs.running is not None,
+            icon=":material/hide_image:",
+            help="Covers it in up to 100 of these photos and lets the model look again; and, five times, as much "
+            "elsewhere in each. Only this shows whether answers depend on it.",
+        ):
+            task = view.task(session, resources.backbones(), pairs, key, (found, each.class_name, number))
+            start_job(session, task, name, f"Without cluster {number + 1}")
+
+
+def _gallery(
+    frozen: Backbone,
+    found: Evidence,
+    pairs: view.Pairs,
+    number: int,
+    shown: Sequence[tuple[int, int | None]],
+    class_name: str | None = None,
+) -> None:
+    """Draw photos, or regions of them, and below these the one that is opened: at its region, and for this class."""
+    tiles = [view.tile(session, frozen, found, number, *each) for each in shown]
+
+    def choose(tile: str) -> None:
+        session.prompts = session.prompts.opening(tile, class_name)
+
+    photo_strip(f"evidence {number}", tiles, session.prompts.opened, choose)
+    if session.prompts.opened in [tile.key for tile in tiles]:
+        diversity.show_opened(session, frozen, pairs)
+
+
+def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
+    st.header(
+        "Groups that fail",
+        anchor=False,
+        help="Dark or pale photos, photos that look alike, and those that hold a cluster: those with more mistakes and "
+        "near mistakes than the others (Fisher's exact test, corrected for the number of groups). Nothing is said of "
+        f"groups of fewer than {LEAST} photos.",
+    )
+    if not found.groups.found:
+        none = f"None of {found.groups.looked_at} groups fails more often than the others beyond chance."
+        few = f"Too few photos: nothing is said of groups of fewer than {LEAST}."
+        st.markdown(none if found.groups.looked_at else few)
+    for number, group in enumerate(found.groups.found, _GROUPS):
+        right, others = map(charts.proportion_in_words, (group.accuracy, group.rest))
+        common = f" In common: {text.markdown(', '.join(group.common))}." if group.common else ""
+        st.markdown(f"**{text.markdown(group.name)}:** {right}; the others {others}.{common}")
+        _gallery(frozen, found, pairs, number, [(i, None) for i in group.photos[:_MOST]])
+
+
+def _set_map(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
+    """Draw all photos as points, and those chosen there."""
+    st.header(
+        "Map of the photos",
+        anchor=False,
+        help="Photos whose features are alike are near each other. PCA keeps large distances; t-SNE, which takes "
+        "longer, keeps neighbours together.",
+    )
+    names = np.array(found.data.class_names)
+    groups = {"class": names[found.truth], "answer": names[found.predicted]}
+    groups["verdict"] = np.where(found.truth == found.predicted, "right", "wrong")
+    with st.container(horizontal=True):
+        way = st.radio("Laid out by", ("PCA", "t-SNE"), horizontal=True, key="layout of the map")
+        colour = st.radio("Coloured by", groups, horizontal=True, key="colour of the map")
+        mode = st.radio("Photos chosen by", ("lasso", "click"), horizontal=True, key="hand on the map")
+    with st.spinner("Laying out the photos …", show_time=True):
+        places = view.layout(session, frozen, [photo for photo, _ in pairs], way)
+    key = f"map {way} {colour} {mode}"
+
+    def chosen() -> list[tuple[int, int | None]]:
+        sent = {str(point.get("customdata")) for point in st.session_state[key]["selection"]["points"]}
+        return [(i, None) for i in range(len(pairs)) if str(i) in sent]
+
+    def choose() -> None:
+        if len(chosen()) == 1:
+            tile = view.tile(session, frozen, found, _MAP, *chosen()[0])
+            session.prompts = session.prompts.opening(tile.key, None)
+
+    chart(
+        charts.set_map(places, groups[colour].tolist(), [photo.name for photo, _ in pairs], lasso=mode == "lasso"),
+        key=key,
+        alt=f"{len(pairs)} photos as points, laid out by {way}, coloured by {colour}.",
+        on_select=choose,
+        selection_mode="lasso" if mode == "lasso" else "points",
+    )
+    if shown := chosen():
+        st.caption(f"{len(shown)} chosen{f'; the first {_MOST} are shown' if len(shown) > _MOST else ''}.")
+        _gallery(frozen, found, pairs, _MAP, shown[:_MOST])
+
+
+session.page_jobs.settle()
+
+st.title("Evidence", anchor=False)
+st.markdown("What does each class rely on: the thing itself, or something beside it?")
+_, pairs = diversity.choose_photos(session, "what each class relies on over all its photos, and which photos fail")
+if pairs:
+    with problems_shown():
+        key = tuple((photo.sha256, name) for photo, name in pairs), session.training.version, session.training.scales()
+        found: Evidence | None = made_by_job(session, "evidence", key)
+        if found is None:
+            busy = session.page_jobs.running is not None
+            asked = st.button(
+                f"Find what each class relies on in {len(pairs)} photos",
+                key="find evidence",
+                type="primary",
+                disabled=busy,
+                icon=":material/search_insights:",
+            )
+            if asked or (len(pairs) <= _FEW and not busy and not session.page_jobs.problem("evidence")):
+                start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
+        else:
+            frozen = resources.backbone(session.training.backbone_name)
+            _clusters(frozen, found, pairs, key)
+            _groups(frozen, found, pairs)
+            if len(pairs) > 2:
+                _set_map(frozen, found, pairs)
+    st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
+privacy_line()

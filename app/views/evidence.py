@@ -1,0 +1,79 @@
+"""What each class relies on, for the page: work as jobs, photos as tiles and as points of a map. Knows no Streamlit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.backbones import BackboneRoom, OnBackbone
+from app.jobs import Steps, counted_steps
+from app.library import Backbone, Evidence
+from app.photos.shelf import thumbnail_url
+from app.views.exploring import PhotoTile
+from app.views.testing import features_of, region_url, taught_question
+from app.visitor.session import Session
+from gallop import Photo
+
+Pairs = Sequence[tuple[Photo, str]]
+
+
+def task(
+    session: Session,
+    room: BackboneRoom,
+    pairs: Pairs,
+    key: Hashable,
+    covered: tuple[Evidence, str, int] | None = None,
+) -> OnBackbone:
+    """Return the task that finds the ``Evidence`` over photos at the current scales, or covers a cluster: a ``WhatIf``.
+
+    Args:
+        pairs: each photo with its class.
+        key: returned with the result.
+        covered: the evidence, and which cluster of which class.
+    """
+    (photos, names), topk = zip(*pairs, strict=True), session.training.scales()
+
+    def make(frozen: Backbone) -> Steps[Any]:
+        from gallop.evaluation.evidence import evidence_steps
+        from gallop.evaluation.what_if import what_if
+
+        classifier = copy.copy(session.answers.classifier(frozen, taught_question(session)))
+        classifier.cache, model = session.photos.features(), classifier.model_
+        classifier.model_ = model.with_config(replace(model.config, topk=topk))
+        steps = what_if(classifier, *covered) if covered else evidence_steps(classifier, photos, names)
+        return Steps(counted_steps(steps, key))
+
+    return OnBackbone(room, session.training.backbone_name, make)
+
+
+def tile(session: Session, frozen: Backbone, found: Evidence, gallery: int, i: int, region: int | None) -> PhotoTile:
+    """Return a photo of the evidence, by index, whole or at a region, with its answer; its key names the gallery."""
+    photo: Any = found.data.photos[i]
+    place, grid = found.place(region or 0)
+    url = session.answers.thumbnail(
+        photo,
+        lambda: thumbnail_url(photo.image) if region is None else region_url(frozen, photo, place, grid),
+        of=("evidence", region),
+    )
+    truth, answer = (found.data.class_names[of[i]] for of in (found.truth, found.predicted))
+    words = "right" if answer == truth else f"really {truth}"
+    key = f"{photo.sha256} 0 {'-' if region is None else place} {gallery}"
+    return PhotoTile(key, answer, url, words, about=photo.name)
+
+
+def layout(session: Session, frozen: Backbone, photos: Sequence[Photo], way: str) -> NDArray[np.float32]:
+    """Return photos, at least three, in two dimensions, (n, 2), by their features: with "PCA" or "t-SNE"."""
+
+    def compute() -> NDArray[np.float32]:
+        from sklearn import decomposition, manifold
+
+        near = min(30, (len(photos) - 1) / 3)  # photos that count as neighbours
+        by_name = {"PCA": decomposition.PCA(2), "t-SNE": manifold.TSNE(perplexity=near, random_state=0)}
+        return np.asarray(by_name[way].fit_transform(features_of(session, frozen, photos).global_.float()), np.float32)
+
+    return session.answers.figure("layout", photos, way, compute)

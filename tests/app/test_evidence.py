@@ -1,0 +1,156 @@
+"""The page Evidence in this process: every state, and figures that are those of the library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.ui import resources
+from app.views import evidence as view
+from app.views import testing
+from gallop.evaluation.evidence import Evidence, evidence
+from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
+from gallop.evaluation.intervals import Proportion
+from gallop.evaluation.what_if import WhatIf
+from tests import app_pages
+from tests.app_pages import (
+    EVIDENCE,
+    Open,
+    bars,
+    button,
+    everything,
+    fine,
+    finish,
+    go,
+    grid,
+    plain,
+    put,
+    session_of,
+    there,
+)
+
+
+def asked(open_app: Open) -> AppTest:
+    """The page with the evidence over the test photos, which it finds without being asked."""
+    at = app_pages.cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
+    return finish(go(app_pages.train(at), EVIDENCE))
+
+
+def found_by(at: AppTest) -> Evidence:
+    found: Evidence = session_of(at).page_jobs.result("evidence")[1]
+    return found
+
+
+def test_clusters_are_the_librarys_over_the_photos_that_were_chosen(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session = session_of(at)
+    pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
+    own = evidence(
+        session.training.taught_model.after, [photo.image for photo, _ in pairs], [name for _, name in pairs]
+    )
+    for name in ("green", "red"):
+        put(at, "prompts class_name", name)
+        each = own.of(name)
+        assert f"**{each.words}.**" in plain(at)
+        assert [head.value for head in at.subheader] == [
+            f"{i}. {cluster.called}: {cluster.share:.0%}" for i, cluster in enumerate(each.clusters, 1)
+        ]
+        for number, cluster in enumerate(each.clusters):
+            shown = [tile["key"].split()[0] for tile in grid(at, f"evidence {number}")["tiles"]]
+            assert shown == [pairs[region.photo][0].sha256 for region in cluster.gallery]
+    assert "nothing is said of groups of fewer than 8" in plain(at)
+    finish(put(at, "prompts pile", "Training photos"))
+    assert len(found_by(at).data) == len(session.training.learned)
+
+
+def test_answers_are_those_of_the_page_test_at_the_scales_that_were_set(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, before = session_of(at), found_by(at)
+    session.training.settings = replace(session.training.settings, topk=tuple(1 for _ in session.training.scales()))
+    finish(fine(at.run()))
+    now = testing.answered(session, resources.backbone(), [photo for photo, _ in testing.labelled(session)[0]])
+    assert found_by(at).probabilities == pytest.approx(there(now).probabilities, abs=2e-3), "half precision"
+    assert not np.allclose(found_by(at).scores, before.scores)
+
+
+def test_a_cluster_is_covered_and_is_an_alarm_only_where_the_visitor_says_so(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, each = session_of(at), found_by(at).classes[0]
+    put(at, "prompts class_name", each.class_name)
+    number = next(i for i, cluster in enumerate(each.clusters) if cluster.photos)
+    name = f"what if {number} {each.class_name}"
+    finish(fine(at.button(key=name).click().run()))
+    key, made = session.page_jobs.result(name)
+    assert isinstance(made, WhatIf)
+    assert (made.class_name, made.cluster) == (each.class_name, number)
+    session.page_jobs._ended[name] = replace(
+        session.page_jobs._ended[name], result=(key, replace(made, without=replace(made.without, score=-9.0)))
+    )
+    fine(at.run())
+    assert "the answers depend on it" in plain(at)
+    assert not at.error, "no alarm without a mark"
+    fine(at.checkbox(key=f"background {name}").check().run())
+    assert "the answers depend on it" in at.error[0].value
+
+
+def test_a_tile_opens_its_photo_below_its_gallery_at_its_region(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, tile = session_of(at), grid(at, "evidence 0")["tiles"][0]["key"]
+    session.prompts = session.prompts.opening(tile, "green").opening("no tile", "green").opening("a 0 -1 2", None)
+    fine(at.run())
+    assert grid(at, "explainer")["state"]["region"] == int(tile.split()[2])
+    assert "a photo of" in plain(at)
+
+
+def test_the_map_has_a_point_a_photo_in_each_colour_and_layout(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+
+    def traces(way: str, colour: str) -> dict[str, list[int]]:
+        at.radio(key="layout of the map").set_value(way)
+        at.radio(key="colour of the map").set_value(colour)
+        drawn = json.loads(bars(fine(at.run()), f"map {way} {colour}"))["data"]
+        assert {trace["type"] for trace in drawn} == {"scattergl"}
+        return {trace["name"]: trace["customdata"] for trace in drawn}
+
+    by_class = traces("PCA", "class")
+    assert {name: len(points) for name, points in by_class.items()} == {"red": 3, "green": 3}
+    assert sorted(i for points in traces("t-SNE", "verdict").values() for i in points) == list(range(6))
+    assert sorted(i for points in traces("PCA", "answer").values() for i in points) == list(range(6))
+
+
+def test_pca_is_that_of_the_features(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, frozen = session_of(at), resources.backbone()
+    photos = [photo for some in session.photos.tests().values() for photo in some]
+    features = np.asarray(testing.features_of(session, frozen, photos).global_.float())
+    _, sizes, _ = np.linalg.svd(features - features.mean(axis=0))
+    places = view.layout(session, frozen, photos, "PCA")
+    assert np.linalg.norm(places, axis=0) == pytest.approx(sizes[:2], rel=1e-3)
+
+
+def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, found = session_of(at), found_by(at)
+    group = FailingGroup("<b>dark</b>", (4, 1), Proportion(1, 9), Proportion(30, 31), 0.01, ("pale photos",))
+    ended = session.page_jobs._ended
+    with_group = replace(found, groups=FailingGroups((group,), 7))
+    ended["evidence"] = replace(ended["evidence"], result=(ended["evidence"].result[0], with_group))
+    fine(at.run())
+    assert "<b>dark</b>: 1 of 9 right" in plain(at).replace("**", "")
+    assert "\\<b\\>" in everything(at), "escaped"
+    assert "In common: pale photos." in plain(at)
+    shown = [tile["key"].split()[0] for tile in grid(at, "evidence 100")["tiles"]]
+    assert shown == [found.data.hashes[i] for i in (4, 1)]
+
+
+def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
+    at = go(app_pages.train(app_pages.cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), EVIDENCE)
+    session_of(at).page_jobs.cancel()
+    finish(at)
+    assert "Cancelled." in everything(at)
+    finish(fine(button(at, "Find what each class relies on").click().run()))
+    assert at.subheader
