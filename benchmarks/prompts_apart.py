@@ -33,14 +33,14 @@ from torch import Tensor
 from benchmarks.together import sets_in
 from gallop import GalLoPClassifier, draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
-from gallop.config import CONTEXT_INIT, method_preset
+from gallop.config import CONTEXT_INIT, KINDS_OF_PICTURE, method_preset
 from gallop.data import LabelledPhotos
 from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.evaluation.metrics import fpr_at_tpr
 from gallop.features.encoding import BATCH, ImageFeatures, encode_sources
 from gallop.model.scores import VERDICT
 
-STARTS = (CONTEXT_INIT, f"{CONTEXT_INIT}; closeup photo of a; blurry photo of a; a sketch of a")
+STARTS = (CONTEXT_INIT, KINDS_OF_PICTURE)
 BEST = 10
 
 

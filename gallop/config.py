@@ -57,6 +57,8 @@ DetailUse = Literal["training", "answers", "maps"]
 
 CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
+KINDS_OF_PICTURE = f"{CONTEXT_INIT}; closeup photo of a; blurry photo of a; a sketch of a"
+"""Starting words with which four prompts differ."""
 
 
 def default_topk(local_prompts: int) -> tuple[int, ...]:

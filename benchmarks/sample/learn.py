@@ -21,10 +21,9 @@ from app.teaching.training import QUICK, Watch, preset
 from app.views.project import RUN_FILE, SAMPLE_RUN
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_backbone
+from gallop.config import KINDS_OF_PICTURE
 from gallop.data.project import SHOT_SIDE
 from gallop.sample import sample_folder, sample_photos
-
-STARTS = "A photo of a; closeup photo of a; blurry photo of a; a sketch of a"
 
 
 def piles(part: str) -> dict[str, list[Photo]]:
@@ -43,7 +42,7 @@ def main() -> None:
         VisitorPhotos().features(),
         piles("train"),
         piles("test"),
-        replace(preset(QUICK), starts=STARTS, seed=4),
+        replace(preset(QUICK), starts=KINDS_OF_PICTURE, seed=4),
         Watch(),
     )
     for progress in teaching.run():
