@@ -350,7 +350,7 @@ def train_preset(
     of_backbone: BackbonePreset | None = None,
     *,
     photos: int | None = None,
-    classes: int = 1,
+    classes: int | None = None,
     **changes: Any,
 ) -> TrainConfig:
     """Return the training settings of a preset, as ``method_preset`` does those of the method.
@@ -360,12 +360,12 @@ def train_preset(
 
     Args:
         photos: how many are learned from; None takes the rounds for many.
-        classes: how many classes they show.
+        classes: how many classes they show; None is one.
     """
     base = name if isinstance(name, TrainConfig) else _preset(name, of_backbone)[1]
     if photos is not None and base is PRESETS["paper"][1]:
-        shots = max(photos / classes, 1)
-        base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if shots >= least][-1])
+        shots = photos / (classes or 1)
+        base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if max(shots, 1) >= least][-1])
     elif photos is not None and base is not name:
         base = replace(base, epochs=min(base.epochs, photos))
     return replace(base, **_given(changes, TrainConfig, "training setting"))
