@@ -111,7 +111,8 @@ def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: Sequence[Path],
 def search(backbone: Backbone, shots: LabelledPhotos, seconds: float) -> list[str]:
     """Return a line for every setting that was tried on the shots of a set."""
     method = method_preset("backbone", backbone.preset)
-    config = start_of_search(train_preset("backbone", backbone.preset, shots=len(shots) / len(shots.class_names)))
+    usual = train_preset("backbone", backbone.preset, photos=len(shots), classes=len(shots.class_names))
+    config = start_of_search(usual)
     *_, last = search_settings(backbone, shots, method, config, seconds=seconds, cache=open_cache(None))
     assert isinstance(last, SearchEvent)
     best, lines = chosen_of(last.tried), []

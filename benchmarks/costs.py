@@ -1,11 +1,15 @@
 """What a second look and a head cost, over one look without: times and memory as ratios, in one run.
 
     python -m benchmarks.costs [--backbone NAME] [--write]
+    python -m benchmarks.costs --presets
 
 Of every ``detail`` with every ``head``: encoding photos; a training on encoded features, including the head; an
 answer from features, and one from a photo's pixels. Whatever is compared is called in turn, so that other work of
 the machine affects all of it. Memory is by how much the process grows at its largest, batches of sixteen photos being
 encoded and answered, and a training with its views; *features* are those stored of a photo.
+
+``--presets`` measures the ways that answers are asked for, on ``mini``: the presets default and accurate, and each with
+the photos asked about together, of as many photos as ``PILE`` says.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ prepare()
 
 import argparse
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -26,7 +30,7 @@ from benchmarks.measure import machine, peak_bytes, seconds
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, Photo, load_image
 from gallop.backbones import Backbone
-from gallop.config import HEADS, MethodConfig
+from gallop.config import HEADS, MethodConfig, method_preset
 from gallop.errors import BackboneError, ConfigError
 from gallop.features.encoding import BATCH, ImageFeatures, MemoryCache, Sight, encode_photos
 from gallop.model.branches.kinds import sight_of
@@ -38,6 +42,8 @@ EPOCHS = 3
 """Of a training: its steps are alike, so its time over another's is that of longer ones."""
 SHOTS = 4
 """Photos of each of the sample's classes that are learned from."""
+PILE = 256
+"""Photos that are asked about together."""
 COLUMNS = ("encoding", "training", "answer from features", "answer from a photo", "memory", "features")
 
 
@@ -140,12 +146,42 @@ def table(backbone: Backbone, repeats: int) -> str:
     return "\n".join([*lines, "", took])
 
 
+def of_presets(backbone: Backbone, repeats: int) -> Iterator[str]:
+    """Measure the presets, photos one by one and together, and yield the lines."""
+    bills = {name: Bill(backbone, method_preset(name)) for name in ("default", "accurate")}
+    piles = [ImageFeatures.cat([bill.encode()] * (PILE // BATCH)) for bill in bills.values()]
+    encode = seconds(*(bill.encode for bill in bills.values()), repeats=repeats)
+    ways = [_ways(bill.fitted, pile) for bill, pile in zip(bills.values(), piles, strict=True)]
+    answer = seconds(*(way for both in ways for way in both.values()), repeats=repeats)
+    yield "| answers | encoding, ms a photo | answering, ms a photo | memory of both | stored, KB a photo |"
+    yield f"|---|{'---:|' * 4}"
+    for (name, bill), pile, took, both in zip(bills.items(), piles, encode, ways, strict=True):
+        for how, ask in both.items():
+            yield (
+                f"| {name}{how} | {1000 * took / BATCH:.0f} | {1000 * answer.pop(0) / PILE:.2f} | "
+                f"{_memory(bill, ask) / 2**20:.0f} MB | {pile.bytes / len(pile) / 2**10:.0f} |"
+            )
+
+
+def _memory(bill: Bill, ask: Callable[[], object]) -> int:
+    return peak_bytes(lambda: (bill.encode(), ask()))
+
+
+def _ways(fitted: GalLoPClassifier, pile: ImageFeatures) -> dict[str, Callable[[], object]]:
+    """Return how photos are answered one by one and together, by what is added to the preset's name."""
+    return {"": lambda: fitted.predict_all(pile), ", together": lambda: fitted.predict_all(pile).together()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="mini", help="mini, or an architecture of open_clip, with random weights")
     parser.add_argument("--repeats", type=int, default=5, help="of each time, of which the median counts")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--presets", action="store_true", help="of the presets, and of photos asked about together")
     options = parser.parse_args()
+    if options.presets:
+        print("\n".join([machine(), "", *of_presets(load_vision("mini"), options.repeats)]))
+        return
     lines = table(load_vision(options.backbone), options.repeats)
     text = f"{datetime.date.today().isoformat()}, {machine()}; `{options.backbone}`.\n\n{lines}"
     print(text)

@@ -364,16 +364,28 @@ def method_preset(name: str | MethodConfig, of_backbone: BackbonePreset | None =
 
 
 def train_preset(
-    name: str | TrainConfig, of_backbone: BackbonePreset | None = None, *, shots: float | None = None, **changes: Any
+    name: str | TrainConfig,
+    of_backbone: BackbonePreset | None = None,
+    *,
+    photos: int | None = None,
+    classes: int | None = None,
+    **changes: Any,
 ) -> TrainConfig:
     """Return the training settings of a preset, as ``method_preset`` does those of the method.
 
+    The paper's preset has ``PAPER_EPOCHS``. Those that were measured have no more rounds than there are photos: prompts
+    that see two photos thirty times are too sure of what they have learned (benchmarks/settings.md).
+
     Args:
-        shots: photos a class, by which the paper's preset has ``PAPER_EPOCHS``; None takes those for many.
+        photos: how many are learned from; None takes the rounds for many.
+        classes: how many classes they show; None is one.
     """
     base = name if isinstance(name, TrainConfig) else _preset(name, of_backbone)[1]
-    if shots is not None and base is PRESETS["paper"][1]:
-        base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if shots >= least][-1])
+    if photos is not None and base is PRESETS["paper"][1]:
+        shots = photos / (classes or 1)
+        base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if max(shots, 1) >= least][-1])
+    elif photos is not None and base is not name:
+        base = replace(base, epochs=min(base.epochs, photos))
     return replace(base, **_given(changes, TrainConfig, "training setting"))
 
 

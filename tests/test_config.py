@@ -28,14 +28,25 @@ def test_method_and_paper_preset_are_the_papers() -> None:
     assert (training.epochs, training.batch_size, training.views) == (200, 32, 0), "a fresh view each time"
 
 
-@pytest.mark.parametrize(("shots", "epochs"), [(1, 50), (2, 100), (4, 100), (7.5, 100), (8, 200), (16, 200)])
-def test_the_papers_epochs_go_by_the_shots_unless_they_are_given(shots: float, epochs: int) -> None:
-    assert train_preset("paper", shots=shots).epochs == epochs
-    assert train_preset("backbone", "paper", shots=shots).epochs == epochs
-    assert train_preset("paper", shots=shots, epochs=7).epochs == 7
-    assert train_preset("default", shots=shots) == train_preset("default") == TrainConfig()
+@pytest.mark.parametrize(("photos", "epochs"), [(2, 50), (4, 100), (8, 100), (15, 100), (16, 200), (32, 200)])
+def test_the_papers_epochs_go_by_the_shots_unless_they_are_given(photos: int, epochs: int) -> None:
+    shots: Any = {"photos": photos, "classes": 2}
+    assert train_preset("paper", **shots).epochs == epochs
+    assert train_preset("backbone", "paper", **shots).epochs == epochs
+    assert train_preset("paper", **shots, epochs=7).epochs == 7
+    assert train_preset(train_preset("paper", lr=0.1), **shots).epochs == 200, "settings of a program's own"
+
+
+@pytest.mark.parametrize(("photos", "epochs"), [(1, 1), (2, 2), (29, 29), (30, 30), (400, 30)])
+def test_measured_settings_have_no_more_rounds_than_photos_unless_they_are_given(photos: int, epochs: int) -> None:
+    for name in ("default", "accurate"):
+        assert train_preset(name, photos=photos, classes=2) == TrainConfig(epochs=epochs)
+    assert train_preset("backbone", "default", photos=photos).epochs == epochs
+    assert train_preset("default", photos=photos, epochs=40).epochs == 40
+    assert train_preset("default", photos=photos, epochs=0).epochs == 0
+    assert train_preset(TrainConfig(), photos=photos).epochs == 30, "settings of a program's own"
+    assert train_preset("default") == TrainConfig()
     assert TrainConfig().views >= 4
-    assert train_preset(train_preset("paper", lr=0.1), shots=shots).epochs == 200, "settings of a program's own"
 
 
 def test_what_the_backbones_own_preset_is_the_backbone_says() -> None:

@@ -77,7 +77,10 @@ def usual_way(backbone_preset: str) -> str:
 
 
 def preset(
-    way: str, backbone_preset: str = "default", regions: int = PAPERS_REGIONS, shots: float | None = None
+    way: str,
+    backbone_preset: str = "default",
+    regions: int = PAPERS_REGIONS,
+    counted: tuple[int, int] | None = None,
 ) -> Settings:
     """Return the settings of a way to teach; ``CUSTOM`` starts with those of ``QUICK``.
 
@@ -87,14 +90,16 @@ def preset(
     Args:
         backbone_preset: the name of the backbone's preset.
         regions: R of the backbone; the scales of a quick training are the same fractions of R whatever the grid.
-        shots: photos a class, by which the paper's rounds go; None takes those for many.
+        counted: how many photos are learned from, and of how many classes, by which rounds go; None takes those for
+            many.
     """
     if way == ACCURATE:
-        return replace(preset(QUICK, backbone_preset, regions, shots), detail=method_preset("accurate").detail)
+        return replace(preset(QUICK, backbone_preset, regions, counted), detail=method_preset("accurate").detail)
+    photos, classes = counted or (None, 1)
     if way != PAPER and backbone_preset == "default":
-        method = method_preset("default")
-        return Settings.of(replace(method, topk=_scaled(method.topk, regions)), train_preset("default"))
-    method, training = method_preset("paper"), train_preset("paper", shots=shots)
+        method, training = method_preset("default"), train_preset("default", photos=photos)
+        return Settings.of(replace(method, topk=_scaled(method.topk, regions)), training)
+    method, training = method_preset("paper"), train_preset("paper", photos=photos, classes=classes)
     if way == PAPER:
         return Settings.of(replace(method, topk=with_prompts(method.topk, method.local_prompts, regions)), training)
     return Settings.of(
@@ -103,12 +108,17 @@ def preset(
     )
 
 
-def way_of(settings: Settings, backbone_preset: str, regions: int) -> str:
-    """Return the way to teach that settings belong to; k and the settings in ``FREE`` may have any value."""
+def way_of(settings: Settings, backbone_preset: str, regions: int, counted: tuple[int, int] | None = None) -> str:
+    """Return the way to teach that settings belong to; k and the settings in ``FREE`` may have any value.
+
+    Args:
+        counted: as in ``preset``.
+    """
     for way in (QUICK, ACCURATE, PAPER):
         usual = preset(way, backbone_preset, regions)
         free = {key: getattr(settings, key) for key in (*FREE, "topk")}
-        if way == PAPER and settings.epochs in PAPER_EPOCHS.values():  # with another number of photos
+        rounds = {preset(way, backbone_preset, regions, counted).epochs}
+        if settings.epochs in (rounds if way != PAPER else PAPER_EPOCHS.values()):  # with another number of photos
             usual = replace(usual, epochs=settings.epochs)
         if settings.local_prompts == usual.local_prompts and replace(usual, **free) == settings:
             return way

@@ -91,10 +91,10 @@ class VisitorTraining:
         return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name, regions)
 
     @property
-    def shots_per_class(self) -> float | None:
-        """The photos a class that the next training takes, on average; None without photos."""
+    def counted(self) -> tuple[int, int] | None:
+        """How many photos the next training takes, and of how many classes; None without photos."""
         counts = [min(len(photos), self.settings.shots or len(photos)) for photos in self.photos.shots().values()]
-        return sum(counts) / len(counts) if any(counts) else None
+        return (sum(counts), len(counts)) if any(counts) else None
 
     @property
     def taught(self) -> Taught | None:

@@ -56,15 +56,15 @@ class Settings:
         seed = self.seed if given is None else given
         return {"shots": self.arguments["shots"], "seed": seed, "allow_fewer": self.arguments["allow_fewer"]}
 
-    def training(self, of_backbone: BackbonePreset, shots: float | None = None) -> TrainConfig:
+    def training(self, of_backbone: BackbonePreset, photos: int | None = None, classes: int = 1) -> TrainConfig:
         """Return the preset's training with the arguments that are not None in its values' place.
 
         Args:
             of_backbone: the preset that "backbone" stands for.
-            shots: photos a class, by which the paper's preset chooses its epochs.
+            photos, classes: how many are learned from, by which a preset chooses its epochs.
         """
         changes = {name: self.arguments[name] for name in _TRAIN_SETTINGS} | self._parts_of(TrainConfig)
-        return train_preset(self.arguments["preset"], of_backbone, shots=shots, **changes)
+        return train_preset(self.arguments["preset"], of_backbone, photos=photos, classes=classes, **changes)
 
     def method(self, of_backbone: BackbonePreset) -> MethodConfig:
         """Return ``method`` or the preset's, with the arguments that are not None in its values' place."""
@@ -89,11 +89,11 @@ class Settings:
         """
         check_registered(self.method("paper"), self.training("paper"))
         backbone = self.load_backbone()
-        method, shots = self.method(backbone.preset), max(len(data) / len(data.class_names), 1)
+        method = self.method(backbone.preset)
         prompts = None if before is None else learned_before(before, backbone, method)
         model = PromptModel(backbone, data.class_names, method, prompts or starting_prompts(backbone, method))
         _warn_of_scales(model)
-        return model, self.training(backbone.preset, shots)
+        return model, self.training(backbone.preset, len(data), len(data.class_names))
 
     def untaught(self, class_names: Sequence[str], templates: Sequence[str] | None) -> PromptModel:
         """Return a model that knows classes by their names alone. Warns of a single class, and of a k above the number

@@ -93,6 +93,15 @@ def test_scales_of_known_grids() -> None:
     assert with_prompts((5, 300), 4, 7 * 7) == (5, 49, 4, 5)
 
 
+def test_the_measured_rounds_are_no_more_than_the_photos() -> None:
+    for way in (QUICK, ACCURATE):
+        few = preset(way, counted=(6, 2))
+        assert (few.epochs, preset(way, counted=(60, 2)).epochs) == (6, 30)
+        assert replace(few, epochs=30) == preset(way)
+        assert way_of(few, "default", 196, (6, 2)) == way_of(preset(way), "default", 196, (6, 2)) == way
+        assert way_of(few, "default", 196, (9, 2)) == CUSTOM, "rounds of someone's own"
+
+
 def test_what_was_measured_on_mini_is_no_other_backbones() -> None:
     mini, paper = train_preset("default"), train_preset("paper")
     assert preset(QUICK).training() == mini
@@ -105,8 +114,8 @@ def test_what_was_measured_on_mini_is_no_other_backbones() -> None:
 
 
 def test_the_papers_rounds_go_by_the_photos_of_a_class() -> None:
-    assert [preset(PAPER, shots=shots).epochs for shots in (1, 2, 7.5, 8, 16)] == [50, 100, 100, 200, 200]
-    assert preset(QUICK, "paper", shots=1).epochs == 50
+    assert [preset(PAPER, counted=(photos, 2)).epochs for photos in (2, 4, 15, 16, 32)] == [50, 100, 100, 200, 200]
+    assert preset(QUICK, "paper", counted=(1, 1)).epochs == 50
     assert [way_of(replace(preset(PAPER), epochs=epochs), "paper", 196) for epochs in (50, 100, 99)] == [
         PAPER,
         PAPER,
@@ -169,7 +178,9 @@ def test_each_backbone_has_a_form_of_its_own(three: Open) -> None:
     at = cards(fine(three()), {"red": 2, "green": 2})
     session_of(at).training.settings_by_backbone.clear()
     go(at, TEACH)
-    assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.1, 30, 4])
+    assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.1, 4, 4]), (
+        "no more rounds than photos"
+    )
     assert scales(at) == [(5, 196), (10, 196), (15, 196), (20, 196)]
     fine(at.radio(key="teach way").set_value(CUSTOM).run())
     at.number_input(key="teach settings epochs").set_value(7)

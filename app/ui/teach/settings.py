@@ -107,7 +107,7 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
     before = session.teach.way
     shown = usual_way(known.preset)
     way = one_of_few("How to teach", WAYS, TeachState.way, shown) if drawn else recall(TeachState.way, shown, WAYS)
-    usual = preset(way, known.preset, regions_of(known), session.training.shots_per_class)
+    usual = preset(way, known.preset, regions_of(known), session.training.counted)
     if way not in (before, CUSTOM) and usual.topk != preset(before or way, known.preset, regions_of(known)).topk:
         _put_scales(usual.topk)
     if drawn:
@@ -130,7 +130,7 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
 def _put_settings_of(session: Session, known: KnownBackbone) -> None:
     """Set the form to the last settings for this backbone: each has separate settings."""
     settings = session.training.settings_on(known)
-    put(TeachState.way, way_of(settings, known.preset, regions_of(known)))
+    put(TeachState.way, way_of(settings, known.preset, regions_of(known), session.training.counted))
     for name in settings_of(Settings):
         if name != "topk":
             put(TeachState.settings.at(name), getattr(settings, name))

@@ -32,8 +32,9 @@ def run(options: Namespace, console: Console) -> int:
     drawn = draw_shots(images, options.shots, seed=options.seed, allow_fewer=options.allow_fewer)
     shots = replace(drawn, skipped=())
     method = method_preset("backbone", backbone.preset)
-    count = len(shots) / len(shots.class_names)
-    config = start_of_search(train_preset("backbone", backbone.preset, shots=count, seed=options.seed))
+    photos, classes = len(shots), len(shots.class_names)
+    usual = train_preset("backbone", backbone.preset, photos=photos, classes=classes, seed=options.seed)
+    config = start_of_search(usual)
     place, tried = kept_at(backbone, shots, method, config), list[Tried]()
     known = kept(place)
     for event in search_settings(

@@ -27,7 +27,8 @@ def run(options: Namespace, console: Console) -> int:
     images = images_with_warnings(options.data, console, split="train")
     shots = replace(draw_shots(images, options.shots, seed=options.seed, allow_fewer=True), skipped=())
     method = method_preset("backbone", backbone.preset)
-    config = train_preset("backbone", backbone.preset, shots=options.shots, seed=options.seed)
+    photos, classes = len(shots), len(shots.class_names)
+    config = train_preset("backbone", backbone.preset, photos=photos, classes=classes, seed=options.seed)
     steps = curve_steps(backbone, shots, method, config, cache=open_cache(None), trained=options.trained)
     curve: Curve = console.last_of(steps)
     if picture is not None:

@@ -45,7 +45,7 @@ def run(options: Namespace, console: Console) -> int:
     if options.preset == "backbone" and backbone.preset == "paper":
         console.progress(f"using the paper's settings, since none were measured for {backbone.name}")
     shots, skipped = _shots(options, training_of(options, backbone.preset).seed, console)
-    training = training_of(options, backbone.preset, len(shots) / len(shots.class_names))
+    training = training_of(options, backbone.preset, len(shots), len(shots.class_names))
     cache = FeatureCache(default_cache_folder(), dtype=_FORMATS[options.cache_precision])
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
     started = time.monotonic()
@@ -131,9 +131,11 @@ def method_of(options: Namespace, of_backbone: BackbonePreset) -> MethodConfig:
     return method_preset(options.preset, of_backbone, **settings)
 
 
-def training_of(options: Namespace, of_backbone: BackbonePreset, shots: float | None = None) -> TrainConfig:
+def training_of(
+    options: Namespace, of_backbone: BackbonePreset, photos: int | None = None, classes: int = 1
+) -> TrainConfig:
     """Return the training with the settings that the options give, the others from the preset (see ``method_of``)."""
-    return train_preset(options.preset, of_backbone, shots=shots, **given(options, TrainConfig))
+    return train_preset(options.preset, of_backbone, photos=photos, classes=classes, **given(options, TrainConfig))
 
 
 def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
