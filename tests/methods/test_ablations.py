@@ -15,6 +15,7 @@ from gallop.checkpoints.folder import read_checkpoint
 from gallop.config import REGION_KINDS, RegionKind
 from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
+from gallop.lab.methods import make_method
 from tests.reference import relative_error
 from tests.tiny import backbone_folder, classifier, edit_settings, equal, learned, picture, pictures, there, vit
 
@@ -141,3 +142,9 @@ def test_a_cache_never_gives_features_of_another_kind(tmp_path: Path) -> None:
     for found in apart[1:]:
         assert torch.equal(found["global_contexts"], apart[0]["global_contexts"])
         assert not torch.equal(found["local_contexts"], apart[0]["local_contexts"])
+
+
+def test_a_measured_preset_has_no_more_rounds_than_photos_and_the_papers_has_its_own() -> None:
+    measured, papers = (make_method("GalLoP", {"preset": name}) for name in ("default", "paper"))
+    assert [measured.config(0, photos).epochs for photos in (4, 10_000, None)] == [4, 30, 30]
+    assert papers.config(0, 4) == papers.config(0)

@@ -64,9 +64,12 @@ class PromptLearner:
     def __post_init__(self) -> None:
         self.config(seed=0)  # refuses what cannot be used before anything is encoded
 
-    def config(self, seed: int) -> TrainConfig:
+    def config(self, seed: int, photos: int | None = None) -> TrainConfig:
+        """Return the training of a run; a measured preset has no more rounds than there are ``photos``."""
         overrides = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUN_SETTINGS}
-        return train_preset(self.preset, **overrides, calibration_folds=0, seed=seed)
+        # The paper's rounds by shots are in its benchmarks' own settings.
+        photos = None if self.preset == "paper" else photos
+        return train_preset(self.preset, photos=photos, **overrides, calibration_folds=0, seed=seed)
 
     @property
     def method(self) -> MethodConfig:
@@ -81,7 +84,7 @@ class PromptLearner:
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompts, and the projection of local ones."""
-        start, config = starting_prompts(setup.backbone, self.method), self.config(setup.seed)
+        start, config = starting_prompts(setup.backbone, self.method), self.config(setup.seed, len(shots))
         model = PromptModel(setup.backbone, shots.class_names, self.method, start)
         setup.encoded(0, len(shots) * config.views)
         for event in learn(model, shots, config, cache=setup.cache, objective=self.objective):
