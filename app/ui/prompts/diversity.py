@@ -117,9 +117,11 @@ def show_words(told: Sequence[InWords]) -> None:
     lines = [
         {
             "prompt": each.prompt,
-            "cosine with before": f"{each.before:.3f}",
-            "in no word": f"{each.rest.added:.0%}",
-            "words that training added": ", ".join(f"{part.word} {part.added:.0%}" for part in each.parts[1:-1]),
+            "cosine with the plain class": f"{each.before:.3f}",
+            "words its context adds": ", ".join(f"{part.word} {part.added:.0%}" for part in each.parts[1:-1])
+            if each.learned
+            else "none: it says what “A photo of a” says",
+            "in no word": f"{each.rest.added:.0%}" if each.learned else "",
             "plain class": f"{each.parts[0].weight:.2f}",
             "rest of the whole": f"{each.rest.share:.1%}",
         }
