@@ -32,7 +32,14 @@ from benchmarks.choose_settings import FOLDS, drawn_sets, settings_text
 from benchmarks.choosing.trainings import ROOM, fewer
 from gallop import load_backbone
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
+from gallop.config import (
+    CONTEXT_INIT,
+    KINDS_OF_PICTURE,
+    MethodConfig,
+    TrainConfig,
+    method_preset,
+    train_preset,
+)
 from gallop.core.cosines import ensemble
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.diversity import mean_of_pairs, text_cosines
@@ -45,10 +52,12 @@ from gallop.training.learn import all_shots
 from gallop.training.steps import Learner, Steps
 
 SETTINGS: list[dict[str, Any]] = [
-    {"init": 0.0, "diversity": 0.0},
+    {},
+    {"starts": KINDS_OF_PICTURE},
+    {"starts": f"{CONTEXT_INIT}; {CONTEXT_INIT}; {CONTEXT_INIT}; closeup photo of a"},
+    {"init": 0.5},
+    {"init": 1.0},
     {"init": 0.5, "diversity": 0.5},
-    {"init": 0.5, "diversity": 1.0},
-    {"init": 1.0, "diversity": 1.0},
 ]
 """The first is what the others are compared with."""
 FIGURES = ("answer", "prompts", "global", "local", "FPR95", "cosine, global", "cosine, local")
