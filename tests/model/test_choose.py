@@ -145,7 +145,7 @@ def test_of_equal_ones_rounds_and_then_the_loss_decide() -> None:
 
 
 def test_a_search_has_stored_views_and_folds() -> None:
-    paper = start_of_search(train_preset("paper", shots=16))
+    paper = start_of_search(train_preset("paper", photos=16))
     assert (paper.views, paper.epochs, paper.lr) == (4, 50, 0.002)
     assert start_of_search(train_preset("default")) == train_preset("default")
     assert start_of_search(replace(CONFIG, calibration_folds=0)).calibration_folds == 3
