@@ -28,7 +28,6 @@ for k in (3, R):
     assert abs(explainer.explained.local_scores[winner, 0] - float(in_order[:k, winner].mean())) < 1e-6
 """,
     "04_prompts": """
-assert nearest.value.endswith("a photo of a")
 before = chart.figure.data[0].y[worst]
 assert abs(before - float(right_p[worst])) < 1e-4
 step_slider.value = 0.1

@@ -186,10 +186,11 @@ def searching(
     data = _labelled(shots, settings, cache)
     config, tried = start_of_search(settings.training()), tuple[Any, ...]()
     for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
-        words = f"Encoding views of the photos, {event.done} of {event.total}"
+        searched, words = 0.0, f"Encoding views of the photos, {event.done} of {event.total}"
         if isinstance(event, SearchEvent):
-            tried, words = event.tried, f"{len(event.tried)} settings tried{event.note and f'; now {event.note}'}"
-        yield Counted(event.done / event.total, words)
+            tried, searched = event.tried, event.done / event.total
+            words = f"{len(tried)} settings tried{event.note and f'; now {event.note}'}"
+        yield Counted(searched, words)
     best, first = chosen_of(tried), tried[0]
     sentence = (
         f"Rate {best.lr:g} and {best.epochs} rounds: {best.accuracy:.0%} of {len(first.right)} photos that were held "

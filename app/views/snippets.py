@@ -218,8 +218,8 @@ def _options(settings: Settings) -> Iterator[str]:
                 yield from [flag] * (not _is_usual(settings, name))
             elif isinstance(value, tuple):
                 yield f"{option} {','.join(map(str, value))}" if value else "--local-prompts 0"
-            elif option and not (about.choices and _is_usual(settings, name)):
-                yield f"{option} {value}"
+            elif option and not (isinstance(value, str) and _is_usual(settings, name)):
+                yield f"{option} {shlex.quote(str(value))}"
 
 
 def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Sequence[Photo]]) -> dict[str, bytes]:

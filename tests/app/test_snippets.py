@@ -28,7 +28,7 @@ from app.visitor.page_state import TAUGHT, ExploreState, Question
 from app.visitor.session import Session
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
 from gallop.backbones import Backbone
-from gallop.config import PRESETS
+from gallop.config import KINDS_OF_PICTURE, PRESETS
 from tests import tiny, warm
 from tests.app_pages import there
 from tests.conftest import ROOT
@@ -182,7 +182,7 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str], drawn: int
 ) -> None:
     """Bit-equal, though the cards stand in another order than the folders are read in."""
-    settings = replace(SETTINGS, shots=drawn)
+    settings = replace(SETTINGS, shots=drawn, starts=KINDS_OF_PICTURE)
     names = {"red thing": "red", "green-ish": "green", "Blue": "blue"}
     shots = {name: tuple(picture(20 * i + j, names[name]) for j in range(3)) for i, name in enumerate(names)}
     tests = {name: tuple(picture(500 + 20 * i + j, names[name]) for j in range(2)) for i, name in enumerate(names)}
