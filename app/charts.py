@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from app import text
 from app.library import Bin, Curve, Deletion, KSweep, Separation
 from app.runs.run import Run, Spread
-from app.teaching.training import Kept, Point
+from app.teaching.training import Kept, Point, thinned
 from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
 
@@ -512,7 +512,7 @@ _KEPT = "#0f8579"
 
 def learning(history: Sequence[Point], steps: int) -> go.Figure:
     """Draw the loss above and the accuracy below, over a training's ``steps``; the axes do not change while it runs."""
-    shown = [*history[: -1 : max(len(history) // _MOST_POINTS, 1)], *history[-1:]]
+    shown = thinned(history, _MOST_POINTS)
     numbers = [point.step for point in shown]
     loss = go.Scatter(
         x=numbers,

@@ -170,6 +170,7 @@ class MethodConfig:
         "tokens.",
         check=_check_starts,
         metavar="WORDS;WORDS",
+        offered=(CONTEXT_INIT, KINDS_OF_PICTURE),
     )
     init: float = setting(
         0.0,

@@ -38,6 +38,7 @@ class Setting:
         option: on the command line; None is made from the field's name, empty is none.
         metavar: the placeholder of the value in the command line's help.
         form: least, most and step that the app offers; None where it does not ask.
+        offered: the texts that the app offers, where others are valid, too.
         check: raises ConfigError for a value that it cannot be, where no other attribute excludes that value.
     """
 
@@ -56,6 +57,7 @@ class Setting:
     option: str | None = None
     metavar: str | None = None
     form: tuple[float, float, float] | None = None
+    offered: tuple[str, ...] = ()
     check: Callable[[Any], object] | None = None
 
     @property

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
-from app.teaching.training import Answer, Course, Point, Settings, Taught
+from app.teaching.training import Answer, Course, Point, Settings, Taught, thinned
 from app.text import joined
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
@@ -92,7 +92,7 @@ class Run(Course):
 
 def of_taught(taught: Taught, name: str, made: float) -> Run:
     """Return the run of a training that has just ended, without a number."""
-    history = (*taught.history[: -1 : max(len(taught.history) // MOST_POINTS, 1)], *taught.history[-1:])
+    history = thinned(taught.history, MOST_POINTS)
     return Run(
         ZERO_SHOT,
         name,

@@ -108,6 +108,12 @@ def preset(
     )
 
 
+def thinned(history: Sequence[Point], most: int) -> tuple[Point, ...]:
+    """Return about so many points of a history at most, evenly, the last among them."""
+    every = max(len(history) // most, 1)
+    return (*history[:-1:every], *history[-1:])
+
+
 def way_of(settings: Settings, backbone_preset: str, regions: int, counted: tuple[int, int] | None = None) -> str:
     """Return the way to teach that settings belong to; k and the settings in ``FREE`` may have any value.
 
@@ -117,8 +123,8 @@ def way_of(settings: Settings, backbone_preset: str, regions: int, counted: tupl
     for way in (QUICK, ACCURATE, PAPER):
         usual = preset(way, backbone_preset, regions)
         free = {key: getattr(settings, key) for key in (*FREE, "topk")}
-        rounds = {preset(way, backbone_preset, regions, counted).epochs}
-        if settings.epochs in (rounds if way != PAPER else PAPER_EPOCHS.values()):  # with another number of photos
+        few = preset(way, backbone_preset, regions, counted).epochs
+        if settings.epochs in (PAPER_EPOCHS.values() if way == PAPER else (few,)):  # with another number of photos
             usual = replace(usual, epochs=settings.epochs)
         if settings.local_prompts == usual.local_prompts and replace(usual, **free) == settings:
             return way

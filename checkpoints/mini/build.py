@@ -25,11 +25,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+from files import save
 from joint import classifier, implied_mean, joint_space, trunk_state
 from open_clip import IMAGENET_CLASSNAMES
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
-from safetensors.torch import save_file
 from sentences import embed
 from text_encoder import Recipe, encode, start, train
 from timm.data import ImageNetInfo
@@ -97,18 +97,6 @@ def vocabulary(wordnet: Path, work: Path, directions: Tensor) -> Vocabulary:
     return words
 
 
-def save(model: CLIP, folder: Path) -> None:
-    """Write both files, every tensor in half precision; a reader never meets a half-written one."""
-    state = {key: value.detach().half().contiguous() for key, value in model.state_dict().items()}
-    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
-        raise ValueError("A weight does not fit into half precision.")
-    draft = folder / "mini.safetensors.part"
-    save_file(state, draft, metadata={"format": "pt"})
-    draft.chmod(0o644)  # safetensors writes files that only their owner may read
-    draft.replace(folder / "mini.safetensors")
-    (folder / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
-
-
 @torch.no_grad()
 def nearest_fraction(model: CLIP, directions: Tensor, tokenizer: SimpleTokenizer) -> float:
     """Fraction of the 1000 class names whose text feature is nearest to the direction of their class."""
@@ -159,8 +147,9 @@ def main() -> None:
         if step % 50 == 0:
             print(f"step {step}: loss {loss:.4f}, {time.monotonic() - began:.0f} s", flush=True)
         if step % options.save_every == 0:
-            save(model, options.out)
-    save(model, options.out)
+            save(model.state_dict(), options.out)
+    save(model.state_dict(), options.out)
+    (options.out / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
     print(
         f"names nearest to the direction of their class: {nearest_fraction(model, directions, tokenizer):.1%}",
         flush=True,

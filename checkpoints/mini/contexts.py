@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import timm
 import torch
+from files import load, save
 from kinds import KINDS, photos
 from open_clip import IMAGENET_CLASSNAMES
 from open_clip.model import CLIP
@@ -62,12 +63,6 @@ PARTING, SCALE, KEEPING = 0.3, 20.0, 0.25
 """Weights in the loss of telling the kinds apart (with a logit scale) and of staying near the name."""
 _NOISE = 3e-4
 """Added to the variances of how photos move, which are known from some hundred photos alone."""
-
-
-def load(folder: Path) -> CLIP:
-    model = CLIP(**json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_cfg"])
-    model.load_state_dict(load_file(folder / "mini.safetensors"))
-    return model.float().eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -180,11 +175,7 @@ def main() -> None:
     )
     plain, made = kinds_of(model, options.work, options.stamps, options.backgrounds, config["trunk"]["output_stride"])
     teach(model, plain, made, tokenizer)
-    path = options.folder / "mini.safetensors"
-    stored, words = load_file(path), word_tokens(tokenizer)
-    stored["token_embedding.weight"][words] = model.token_embedding.weight[words].half()
-    save_file(stored, path, metadata={"format": "pt"})
-    path.chmod(0o644)
+    save(model.state_dict(), options.folder)  # what was read in half precision comes back as it was
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+from files import load
 from joint import classifier
 from open_clip import IMAGENET_CLASSNAMES
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
-from safetensors.torch import load_file
 from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
@@ -35,12 +35,6 @@ TEMPLATES = {
     "an image of {}": "'an image of {}'",
     "a sketch of a {}": "'a sketch of a {}'",
 }
-
-
-def load(folder: Path) -> CLIP:
-    model = CLIP(**json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_cfg"])
-    model.load_state_dict(load_file(folder / "mini.safetensors"))
-    return model.float().eval()
 
 
 @torch.no_grad()

@@ -9,8 +9,7 @@ import streamlit as st
 
 from app import charts, text
 from app.library import Backbone, Evidence
-from app.ui import resources
-from app.ui.prompts import diversity
+from app.ui import labelled, resources
 from app.ui.widgets.elements import chart, made_by_job, photo_strip, privacy_line, problems_shown, start_job
 from app.ui.widgets.remembered import one_of
 from app.views import evidence as view
@@ -77,7 +76,7 @@ def _gallery(
 
     photo_strip(f"evidence {number}", tiles, session.prompts.opened, choose)
     if session.prompts.opened in [tile.key for tile in tiles]:
-        diversity.show_opened(session, frozen, pairs)
+        labelled.show_opened(session, frozen, pairs)
 
 
 def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
@@ -143,7 +142,7 @@ session.page_jobs.settle()
 
 st.title("Evidence", anchor=False)
 st.markdown("What does each class rely on: the thing itself, or something beside it?")
-_, pairs = diversity.choose_photos(session, "what each class relies on over all its photos, and which photos fail")
+_, pairs = labelled.choose_photos(session, "what each class relies on over all its photos, and which photos fail")
 if pairs:
     with problems_shown():
         key = tuple((photo.sha256, name) for photo, name in pairs), session.training.version, session.training.scales()

@@ -33,7 +33,6 @@ from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone
-from gallop.config import CONTEXT_INIT, KINDS_OF_PICTURE
 from gallop.setting import Setting, settings_of
 
 
@@ -115,7 +114,7 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
     asked = {  # with a range or a choice, or to be switched on: what the paper has on is always on here
         name: about
         for name, about in settings_of(Settings).items()
-        if about.form or about.choices or about.among or getattr(Settings(), name) is False or name == "starts"
+        if about.form or about.choices or about.among or about.offered or getattr(Settings(), name) is False
     }
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
@@ -165,11 +164,9 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     if isinstance(shown, bool):  # no switch: its label has one line, which does not fit in half a column
         words = {False: "no", True: "yes"}
         return column.selectbox(about.label, list(words), int(shown), format_func=words.__getitem__, **common)
-    if isinstance(shown, str) and not about.choices:
-        offered = list(dict.fromkeys([CONTEXT_INIT, KINDS_OF_PICTURE, shown]))
-        return column.selectbox(about.label, offered, offered.index(shown), **common)
-    if about.choices:
-        return column.selectbox(about.label, about.choices, list(about.choices).index(shown), **common)
+    if about.choices or about.offered:
+        texts = list(about.choices) or list(dict.fromkeys((*about.offered, shown)))
+        return column.selectbox(about.label, texts, texts.index(shown), **common)
     if about.among:
         return column.selectbox(about.label, about.among, about.among.index(shown), format_func="{:g}".format, **common)
     assert about.form is not None
