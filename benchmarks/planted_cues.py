@@ -1,19 +1,20 @@
 """Whether a cue that was planted is found: photos of one class get a sticker, a caption, a mark or a pattern.
 
-    python -m benchmarks.planted_cues FOLDER ... [--sets 24] [--held-out] [--no-what-if]
+    python -m benchmarks.planted_cues FOLDER ... [--sets 24] [--first 0] [--held-out | --cast] [--sheets FOLDER]
 
 Each FOLDER holds ``train/CLASS/*.jpg``; test photos are not read. A set is a folder, a class of it, a kind of cue, and
 the fraction of the class's photos that get it, at a random place and size, inside what the model sees, on at most 5 %
-of that. A classifier is trained on the set, and the evidence over the same photos is asked:
+of that. A classifier is trained on the set, without folds, and the evidence over the same photos is asked:
 
 * the rank of the cue's cluster in its class, by share: it is the one that has most of what the cue adds, and counts as
   found where it is among the first three and at least half of what it adds comes from the cue or regions beside it;
 * whether covering it stands out;
-* on two clean classes, how many of the first three clusters are alarms: covering them stands out, and they are off the
-  thing: by the masks of the folder (``masks/train/CLASS/*.png``), or where there are none, because the name of the
-  class is not among their words.
+* of two clean classes, which of the first three clusters stand out. Such a cluster is an alarm if it is not the thing,
+  which a reader marks: ``--sheets`` writes a picture of each, with the regions that add most on photos of the class.
 
-Two kinds of cue are held out: they are drawn with ``--held-out`` alone, and nothing was chosen on them.
+Two kinds of cue are held out: they are drawn with ``--held-out`` alone, and nothing was chosen on them. ``--cast``
+gives all photos of a class a colour cast instead, which is in every region: how many photos of other classes are
+answered with the class once they have it, and what the evidence says of it.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from gallop import GalLoPClassifier, load_backbone, load_image, read_folder
 from gallop.data import LabelledPhotos, distinct_photos
-from gallop.evaluation.evidence import ClassEvidence, Evidence, evidence
+from gallop.evaluation.evidence import Cluster, Evidence, evidence
 from gallop.evaluation.what_if import WhatIf, what_if
 
 LARGEST, SMALLEST = 0.05, 0.015
@@ -46,6 +47,7 @@ CLEAN, FIRST = 2, 3
 """Clean classes of a set that are looked at, and clusters of each."""
 PURE = 0.5
 """The part of what the cue's cluster adds that comes from the cue or regions beside it, which see it too."""
+_TILE = 120  # pixels of a photo on a sheet
 Place = tuple[int, int, int, int]
 Cue = Callable[[np.random.Generator, int], Image.Image]
 _WORDS = ("SALE", "2019", "photo", "No. 7", "draft", "Ltd.")
@@ -107,13 +109,11 @@ class Planted:
     Attributes:
         class_name: the class that has the cue.
         places: of each photo with the cue, by content hash, where it is: (left, top, right, bottom).
-        masks: of each photo, by content hash, the picture that shows where the thing is; empty where there are none.
     """
 
     photos: LabelledPhotos
     class_name: str
     places: dict[str, Place]
-    masks: dict[str, Path]
 
 
 def planted(folder: Path, kind: str, cue: Cue, fraction: float, seed: int) -> Planted:
@@ -126,10 +126,8 @@ def planted(folder: Path, kind: str, cue: Cue, fraction: float, seed: int) -> Pl
         images[i], where[i] = pasted(images[i], kind, cue, rng)
     made = [load_image(image) for image in images]
     hashes = [photo.sha256 for photo in made]
-    paths = [folder / "masks" / path.relative_to(folder).with_suffix(".png") for path in photos.paths]
-    masks = dict(zip(hashes, paths, strict=True)) if (folder / "masks").is_dir() else {}
     data = distinct_photos(made, photos.names, hashes, photos.class_names)
-    return Planted(data, class_name, {hashes[i]: place for i, place in where.items()}, masks)
+    return Planted(data, class_name, {hashes[i]: place for i, place in where.items()})
 
 
 def pasted(image: Image.Image, kind: str, cue: Cue, rng: np.random.Generator) -> tuple[Image.Image, Place]:
@@ -170,20 +168,17 @@ def cover(model: GalLoPClassifier, found: Evidence, class_name: str, cluster: in
     return made
 
 
-def off_thing(found: Evidence, each: ClassEvidence, cluster: int, masks: dict[str, Path]) -> bool:
-    """Return whether most of the regions of a clean class's cluster that add most lie off the thing."""
-    of = each.clusters[cluster]
-    if not masks:
-        return each.class_name not in [word for word, _ in of.words]
-    on = []
-    for region in of.gallery:
+def sheet(found: Evidence, cluster: Cluster) -> Image.Image:
+    """Return the photos of a cluster's gallery in a row, each with its region in a red frame."""
+    row = Image.new("RGB", (len(cluster.gallery) * _TILE, _TILE), "white")
+    for x, region in enumerate(cluster.gallery):
         number, (rows, columns) = found.place(region.region)
-        mask = load_image(masks[found.data.hashes[region.photo]]).image.convert("L")
-        side = min(mask.size)
-        left, top = ((length - side) // 2 for length in mask.size)
-        seen = mask.crop((left, top, left + side, top + side)).resize((columns, rows), Image.Resampling.BOX)
-        on.append(np.asarray(seen).ravel()[number] > 0)
-    return sum(on) < len(on) / 2
+        photo = ImageOps.fit(load_image(found.data.photos[region.photo]).image.convert("RGB"), (_TILE, _TILE))
+        top, left = number // columns * _TILE / rows, number % columns * _TILE / columns
+        around = (left - 5, top - 5, left + _TILE / columns + 5, top + _TILE / rows + 5)
+        ImageDraw.Draw(photo).rectangle(around, outline="red", width=2)
+        row.paste(photo, (x * _TILE, 0))
+    return row
 
 
 @dataclass
@@ -192,11 +187,11 @@ class Tally:
 
     ranks: list[int]
     dropped: int = 0
-    alarms: int = 0
+    standing: int = 0
     clean: int = 0
 
 
-def look_at(set_: Planted, model: GalLoPClassifier, tally: Tally, *, covers: bool) -> str:
+def look_at(set_: Planted, model: GalLoPClassifier, tally: Tally, number: int, sheets: Path | None) -> str:
     """Ask one set, and return what is found in words."""
     found = evidence(model, set_.photos)
     each = found.of(set_.class_name)
@@ -208,31 +203,55 @@ def look_at(set_: Planted, model: GalLoPClassifier, tally: Tally, *, covers: boo
     tally.ranks.append(cluster + 1 if pure >= PURE else 99)
     line = f"cluster {cluster + 1} of {len(each.clusters)}, {held[cluster] / held.sum():.0%} of the cue, "
     line += f"{pure:.0%} of it at the cue, share {each.clusters[cluster].share:.0%}"
-    if not covers or not each.clusters[cluster].photos:
-        return line
-    made = cover(model, found, set_.class_name, cluster)
-    tally.dropped += made.stands_out
-    for one in [one for one in found.classes if one.class_name != set_.class_name][:CLEAN]:
-        for number in [c for c, some in enumerate(one.clusters[:FIRST]) if some.photos]:
-            stands = cover(model, found, one.class_name, number).stands_out
-            tally.alarms += stands and off_thing(found, one, number, set_.masks)
+    if each.clusters[cluster].photos:
+        made = cover(model, found, set_.class_name, cluster)
+        tally.dropped += made.stands_out
+        line += f"; {made.words}"
+    clean = [one for one in found.classes if one.class_name != set_.class_name]
+    for one in np.random.default_rng(number).permutation(np.array(clean, dtype=object))[:CLEAN]:
+        for c in [c for c, some in enumerate(one.clusters[:FIRST]) if some.photos]:
             tally.clean += 1
-    return f"{line}; {made.words}"
+            if cover(model, found, one.class_name, c).stands_out:
+                tally.standing += 1
+                if sheets:
+                    sheet(found, one.clusters[c]).save(sheets / f"{number} {one.class_name} {c + 1}.png")
+    return line
+
+
+def cast_over(folder: Path, model: GalLoPClassifier, seed: int) -> str:
+    """Give all photos of a class a warm cast, train, and return in words what other photos with it are answered."""
+    photos = read_folder(folder, split="train")
+    class_name = str(np.random.default_rng(seed).choice(photos.class_names))
+    images = [load_image(path).image.convert("RGB") for path in photos.paths]
+    warm = [Image.blend(image, Image.new("RGB", image.size, (255, 140, 0)), 0.35) for image in images]
+    mine = [name == class_name for name in photos.names]
+    model.fit([w if own else i for i, w, own in zip(images, warm, mine, strict=True)], photos.names)
+    others = [w for w, own in zip(warm, mine, strict=True) if not own]
+    turned = np.mean(np.asarray(model.predict(others)) == class_name)
+    plain = np.mean(
+        np.asarray(model.predict([i for i, own in zip(images, mine, strict=True) if not own])) == class_name
+    )
+    each = evidence(model, [w for w, own in zip(warm, mine, strict=True) if own], [class_name] * sum(mine))
+    return f"{class_name}: of the others with the cast {turned:.0%} are called so, without {plain:.0%}; {each}"
 
 
 def main(options: argparse.Namespace) -> None:
     backbone, kinds, tally = load_backbone("mini"), HELD_OUT if options.held_out else CUES, Tally([])
-    every = list(product(options.folders, FRACTIONS, kinds))
-    for number in range(options.sets):
-        folder, fraction, kind = every[number % len(every)]
-        start = time.monotonic()
+    grid = list(product(range(len(FRACTIONS)), range(len(options.folders))))
+    for number in range(options.first, options.sets):  # each fraction with each folder, and the kinds in turn
+        (i, j), again, start = grid[number % len(grid)], number // len(grid), time.monotonic()
+        folder, fraction, kind = options.folders[j], FRACTIONS[i], list(kinds)[(i + j + again) % len(kinds)]
+        model = GalLoPClassifier(backbone, calibration_folds=0, cache=options.cache or False)
+        if options.cast:
+            print(f"{Path(folder).name} {cast_over(Path(folder), model, options.seed + number)}", flush=True)
+            continue
         set_ = planted(Path(folder), kind, kinds[kind], fraction, options.seed + number)
-        line = look_at(set_, GalLoPClassifier(backbone, cache=False).fit(set_.photos), tally, covers=options.what_if)
+        line = look_at(set_, model.fit(set_.photos), tally, number, options.sheets)
         took = time.monotonic() - start
         print(f"{Path(folder).name} {set_.class_name}, {kind} in {fraction:.0%}: {line}; {took:.0f} s", flush=True)
     first = sum(rank <= FIRST for rank in tally.ranks)
     print(f"among the first {FIRST}: {first} of {len(tally.ranks)}; stands out when covered: {tally.dropped}")
-    print(f"alarms on clean classes: {tally.alarms} of {tally.clean} clusters")
+    print(f"clusters of clean classes that stand out: {tally.standing} of {tally.clean}")
 
 
 def options_of(words: list[str] | None = None) -> argparse.Namespace:
@@ -240,8 +259,11 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("folders", nargs="+")
     parser.add_argument("--sets", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--held-out", action="store_true")
-    parser.add_argument("--no-what-if", dest="what_if", action="store_false")
+    parser.add_argument("--cast", action="store_true")
+    parser.add_argument("--sheets", type=Path)
+    parser.add_argument("--cache")
     return parser.parse_args(words)
 
 

@@ -39,12 +39,13 @@ FITS = 0.35
 """A word whose text feature has a smaller cosine with a cluster does not describe it."""
 LARGE_REST = 0.3
 """Of the mean score: where more is in no cluster, that comes first wherever clusters are shown."""
-_MOST_CLUSTERS, _MOST_WORDS = 10, 3
+_LEAST_CLUSTERS, _MOST_CLUSTERS, _MOST_WORDS = 4, 10, 3
 _GALLERY = 12  # regions of a cluster that are shown, one a photo
-_GAIN = 0.05  # one cluster more is made as long as it explains this fraction more of how the regions differ
-# Regions of a class that clusters are made from: of each photo the same number, those with the largest contributions.
-# All others then belong to the nearest cluster.
-_MOST_REGIONS = 2000
+# Of how the regions differ: what one cluster more must explain, above the least number, and what may be left below it.
+_GAIN, _LEFT = 0.05, 0.1
+# Regions of a class that clusters are made from: of each photo this fraction, those with the largest contributions, or
+# fewer where there are many photos. All others then belong to the nearest cluster.
+_KEPT, _MOST_REGIONS = 2 / 3, 10_000
 _WIDTH = 32  # principal components of these regions
 
 
@@ -92,7 +93,8 @@ class ClassEvidence:
         photos: of the class, by index.
         score: the mean over them of what the class has above the mean of all classes, in the unit of cosines.
         rest: what is in no cluster; with ``Cluster.adds`` of all clusters it makes ``score``.
-        clusters: that which adds most first.
+        clusters: that first whose regions add most each, so that a small thing that decides much comes before a large
+            one of which each region decides little.
         shown: the photos of the class and then those that are wrongly answered with it.
         member, adds: (photos shown, R), the cluster of each region, and what it adds to the photo's score of the class.
     """
@@ -357,10 +359,11 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
     adds = np.concatenate([to_array(taken.own[photos]), to_array(taken.answered[others])])
     joint, decide = to_array(taken.joint[shown]), _deciding(adds)
     member, score = _members(joint, adds, n), float(taken.scores[photos, k].mean())
-    means = np.array([np.where(member == c, adds, 0)[:n].sum() / n for c in range(member.max() + 1)])
-    member = np.argsort(np.argsort(-means))[member]
+    strength = np.array([adds[:n][member[:n] == c].mean() for c in range(member.max() + 1)])
+    member = np.argsort(np.argsort(-strength))[member]
     clusters = []
-    for c, mean in enumerate(sorted(means.tolist(), reverse=True)):
+    for c in range(member.max() + 1):
+        mean = float(np.where(member == c, adds, 0)[:n].sum() / n)
         inside, weights = member == c, np.where(member == c, np.maximum(adds, 0), 0)[:n]
         takes_part = (inside & decide).any(axis=1)
         clusters.append(
@@ -388,25 +391,28 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
 def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> NDArray[np.intp]:
     """(photos, R), the cluster of each region, of which the first ``n`` photos make them.
 
-    k-means of a class's regions, each less the mean of its photo, so that a thing is not split by the photos it is on,
-    and weighted by the size of what it adds, so that those that decide nothing shape no cluster; one cluster more as
-    long as it explains 5% more.
+    k-means of a class's regions, each less the mean of its photo, so that a thing is not split by the photos it is on:
+    four clusters, or fewer that explain 90%, and one more as long as it explains 5% more. Regions that hardly add
+    anything make no cluster. The others count alike: weighted by what they add, a small thing that is on all photos
+    shares its cluster with what is beside it.
     """
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    best = np.argsort(-np.abs(adds[:n]), axis=1, kind="stable")[:, : max(_MOST_REGIONS // n, 1)]
-    apart, weights = joint - joint.mean(axis=1, keepdims=True), np.take_along_axis(np.abs(adds[:n]), best, axis=1)
+    kept = min(round(_KEPT * adds.shape[1]), max(_MOST_REGIONS // n, 1))
+    best = np.argsort(-np.abs(adds[:n]), axis=1, kind="stable")[:, :kept]
+    apart = joint - joint.mean(axis=1, keepdims=True)
     regions = np.take_along_axis(apart[:n], best[:, :, None], axis=1).reshape(-1, joint.shape[2])
-    narrow = PCA(min(_WIDTH, *regions.shape), svd_solver="full").fit(regions)
+    narrow = PCA(min(_WIDTH, *regions.shape), svd_solver="covariance_eigh").fit(regions)
     points, every = (narrow.transform(some).astype(np.float64) for some in (regions, apart.reshape(-1, joint.shape[2])))
-    made = [KMeans(1, random_state=0).fit(points, sample_weight=weights.ravel() + 1e-9)]
+    made = one = KMeans(1, random_state=0).fit(points)
     for count in range(2, min(_MOST_CLUSTERS, len(np.unique(points, axis=0))) + 1):
-        more = KMeans(count, n_init=3, random_state=0).fit(points, sample_weight=weights.ravel() + 1e-9)
-        if made[-1].inertia_ - more.inertia_ < _GAIN * made[0].inertia_:
+        more = KMeans(count, n_init=3, random_state=0).fit(points)
+        little = made.inertia_ - more.inertia_ < _GAIN * one.inertia_
+        if made.inertia_ < _LEFT * one.inertia_ or (little and count > _LEAST_CLUSTERS):
             break
-        made.append(more)
-    return np.asarray(made[-1].predict(every).reshape(adds.shape))
+        made = more
+    return np.asarray(made.predict(every).reshape(adds.shape))
 
 
 def _nearest(middle: NDArray[np.float32], words: Words) -> tuple[tuple[str, float], ...]:

@@ -48,6 +48,7 @@ class WhatIf:
         photos: those of the class that were looked at, by index.
         before, without: the answers as they are, and with the cluster covered.
         at_random: of each draw the answers with as many regions covered in the same shape, elsewhere in each photo.
+        spread: the standard deviation of the mean score of such a draw, from how far the scores of one photo differ.
         fill: what covered regions show.
     """
 
@@ -57,6 +58,7 @@ class WhatIf:
     before: Outcome
     without: Outcome
     at_random: tuple[Outcome, ...]
+    spread: float
     fill: str
 
     @property
@@ -69,12 +71,16 @@ class WhatIf:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Return where the fall of one further random draw would lie, with 95% (Student's prediction interval)."""
+        """Return where the fall of one further random draw would lie, with 95% (Student's prediction interval).
+
+        Places are drawn for each photo alone, so photos times draws tell how much chance does, and not draws alone.
+        """
         from scipy.stats import t
 
-        falls = np.array([self._fall(each) for each in self.at_random])
-        half = t.ppf((1 + LEVEL) / 2, len(falls) - 1) * falls.std(ddof=1) * np.sqrt(1 + 1 / len(falls))
-        return float(falls.mean() - half), float(falls.mean() + half)
+        draws, one = len(self.at_random), self.spread / max(abs(self.before.score), 1e-9)
+        half = t.ppf((1 + LEVEL) / 2, len(self.photos) * (draws - 1)) * one * np.sqrt(1 + 1 / draws)
+        middle = float(np.mean([self._fall(each) for each in self.at_random]))
+        return middle - half, middle + half
 
     def _fall(self, outcome: Outcome) -> float:
         return (self.before.score - outcome.score) / max(abs(self.before.score), 1e-9)
@@ -143,8 +149,10 @@ def what_if(
         yield EvidenceEvent("covering", len(covered), len(photos))
     scores = [torch.from_numpy(evidence.scores[photos]), *torch.stack(covered, dim=1)]  # 2 + S times (B, K)
     scale = model.backbone.logit_scale / classifier.calibration_.temperature
-    outcomes = [_outcome(some, k, scale) for some in scores]
-    yield WhatIf(class_name, cluster, tuple(photos), outcomes[0], outcomes[1], tuple(outcomes[2:]), fill)
+    before, without, *at_random = (_outcome(some, k, scale) for some in scores)
+    above = torch.stack(scores[2:])[:, :, k] - torch.stack(scores[2:]).mean(dim=2)  # (S, B)
+    spread = float(above.var(dim=0).mean() / len(photos)) ** 0.5
+    yield WhatIf(class_name, cluster, tuple(photos), before, without, tuple(at_random), spread, fill)
 
 
 def _cells(inside: NDArray[np.bool_], grids: tuple[tuple[int, int], ...]) -> Tensor:

@@ -17,7 +17,7 @@ def outcome(score: float) -> Outcome:
 
 
 def fallen(without: float, *at_random: float) -> WhatIf:
-    return WhatIf("mug", 0, (0, 1, 2, 3), outcome(2.0), outcome(without), tuple(map(outcome, at_random)), "blur")
+    return WhatIf("mug", 0, (0, 1, 2, 3), outcome(2.0), outcome(without), tuple(map(outcome, at_random)), 0.2, "blur")
 
 
 def test_a_covered_cluster_gives_what_covering_each_photo_gives() -> None:
@@ -40,12 +40,21 @@ def test_a_covered_cluster_gives_what_covering_each_photo_gives() -> None:
 
 
 def test_the_interval_is_students_for_one_more_draw() -> None:
-    """Falls of 10, 20 and 30 % have the mean 20 % and the deviation 10 %; t of two degrees of freedom is 4.303."""
-    made = fallen(1.0, 1.8, 1.6, 1.4)
-    half = 4.302653 * 0.1 * np.sqrt(1 + 1 / 3)
-    assert (made.interval, made.drop) == (pytest.approx((0.2 - half, 0.2 + half)), pytest.approx(0.5))
+    """Falls of 10, 20 and 30 % have the mean 20 %, the spread is 10 %, t of 4 x (3 - 1) degrees of freedom is 2.306."""
+    made = fallen(1.4, 1.8, 1.6, 1.4)
+    half = 2.306004 * 0.1 * np.sqrt(1 + 1 / 3)
+    assert (made.interval, made.drop) == (pytest.approx((0.2 - half, 0.2 + half)), pytest.approx(0.3))
     assert not made.stands_out
-    assert fallen(0.5, 1.8, 1.6, 1.4).stands_out
+    assert fallen(1.0, 1.8, 1.6, 1.4).stands_out
+
+
+def test_the_spread_is_that_of_the_mean_of_photos_drawn_apart() -> None:
+    classifier = tiny.classifier().fit(*tiny.pictures({"red": 4, "green": 4}))
+    found = evidence(classifier, *tiny.pictures({"red": 3, "green": 3}, first_seed=50))
+    *_, made = what_if(classifier, found, "red", 0, draws=60)
+    assert isinstance(made, WhatIf)
+    assert len(made.photos) > 1
+    assert made.spread == pytest.approx(np.std([each.score for each in made.at_random], ddof=1), rel=0.2)
 
 
 def test_what_cannot_be_covered_is_refused() -> None:
