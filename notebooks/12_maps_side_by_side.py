@@ -683,4 +683,4 @@ quiz(12, 3)
 #
 # </details>
 #
-# **The end.** [Back to the first notebook](01_similarity.ipynb).
+# **Next:** [13, what a class relies on](13_what_a_class_relies_on.ipynb): from one photo to all of a class.

@@ -142,4 +142,19 @@ assert model.config == MethodConfig()
 assert all(pointing(ways[way])[0] == 0.25 and abs(pointing(ways[way])[3] - 1) < 1e-6 for way in BLIND)
 assert all(abs(found[0, 0] - curves["GalLoP"][0, 0]) < 1e-6 for found in curves.values())
 """,
+    "13_what_a_class_relies_on": """
+called = {learned: by_question["others with it: called mug"][0] for learned, by_question in counts.items()}
+own = {learned: by_question["mug without it: right"][0] for learned, by_question in counts.items()}
+assert called["sticker on mug"] > 9 and max(called["no sticker"], called["sticker on half of all"]) < 2
+assert called["sticker on half of mug"] > 4 and own["sticker on mug"] < 3
+assert min(own["sticker on half of mug"], own["no sticker"]) > 3
+assert outcome.stands_out and shares["sticker on mug"] == max(c.share for c in suspect.of(CUE).clusters)
+assert shares["sticker on half of all"] < shares["sticker on half of mug"] / 2 < shares["sticker on mug"] / 2
+assert covers < 0.05 and all(under[photo.sha256].any() for photo in stuck["mug"])
+assert asked(taught(stuck))["mug without it: right"][0] > 3, "what exercise 3 says"
+BLUR = 0
+plain, plain_test = ({name: list(map(out_of_focus, some)) for name, some in part.items()} for part in (train, test))
+stuck, stuck_test = all_with_sticker(plain, 0), all_with_sticker(plain_test, 1)
+assert asked(taught({**plain, CUE: stuck[CUE]}))["others with it: called mug"][0] < 3, "what exercise 1 says"
+""",
 }

@@ -27,6 +27,7 @@ NOTEBOOKS = {
     "10_your_own_data": "a folder of your photos",
     "11_methods_side_by_side": "other methods",
     "12_maps_side_by_side": "other maps",
+    "13_what_a_class_relies_on": "all photos of a class",
 }
 # By the title of a step, the notebook that builds it.
 OF_STEPS = {
