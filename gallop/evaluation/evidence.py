@@ -114,6 +114,12 @@ class ClassEvidence:
         return abs(self.rest) / max(abs(self.score), 1e-9)
 
     @property
+    def leading(self) -> dict[int, int]:
+        """Return for each photo of the class, by index, the number of the cluster that adds most to its score."""
+        adds = [np.where(self.member == c, self.adds, 0).sum(axis=1) for c in range(len(self.clusters))]
+        return dict(zip(self.photos, np.argmax(adds, axis=0).tolist(), strict=False))
+
+    @property
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is large."""
         shares = [f"{cluster.called} {cluster.share:.0%}" for cluster in self.clusters]

@@ -120,6 +120,10 @@ def test_the_map_has_a_point_a_photo_in_each_colour_and_layout(tiny_app: Open) -
     assert {name: len(points) for name, points in by_class.items()} == {"red": 3, "green": 3}
     assert sorted(i for points in traces("t-SNE", "verdict").values() for i in points) == list(range(6))
     assert sorted(i for points in traces("PCA", "answer").values() for i in points) == list(range(6))
+    by_evidence = traces("PCA", "evidence")
+    assert sorted(i for name, points in by_evidence.items() if name != "other classes" for i in points) == [
+        *found_by(at).classes[0].photos
+    ]
 
 
 def test_pca_is_that_of_the_features(tiny_app: Open) -> None:

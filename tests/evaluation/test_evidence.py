@@ -67,6 +67,16 @@ def test_clusters_come_in_the_order_of_what_one_region_of_them_adds(told: Eviden
         assert means == sorted(means, reverse=True)
 
 
+def test_the_cluster_that_leads_on_a_photo_adds_most_to_its_score(told: Evidence) -> None:
+    each = told.of("red")
+    assert [*each.leading] == [*each.photos]
+    for row, led in enumerate(each.leading.values()):
+        parts: dict[int, float] = {}
+        for cluster, adds in zip(each.member[row].tolist(), each.adds[row].tolist(), strict=True):
+            parts[cluster] = parts.get(cluster, 0) + adds
+        assert parts[led] == max(parts.values())
+
+
 def test_answers_are_those_of_the_classifier(planted: tuple[GalLoPClassifier, Evidence]) -> None:
     classifier, found = planted
     photos = list(found.data.photos)

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import charts, text
-from app.library import Backbone, Evidence
+from app.library import Backbone, ClassEvidence, Evidence
 from app.ui import labelled, resources
 from app.ui.widgets.elements import chart, made_by_job, photo_strip, privacy_line, problems_shown, start_job
 from app.ui.widgets.remembered import one_of
@@ -24,15 +24,19 @@ _MAP, _GROUPS = 99, 100
 session = resources.session()
 
 
-def _clusters(frozen: Backbone, found: Evidence, pairs: view.Pairs, key: Hashable) -> None:
+def _class_shown(found: Evidence) -> ClassEvidence:
     names = [each.class_name for each in found.classes]
-    each = found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
+    return found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
+
+
+def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs, key: Hashable) -> None:
     st.header(
         "What it relies on",
         anchor=False,
         help="The score of a class is what it has above the mean of all classes, averaged over its photos. It is the "
         "sum of what each region adds, exactly, and takes away, below 0; regions that look alike are one cluster. "
-        "Words are the nearest of a small dictionary, where one is near enough.",
+        "First comes the one whose regions add most each. Words are the nearest of a small dictionary, where one is "
+        "near enough.",
     )
     st.markdown(f"**{text.markdown(each.words)}.**")
     for number, cluster in enumerate(each.clusters):
@@ -98,17 +102,19 @@ def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
         _gallery(frozen, found, pairs, number, [(i, None) for i in group.photos[:_MOST]])
 
 
-def _set_map(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
+def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs) -> None:
     """Draw all photos as points, and those chosen there."""
     st.header(
         "Map of the photos",
         anchor=False,
         help="Photos whose features are alike are near each other. PCA keeps large distances; t-SNE, which takes "
-        "longer, keeps neighbours together.",
+        "longer, keeps neighbours together. Coloured by evidence: which cluster of the class shown above adds most.",
     )
     names = np.array(found.data.class_names)
     groups = {"class": names[found.truth], "answer": names[found.predicted]}
     groups["verdict"] = np.where(found.truth == found.predicted, "right", "wrong")
+    led = [each.leading.get(i, -1) for i in range(len(pairs))]
+    groups["evidence"] = np.array(["other classes" if c < 0 else f"{each.class_name}, cluster {c + 1}" for c in led])
     with st.container(horizontal=True):
         way = st.radio("Laid out by", ("PCA", "t-SNE"), horizontal=True, key="layout of the map")
         colour = st.radio("Coloured by", groups, horizontal=True, key="colour of the map")
@@ -160,9 +166,9 @@ if pairs:
                 start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
         else:
             frozen = resources.backbone(session.training.backbone_name)
-            _clusters(frozen, found, pairs, key)
+            _clusters(frozen, found, each := _class_shown(found), pairs, key)
             _groups(frozen, found, pairs)
             if len(pairs) > 2:
-                _set_map(frozen, found, pairs)
+                _set_map(frozen, found, each, pairs)
     st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
 privacy_line()
