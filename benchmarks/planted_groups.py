@@ -90,7 +90,8 @@ def halves(photos: LabelledPhotos, rng: np.random.Generator) -> tuple[NDArray[np
     """Return the indices of half of the photos of each class, and of the others."""
     names = np.array(photos.names)
     mixed = [rng.permutation(np.flatnonzero(names == name)) for name in photos.class_names]
-    return tuple(np.sort(np.concatenate([some[part::2] for some in mixed])) for part in (0, 1))  # type: ignore[return-value]
+    one, other = (np.sort(np.concatenate([some[part::2] for some in mixed])) for part in (0, 1))
+    return one, other
 
 
 def planted(paths: Any, kind: Kind, fraction: float, rng: np.random.Generator) -> tuple[list[Any], NDArray[np.bool_]]:
