@@ -3,7 +3,8 @@
     python -m benchmarks.planted_groups FOLDER ... [--rounds 1] [--held-out] [--cache PLACE]
 
 Each FOLDER holds ``train/CLASS/*.jpg`` and ``test/CLASS/*.jpg``. A classifier learns from photos as they are, and the
-evidence is asked over others, of which one group was made hard. What follows was decided before any figure of a group:
+evidence is asked over others, of which one group was made hard. What follows was decided before any figure of a group,
+but for the corners of turned photos: black ones, on photos for training, gave them away as dark.
 
 * a set is a folder, a kind of hardness, and the fraction of the photos that get it, 15, 20 or 25 %, drawn at random
   over all classes: large enough to show in a hundred photos, and as a rule no quantile that the evidence knows;
