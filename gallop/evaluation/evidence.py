@@ -275,7 +275,7 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
     if not len(data):
         raise DataError("There are no photos. Pass at least one of a class that the model knows.")
     labels, cache = np.array(data.labels), open_cache(classifier.cache)
-    parts, classes, looks = list[tuple[Tensor, ...]](), list[ClassEvidence](), list[tuple[float, float]]()
+    parts, classes, looks = list[tuple[Tensor, ...]](), list[ClassEvidence](), list[tuple[float, float, float]]()
     for features in encode_centres(model.backbone, data.photos, cache, data.hashes, model.sight):
         done = sum(len(part[0]) for part in parts)
         parts.append(_taken_apart(model, features, labels[done : done + len(features)]))
@@ -287,7 +287,7 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
             classes.append(_class_evidence(taken, labels, k, model.class_names[k], words))
         yield EvidenceEvent("clusters", len(classes), len(present))
     for photo in data.photos:
-        looks.append(_light_and_colour(photo))
+        looks.append(_look(photo))
         yield EvidenceEvent("brightness", len(looks), len(data))
     grids, means = model.sight.grids(model.backbone), to_array(F.normalize(taken.joint.mean(dim=1).float(), dim=-1))
     scale = model.backbone.logit_scale / classifier.calibration_.temperature
@@ -307,11 +307,18 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
     )
 
 
-def _light_and_colour(photo: Any) -> tuple[float, float]:
-    """Return the mean brightness and the mean saturation of a photo, each in [0, 1]."""
-    small = load_image(photo).image.resize((32, 32)).convert("HSV")
-    _, saturation, value = np.asarray(small, dtype=np.float32).mean(axis=(0, 1)).tolist()
-    return value / 255, saturation / 255
+def _look(photo: Any) -> tuple[float, float, float]:
+    """Return the mean brightness and the mean saturation of a photo, each in [0, 1], and its sharpness.
+
+    Sharpness is the mean size of the second differences of the greys of neighbours over that of the first: it falls
+    where edges are wide, and light and contrast leave it as it is.
+    """
+    image = load_image(photo).image
+    colours = np.asarray(image.resize((32, 32)).convert("HSV"), dtype=np.float32)
+    _, saturation, value = colours.mean(axis=(0, 1)).tolist()
+    grey = np.asarray(image.convert("F").resize((128, 128)))  # in steps finer than a grey level: flat photos have few
+    first, second = (sum(float(np.abs(np.diff(grey, n, axis)).mean()) for axis in (0, 1)) for n in (1, 2))
+    return value / 255, saturation / 255, second / max(first, 1e-9)
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,19 @@ LEAST = 8
 FACTS = (
     ("dark photos", "bright photos"),
     ("pale photos", "colourful photos"),
+    ("blurred photos", "sharp or grainy photos"),
     ("few regions decide", "many regions decide"),
     ("what decides is in the middle", "what decides is off the middle"),
 )
-"""What a low and a high value of each fact is called: brightness, saturation, size and place of what decides."""
+"""What a low and a high value of each fact is called: light, colour, sharpness, size and place of what decides."""
 Words: TypeAlias = tuple[list[str], NDArray[np.float32]]
 """W words and their text features (W, D) of length 1."""
 _NEAR = 0.1  # a right answer is a near mistake where it is less than this more probable than the next class
 _FIFTH = 0.2  # the fraction of the photos that counts as dark, or as having any other such property
-_EACH, _MOST_ALIKE = 20, 10  # photos to one group of those that look alike, and the most such groups
+_ALIKE = (3, 6, 10)  # into so many groups photos that look alike are put, each time all: how large one is, nobody knows
 _APART = 0.5  # standard deviations by which a group differs from the rest where that is worth a word
 _NEARER = 0.03  # in cosines, the same of a word
+_SAME = 3 / 4  # the part of a group's photos that are in one surer group where it says the same once more
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class FailingGroups:
     """The groups that fail, the surest first.
 
     Attributes:
-        found: those whose difference is unlikely to be chance.
+        found: those whose difference is unlikely to be chance, less those of which three quarters are in a surer one.
         looked_at: how many groups were looked at.
     """
 
@@ -77,7 +79,8 @@ def failing_groups(
     """Return the groups in which mistakes and near mistakes are more frequent than among the other photos.
 
     Groups of photos that look alike are those of k-means of the features less the mean of each class. Fisher's exact
-    test, one-sided, and Benjamini and Hochberg's correction: at most one in twenty of the groups named is chance.
+    test, one-sided, and Benjamini and Hochberg's correction: at most one in twenty of the groups that pass is chance.
+    Of those that say the same the surest is kept.
 
     Args:
         features: (n, D) of length 1.
@@ -115,7 +118,16 @@ def failing_groups(
         for (name, inside, rest), p in zip(groups, corrected, strict=True)
         if p < 1 - LEVEL
     ]
-    return FailingGroups(tuple(sorted(found, key=lambda group: group.p)), len(groups))
+    return FailingGroups(tuple(_surest(found)), len(groups))
+
+
+def _surest(found: list[FailingGroup]) -> list[FailingGroup]:
+    """The groups, the surest first, without those most of whose photos are in one that is surer."""
+    kept: list[FailingGroup] = []
+    for group in sorted(found, key=lambda group: group.p):
+        if all(len({*group.photos} & {*surer.photos}) < _SAME * len(group.photos) for surer in kept):
+            kept.append(group)
+    return kept
 
 
 def _candidates(
@@ -131,12 +143,11 @@ def _candidates(
     for (low, high), values in zip(FACTS, facts.T, strict=True):
         yield low, values < np.quantile(values, _FIFTH), every
         yield high, values > np.quantile(values, 1 - _FIFTH), every
-    count = min(len(truth) // _EACH, _MOST_ALIKE)
-    if count > 1:
-        means = np.stack([features[truth == k].mean(axis=0) for k in truth])
+    means = np.stack([features[truth == k].mean(axis=0) for k in truth])
+    for count in [count for count in _ALIKE if count * LEAST <= len(truth)]:
         alike = KMeans(count, n_init=3, random_state=0).fit_predict(features - means)
         for number in range(count):
-            yield f"photos alike, group {number + 1}", alike == number, every
+            yield f"photos alike, group {number + 1} of {count}", alike == number, every
     for name, (photos, among) in held.items():
         yield name, np.isin(np.arange(len(truth)), photos), np.isin(np.arange(len(truth)), among)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageFilter
 
 from gallop import GalLoPClassifier
 from gallop.errors import ConfigError, DataError
@@ -111,6 +112,19 @@ def test_it_tells_how_far_it_is() -> None:
     *events, _ = evidence_steps(tiny.classifier().zero_shot(["red", "green"]), *tiny.pictures({"red": 2, "green": 2}))
     last = {event.stage: (event.done, event.total) for event in events if isinstance(event, EvidenceEvent)}
     assert last == {"regions": (4, 4), "clusters": (2, 2), "brightness": (4, 4)}
+
+
+def test_blurred_photos_that_fail_are_named_whatever_their_light_and_contrast() -> None:
+    draw, colours = np.random.default_rng(0), {"red": (1, 0, 0), "green": (0, 1, 0)}
+    blurred, names, photos = draw.permutation(40)[:8], [*colours] * 20, list[Image.Image]()
+    for i, (light, contrast) in enumerate(draw.uniform((80, 10), (140, 20), size=(40, 2))):
+        grain = 60 + light * np.array(colours[names[i]]) + contrast * draw.normal(size=(64, 64, 1))
+        sharp = Image.fromarray(grain.clip(0, 255).astype(np.uint8))
+        photos.append(sharp.filter(ImageFilter.GaussianBlur(2)) if i in blurred else sharp)
+    classifier = tiny.classifier(head="ridge").fit(photos, names)
+    labels = [names[i + 1 - 2 * (i % 2)] if i in blurred else name for i, name in enumerate(names)]
+    named = {group.name: sorted(group.photos) for group in evidence(classifier, photos, labels).groups.found}
+    assert named == {"blurred photos": sorted(blurred.tolist())}
 
 
 def test_one_class_alone_and_unknown_classes_are_refused() -> None:

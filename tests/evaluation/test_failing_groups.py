@@ -15,7 +15,7 @@ N, CLASSES, WIDTH = 100, 4, 8
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(N, WIDTH)).astype(np.float32)
 TRUTH = np.arange(N) % CLASSES
-FACTS = RNG.uniform(size=(N, 4))
+FACTS = RNG.uniform(size=(N, 5))
 WORDS = (["one", "other"], np.eye(2, WIDTH, dtype=np.float32))
 
 
@@ -55,6 +55,18 @@ def test_a_class_that_fails_is_no_group_of_its_cluster() -> None:
     assert not looked(mine, {"class 0: cluster 1": (mine[:12].tolist(), mine.tolist())}).found
     (group,) = looked(mine[:12], {"class 0: cluster 1": (mine[:12].tolist(), mine.tolist())}).found
     assert group.rest.of == 13
+
+
+def test_what_a_surer_group_says_already_is_left_out() -> None:
+    dark, others = np.argsort(FACTS[:, 0])[:20], np.argsort(FACTS[:, 0])[20:]
+    held = {
+        "some of the dark": (dark[:15].tolist(), list(range(N))),
+        "half of them dark": ([*dark[:10].tolist(), *others[:10].tolist()], list(range(N))),
+    }
+    names = [group.name for group in looked(dark, held).found]
+    assert names[0] == "dark photos"
+    assert "half of them dark" in names
+    assert "some of the dark" not in names
 
 
 def test_nothing_is_claimed_of_chance_nor_of_few_photos() -> None:
