@@ -6,7 +6,9 @@ Each FOLDER holds ``train/CLASS/*.jpg``; test photos are not read. A set is a fo
 the fraction of the class's photos that get it, at a random place and size, inside what the model sees, on at most 5 %
 of that. A classifier is trained on the set, without folds, and the evidence over the same photos is asked:
 
-* the rank of the cue's cluster in its class, by share: it is the one that has most of what the cue adds, and counts as
+* what the cue adds of all that speaks for the class, beside the part of the photo that it is on: a model that has not
+  learned the cue has no evidence of it;
+* the rank of the cue's cluster in its class: it is the one that has most of what the cue adds, and counts as
   found where it is among the first three and at least half of what it adds comes from the cue or regions beside it;
 * whether covering it stands out;
 * of two clean classes, which of the first three clusters stand out. Such a cluster is an alarm if it is not the thing,
@@ -202,7 +204,10 @@ def look_at(set_: Planted, model: GalLoPClassifier, tally: Tally, number: int, s
     pure = float((adds[cluster] * near).sum() / max(adds[cluster].sum(), 1e-9))
     tally.ranks.append(cluster + 1 if pure >= PURE else 99)
     line = f"cluster {cluster + 1} of {len(each.clusters)}, {held[cluster] / held.sum():.0%} of the cue, "
-    line += f"{pure:.0%} of it at the cue, share {each.clusters[cluster].share:.0%}"
+    line += f"{pure:.0%} of it at the cue, share {each.clusters[cluster].share:.0%}; "
+    with_cue = np.array([found.data.hashes[i] in set_.places for i in each.shown])
+    there = (adds.sum(axis=0) * touched)[with_cue].sum() / adds.sum(axis=0)[with_cue].sum()
+    line += f"the cue adds {there:.0%} on {touched[with_cue].mean():.0%} of these photos"
     if each.clusters[cluster].photos:
         made = cover(model, found, set_.class_name, cluster)
         tally.dropped += made.stands_out

@@ -32,6 +32,7 @@ from gallop.model.in_words import dictionary
 from gallop.model.prompted import PromptModel
 from gallop.predictions.contributions import contributions, joint_regions
 from gallop.predictions.predict import to_array
+from gallop.runtime.progress import StageEvent
 from gallop.setting import require
 from gallop.wording import as_drawn, counted, listed
 
@@ -47,15 +48,6 @@ _GAIN, _LEFT = 0.05, 0.1
 # fewer where there are many photos. All others then belong to the nearest cluster.
 _KEPT, _MOST_REGIONS = 2 / 3, 10_000
 _WIDTH = 32  # principal components of these regions
-
-
-@dataclass(frozen=True)
-class EvidenceEvent:
-    """Progress: photos or classes so far, of how many, by stage."""
-
-    stage: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -123,9 +115,8 @@ class ClassEvidence:
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is large."""
         shares = [f"{cluster.called} {cluster.share:.0%}" for cluster in self.clusters]
-        rest = f"{self.rest_share:.0%} in no cluster"
-        parts = [rest, *shares] if self.rest_share > LARGE_REST else [*shares, rest]
-        return f"{self.class_name} relies on {'; '.join(parts)}"
+        shares.insert(0 if self.rest_share > LARGE_REST else len(shares), f"{self.rest_share:.0%} in no cluster")
+        return f"{self.class_name} relies on {'; '.join(shares)}"
 
 
 @dataclass(frozen=True)
@@ -266,7 +257,7 @@ def evidence(classifier: Any, images: Any, labels: Any = None) -> Evidence:
     return cast(Evidence, found)
 
 
-def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator[EvidenceEvent | Evidence]:
+def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator[StageEvent | Evidence]:
     """Work step by step, as ``evidence`` does; the last event is its result. Stop at any time."""
     photos, names = classifier._labelled(images, labels)
     hashes, model = images.hashes if isinstance(images, LabelledPhotos) else None, classifier.model_
@@ -277,18 +268,16 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
     labels, cache = np.array(data.labels), open_cache(classifier.cache)
     parts, classes, looks = list[tuple[Tensor, ...]](), list[ClassEvidence](), list[tuple[float, float, float]]()
     for features in encode_centres(model.backbone, data.photos, cache, data.hashes, model.sight):
-        done = sum(len(part[0]) for part in parts)
-        parts.append(_taken_apart(model, features, labels[done : done + len(features)]))
-        yield EvidenceEvent("regions", done + len(features), len(data))
+        batch = slice(len(looks), len(looks) + len(features))
+        parts.append(_taken_apart(model, features, labels[batch]))
+        looks += map(_look, data.photos[batch])
+        yield StageEvent("regions", len(looks), len(data))
     taken = _Taken(*map(torch.cat, zip(*parts, strict=True)))
     words, present = _word_features(model), sorted({*data.labels})
     for k in present:
         with threadpool_limits(1):  # threads that wait for each other take far longer than so little work
             classes.append(_class_evidence(taken, labels, k, model.class_names[k], words))
-        yield EvidenceEvent("clusters", len(classes), len(present))
-    for photo in data.photos:
-        looks.append(_look(photo))
-        yield EvidenceEvent("brightness", len(looks), len(data))
+        yield StageEvent("clusters", len(classes), len(present))
     grids, means = model.sight.grids(model.backbone), to_array(F.normalize(taken.joint.mean(dim=1).float(), dim=-1))
     scale = model.backbone.logit_scale / classifier.calibration_.temperature
     probabilities, facts = to_array(class_probabilities(taken.scores, scale)), taken.size_and_place(grids)

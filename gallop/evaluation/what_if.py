@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.core.scores import class_probabilities
-from gallop.evaluation.evidence import Evidence, EvidenceEvent
+from gallop.evaluation.evidence import Evidence
 from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.images import load_image
 from gallop.predictions.faithfulness import DRAWS, scores_without
+from gallop.runtime.progress import StageEvent
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
@@ -96,11 +97,12 @@ class WhatIf:
     def words(self) -> str:
         """Return a sentence without its full stop."""
         (low, high), before, without = self.interval, self.before, self.without
-        verdict = "the answers depend on it" if self.stands_out else "no more than any other place"
-        right = f"{without.right.right} instead of {before.right.right} of {before.right.of} are right"
-        sure = f"the mean probability is {without.confidence:.1%} instead of {before.confidence:.1%}"
-        fall = f"the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}"
-        return f"without it {right}, {sure}, and {fall}: {verdict}"
+        return (
+            f"without it {without.right.right} instead of {before.right.right} of {before.right.of} are right, "
+            f"the mean probability is {without.confidence:.1%} instead of {before.confidence:.1%}, "
+            f"and the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}: "
+            f"{'the answers depend on it' if self.stands_out else 'no more than any other place'}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, with ``drop``, ``interval`` and ``stands_out``."""
@@ -117,7 +119,7 @@ def what_if(
     draws: int = DRAWS,
     most: int = MOST_PHOTOS,
     seed: int = 0,
-) -> Iterator[EvidenceEvent | WhatIf]:
+) -> Iterator[StageEvent | WhatIf]:
     """Cover a cluster in the photos of its class that hold it; the last event is the ``WhatIf``. Stop at any time.
 
     Args:
@@ -146,7 +148,7 @@ def what_if(
         covered.append(
             torch.cat(list(scores_without(model, looks, torch.stack([cells, *elsewhere]), model.config.topk, fill)))
         )
-        yield EvidenceEvent("covering", len(covered), len(photos))
+        yield StageEvent("covering", len(covered), len(photos))
     scores = [torch.from_numpy(evidence.scores[photos]), *torch.stack(covered, dim=1)]  # 2 + S times (B, K)
     scale = model.backbone.logit_scale / classifier.calibration_.temperature
     before, without, *at_random = (_outcome(some, k, scale) for some in scores)

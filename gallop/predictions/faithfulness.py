@@ -21,6 +21,7 @@ from gallop.model.prompted import PromptModel
 from gallop.predictions.covering import cover, looks_at
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import to_array
+from gallop.runtime.progress import StageEvent
 
 DELETION_BATCH = 8
 """Pictures that pass the backbone together: a stop or another visitor waits no longer than for these."""
@@ -28,14 +29,6 @@ DELETION_STEPS = 10
 """Points of a curve after the first one. They lie closer together at the start, where the best regions go."""
 DRAWS = 5
 """Random orders, for the spread of their curves."""
-
-
-@dataclass(frozen=True)
-class DeletionEvent:
-    """Progress: pictures encoded so far, of how many."""
-
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ class Deletion:
 
 def deletion(
     model: PromptModel, explanation: Explanation, class_name: str, *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[DeletionEvent | Deletion]:
+) -> Iterator[StageEvent | Deletion]:
     """Delete regions step by step for one photo and class; the last event is the ``Deletion``. Stop at any time.
 
     The order is that of the class's map averaged over local prompts, and with those of the branches by their
@@ -91,7 +84,7 @@ def deletion(
     cells = torch.from_numpy(masks.reshape(-1, *explanation.grid))
     for scores in scores_without(model, looks, cells, explanation.topk):
         parts.append(to_array(scores[:, row]))
-        yield DeletionEvent(sum(map(len, parts)), len(masks))
+        yield StageEvent("covering regions", sum(map(len, parts)), len(masks))
     first, last, *between = np.concatenate(parts)
     curves = np.full((len(orders), len(counts)), first)
     curves[:, -1] = last

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gallop.wording import printable
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 """Of progress, where there is no bar."""
 _BAR_WIDTH = 24
+
+
+@dataclass(frozen=True)
+class StageEvent:
+    """``done`` of ``total`` in a stage of some work."""
+
+    stage: str
+    done: int
+    total: int
 
 
 def moves(stream: TextIO) -> bool:

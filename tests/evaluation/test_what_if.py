@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gallop.evaluation.evidence import EvidenceEvent, evidence
+from gallop.evaluation.evidence import evidence
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import Outcome, WhatIf, what_if
 from gallop.predictions.covering import covered
+from gallop.runtime.progress import StageEvent
 from tests import tiny
 
 
@@ -26,7 +27,7 @@ def test_a_covered_cluster_gives_what_covering_each_photo_gives() -> None:
     each = found.of("red")
     *events, made = what_if(classifier, found, "red", 0, fill="grey", draws=3)
     assert isinstance(made, WhatIf)
-    assert [event.done for event in events if isinstance(event, EvidenceEvent)] == list(range(1, len(made.photos) + 1))
+    assert [event.done for event in events if isinstance(event, StageEvent)] == list(range(1, len(made.photos) + 1))
     assert made.photos == each.clusters[0].photos
     alone = []
     for i in made.photos:

@@ -10,17 +10,18 @@ from scipy.ndimage import gaussian_filter
 
 from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.features.encoding import encode_looks
-from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent, deletion
+from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, deletion
+from gallop.runtime.progress import StageEvent
 from tests import tiny
 from tests.predictions.conftest import PHOTO
 
 NAMES = ("red", "green", "blue")
 
 
-def play(classifier: GalLoPClassifier, explanation: Explanation, name: str) -> tuple[list[DeletionEvent], Deletion]:
+def play(classifier: GalLoPClassifier, explanation: Explanation, name: str) -> tuple[list[StageEvent], Deletion]:
     *events, last = deletion(classifier.model_, explanation, name)
     assert isinstance(last, Deletion)
-    return [event for event in events if isinstance(event, DeletionEvent)], last
+    return [event for event in events if isinstance(event, StageEvent)], last
 
 
 def blurred(pixels: NDArray[np.float32], sigma: float) -> NDArray[np.float64]:

@@ -26,7 +26,8 @@ from gallop.lab.bench.running.backbones import Backbones
 from gallop.lab.bench.running.photos import read_photos
 from gallop.lab.bench.running.plan import BenchRun, Plan, make_plan
 from gallop.lab.bench.running.records import Record, RecordStore
-from gallop.lab.bench.running.runner import PhotosEncoding, Runner
+from gallop.lab.bench.running.runner import Runner
+from gallop.runtime.progress import StageEvent
 from gallop.wording import counted
 
 CACHE_BYTES = 16 * 2**30
@@ -64,7 +65,7 @@ def run(options: Namespace, console: Console) -> int:
         there = {} if out is None else RecordStore(out).read_all([run.key for run in plan.runs])
         return _dry_run(plan, runs, there, console)
     store, cache = RecordStore(out), FeatureCache(default_cache_folder(), CACHE_BYTES)
-    runner = Runner(photos, backbones, store, cache, partial(_tell_encoding, console))
+    runner = Runner(photos, backbones, store, cache, partial(_tell, console))
     end = None if options.time is None else started + options.time
     try:
         _execute(runner, runs, end, console)
@@ -97,8 +98,8 @@ def _list(console: Console) -> int:
 
 def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, console: Console) -> None:
     for event in runner.execute(runs):
-        if isinstance(event, PhotosEncoding):
-            _tell_encoding(console, event)
+        if isinstance(event, StageEvent):
+            _tell(console, event)
         elif event.record is not None:
             name, record = _name(event.run), event.record
             if record.failed:
@@ -114,8 +115,8 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, consol
             console.progress("running", event.number - 1, event.total, _name(event.run))
 
 
-def _tell_encoding(console: Console, event: PhotosEncoding) -> None:
-    console.progress(f"encoding {event.name}", event.done, event.total)
+def _tell(console: Console, event: StageEvent) -> None:
+    console.progress(event.stage, event.done, event.total)
 
 
 def _name(run: BenchRun) -> str:

@@ -29,21 +29,13 @@ from gallop.lab.bench.running.records import PARTS, Figure, Record, RecordStore
 from gallop.lab.methods import Fitted, Setup
 from gallop.predictions.predict import Predictions
 from gallop.runtime.machine import devices, peak_bytes, processor, versions
+from gallop.runtime.progress import StageEvent
 
 MEMORY_BYTES = 2 * 2**30
 """Of test features, those of all sets and groups together; what does not fit is encoded, or read, for every run."""
 
 PhotoGroup = tuple[str, str]
 """("set" or "unknown", name)"""
-
-
-@dataclass(frozen=True)
-class PhotosEncoding:
-    """Photos to be asked about are being encoded: ``done`` of ``total`` of a set or group."""
-
-    name: str
-    done: int
-    total: int
 
 
 def among(predictions: Predictions, classes: Sequence[int] | None) -> ScoredAnswers:
@@ -77,14 +69,14 @@ class Asker:
         report: called for photos that are encoded while a run is answered, because their features are not in memory.
     """
 
-    def __init__(self, backbones: Backbones, cache: Cache | None, report: Callable[[PhotosEncoding], object]) -> None:
+    def __init__(self, backbones: Backbones, cache: Cache | None, report: Callable[[StageEvent], object]) -> None:
         self._backbones, self._cache, self._report = backbones, cache, report
         self._kind: FeatureKind = ("", "", ONCE)
         self._features: dict[PhotoGroup, ImageFeatures] = {}
         self._passed: set[PhotoGroup] = set()  # those that do not fit, once they are in the cache
         self.backbone: Backbone | None = None
 
-    def prepare(self, kind: FeatureKind, sources: dict[PhotoGroup, Sequence[Path]]) -> Iterator[PhotosEncoding]:
+    def prepare(self, kind: FeatureKind, sources: dict[PhotoGroup, Sequence[Path]]) -> Iterator[StageEvent]:
         """Load the backbone and the features of these photos, as far as they fit, and drop those of other sets.
 
         What does not fit goes through the backbone once, into the cache: a photo that cannot be read is reported
@@ -107,7 +99,7 @@ class Asker:
             for part in encode_centres(backbone, paths, self._cache, sight=kind[2]):
                 parts += [part] if fits else []
                 done += len(part)
-                yield PhotosEncoding(place[1], done, len(paths))
+                yield StageEvent(f"encoding {place[1]}", done, len(paths))
             if fits:
                 self._features[place] = ImageFeatures.cat(parts)
             else:
@@ -128,7 +120,7 @@ class Asker:
         for features in encode_centres(self.backbone, paths, self._cache, sight=self._kind[2]):
             parts.append(among(fitted.predict(features), classes))
             done += len(features)
-            self._report(PhotosEncoding(place[1], done, len(paths)))
+            self._report(StageEvent(f"encoding {place[1]}", done, len(paths)))
         return ScoredAnswers.cat(parts)
 
 
@@ -148,12 +140,12 @@ class Runner:
         backbones: Backbones,
         store: RecordStore,
         cache: Cache | None,
-        report: Callable[[PhotosEncoding], object],
+        report: Callable[[StageEvent], object],
     ) -> None:
         self._photos, self._store, self._cache, self._report = photos, store, cache, report
         self._asker = Asker(backbones, cache, report)
 
-    def execute(self, runs: Sequence[BenchRun]) -> Iterator[RunEvent | PhotosEncoding]:
+    def execute(self, runs: Sequence[BenchRun]) -> Iterator[RunEvent | StageEvent]:
         """Do every run that has no record yet, in order. One that diverges is recorded as failed, without stopping."""
         left = [run for run in runs if not self._store.has(run.key)]
         for number, run in enumerate(left, 1):
@@ -217,7 +209,7 @@ class Runner:
             seconds["encode"] += now - last if done else 0.0
             last = now
             if seconds["encode"] > 1.0:
-                self._report(PhotosEncoding(f"views of {run.set} to learn from", done, total))
+                self._report(StageEvent(f"encoding views of {run.set} to learn from", done, total))
 
         shots, setup = run.train, Setup(backbone, run.seed, self._cache, encoded=encoded)
         started = time.perf_counter()
