@@ -69,8 +69,14 @@ def _as_asked(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassif
     return classifier if tpr is None else classifier.set_threshold(tpr)
 
 
-def check_output(path: Path, option: str, *others: Path) -> None:
-    """Refuse a file that cannot be written, or that would replace one of ``others``, before any work is done."""
+def check_output(path: Path, option: str, *others: Path, endings: Sequence[str] = ()) -> None:
+    """Refuse a file that cannot be written, or that would replace one of ``others``, before any work is done.
+
+    Args:
+        endings: that its name may have; empty for any.
+    """
+    if endings and path.suffix.lower() not in endings:
+        raise CommandError(f"{option} {path} must end in {' or '.join(endings)}.")
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a device or a pipe"
         raise CommandError(f"{option} {path} is {kind}: choose the name of a file.")

@@ -30,11 +30,11 @@ from gallop.model.branches.kinds import KINDS, usual_mixes
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.prompted import PromptModel, starting_prompts
+from gallop.runtime.progress import StageEvent
 from gallop.setting import require
 from gallop.training.learn import EncodeEvent
-from gallop.training.loop import StepCount
 from gallop.training.steps import Learner, Steps
-from gallop.wording import listed
+from gallop.wording import counted, listed
 
 DRAWS, TRAINED_DRAWS = 24, 4
 """Of shots, at each point of the curve: of heads, which take milliseconds, and of trainings."""
@@ -47,12 +47,6 @@ folders of eight sets, where 8 shots were foretold from 4 and 12 from 6: benchma
 _RESAMPLED = 1000
 _TELLS = 0.005
 """A class's gain is told as a figure where its interval is above half a point."""
-
-
-class PointEvent(StepCount):
-    """Points of the curve are being computed, or prompts trained for one, in all draws at once."""
-
-    stage = "computing the curve"
 
 
 @dataclass(frozen=True)
@@ -251,7 +245,7 @@ def curve_steps(
     cache: Cache | None = None,
     draws: int = DRAWS,
     trained: Sequence[int] = (),
-) -> Iterator[EncodeEvent | PointEvent | Curve]:
+) -> Iterator[EncodeEvent | StageEvent | Curve]:
     """Yield progress and, at the end, the learning curve of labelled photos.
 
     In each draw some shots of every class are held out, and a head is trained in closed form on 1, 2, 4, ... of the
@@ -295,7 +289,7 @@ def curve_steps(
     points = list[CurvePoint]()
     for count in counts:
         points.append(known.point(_with(drawn, count)))
-        yield PointEvent(len(points), len(counts))
+        yield StageEvent("computing the curve", len(points), len(counts))
     if trained:
         sight = Sight(method.looks("training"))
         views = TrainingViews(
@@ -309,7 +303,7 @@ def curve_steps(
         start = [PromptModel(backbone, shots.class_names, method, starting_prompts(backbone, method)) for _ in some]
         learners = [Learner(model, learned) for model, (_, learned) in zip(start, some, strict=True)]
         for event in steps.trainer(learners).run():
-            yield PointEvent(event.step, event.steps)
+            yield StageEvent(f"training with {counted(count, 'shot')}", event.step, event.steps)
         points.append(known.point(some, start))
     yield Curve(shots.class_names, known.labels.numpy(), tuple(points), len(shots) - len(kept))
 

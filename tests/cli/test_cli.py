@@ -736,7 +736,7 @@ TRAIN = "train PHOTOS --out ROOT/out --backbone BACKBONE"
 REFUSED = [
     ("", "the following arguments are required: COMMAND"),
     ("fly", "invalid choice: 'fly'"),
-    ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png, .svg or .pdf"),
+    ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png or .svg or .pdf"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
     ("train PHOTOS --out ROOT/out --epoch 3", "unrecognized arguments: --epoch 3"),

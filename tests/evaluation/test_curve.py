@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from gallop import GalLoPClassifier, load_backbone, read_folder
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError
-from gallop.evaluation.curve import TRAINED_DRAWS, Curve, CurvePoint, PointEvent, curve_steps, learning_curve
+from gallop.evaluation.curve import TRAINED_DRAWS, Curve, CurvePoint, curve_steps, learning_curve
 from gallop.sample import sample_photos
 from tests import tiny
 
@@ -75,7 +76,8 @@ def test_prompts_that_do_not_move_answer_as_untrained_ones(shots: LabelledPhotos
     *heads, trained = curve.points
     assert trained.trained
     np.testing.assert_array_equal(trained.right, heads[1].right)
-    assert {type(event) for event in events} > {PointEvent}
+    stages = ["encoding views", "computing the curve", "encoding views", "training with 2 shots"]
+    assert [stage for stage, _ in groupby(event.stage for event in events)] == stages, "a bar fills once a stage"
 
 
 def test_a_photo_that_was_saved_again_counts_once(tmp_path: Path) -> None:

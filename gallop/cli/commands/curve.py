@@ -10,7 +10,6 @@ from gallop import draw_shots, load_backbone
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, check_output, images_with_warnings
 from gallop.config import method_preset, train_preset
-from gallop.errors import CommandError
 from gallop.evaluation.curve import Curve, curve_steps
 from gallop.features.encoding import open_cache
 from gallop.wording import counted
@@ -20,9 +19,7 @@ def run(options: Namespace, console: Console) -> int:
     """Compute the curve, and write its points and the forecast."""
     picture = None if options.plot is None else Path(options.plot)
     if picture is not None:
-        if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
-            raise CommandError(f"--plot {picture} must end in .png, .svg or .pdf.")
-        check_output(picture, "--plot")
+        check_output(picture, "--plot", endings=[".png", ".svg", ".pdf"])
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
     images = images_with_warnings(options.data, console, split="train")
     shots = replace(draw_shots(images, options.shots, seed=options.seed, allow_fewer=True), skipped=())

@@ -8,7 +8,6 @@ from typing import Any
 
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, images_with_warnings, trained_model
-from gallop.errors import CommandError
 from gallop.evaluation.evidence import Evidence, evidence_steps
 from gallop.evaluation.what_if import WhatIf, what_if
 from gallop.export.evidence_report import evidence_report
@@ -18,9 +17,7 @@ from gallop.runtime.writing import write_file
 def run(options: Namespace, console: Console) -> int:
     """Find what each class relies on, and write the page."""
     out = Path(options.out)
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise CommandError(f"--out {out} must end in .html: only HTML pages can be written.")
-    check_output(out, "--out")
+    check_output(out, "--out", endings=[".html", ".htm"])
     classifier = trained_model(options.model, options)
     data = images_with_warnings(options.data, console)
     found: Evidence = console.last_of(evidence_steps(classifier, data))

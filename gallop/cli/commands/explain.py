@@ -21,9 +21,7 @@ from gallop.wording import listed
 def run(options: Namespace, console: Console) -> int:
     """Explain one photo, for one class, as a picture and as numbers."""
     image, out = Path(options.image), Path(options.out)
-    if out.suffix.lower() != ".png":
-        raise CommandError(f"--out {out} must end in .png: only PNG pictures can be written.")
-    check_output(out, "--out", image)
+    check_output(out, "--out", image, endings=[".png"])
     photo = load_image(options.image)
     classifier = model_or_classes(options)
     console.progress(f"explaining {image}")
