@@ -163,9 +163,9 @@ def under(found: Evidence, photos: Sequence[int], places: dict[str, Place], wide
     return np.stack(every)
 
 
-def cover(model: GalLoPClassifier, found: Evidence, class_name: str, cluster: int) -> WhatIf:
+def cover(model: GalLoPClassifier, found: Evidence, class_name: str, cluster: int, fill: str = "blur") -> WhatIf:
     """Run a what-if to its end."""
-    *_, made = what_if(model, found, class_name, cluster)
+    *_, made = what_if(model, found, class_name, cluster, fill=fill)
     assert isinstance(made, WhatIf)
     return made
 

@@ -61,8 +61,8 @@ print(found.to_frame().drop(columns="mistakes").round(3).to_string(index=False))
 
 # %%
 show_figure(
-    f"A bar a class, for {', '.join(names)}, made of what its clusters add to its mean score, the "
-    "one that adds most first.",
+    f"A bar a class, for {', '.join(names)}, made of what its clusters add to its mean score, "
+    "first the one whose regions add most each.",
     found.plot(),
 )
 
@@ -76,7 +76,7 @@ show_figure(
 
 
 # %%
-def gallery(found, name, c, most=6):
+def gallery(found, name, c, most=5):
     """The regions of a cluster that add most, one a photo."""
     some = []
     for region in found.of(name).clusters[c].gallery[:most]:
@@ -105,9 +105,9 @@ def first_clusters(found, name, most):
 show_galleries(found, [one for name in names[:4] for one in first_clusters(found, name, 2)])
 
 # %% [markdown]
-# **What you should see.** Of each of the first four classes the two clusters that add most, with their shares. With the
-# sample most frames are on the thing, and some beside it: a region sees further than its border. That is as it should
-# be.
+# **What you should see.** Of each of the first four classes the first two clusters, those whose regions add most each,
+# with their shares. With the sample most frames are on the thing, and some beside it: a region sees further than its
+# border. That is as it should be.
 
 # %% [markdown]
 # ## From scratch: why the shares add up
