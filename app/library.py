@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gallop.model.in_words import WordScores as WordScores
     from gallop.model.similarities import Similarities as Similarities
     from gallop.predictions.faithfulness import Deletion as Deletion
+    from gallop.predictions.together import Together as Together
 else:
 
     def __getattr__(name: str) -> Any:

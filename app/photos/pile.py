@@ -39,6 +39,8 @@ class PilePhoto:
         thumbnail: in a data URL.
         row: (K,) probabilities.
         answer: the number of its class; -1 for none of these.
+        alone: (K,) probabilities without votes of other photos.
+        feature: (D,) of the entire photo.
     """
 
     key: str
@@ -47,6 +49,8 @@ class PilePhoto:
     thumbnail: str = field(repr=False)
     row: NDArray[np.float32] = field(default_factory=lambda: np.zeros(1, np.float32), repr=False)
     answer: int = -1
+    alone: NDArray[np.float32] = field(default_factory=lambda: np.zeros(1, np.float32), repr=False)
+    feature: NDArray[np.float16] = field(default_factory=lambda: np.zeros(1, np.float16), repr=False)
 
 
 def kept_small(name: str, source: bytes) -> PilePhoto:
@@ -69,7 +73,7 @@ class ScoredPhotos:
     """What a model says of photos.
 
     Attributes:
-        version: what decides about it: the model, its scales, its limit.
+        version: what decides about it: the model, its scales, its limit, and whether photos vote on each other.
         names: K class names.
         photos: by key.
         refused: a sentence for each file that is no photo, or is there twice.
@@ -90,6 +94,7 @@ class PhotoPile:
         scored: the same with a line, and what a person has said.
         found: what a job has made and nobody has taken over yet.
         waiting: name and content of files that are not yet checked and sorted.
+        together: whether the photos most like a photo are to vote on its answer.
         by_hand: whether a person has moved the line.
         turn: the number of the sorting: what a browser says about another one is not heard.
         heard: the number of the last act of a browser that was heard.
@@ -100,6 +105,7 @@ class PhotoPile:
     scored: Pile = field(default_factory=lambda: Pile({name: [] for name in COLUMNS}, {}, LEVELS[0]))
     found: ScoredPhotos | None = None
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
+    together: bool = False
     by_hand: bool = False
     turn: int = 0
     heard: int = 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.backbones import BackboneRoom, OnBackbone
 from app.jobs import Counted, Steps, Task
-from app.library import Backbone
+from app.library import Backbone, Together
 from app.photos.archives import CardPlace, Member
 from app.photos.pile import PilePhoto, ScoredPhotos, kept_small
 from app.runs.run import zipped
@@ -31,45 +31,71 @@ from gallop.wording import NONE_OF_THESE, counted
 _AT_ONCE = 16
 
 
-def version(session: Session) -> tuple[Any, tuple[int, ...], float | None]:
-    """Return what decides about the answers to a pile; another one makes sorting again worth while."""
+def version(session: Session) -> tuple[Any, tuple[int, ...], float | None, bool]:
+    """Return what decides about the answers to a pile; another one makes sorting again worth while.
+
+    The last is whether photos vote on each other, for which none has to be answered anew.
+    """
     return (
         session.training.version,
         session.training.scales(),
         None if limit_doubt(session) else session.limit.value,
+        session.photos.pile.together,
     )
 
 
 def sorting(session: Session, room: BackboneRoom) -> Task:
     """Return the task that checks what waits and has the taught model answer it, and the others if it is a new one."""
-    pile, (_, topk, limit) = session.photos.pile, (of := version(session))
+    pile, (*_, topk, limit, together) = session.photos.pile, (of := version(session))
 
     def make(backbone: Backbone) -> Task:
+        from gallop.features.encoding import ImageFeatures, encode_centres
+        from gallop.predictions.predict import similarities
+
         classifier = session.answers.classifier(backbone, taught_question(session))
-        again = list(pile.now.photos.values()) if pile.now.version != of else []
+        again = list(pile.now.photos.values()) if (pile.now.version or ())[:-1] != of[:-1] else []
         found = ScoredPhotos(of, tuple(classifier.classes_.tolist()), {} if again else dict(pile.now.photos))
 
         def answered(photos: Sequence[PilePhoto]) -> dict[str, PilePhoto]:
-            pictures, temperature = [load_image(photo.data) for photo in photos], classifier.calibration_.temperature
-            similarities = session.answers.asked_of(classifier, pictures, kept=False)
-            rows = np.asarray(class_probabilities(similarities.logits(topk), backbone.logit_scale, temperature))
-            answers = np.where(similarities.ood()[VERDICT] > (np.inf if limit is None else limit), -1, rows.argmax(1))
-            every = zip(photos, rows, answers.tolist(), strict=True)
-            return {photo.key: replace(photo, row=row, answer=answer) for photo, row, answer in every}
+            pictures, model = [load_image(photo.data) for photo in photos], classifier.model_
+            features = list(encode_centres(backbone, pictures, None, sight=model.sight))
+            asked, temperature = similarities(model, features), classifier.calibration_.temperature
+            rows = np.asarray(class_probabilities(asked.logits(topk), backbone.logit_scale, temperature))
+            answers = np.where(asked.ood()[VERDICT] > (np.inf if limit is None else limit), -1, rows.argmax(1))
+            every = zip(photos, answers.tolist(), rows, ImageFeatures.cat(features).global_.half().numpy(), strict=True)
+            return {p.key: replace(p, answer=a, alone=row, feature=feature) for p, a, row, feature in every}
 
         def steps() -> Generator[Counted, None, None]:
-            done = 0
-            while files := again[:_AT_ONCE] or pile.waiting[:_AT_ONCE]:
+            done, left = 0, 1
+            while left:
+                files = again[:_AT_ONCE] or pile.waiting[:_AT_ONCE]
                 photos = _checked(files, found)
                 found.photos.update(answered(photos) if photos else {})
+                found.photos.update(_decided(list(found.photos.values()), together=together))
                 pile.found = found
                 del (again or pile.waiting)[: len(files)]  # what was not reached still waits after a cancel
                 done, left = done + len(files), len(again) + len(pile.waiting)
-                yield Counted(done / (done + left), f"{done} of {done + left} photos")
+                yield Counted(done / max(done + left, 1), f"{done} of {done + left} photos")
 
         return Steps(steps())
 
     return OnBackbone(room, session.training.backbone_name, make)
+
+
+def _decided(photos: Sequence[PilePhoto], *, together: bool) -> dict[str, PilePhoto]:
+    """Return photos by key with their answers, each by itself or with the votes of those most like it."""
+    alone = [photo.alone for photo in photos]
+    rows = votes_among(photos).probabilities if together and photos else alone
+    every = zip(photos, rows, strict=True)
+    return {p.key: replace(p, row=row, answer=-1 if p.answer < 0 else int(row.argmax())) for p, row in every}
+
+
+def votes_among(photos: Sequence[PilePhoto]) -> Together:
+    """Return the answers that photos have together, and what each is made of."""
+    from gallop.predictions.together import answered_together
+
+    features = np.stack([photo.feature for photo in photos])
+    return answered_together([photo.alone for photo in photos], features, [photo.answer < 0 for photo in photos])
 
 
 def _checked(files: Sequence[PilePhoto | tuple[str, bytes]], found: ScoredPhotos) -> list[PilePhoto]:
@@ -107,12 +133,28 @@ def table(session: Session) -> bytes:
 
     now, pile = session.photos.pile.now, session.photos.pile.scored
     targets, said = pile.targets, pile.said
-    rows: list[Sequence[Any]] = [("image", "label", "accepted", "by", "probability", *now.names)]
+    photos, voted = list(now.photos.values()), bool(now.version[-1])
+    more = _votes_in_words(photos, now.names) if voted else dict.fromkeys(now.photos, ())
+    extra = ("alone", "votes") if voted else ()
+    rows: list[Sequence[Any]] = [("image", "label", "accepted", "by", "probability", *now.names, *extra)]
     for key, answer in (pile.labels | said).items():
         photo, row = now.photos[key], now.photos[key].row.tolist()
         label, by = NONE_OF_THESE if answer == "" else answer, "person" if key in said else "line"
-        rows.append([photo.name, label, *(("yes", by) if key in targets else ("no", "")), max(row), *row])
+        accepted = ("yes", by) if key in targets else ("no", "")
+        rows.append([photo.name, label, *accepted, max(row), *row, *more[key]])
     return b"".join(csv_line([csv_cell(cell) for cell in row]) for row in rows)
+
+
+def _votes_in_words(photos: Sequence[PilePhoto], names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return by key what each photo is by itself, and which photos voted most for which class."""
+    found, more = votes_among(photos), {}
+    for photo, near, votes in zip(photos, found.neighbours.tolist(), found.votes, strict=True):
+        each = [
+            f"{photos[i].name}: {names[int(vote.argmax())]} {vote.max():+.2f}"
+            for i, vote in zip(near, votes, strict=True)
+        ]
+        more[photo.key] = names[int(photo.alone.argmax())], "; ".join(each)
+    return more
 
 
 def class_folders(session: Session) -> bytes:
@@ -132,4 +174,6 @@ def in_words(session: Session) -> str:
     pile = session.photos.pile
     out, size = Counter(pile.scored.targets.values()), size_in_words(pile.size)
     each = f": {joined([f'{count} {name}' for name, count in out.most_common()])}" if out else ""
-    return f"{counted(out.total(), 'photo')} accepted{each}. The pile of {len(pile.now.photos)} takes {size} of memory."
+    voted = "The photos most like each photo voted on its answer. " if pile.now.version[-1] else ""
+    taken = f"{voted}The pile of {len(pile.now.photos)} takes {size} of memory."
+    return f"{counted(out.total(), 'photo')} accepted{each}. {taken}"

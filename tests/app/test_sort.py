@@ -17,6 +17,7 @@ from app.photos.pile import PhotoPile
 from app.teaching import cards as cards_of_deck
 from app.ui import projects, resources
 from app.views import sorting, testing
+from gallop.predictions.together import STRENGTH, answered_together
 from tests.app.test_pile import do
 from tests.app_pages import (
     HOSTILE,
@@ -162,6 +163,37 @@ def test_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
     fine(at.run())
     finish(fine(at.run()))
     assert (pile.waiting, len(pile.scored.keys)) == ([], 9 + 40)
+
+
+def test_similar_photos_vote_as_in_the_library_without_being_answered_again(
+    at: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pile, before = pile_of(at), {key: photo.row for key, photo in pile_of(at).now.photos.items()}
+    monkeypatch.setattr("gallop.features.encoding.encode_centres", None)
+    finish(fine(at.toggle(key="sort together").set_value(True).run()))
+    photos = list(pile.now.photos.values())
+    found = answered_together(
+        [before[photo.key] for photo in photos],
+        np.stack([photo.feature for photo in photos]),
+        [photo.answer < 0 for photo in photos],
+    )
+    np.testing.assert_allclose([photo.row for photo in photos], found.probabilities, atol=1e-6)
+    assert not np.allclose([photo.row for photo in photos], [before[photo.key] for photo in photos], atol=1e-3)
+    assert not unsaid(at, "The photos most like each photo voted on its answer.")
+    finish(fine(at.toggle(key="sort together").set_value(False).run()))
+    assert all((photo.row == before[key]).all() for key, photo in pile.now.photos.items())
+
+
+def test_a_table_of_voted_answers_says_who_voted(at: AppTest) -> None:
+    finish(fine(at.toggle(key="sort together").set_value(True).run()))
+    rows = list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
+    photos = {photo.name: photo for photo in pile_of(at).now.photos.values()}
+    for row in rows:
+        photo = photos[row["image"].removeprefix("'")]
+        assert row["alone"] == ("green", "red")[int(photo.alone.argmax())]
+        votes = [vote.replace(": ", " ").rsplit(" ", 2) for vote in row["votes"].removeprefix("'").split("; ")]
+        assert {name for name, *_ in votes} < photos.keys() - {photo.name}
+        assert all(label in ("green", "red") and 0 <= float(vote) <= STRENGTH for _, label, vote in votes)
 
 
 def test_the_same_picture_twice_is_refused(at: AppTest) -> None:

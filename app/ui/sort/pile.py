@@ -30,8 +30,10 @@ def settle(session: Session) -> None:
     if session.page_jobs.running is None:
         if refused := pile.settle():
             session.photos.verdicts[_FILES] = Verdicts(refused=tuple(refused))
-        if pile.waiting and session.training.taught is not None and not session.page_jobs.problem(_JOB):
-            _sort(session)
+        if session.training.taught is not None and not session.page_jobs.problem(_JOB):
+            *of, together = sorting.version(session)
+            if pile.waiting or (pile.scored.keys and pile.now.version == (*of, not together)):  # votes cost nothing
+                _sort(session)
 
 
 def _sort(session: Session) -> None:
@@ -91,6 +93,17 @@ def offer_sorting(session: Session) -> None:
             "Sort again" if pile.scored.keys else "Sort", key="sort again", type="primary", icon=":material/refresh:"
         ):
             _sort(session)
+    if pile.scored.keys:
+        st.session_state["sort together"] = pile.together
+        st.toggle(
+            "Let similar photos vote",
+            key="sort together",
+            on_change=lambda: setattr(pile, "together", st.session_state["sort together"]),
+            disabled=busy,
+            help="Each photo's answer takes those of the three photos most like it into account, so answers depend on "
+            "the pile. It helps most where a class has one or few training photos. Photos that are none of these have "
+            "no vote.",
+        )
 
 
 @st.fragment
