@@ -212,8 +212,8 @@ class Evidence:
                 (each.class_name, i, c.called, c.adds, c.share, len(c.photos), len(c.mistakes))
                 for i, c in enumerate(each.clusters, 1)
             ]
-            share = each.rest / (abs(each.score) or 1.0)
-            rows.append((each.class_name, 0, "in no cluster", each.rest, share, len(each.photos), 0))
+            left = (each.rest, each.rest / (abs(each.score) or 1.0), len(each.photos), 0)
+            rows.append((each.class_name, 0, "in no cluster", *left))
         return pd.DataFrame(rows, columns=["class", "cluster", "words", "adds", "share", "photos", "mistakes"])
 
     def plot(self) -> Any:

@@ -24,11 +24,6 @@ _MAP, _GROUPS = 99, 100
 session = resources.session()
 
 
-def _class_shown(found: Evidence) -> ClassEvidence:
-    names = [each.class_name for each in found.classes]
-    return found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
-
-
 def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs, key: Hashable) -> None:
     st.header(
         "What it relies on",
@@ -166,7 +161,9 @@ if pairs:
                 start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
         else:
             frozen = resources.backbone(session.training.backbone_name)
-            _clusters(frozen, found, each := _class_shown(found), pairs, key)
+            names = [each.class_name for each in found.classes]
+            each = found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
+            _clusters(frozen, found, each, pairs, key)
             _groups(frozen, found, pairs)
             if len(pairs) > 2:
                 _set_map(frozen, found, each, pairs)
