@@ -30,6 +30,7 @@ with problems_shown():
         pile.offer_sorting(session)
         if session.photos.pile.scored.keys:
             pile.shown(session)
+            pile.offer_votes(session)
         pile.add(session)
         pile.offer_example(session)
 privacy_line()

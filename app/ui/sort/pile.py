@@ -93,17 +93,20 @@ def offer_sorting(session: Session) -> None:
             "Sort again" if pile.scored.keys else "Sort", key="sort again", type="primary", icon=":material/refresh:"
         ):
             _sort(session)
-    if pile.scored.keys:
-        st.session_state["sort together"] = pile.together
-        st.toggle(
-            "Let similar photos vote",
-            key="sort together",
-            on_change=lambda: setattr(pile, "together", st.session_state["sort together"]),
-            disabled=busy,
-            help="Each photo's answer takes those of the three photos most like it into account, so answers depend on "
-            "the pile. It helps most where a class has one or few training photos. Photos that are none of these have "
-            "no vote.",
-        )
+
+
+def offer_votes(session: Session) -> None:
+    """Draw the switch that lets similar photos vote on each other's answers."""
+    pile = session.photos.pile
+    st.session_state["sort together"] = pile.together
+    st.toggle(
+        "Let similar photos vote",
+        key="sort together",
+        on_change=lambda: setattr(pile, "together", st.session_state["sort together"]),
+        disabled=session.page_jobs.running is not None,
+        help="Each photo's answer takes those of the three photos most like it into account, so answers depend on the "
+        "pile. It helps most where a class has one or few training photos. Photos that are none of these have no vote.",
+    )
 
 
 @st.fragment
