@@ -133,9 +133,8 @@ def table(session: Session) -> bytes:
 
     now, pile = session.photos.pile.now, session.photos.pile.scored
     targets, said = pile.targets, pile.said
-    photos, voted = list(now.photos.values()), bool(now.version[-1])
-    more = _votes_in_words(photos, now.names) if voted else dict.fromkeys(now.photos, ())
-    extra = ("alone", "votes") if voted else ()
+    more = _votes_in_words(list(now.photos.values()), now.names) if now.voted else dict.fromkeys(now.photos, ())
+    extra = ("alone", "votes") if now.voted else ()
     rows: list[Sequence[Any]] = [("image", "label", "accepted", "by", "probability", *now.names, *extra)]
     for key, answer in (pile.labels | said).items():
         photo, row = now.photos[key], now.photos[key].row.tolist()
@@ -149,11 +148,9 @@ def _votes_in_words(photos: Sequence[PilePhoto], names: Sequence[str]) -> dict[s
     """Return by key what each photo is by itself, and which photos voted most for which class."""
     found, more = votes_among(photos), {}
     for photo, near, votes in zip(photos, found.neighbours.tolist(), found.votes, strict=True):
-        each = [
-            f"{photos[i].name}: {names[int(vote.argmax())]} {vote.max():+.2f}"
-            for i, vote in zip(near, votes, strict=True)
-        ]
-        more[photo.key] = names[int(photo.alone.argmax())], "; ".join(each)
+        most = [(photos[i].name, names[int(vote.argmax())], vote.max()) for i, vote in zip(near, votes, strict=True)]
+        alone = NONE_OF_THESE if photo.answer < 0 else names[int(photo.alone.argmax())]
+        more[photo.key] = alone, "; ".join(f"{name}: {label} {vote:+.2f}" for name, label, vote in most if vote > 0)
     return more
 
 
@@ -174,6 +171,6 @@ def in_words(session: Session) -> str:
     pile = session.photos.pile
     out, size = Counter(pile.scored.targets.values()), size_in_words(pile.size)
     each = f": {joined([f'{count} {name}' for name, count in out.most_common()])}" if out else ""
-    voted = "The photos most like each photo voted on its answer. " if pile.now.version[-1] else ""
+    voted = "The photos most like each photo voted on its answer. " if pile.now.voted else ""
     taken = f"{voted}The pile of {len(pile.now.photos)} takes {size} of memory."
     return f"{counted(out.total(), 'photo')} accepted{each}. {taken}"

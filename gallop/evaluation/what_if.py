@@ -23,6 +23,7 @@ from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.images import load_image
 from gallop.predictions.faithfulness import DRAWS, scores_without
 from gallop.runtime.progress import StageEvent
+from gallop.setting import require
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
@@ -129,9 +130,10 @@ def what_if(
         draws: how often as many regions are covered at random, at least two.
 
     Raises:
-        ConfigError: there is no such fill.
+        ConfigError: there is no such fill, or fewer than two draws or one photo were asked for.
         ValueError: there is no such class or cluster, or no photo holds it.
     """
+    require(draws > 1 and most > 0, f"draws={draws} and most={most} were given: use at least two draws and one photo.")
     found, rng, model = evidence.of(class_name), np.random.default_rng(seed), classifier.model_
     if not 0 <= cluster < len(found.clusters):
         raise ValueError(f"{class_name!r} has no cluster {cluster}; they are numbered from 0.")

@@ -184,16 +184,33 @@ def test_similar_photos_vote_as_in_the_library_without_being_answered_again(
     assert all((photo.row == before[key]).all() for key, photo in pile.now.photos.items())
 
 
+def test_votes_are_switched_until_the_first_check_and_set_the_line_anew(at: AppTest) -> None:
+    pile = pile_of(at)
+    do(pile, {"act": "line", "count": 1})
+    finish(fine(at.toggle(key="sort together").set_value(True).run()))
+    assert not pile.by_hand
+    assert not at.toggle(key="sort together").disabled
+    do(pile, {"act": "check", "photos": [pile.scored.keys.index(pile.to_check()[0])], "wrong": []})
+    assert fine(at.run()).toggle(key="sort together").disabled
+
+
+def test_a_pile_that_was_just_removed_has_words_and_a_table(at: AppTest) -> None:
+    session = session_of(at)
+    session.photos.pile = PhotoPile()
+    assert sorting.in_words(session).startswith("0 photos accepted.")
+    assert sorting.table(session).decode().splitlines() == ["image,label,accepted,by,probability"]
+
+
 def test_a_table_of_voted_answers_says_who_voted(at: AppTest) -> None:
     finish(fine(at.toggle(key="sort together").set_value(True).run()))
     rows = list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
     photos = {photo.name: photo for photo in pile_of(at).now.photos.values()}
     for row in rows:
         photo = photos[row["image"].removeprefix("'")]
-        assert row["alone"] == ("green", "red")[int(photo.alone.argmax())]
-        votes = [vote.replace(": ", " ").rsplit(" ", 2) for vote in row["votes"].removeprefix("'").split("; ")]
-        assert {name for name, *_ in votes} < photos.keys() - {photo.name}
-        assert all(label in ("green", "red") and 0 <= float(vote) <= STRENGTH for _, label, vote in votes)
+        assert row["alone"] == ("green", "red", "none of these")[int(photo.alone.argmax()) if photo.answer >= 0 else 2]
+        votes = [vote.replace(": ", " ").rsplit(" ", 2) for vote in row["votes"].removeprefix("'").split("; ") if vote]
+        assert {name for name, *_ in votes} <= {p.name for p in photos.values() if p.answer >= 0} - {photo.name}
+        assert all(label in ("green", "red") and 0 < float(vote) <= STRENGTH for _, label, vote in votes)
 
 
 def test_the_same_picture_twice_is_refused(at: AppTest) -> None:

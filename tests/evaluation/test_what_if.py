@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gallop.errors import ConfigError
 from gallop.evaluation.evidence import evidence
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import Outcome, WhatIf, what_if
@@ -65,3 +66,6 @@ def test_what_cannot_be_covered_is_refused() -> None:
         next(what_if(classifier, found, "red", 99))
     with pytest.raises(ValueError, match="There is no evidence of 'green'; there is of red"):
         next(what_if(classifier, found, "green", 0))
+    for few in ({"draws": 1}, {"most": 0}):
+        with pytest.raises(ConfigError, match="use at least two draws and one photo"):
+            next(what_if(classifier, found, "red", 0, **few))

@@ -109,7 +109,7 @@ def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view
     groups = {"class": names[found.truth], "answer": names[found.predicted]}
     groups["verdict"] = np.where(found.truth == found.predicted, "right", "wrong")
     led = [each.leading.get(i, -1) for i in range(len(pairs))]
-    groups["evidence"] = np.array(["other classes" if c < 0 else f"{each.class_name}, cluster {c + 1}" for c in led])
+    groups["evidence"] = np.array(["other classes" if c < 0 else f"cluster {c + 1} of {each.class_name}" for c in led])
     with st.container(horizontal=True):
         way = st.radio("Laid out by", ("PCA", "t-SNE"), horizontal=True, key="layout of the map")
         colour = st.radio("Coloured by", groups, horizontal=True, key="colour of the map")

@@ -96,17 +96,26 @@ def offer_sorting(session: Session) -> None:
 
 
 def offer_votes(session: Session) -> None:
-    """Draw the switch that lets similar photos vote on each other's answers."""
+    """Draw the switch that lets similar photos vote on each other's answers, until checks have begun: they are about
+    these answers.
+    """
     pile = session.photos.pile
+    stale = pile.waiting or pile.now.version != sorting.version(session)
     st.session_state["sort together"] = pile.together
     st.toggle(
         "Let similar photos vote",
         key="sort together",
-        on_change=lambda: setattr(pile, "together", st.session_state["sort together"]),
-        disabled=session.page_jobs.running is not None,
+        on_change=_vote,
+        args=(pile,),
+        disabled=bool(session.page_jobs.running is not None or stale or pile.scored.begun),
         help="Each photo's answer takes those of the three photos most like it into account, so answers depend on the "
-        "pile. It helps most where a class has one or few training photos. Photos that are none of these have no vote.",
+        "pile. It helps most where a class has one or few training photos. Photos that are none of these have no vote. "
+        "Probabilities are higher then, and the line is set anew; it can be switched until the first check.",
     )
+
+
+def _vote(pile: PhotoPile) -> None:
+    pile.together, pile.by_hand = st.session_state["sort together"], False
 
 
 @st.fragment

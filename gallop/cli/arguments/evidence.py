@@ -15,8 +15,8 @@ The page holds parts of the photos. A class's score is what it has above the mea
 and the rest are that score.
 JSON: {photos, accuracy, classes [{class, photos, score, rest, clusters [{words {word: cosine}, adds, share, photos,
 mistakes}]}], groups {found [{name, photos, accuracy {right, of}, rest, p, common}], looked_at}, what_ifs [{class_name,
-cluster, photos, before {right {right, of}, confidence}, without, at_random, fill, drop, interval, stands_out}],
-skipped [{image, error}]}
+cluster, photos, before {right {right, of}, confidence, score}, without, at_random, spread, fill, drop, interval,
+stands_out}], skipped [{image, error}]}
 Photos are numbers from 0, in the order in which DATA was read, clusters too."""
 
 
