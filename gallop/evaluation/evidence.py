@@ -105,7 +105,7 @@ class ClassEvidence:
         """Return the size of the rest as a fraction of the mean score."""
         return abs(self.rest) / max(abs(self.score), 1e-9)
 
-    @property
+    @cached_property
     def leading(self) -> dict[int, int]:
         """Return for each photo of the class, by index, the number of the cluster that adds most to its score."""
         adds = [np.where(self.member == c, self.adds, 0).sum(axis=1) for c in range(len(self.clusters))]
@@ -410,8 +410,8 @@ def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> N
     made = one = KMeans(1, random_state=0).fit(points)
     for count in range(2, min(_MOST_CLUSTERS, len(np.unique(points, axis=0))) + 1):
         more = KMeans(count, n_init=3, random_state=0).fit(points)
-        little = made.inertia_ - more.inertia_ < _GAIN * one.inertia_
-        if made.inertia_ < _LEFT * one.inertia_ or (little and count > _LEAST_CLUSTERS):
+        gain = (made.inertia_ - more.inertia_) / one.inertia_
+        if made.inertia_ < _LEFT * one.inertia_ or (gain < _GAIN and count > _LEAST_CLUSTERS):
             break
         made = more
     return np.asarray(made.predict(every).reshape(adds.shape))

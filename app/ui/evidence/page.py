@@ -108,8 +108,12 @@ def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view
     names = np.array(found.data.class_names)
     groups = {"class": names[found.truth], "answer": names[found.predicted]}
     groups["verdict"] = np.where(found.truth == found.predicted, "right", "wrong")
-    led = [each.leading.get(i, -1) for i in range(len(pairs))]
-    groups["evidence"] = np.array(["other classes" if c < 0 else f"cluster {c + 1} of {each.class_name}" for c in led])
+    groups["evidence"] = np.array(
+        [
+            f"cluster {each.leading[i] + 1} of {each.class_name}" if i in each.leading else "other classes"
+            for i in range(len(pairs))
+        ]
+    )
     with st.container(horizontal=True):
         way = st.radio("Laid out by", ("PCA", "t-SNE"), horizontal=True, key="layout of the map")
         colour = st.radio("Coloured by", groups, horizontal=True, key="colour of the map")
@@ -161,7 +165,7 @@ if pairs:
                 start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
         else:
             frozen = resources.backbone(session.training.backbone_name)
-            names = [each.class_name for each in found.classes]
+            names = [one.class_name for one in found.classes]
             each = found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
             _clusters(frozen, found, each, pairs, key)
             _groups(frozen, found, pairs)

@@ -44,11 +44,9 @@ def _table(found: Evidence, out: Path) -> list[str]:
         rows += [
             [each.class_name, str(i), percentage(c.share), str(len(c.photos)), str(len(c.mistakes)), c.called]
             for i, c in enumerate(each.clusters, 1)
-        ]
-        rows.append([each.class_name, "none", percentage(each.rest_share), str(len(each.photos)), "0", ""])
-    groups = [
+        ] + [[each.class_name, "none", percentage(each.rest_share), str(len(each.photos)), "0", ""]]
+    told = [
         f"{group.name}: {group.accuracy.right} of {group.accuracy.of} right, others {percentage(group.rest.value)}"
         for group in found.groups.found
     ]
-    lines = [f"The page is in {out}; it holds parts of the photos.", "", *columns(rows)]
-    return [*lines, "", *groups] if groups else lines
+    return [f"The page is in {out}; it holds parts of the photos.", "", *columns(rows), *[""] * bool(told), *told]
