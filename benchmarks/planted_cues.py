@@ -254,6 +254,8 @@ def main(options: argparse.Namespace) -> None:
         line = look_at(set_, model.fit(set_.photos), tally, number, options.sheets)
         took = time.monotonic() - start
         print(f"{Path(folder).name} {set_.class_name}, {kind} in {fraction:.0%}: {line}; {took:.0f} s", flush=True)
+    if options.cast:
+        return
     first = sum(rank <= FIRST for rank in tally.ranks)
     print(f"among the first {FIRST}: {first} of {len(tally.ranks)}; stands out when covered: {tally.dropped}")
     print(f"clusters of clean classes that stand out: {tally.standing} of {tally.clean}")

@@ -309,17 +309,13 @@ class VisitorAnswers:
 
         return self._similarities.get_or((_shas(photos), question, self.training.version), compute)
 
-    def asked_of(self, classifier: GalLoPClassifier, photos: Sequence[Photo], *, kept: bool = True) -> Similarities:
-        """Return the similarities that a classifier has for photos, at least one.
-
-        Args:
-            kept: whether each is encoded once, and its features are kept.
-        """
+    def asked_of(self, classifier: GalLoPClassifier, photos: Sequence[Photo]) -> Similarities:
+        """Return the similarities that a classifier has for photos, at least one; each photo is encoded once."""
         from gallop.features.encoding import encode_centres
         from gallop.predictions.predict import similarities
 
-        model, cache = classifier.model_, self.photos.features() if kept else None
-        return similarities(model, encode_centres(model.backbone, photos, cache, sight=model.sight))
+        model = classifier.model_
+        return similarities(model, encode_centres(model.backbone, photos, self.photos.features(), sight=model.sight))
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return a small result that is computed from photos, cached until the next training."""
