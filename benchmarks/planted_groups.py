@@ -14,8 +14,8 @@ but for the corners of turned photos: black ones, on photos for training, gave t
   is hardly lower there is nothing to find, and the set counts as missed all the same;
 * found is a set of whose named groups one is mostly the planted one: at least half of its photos were planted, which by
   chance are a fifth, and it holds at least a third of all that were, so that who looks at it sees what they share;
-* shuffled is each set once more, with its verdicts (what each class got, the photo's own first) dealt to the photos
-  anew, so that no group fails: a set in which one is named is false.
+* shuffled is each set once more, with its verdicts (what each class got, the photo's own first) shuffled over
+  the photos, so that no group fails: a set in which one is named is false.
 
 Photos for testing, and the kinds small and drawn, are held out: ``--held-out`` alone asks them, all four kinds over
 photos for testing, and nothing was chosen on them. Without it the classifier learns from half of the photos for
@@ -105,7 +105,7 @@ def planted(paths: Any, kind: Kind, fraction: float, rng: np.random.Generator) -
 def shuffled(
     probabilities: NDArray[np.float32], truth: NDArray[np.intp], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return probabilities (n, K) whose verdicts are dealt to the photos anew: each keeps its class."""
+    """Return probabilities (n, K) whose verdicts are shuffled over the photos: each keeps its class."""
     classes = np.arange(probabilities.shape[1])
     own_first = np.take_along_axis(probabilities, (truth[:, None] + classes) % len(classes), axis=1)
     return np.take_along_axis(rng.permutation(own_first), (classes - truth[:, None]) % len(classes), axis=1)
