@@ -111,7 +111,7 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
     go(page, "Evidence")
     expect(page.get_by_role("heading", name="Map of the photos")).to_be_visible(timeout=4 * PATIENCE)
     page.locator(".strip .choose").first.click()
-    expect(page.get_by_text("a photo of")).to_be_visible()
+    expect(page.get_by_text(", a photo of ")).to_be_visible()
     found["Evidence, a photo opened"] = violations(page)
     page.get_by_role("link", name="Explore", exact=True).click()
     expect(page.get_by_role("heading", name="What training changed")).to_be_visible()
