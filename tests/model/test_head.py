@@ -287,13 +287,10 @@ def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
 def ridge_votes(known: ShotFeatures, photos: ImageFeatures) -> Any:
     """By the textbook's dual form: (K + p I)^-1 Y, each row times its kernel with the photo."""
     x, labels = rows(known)
-    dual = (
-        KernelRidge(alpha=PENALTY)
-        .fit(x - x.mean(axis=0), np.eye(3)[labels] - np.eye(3)[labels].mean(axis=0))
-        .dual_coef_
-    )
+    y, middle = np.eye(3)[labels], x.mean(axis=0)
+    dual = KernelRidge(alpha=PENALTY).fit(x - middle, y - y.mean(axis=0)).dual_coef_
     photo = known_of(tiny.vit(), photos)[0].double().numpy()
-    return centred(dual * ((x - x.mean(axis=0)) @ (photo - x.mean(axis=0)))[:, None])
+    return centred(dual * ((x - middle) @ (photo - middle))[:, None])
 
 
 def test_votes_leave_what_the_names_say_to_the_rest() -> None:
