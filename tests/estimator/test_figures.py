@@ -12,6 +12,7 @@ from scipy.stats import binom
 
 from gallop import GalLoPClassifier, repeat, save_maps
 from gallop.errors import DataError
+from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.evaluation.measure import Evaluation
 from gallop.lab.methods import MethodClassifier, ZeroShot
 from gallop.model.scores import VERDICT
@@ -94,34 +95,22 @@ def test_prompts_that_are_equal_answer_as_one() -> None:
     )
 
 
-def test_labelled_photos_add_their_answers_to_the_sentence(fitted: GalLoPClassifier) -> None:
-    found, worths = fitted.prompts.diversity(TESTS, TRUTH), fitted.prompts.worth(TESTS, TRUTH)
-    assert found.answers is not None
-    assert [*found.answers[0].alone, *found.answers[1].alone] == [worth.alone for worth in worths]
+def test_labelled_photos_add_to_the_sentence_how_often_each_prompt_alone_is_right(fitted: GalLoPClassifier) -> None:
+    explained, plain, found = fitted.explain(TESTS), fitted.prompts.diversity(), fitted.prompts.diversity(TESTS, TRUTH)
+    scores = np.stack([np.hstack([each.global_scores, each.local_scores]) for each in explained])  # (B, K, M + N)
+    truth = np.array([fitted.classes_.tolist().index(name) for name in TRUTH])
+    alone = (scores.argmax(axis=1) == truth[:, None]).sum(axis=0).tolist()
+    assert [worth.alone for worth in fitted.prompts.worth(TESTS, TRUTH)] == alone
+    assert [right for branch in tiny.there(found.answers) for right in tiny.there(branch).alone] == alone
     assert f"of {len(TRUTH)} photos" in found.words
-    assert (found.global_, found.local) == (fitted.prompts.diversity().global_, fitted.prompts.diversity().local)
-
-
-def test_an_explanation_says_whether_the_prompts_answer_as_one(fitted: GalLoPClassifier) -> None:
-    assert {each.alike for each in fitted.explain(TESTS[:2])} == {fitted.prompts.diversity().words}
+    assert (found.global_, found.local) == (plain.global_, plain.local)
+    assert {each.alike for each in explained} == {plain.words}
 
 
 def test_cosines_of_prompts_are_means_over_the_classes(fitted: GalLoPClassifier) -> None:
-    text = fitted.model_.cached_text_features().global_
-    unit = text / text.norm(dim=-1, keepdim=True)
-    by_class = np.stack([(each @ each.T).numpy() for each in unit])
-    whole = fitted.prompts.cosines()[0]
-    assert np.allclose(whole, by_class.mean(axis=0), atol=1e-5)
-    off = whole[~np.eye(len(whole), dtype=bool)]
-    assert fitted.prompts.diversity().global_ == pytest.approx(off.mean(), abs=1e-5)
-
-
-def test_a_prompt_alone_is_right_as_often_as_its_cosines_are(fitted: GalLoPClassifier) -> None:
-    scores = np.stack([each.global_scores for each in fitted.explain(TESTS)])  # (B, K, M)
-    truth = np.array([fitted.classes_.tolist().index(name) for name in TRUTH])
-    worths = fitted.prompts.worth(TESTS, TRUTH)
-    assert [worth.alone for worth in worths[: scores.shape[-1]]] == (scores.argmax(1) == truth[:, None]).sum(0).tolist()
-    assert len(worths) == len(fitted.prompts.names)
+    text, whole = fitted.model_.cached_text_features(), fitted.prompts.cosines()
+    assert np.array_equal(whole, [text_cosines(text.global_), text_cosines(text.local)])
+    assert fitted.prompts.diversity().global_ == pytest.approx(mean_of_pairs(whole[0]), abs=1e-5)
 
 
 def test_answers_are_a_frame_with_a_row_an_image(fitted: GalLoPClassifier) -> None:

@@ -1,4 +1,4 @@
-"""A classifier with a head: learning, adding, saving; and that without one nothing is other than before."""
+"""A classifier with a head: learning, also of balanced classes, adding, saving and getting its shots back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
+from gallop.checkpoints.folder import SETTINGS, TENSORS
 from gallop.config import HEADS, MethodConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, DataError
@@ -40,19 +40,26 @@ def taught(kind: str, **changes: Any) -> GalLoPClassifier:
     return tiny.classifier(method=MethodConfig(head=kind), **changes).fit(IMAGES, LABELS)
 
 
+def saved(model: GalLoPClassifier, folder: Path) -> GalLoPClassifier:
+    model.save(folder)
+    return GalLoPClassifier.load(folder, backbone=tiny.vit(), device="cpu")
+
+
+def known(photos: ImageFeatures) -> torch.Tensor:
+    """What a head knows of photos."""
+    return shot_features(photos, 1, REGIONS, tiny.vit().vision.region_projection)
+
+
 @pytest.fixture(scope="module")
 def ridges() -> GalLoPClassifier:
+    """Never changed."""
     return taught("ridge", calibration_folds=3)
 
 
-def test_none_is_what_there_was() -> None:
-    plain = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS)
-    named = taught("none", calibration_folds=2)
-    assert tiny.equal(tiny.learned(plain), tiny.learned(named))
-    found, why = named.predict_all(PHOTOS), named.explain(PHOTOS[0])
-    assert np.array_equal(found.probabilities, plain.predict_all(PHOTOS).probabilities)
-    assert (found.branches, why.branch_scores, named.model_.branches) == ({}, {}, ())
-    assert plain.calibration_ == named.calibration_
+def test_without_a_head_there_is_no_branch() -> None:
+    plain = taught("none")
+    found, why = plain.predict_all(PHOTOS), plain.explain(PHOTOS[0])
+    assert (found.branches, why.branch_scores, plain.model_.branches) == ({}, {}, ())
     with pytest.raises(ValueError, match="no branch 'ridge'"):
         why.branch_map("ridge", "red")
 
@@ -69,20 +76,15 @@ def test_prompts_and_scores_of_the_unknown_do_not_know_the_head(kind: str) -> No
 
 
 def test_it_learns_from_the_centre_crop_of_each_shot(ridges: GalLoPClassifier) -> None:
-    head = head_of(ridges)
-    assert head.shots is not None
-    assert head.shots.features.shape[:2] == (13, 1)
-    mine = shot_features(
-        ImageFeatures.cat(list(encode_sources(tiny.vit(), IMAGES))), 1, REGIONS, tiny.vit().vision.region_projection
-    )
-    for features, name in zip(mine, LABELS, strict=True):
-        nearest = int((head.shots.features[:, 0] - features).norm(dim=-1).argmin())
-        assert torch.allclose(head.shots.features[nearest, 0], features, atol=2e-3), "rounded as features are kept"
-        assert ridges.classes_[int(head.shots.labels[nearest])] == name
-    sums = ShotSums.of(head.shots, 3)
-    drawn = [NAMES / 2 ** (float(n) / HALVED) * text for n, text in zip(sums.counts, there(head.texts), strict=True)]
-    wanted = ridge(sums, PENALTY, torch.stack(drawn))
-    assert torch.allclose(head.form.weights, wanted.weights, atol=1e-6)
+    head, shots = head_of(ridges), there(head_of(ridges).shots)
+    assert shots.features.shape[:2] == (13, 1)
+    mine = known(ImageFeatures.cat(list(encode_sources(tiny.vit(), IMAGES))))
+    nearest = torch.cdist(mine, shots.features[:, 0]).argmin(dim=1)
+    assert torch.allclose(shots.features[nearest, 0], mine, atol=2e-3), "rounded as features are kept"
+    assert ridges.classes_[shots.labels[nearest]].tolist() == LABELS
+    sums = ShotSums.of(shots, 3)
+    drawn = NAMES / 2 ** (sums.counts[:, None] / HALVED) * there(head.texts)
+    assert torch.allclose(head.form.weights, ridge(sums, PENALTY, drawn).weights, atol=1e-6)
 
 
 def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: GalLoPClassifier) -> None:
@@ -92,7 +94,7 @@ def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: Gal
     with torch.no_grad():
         seen = model.with_branches([]).similarities(features, ridges.model_.cached_text_features())
         logits = seen.logits(model.config.topk).double() * model.backbone.logit_scale
-    own = head.form.centred()(shot_features(features, 1, REGIONS, model.backbone.vision.region_projection).double())
+    own = head.form.centred()(known(features).double())
     found = ridges.predict_all(PHOTOS)
     wanted = (mixed(logits, [own], [head.mix]) / temperature).softmax(dim=-1)
     assert np.allclose(found.probabilities, wanted.numpy(), atol=1e-5)
@@ -128,34 +130,34 @@ def test_shots_are_added_without_training(kind: str) -> None:
 
 def test_a_class_is_added_by_its_name_then_taught() -> None:
     found = taught("ridge", calibration_folds=2)
-    before = found.predict_all(PHOTOS).probabilities
-    found.add_class("yellow")
+    before = found.predict_proba(PHOTOS)
+    by_name = found.add_class("yellow").predict_proba(PHOTOS)
     assert head_of(found).sums.counts.tolist() == [5, 4, 4, 0]
-    by_name = found.predict_all(PHOTOS).probabilities
     assert np.array_equal(by_name[:, :3].argmax(axis=1), before.argmax(axis=1))
-    yellow = [tiny.picture(80 + i, "yellow") for i in range(3)]
-    found.add_shots(yellow[:2], ["yellow", "yellow"])
-    assert found.predict_all(yellow[2]).probabilities[0, 3] > 0.25
+    yellow, names = tiny.pictures({"yellow": 3}, first_seed=80)
+    assert found.add_shots(yellow[:2], names[:2]).predict_proba(yellow[2])[0, 3] > 0.25
 
 
 def test_a_classifier_without_training_is_taught_by_shots_alone() -> None:
-    found = tiny.classifier(method=MethodConfig(head="ridge")).zero_shot(list(SHOTS))
+    found = tiny.classifier(head="ridge").zero_shot(list(SHOTS))
     assert found.model_.branches == ()
     plain = tiny.classifier().zero_shot(list(SHOTS)).predict_proba(PHOTOS)
     assert np.array_equal(found.predict_proba(PHOTOS), plain)
-    with pytest.raises(DataError, match="from two or more classes"):
-        found.add_shots(IMAGES[:2], LABELS[:2])
-    found.add_shots(IMAGES, LABELS)
-    assert found.score(PHOTOS, list(SHOTS)) == 1.0
+    assert found.add_shots(IMAGES, LABELS).score(PHOTOS, list(SHOTS)) == 1.0
 
 
-def test_shots_that_cannot_be_learned_from_are_told() -> None:
-    plain = tiny.classifier().zero_shot(["red", "green"])
-    with pytest.raises(ConfigError, match="this classifier has none"):
-        plain.add_shots(IMAGES[:1], LABELS[:1])
-    found = tiny.classifier(method=MethodConfig(head="ridge")).zero_shot(["red", "green"])
-    with pytest.raises(DataError, match="does not know the classes blue; add them first"):
-        found.add_shots(PHOTOS, list(SHOTS))
+@pytest.mark.parametrize(
+    ("kind", "shots", "error", "said"),
+    [
+        ("ridge", 2, DataError, "from two or more classes"),
+        ("none", 1, ConfigError, "this classifier has none"),
+        ("ridge", 13, DataError, "does not know the classes blue; add them first"),
+    ],
+)
+def test_shots_that_cannot_be_learned_from_are_told(kind: str, shots: int, error: type[Exception], said: str) -> None:
+    found = tiny.classifier(head=kind).zero_shot(["red", "green"])
+    with pytest.raises(error, match=said):
+        found.add_shots(IMAGES[:shots], LABELS[:shots])
 
 
 # Keeping -------------------------------------------------------------------------------------------------------------
@@ -165,44 +167,28 @@ def test_shots_that_cannot_be_learned_from_are_told() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_comes_back(kind: str, keep: bool, tmp_path: Path) -> None:
     found = taught(kind, keep_shots=keep)
-    found.save(tmp_path / "model")
-    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
-    ours, theirs = found.predict_all(PHOTOS), loaded.predict_all(PHOTOS)
-    assert np.allclose(ours.probabilities, theirs.probabilities, atol=1e-6)
-    there = "head.shots" in load_file(tmp_path / "model" / TENSORS)
+    loaded = saved(found, tmp_path)
+    assert np.allclose(found.predict_proba(PHOTOS), loaded.predict_proba(PHOTOS), atol=1e-6)
+    there = "head.shots" in load_file(tmp_path / TENSORS)
     assert (there, loaded.keep_shots, head_of(loaded).shots is not None) == (keep,) * 3
     if kind == "logistic" and not keep:
         with pytest.raises(ConfigError, match="were not saved"):
             loaded.add_shots(PHOTOS, list(SHOTS))
         return
-    more = [each.add_shots(PHOTOS, list(SHOTS)).predict_all(PHOTOS).probabilities for each in (found, loaded)]
+    more = [each.add_shots(PHOTOS, list(SHOTS)).predict_proba(PHOTOS) for each in (found, loaded)]
     assert np.allclose(*more, atol=1e-5)
-    loaded.add_class("yellow").save(tmp_path / "wider")
-    wider = GalLoPClassifier.load(tmp_path / "wider", backbone=tiny.vit())
+    wider = saved(loaded.add_class("yellow"), tmp_path)
     assert np.allclose(wider.predict_proba(PHOTOS), loaded.predict_proba(PHOTOS), atol=1e-6)
-
-
-def test_older_versions_read_a_model_without_a_head_and_refuse_one_with_it(
-    ridges: GalLoPClassifier, tmp_path: Path
-) -> None:
-    taught("none").save(tmp_path / "plain")
-    ridges.save(tmp_path / "ridge")
-    plain, other = (json.loads((tmp_path / name / SETTINGS).read_text()) for name in ("plain", "ridge"))
-    assert (plain["format"], other["format"]) == (1, 3), "whoever reads up to 2 says: update gallop"
-    assert "head" not in {*plain, *plain["method"]}
-    assert (other["method"]["head"], {*other["head"]}) == ("ridge", {"weight", "temperature", "shots", "names"})
-    assert read_checkpoint(tmp_path / "ridge").format == 3
 
 
 def test_a_head_from_before_it_knew_names_answers_as_it_did(ridges: GalLoPClassifier, tmp_path: Path) -> None:
     """And learns further shots as it did."""
     head, before = head_of(ridges), copy.copy(ridges)
     before.model_ = ridges.model_.with_branches([there(Branch.of("ridge", there(head.shots), 3, head.mix))])
-    before.save(tmp_path)
+    loaded = saved(before, tmp_path)
     settings = json.loads((tmp_path / SETTINGS).read_text())
     assert (settings["format"], {*settings["head"]}) == (2, {"weight", "temperature", "shots"})
     assert "head.texts" not in load_file(tmp_path / TENSORS)
-    loaded = GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
     assert np.allclose(loaded.predict_proba(PHOTOS), before.predict_proba(PHOTOS), atol=1e-6)
     assert not np.allclose(loaded.predict_proba(PHOTOS), ridges.predict_proba(PHOTOS), atol=1e-6)
     assert head_of(loaded.add_class("yellow")).texts is None
@@ -212,9 +198,8 @@ def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path / "secret place", SHOTS)
     found = tiny.classifier(method=MethodConfig(head="logistic"), keep_shots=True).fit(folder)
     found.save(tmp_path / "model")
-    for file in (tmp_path / "model").iterdir():
-        assert b"secret" not in file.read_bytes()
-        assert b".png" not in file.read_bytes()
+    written = b"".join(file.read_bytes() for file in (tmp_path / "model").iterdir())
+    assert [words for words in (b"secret", b".png") if words in written] == []
 
 
 METHOD = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
@@ -273,10 +258,9 @@ def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: st
 
 
 def test_the_model_card_tells_what_is_kept(ridges: GalLoPClassifier) -> None:
-    beside = "Next to the prompts, a head on the whole photo: ridge regression, fitted to the features of 13 shots"
-    sums = "over all shots, but not the features of single shots. It contains no photos"
-    kept = model_card(taught("logistic", keep_shots=True).add_class("*new*"))
-    assert all(words in model_card(ridges) for words in (beside, sums))
+    kept, beside = model_card(taught("logistic", keep_shots=True).add_class("*new*")), model_card(ridges)
+    assert "Next to the prompts, a head on the whole photo: ridge regression, fitted to the features of 13 " in beside
+    assert "over all shots, but not the features of single shots. It contains no photos" in beside
     assert "The model contains the features of each shot. It contains no photos and no paths" in kept
     assert r"Classes without shots, known by their text: \*new\*" in kept
     assert "head" not in model_card(taught("none"))
@@ -307,3 +291,101 @@ def test_a_class_that_comes_while_photos_are_encoded_is_known_to_the_head() -> N
             found.add_class("yellow")
     assert (len(head_of(found).sums.counts), found.predict_proba(PHOTOS).shape) == (4, (3, 4))
     assert head_of(found).shots is not None
+
+
+# Classes that are balanced -------------------------------------------------------------------------------------------
+
+
+def test_balanced_classes_weigh_alike_in_the_head_and_in_that_of_every_fold_and_prompts_learn_otherwise(
+    ridges: GalLoPClassifier,
+) -> None:
+    balanced = taught("ridge", calibration_folds=3, class_weight="balanced")
+    for model in (balanced.model_, *there(balanced.cross_fit_).models):
+        (branch,) = model.branches
+        weights = branch.sums.weights * branch.sums.counts
+        assert torch.allclose(weights, weights.mean())
+    assert not tiny.equal(tiny.learned(balanced), tiny.learned(ridges))
+
+
+def test_prompts_of_even_classes_learn_the_same_where_they_are_balanced() -> None:
+    images, labels = tiny.pictures({"red": 3, "green": 3})
+    one, other = (tiny.learned(tiny.classifier(class_weight=each).fit(images, labels)) for each in (None, "balanced"))
+    assert all(torch.allclose(value, other[key], atol=1e-5) for key, value in one.items())
+
+
+# A saved head gets its shots back: it can do what it could before it was saved, and nothing else moves ---------------
+
+
+MORE = [tiny.picture(80, "green"), tiny.picture(81, "red")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_its_shots_a_saved_head_can_again_what_it_could(kind: str, tmp_path: Path) -> None:
+    model = taught(kind)
+    loaded = saved(model, tmp_path / "model")
+    before, wanted = loaded.predict_proba(PHOTOS), model.explain(PHOTOS[0]).votes
+    assert loaded.explain(PHOTOS[0]).votes == {}
+    assert loaded.recall_shots(IMAGES, LABELS) is loaded
+    assert np.array_equal(loaded.predict_proba(PHOTOS), before)
+    found = loaded.explain(PHOTOS[0]).votes
+    assert list(found) == list(wanted) == (["ridge"] if kind == "ridge" else [])
+    for name, votes in found.items():
+        assert np.allclose(votes.shots, wanted[name].shots, atol=1e-4)
+        assert votes.labels.tolist() == [list(SHOTS).index(name) for name in LABELS]
+    for each in (model, loaded):
+        each.add_shots(MORE, ["green", "red"]).remove_class("blue")
+    assert np.allclose(loaded.predict_proba(PHOTOS), model.predict_proba(PHOTOS), atol=1e-4)
+    assert head_of(saved(loaded, tmp_path / "again")).shots is None, "no shot is saved because it was recalled"
+
+
+def test_shots_that_were_added_later_are_recalled_in_the_order_in_which_they_are_given(tmp_path: Path) -> None:
+    loaded = saved(taught("ridge").add_shots(MORE, ["green", "red"]), tmp_path)
+    with pytest.raises(DataError, match="These 13 photos are not the 15"):
+        loaded.recall_shots(IMAGES, LABELS)
+    votes = loaded.recall_shots([*MORE, *IMAGES], ["green", "red", *LABELS]).explain(PHOTOS[0]).votes["ridge"]
+    assert votes.labels[:2].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ([*IMAGES[:-1], MORE[0]], LABELS),
+        (IMAGES, [LABELS[-1], *LABELS[1:-1], LABELS[0]]),
+        (IMAGES[1:], LABELS[1:]),
+    ],
+    ids=["another photo", "another class", "one missing"],
+)
+def test_other_photos_are_not_recalled(kind: str, images: list[Any], labels: list[str], tmp_path: Path) -> None:
+    loaded = saved(taught(kind), tmp_path)
+    with pytest.raises(DataError, match="are not the 13 that the head was trained on"):
+        loaded.recall_shots(images, labels)
+    assert head_of(loaded).shots is None
+
+
+def test_who_has_no_head_has_nothing_to_recall() -> None:
+    for model in (taught("none"), tiny.classifier().zero_shot(list(SHOTS))):
+        with pytest.raises(ConfigError, match="has no trained head"):
+            model.recall_shots(IMAGES, LABELS)
+
+
+def test_one_photo_among_a_hundred_is_not_overlooked(tmp_path: Path) -> None:
+    images, labels = tiny.pictures({"red": 100, "blue": 100})
+    loaded = saved(tiny.classifier(head="ridge", epochs=1).fit(images, labels), tmp_path)
+    with pytest.raises(DataError, match="are not the 200"):
+        loaded.recall_shots([*images[:-1], tiny.picture(500, "green")], labels)
+    assert loaded.recall_shots(images, labels).explain(PHOTOS[0]).votes
+
+
+def test_photos_of_a_class_that_went_are_named(tmp_path: Path) -> None:
+    loaded = saved(taught("ridge").remove_class("blue"), tmp_path)
+    with pytest.raises(DataError, match=r"does not know the classes blue; leave their photos out\."):
+        loaded.recall_shots(IMAGES, LABELS)
+    assert loaded.recall_shots(IMAGES[:9], LABELS[:9]).explain(PHOTOS[0]).votes
+
+
+def test_of_a_data_set_with_parts_the_photos_to_learn_from_are_recalled(tmp_path: Path) -> None:
+    photos = tiny.write_folder(tmp_path / "photos" / "train", SHOTS).parent
+    tiny.write_folder(photos / "test", {"red": 3}, first_seed=50)
+    model = tiny.classifier(head="ridge").fit(photos)
+    assert saved(model, tmp_path / "model").recall_shots(photos).explain(PHOTOS[0]).votes

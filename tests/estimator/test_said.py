@@ -20,6 +20,7 @@ from tests import tiny
 from tests.cli.test_cli import Terminal
 
 IMAGES, LABELS = tiny.pictures({"red": 6, "green": 6})
+NO_SUGGESTION = r"(?s)^(?!.*Did you mean)"
 
 
 # ------------------------------------------------------------------ progress
@@ -70,16 +71,14 @@ def test_shots_are_drawn_from_lists_as_from_folders(tmp_path: Path) -> None:
     ours = tiny.classifier(shots=3, seed=4).fit(paths, names)
     theirs = tiny.classifier(shots=3, seed=4).fit(folder)
     assert ours._data_fingerprint == theirs._data_fingerprint
-    assert ours._shots is not None
-    assert Counter(ours._shots.names) == {"red": 3, "green": 3}
+    assert Counter(tiny.there(ours._shots).names) == {"red": 3, "green": 3}
     with pytest.raises(DataError, match="'red' has 6 images, but 7 shots were requested"):
         tiny.classifier(shots=7).fit(IMAGES, LABELS)
     assert len(tiny.classifier(shots=7, allow_fewer=True).fit(IMAGES, LABELS)._shots or ()) == 12
 
 
 def test_a_scale_above_the_number_of_regions_is_warned_of() -> None:
-    rows, columns = tiny.vit().vision.grid
-    regions = rows * columns
+    regions = int(np.prod(tiny.vit().vision.grid))
     with pytest.warns(UserWarning, match=rf"topk contains {regions + 1}, but .* has {regions} regions"):
         model = tiny.classifier(topk=(2, regions + 1)).zero_shot(["red", "green"])
     with warnings.catch_warnings():
@@ -114,21 +113,20 @@ def test_a_warm_start_that_would_drop_classes_says_which_and_refuses_unless_told
         ("vit-b-16/openai", "ViT-B-16"),
         ("ViT-B-16/open-ai", "openai"),
         ("ViT-B-16/laion2b_s34b_b88", "laion2b_s34b_b88k"),
+        ("qqqqqqq", None),
     ],
 )
-def test_a_backbone_that_is_unknown_gets_a_suggestion(name: str, meant: str) -> None:
-    with pytest.raises(BackboneError, match=rf"Did you mean {re.escape(meant)}\b"):
+def test_a_backbone_that_is_unknown_gets_a_suggestion_if_one_is_like_it(name: str, meant: str | None) -> None:
+    with pytest.raises(BackboneError, match=rf"Did you mean {re.escape(meant)}\b" if meant else NO_SUGGESTION):
         load_backbone(name, download=False)
-    with pytest.raises(BackboneError) as other:
-        load_backbone("qqqqqqq")
-    assert "Did you mean" not in str(other.value)
 
 
-@pytest.mark.parametrize(("device", "meant"), [("cdua", "cuda"), ("gpu", ""), ("mp", "mps")])
-def test_a_device_that_is_unknown_gets_one_too(device: str, meant: str) -> None:
-    with pytest.raises(BackboneError, match=f"Unknown device '{device}'") as told:
+@pytest.mark.parametrize(
+    ("device", "end"), [("cdua", r"Did you mean cuda\?"), ("gpu", r"'cuda'\."), ("mp", r"Did you mean mps\?")]
+)
+def test_a_device_that_is_unknown_gets_one_too(device: str, end: str) -> None:
+    with pytest.raises(BackboneError, match=f"(?s)Unknown device '{device}'.*{end}$"):
         pick_device(device)
-    assert str(told.value).endswith(f"Did you mean {meant}?" if meant else "'cuda'.")
 
 
 def test_apples_gpu_is_asked_for_before_anything_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +38,9 @@ def of(labels: list[int], *points: tuple[int, list[float]]) -> Curve:
     )
 
 
+TWO_POINTS = of([0, 1] * 4, (1, [0.5] * 8), (2, [0.75] * 8))
+
+
 def power_law(exponent: float, photos: int = 4000) -> Curve:
     points = ((n, [1 - 0.4 * n**-exponent] * photos) for n in (1, 2, 4, 7))
     return of([0, 1] * (photos // 2), *points)
@@ -55,16 +59,12 @@ def test_answers_are_those_of_a_head_that_was_given_the_other_shots(shots: Label
     assert sorted(shots.labels[i] for i in held) == sorted([shots.class_names.index(n) for n in ("red", "green")])
 
 
-def test_points_double_up_to_what_is_left_and_classes_that_have_fewer_give_what_they_have(
+def test_points_double_up_to_what_is_left_and_in_as_many_draws_as_a_class_has_shots_each_is_held_out(
     shots: LabelledPhotos,
 ) -> None:
-    curve = learning_curve(tiny.vit(), shots, METHOD, draws=2)
+    curve = learning_curve(tiny.vit(), shots, METHOD, draws=8)
     of_classes = ((min(n, 7), min(n, 5), 1) for n in (1, 2, 4, 7))
     assert [point.shots for point in curve.points] == pytest.approx([sum(some) / 3 for some in of_classes])
-
-
-def test_in_as_many_draws_as_a_class_has_shots_each_of_them_is_held_out(shots: LabelledPhotos) -> None:
-    curve = learning_curve(tiny.vit(), shots, METHOD, draws=8)
     alone = shots.labels.index(shots.class_names.index("blue"))
     assert np.flatnonzero(np.isnan(curve.points[0].right)).tolist() == [alone], "a class of one keeps its photo"
 
@@ -81,12 +81,12 @@ def test_prompts_that_do_not_move_answer_as_untrained_ones(shots: LabelledPhotos
 
 
 def test_a_photo_that_was_saved_again_counts_once(tmp_path: Path) -> None:
-    photos = [photo for photo in sample_photos() if photo.class_name in ("candle", "teapot")]
     for name in ("candle", "teapot"):
         (tmp_path / name).mkdir()
-        for photo in [photo for photo in photos if photo.class_name == name][:3]:
-            shutil.copy(photo.path, tmp_path / name)
-    Image.open(photos[0].path).convert("RGB").save(tmp_path / str(photos[0].class_name) / "again.jpg", quality=70)
+        photos = [photo.path for photo in sample_photos() if photo.class_name == name]
+        for path in photos[:3]:
+            shutil.copy(path, tmp_path / name)
+    Image.open(photos[0]).convert("RGB").save(tmp_path / name / "again.jpg", quality=70)
     curve = learning_curve(load_backbone("mini"), read_folder(tmp_path), METHOD, draws=1)
     assert (curve.copies, len(curve.labels)) == (1, 6)
 
@@ -104,25 +104,22 @@ def test_the_forecast_is_the_power_law_that_prior_and_photos_agree_on() -> None:
 @pytest.mark.parametrize("exponent", [0.0, 0.3, 0.8])
 def test_intervals_hold_the_forecast_and_more_shots_never_lose(exponent: float) -> None:
     told = [power_law(exponent, 40).forecast(times) for times in (1, 2, 4)]
-    assert told[0].gain == 0
-    assert told[0].gain <= told[1].gain <= told[2].gain
+    assert 0 == told[0].gain <= told[1].gain <= told[2].gain
     for each in told:
         assert 0 <= each.gain_interval[0] <= each.gain <= each.gain_interval[1] + 1e-9
         assert each.accuracy_interval[0] <= each.accuracy <= each.accuracy_interval[1]
 
 
 def test_more_photos_make_the_interval_narrower() -> None:
-    def width(classes: int) -> float:
-        right = [*([1.0] * 6), 0.0, 0.0] * classes
-        low, high = of([*range(classes)] * 8, *((n, right) for n in (1, 2, 4))).forecast().accuracy_interval
-        return high - low
-
-    assert width(40) < 0.7 * width(4)
+    width = {}
+    for classes in (4, 40):
+        points = ((n, [*([1.0] * 6), 0.0, 0.0] * classes) for n in (1, 2, 4))
+        width[classes] = np.ptp(of([*range(classes)] * 8, *points).forecast().accuracy_interval)
+    assert width[40] < 0.7 * width[4]
 
 
 def test_a_class_gets_a_figure_only_where_its_photos_can_tell() -> None:
-    labels, right = [0] * 8 + [1] * 8, [1.0] * 8
-    alike = of(labels, (1, right + [0.5] * 8), (2, right + [0.5] * 8), (4, right + [0.5] * 8))
+    alike = of([0] * 8 + [1] * 8, *((n, [1.0] * 8 + [0.5] * 8) for n in (1, 2, 4)))
     assert "class 1 gains most, class 0 least; by how much, these photos cannot tell." in alike.words
     assert [*alike.by_class()] == ["class 1", "class 0"]
     steep = of([0] * 40 + [1] * 40, *((n, [1.0] * 40 + [1 - 0.8 * n**-0.9] * 40) for n in (1, 2, 4, 8, 16)))
@@ -131,18 +128,16 @@ def test_a_class_gets_a_figure_only_where_its_photos_can_tell() -> None:
 
 
 def test_the_table_has_a_row_a_point_and_the_figure_the_forecast() -> None:
-    curve = of([0, 1] * 4, (1, [0.5] * 8), (2, [0.75] * 8))
-    assert curve.to_frame()[["shots", "accuracy"]].values.tolist() == [[1, 0.5], [2, 0.75]]
-    axes = curve.plot(times=2).axes[0]
-    assert axes.get_lines()[-1].get_xdata()[-1] == pytest.approx(8)
+    assert TWO_POINTS.to_frame()[["shots", "accuracy"]].values.tolist() == [[1, 0.5], [2, 0.75]]
+    assert TWO_POINTS.plot(times=2).axes[0].get_lines()[-1].get_xdata()[-1] == pytest.approx(8)
 
 
-def test_what_cannot_be_had_is_said() -> None:
-    curve = of([0, 1] * 4, (1, [0.5] * 8), (2, [0.75] * 8))
-    with pytest.raises(ValueError, match="times must be at least 1, not"):
-        curve.forecast(0.5)
-    with pytest.raises(ValueError, match="No photo of 'z' was held out"):
-        curve.forecast(2, "z")
+@pytest.mark.parametrize(
+    ("asked", "said"), [((0.5,), "times must be at least 1, not"), ((2, "z"), "No photo of 'z' was held out")]
+)
+def test_what_cannot_be_had_is_said(asked: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TWO_POINTS.forecast(*asked)
 
 
 @pytest.mark.parametrize(

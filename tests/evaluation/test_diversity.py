@@ -39,11 +39,9 @@ def test_cosines_of_text_are_averaged_over_classes() -> None:
 def test_untaught_prompts_all_say_the_same_and_taught_ones_do_not() -> None:
     before = tiny.classifier().zero_shot(["red", "green"])
     after = tiny.classifier(epochs=8, dropout=0.5, lr=0.5).fit(*tiny.pictures({"red": 4, "green": 4}))
-    for branch in ("global_", "local"):
-        assert text_cosines(getattr(before.model_.cached_text_features(), branch)) == pytest.approx(1.0, abs=1e-5)
-        found = text_cosines(getattr(after.model_.cached_text_features(), branch))
-        assert np.diag(found) == pytest.approx(1.0, abs=1e-5)
-        assert found.min() < 0.999
+    for untaught, taught in zip(before.prompts.cosines(), after.prompts.cosines(), strict=True):
+        assert (untaught, np.diag(taught)) == (pytest.approx(1.0, abs=1e-5), pytest.approx(1.0, abs=1e-5))
+        assert taught.min() < 0.999
 
 
 def test_the_chosen_regions_are_those_the_score_is_the_mean_of() -> None:
@@ -66,13 +64,10 @@ def test_three_prompts_together_are_better_than_the_best_of_them() -> None:
 
 
 def test_overlap_is_jaccards_and_reaches_its_most_where_one_scale_lies_in_the_other() -> None:
-    chosen = np.zeros((2, 2, 8), dtype=bool)
-    chosen[:, 0, :2] = True
-    chosen[0, 1, :8] = True  # the first prompt's two regions lie within its eight
-    chosen[1, 1, 1:3] = True  # one of three is shared
+    two, eight, shifted = [1, 1, 0, 0, 0, 0, 0, 0], [1] * 8, [0, 1, 1, 0, 0, 0, 0, 0]
+    chosen = np.array([[two, eight], [two, shifted]], dtype=bool)  # two lie within eight; one of three is shared
     assert overlaps(chosen) == pytest.approx(np.array([[1.0, (2 / 8 + 1 / 3) / 2], [(2 / 8 + 1 / 3) / 2, 1.0]]))
-    assert most_overlap((2, 8), 8) == pytest.approx(np.array([[1.0, 0.25], [0.25, 1.0]]))
-    assert most_overlap((2, 80), 8)[0, 1] == 0.25
+    assert most_overlap((2, 8), 8).tolist() == most_overlap((2, 80), 8).tolist() == [[1.0, 0.25], [0.25, 1.0]]
 
 
 def test_a_prompt_counts_by_what_it_says_of_the_classes_apart() -> None:
@@ -80,15 +75,13 @@ def test_a_prompt_counts_by_what_it_says_of_the_classes_apart() -> None:
     truth = [0, 0, 0, 1]
     sign = 1.0 - 2.0 * torch.tensor(truth)  # +1 for class 0
     decides = torch.stack([sign, -sign], dim=1)
-    flat = torch.full((4, 2), 7.0)
-    local = made(torch.stack([decides, flat], dim=-1), -0.1 * decides[:, None, :, None])
+    local = made(torch.stack([decides, torch.full((4, 2), 7.0)], dim=-1), -0.1 * decides[:, None, :, None])
     found = worths(local, (1,), truth)
     assert [worth.influence for worth in found] == pytest.approx([2.0, 0.0, 1.0])
-    assert [worth.alone for worth in found] == [4, 3, 0]
-    assert [(worth.silent, worth.ignorant, worth.dead) for worth in found] == [
-        (False, False, False),
-        (True, True, True),
-        (False, True, True),
+    assert [(worth.alone, worth.silent, worth.ignorant, worth.dead) for worth in found] == [
+        (4, False, False, False),
+        (3, True, True, True),
+        (0, False, True, True),
     ]
     # Without the first, the flat one and the wrong one are left, and nothing is right.
     assert [(worth.without, worth.gained, worth.lost) for worth in found] == [(0, 0, 4), (4, 0, 0), (4, 0, 0)]
@@ -99,17 +92,15 @@ def test_without_a_prompt_is_the_ensemble_of_the_others() -> None:
     local = found.local((2, 3, 4))
     worth = worths(found, (2, 3, 4), truth.tolist())
     assert len(worth) == 5
-    without_last = (found.image_cosines.mean(-1) + local[..., :2].mean(-1)) / 2
-    assert worth[4].without == int((without_last.argmax(-1) == truth).sum())
-    without_first = (found.image_cosines[..., 1] + local.mean(-1)) / 2
-    assert worth[0].without == int((without_first.argmax(-1) == truth).sum())
-    right = int((((found.image_cosines.mean(-1) + local.mean(-1)) / 2).argmax(-1) == truth).sum())
+    global_ = found.image_cosines.mean(-1)
+    ensembles = (
+        found.image_cosines[..., 1] + local.mean(-1),
+        global_ + local[..., :2].mean(-1),
+        global_ + local.mean(-1),
+    )
+    without_first, without_last, right = (int((sums.argmax(-1) == truth).sum()) for sums in ensembles)
+    assert (worth[0].without, worth[4].without) == (without_first, without_last)
     assert all(each.without == right + each.gained - each.lost for each in worth)
-
-
-def test_one_global_prompt_alone_cannot_be_taken_away() -> None:
-    (only,) = worths(random(b=6, m=1, n=0), (), [0, 1, 2] * 2)
-    assert (only.without, only.gained, only.lost, only.influence) == (None, 0, 0, 1.0)
 
 
 def test_the_best_regions_of_all_photos_are_a_local_prompts_highest_cosines() -> None:
@@ -123,8 +114,7 @@ def test_the_best_regions_of_all_photos_are_a_local_prompts_highest_cosines() ->
 def test_a_scale_adds_what_the_smaller_one_has_not() -> None:
     found, classes = random(n=2), [0, 1, 2, 0, 1]
     same = made(found.image_cosines, found.looks[0].region_cosines[..., :1].expand(-1, -1, -1, 2))
-    chosen = chosen_regions(same, classes, (2, 6))
-    assert additions(chosen) == pytest.approx(np.array([[0, 0], [4, 0]])), "one prompt at two scales"
+    assert additions(chosen_regions(same, classes, (2, 6))).tolist() == [[0, 0], [4, 0]], "one prompt at two scales"
     apart = chosen_regions(found, classes, (2, 6))
     alone = [
         [np.mean([(a & ~b).sum() for a, b in zip(apart[:, n], apart[:, m], strict=True)]) for m in (0, 1)]
@@ -187,7 +177,10 @@ def test_prompts_that_disagree_and_are_wrong_where_they_do_are_counted() -> None
     )
 
 
-def test_one_prompt_of_each_kind_has_nothing_to_be_compared_with() -> None:
-    found = diversity_of(TextFeatures(text_at(0.5, 1), text_at(0.5, 2)[:, :0]), random(m=1, n=0), (), [0, 1, 2, 0, 1])
+def test_one_prompt_has_nothing_to_be_compared_with_and_cannot_be_taken_away() -> None:
+    alone, truth = random(m=1, n=0), [0, 1, 2, 0, 1]
+    (only,) = worths(alone, (), truth)
+    assert (only.without, only.gained, only.lost, only.influence) == (None, 0, 0, 1.0)
+    found = diversity_of(TextFeatures(text_at(0.5, 1), text_at(0.5, 2)[:, :0]), alone, (), truth)
     assert (found.global_, found.local, found.prompts, found.as_one) == (None, None, (1, 0), (False, False))
     assert found.words == "No two prompts of a kind, so nothing to compare"

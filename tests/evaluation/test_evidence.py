@@ -1,6 +1,9 @@
-"""What a class relies on: on photos whose regions were made by hand, and on a tiny model."""
+"""What a class relies on: on photos whose regions were made by hand, and on a tiny model; what if it were not there."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +13,10 @@ from PIL import Image, ImageFilter
 from gallop import GalLoPClassifier
 from gallop.errors import ConfigError, DataError
 from gallop.evaluation.evidence import Evidence, evidence, evidence_steps
+from gallop.evaluation.intervals import Proportion
+from gallop.evaluation.what_if import Outcome, WhatIf, what_if
 from gallop.features.encoding import ImageFeatures
+from gallop.predictions.covering import covered
 from gallop.runtime.progress import StageEvent
 from tests import tiny
 
@@ -44,8 +50,8 @@ def told() -> Evidence:
 def test_the_cue_is_a_cluster_of_its_own_and_adds_most(planted: tuple[GalLoPClassifier, Evidence]) -> None:
     each = planted[1].of("even")
     first = each.clusters[0]
-    for row, places in enumerate(PLACES):
-        assert np.flatnonzero(each.member[row] == 0).tolist() == sorted(places)
+    cues = [np.flatnonzero(each.member[row] == 0).tolist() for row in range(8)]
+    assert cues == [sorted(places) for places in PLACES]
     assert first.share > 0.5
     assert (len(first.photos), first.mistakes) == (8, ())
     assert {(found.photo, found.region) for found in first.gallery} <= {
@@ -128,10 +134,67 @@ def test_blurred_photos_that_fail_are_named_whatever_their_light_and_contrast() 
     assert named == {"blurred photos": sorted(blurred.tolist())}
 
 
-def test_one_class_alone_and_unknown_classes_are_refused() -> None:
-    with pytest.warns(UserWarning, match="only class"):
-        alone = tiny.classifier().zero_shot(["red"])
-    with pytest.raises(ConfigError, match="nothing speaks for it rather than another"):
-        evidence(alone, *tiny.pictures({"red": 2}))
-    with pytest.raises(DataError, match="does not know the classes green"):
-        evidence(tiny.classifier().zero_shot(["red", "blue"]), *tiny.pictures({"red": 2, "green": 2}))
+@pytest.mark.filterwarnings("ignore:'red' is the only class")
+@pytest.mark.parametrize(
+    ("classes", "error", "said"),
+    [
+        (["red"], ConfigError, "nothing speaks for it rather than another"),
+        (["red", "blue"], DataError, "does not know the classes green"),
+    ],
+)
+def test_one_class_alone_and_unknown_classes_are_refused(classes: list[str], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        evidence(tiny.classifier().zero_shot(classes), *tiny.pictures({"red": 2, "green": len(classes) - 1}))
+
+
+# What if a cluster were not there ------------------------------------------------------------------------------------
+
+
+def test_a_covered_cluster_gives_what_covering_each_photo_gives_and_random_regions_spread_as_is_said() -> None:
+    classifier = tiny.classifier().fit(*tiny.pictures({"red": 4, "green": 4}))
+    found = evidence(classifier, *tiny.pictures({"red": 3, "green": 3}, first_seed=50))
+    each = found.of("red")
+    *events, made = what_if(classifier, found, "red", 0, fill="grey", draws=60)
+    assert isinstance(made, WhatIf)
+    assert [event.done for event in events if isinstance(event, StageEvent)] == list(range(1, len(made.photos) + 1))
+    assert made.photos == each.clusters[0].photos
+    assert len(made.photos) > 1
+    alone = []
+    for i in made.photos:
+        regions = np.flatnonzero(each.member[each.shown.index(i)] == 0).tolist()
+        alone.append(covered(classifier.model_, classifier.explain(found.data.photos[i]), regions, "grey"))
+    assert made.without.confidence == pytest.approx(np.mean([why.probabilities["red"] for why in alone]), abs=1e-5)
+    assert made.without.right == Proportion(sum(why.label == "red" for why in alone), len(alone))
+    assert len(made.at_random) == 60
+    assert made.spread == pytest.approx(np.std([each.score for each in made.at_random], ddof=1), rel=0.2), "of the mean"
+    before = found.probabilities[list(made.photos), found.data.class_names.index("red")]
+    assert (made.before.confidence, made.to_dict()["drop"]) == (pytest.approx(before.mean(), abs=1e-6), made.drop)
+
+
+def test_the_interval_is_students_for_one_more_draw() -> None:
+    """Falls of 10, 20 and 30 % have the mean 20 %, the spread is 10 %, t of 4 x (3 - 1) degrees of freedom is 2.306."""
+    before, less, least, *at_random = (
+        Outcome(Proportion(3, 4), 0.5, score) for score in (2.0, 1.4, 1.0, 1.8, 1.6, 1.4)
+    )
+    made = WhatIf("mug", 0, (0, 1, 2, 3), before, less, tuple(at_random), 0.2, "blur")
+    half = 2.306004 * 0.1 * np.sqrt(1 + 1 / 3)
+    assert (made.interval, made.drop) == (pytest.approx((0.2 - half, 0.2 + half)), pytest.approx(0.3))
+    assert (made.stands_out, replace(made, without=least).stands_out) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "how", "error", "said"),
+    [
+        (("red", 99), {}, ValueError, "has no cluster 99"),
+        (("green", 0), {}, ValueError, "There is no evidence of 'green'; there is of red"),
+        (("red", 0), {"draws": 1}, ConfigError, "use at least two draws and one photo"),
+        (("red", 0), {"most": 0}, ConfigError, "use at least two draws and one photo"),
+    ],
+)
+def test_what_cannot_be_covered_is_refused(
+    asked: tuple[str, int], how: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    classifier = tiny.classifier().zero_shot(["red", "green"])
+    found = evidence(classifier, *tiny.pictures({"red": 2}))
+    with pytest.raises(error, match=said):
+        next(what_if(classifier, found, *asked, **how))

@@ -7,18 +7,13 @@ from typing import Any
 import torch
 
 from gallop.evaluation.k_sweep import better_k, sweep_k
-from gallop.model.similarities import Look, Similarities
+from gallop.model.similarities import Similarities
+from tests.evaluation.test_diversity import made
 
-
-def made(whole: torch.Tensor, regions: torch.Tensor) -> Similarities:
-    return Similarities((Look(whole, regions, regions.mean(dim=-1)),))
-
-
-def random(b: int = 40, r: int = 12, k: int = 3, m: int = 2, n: int = 3) -> tuple[Similarities, list[int]]:
-    generator = torch.Generator().manual_seed(1)
-    regions = torch.randn(b, r, k, n, generator=generator)
-    whole = 0.3 * torch.randn(b, k, m, generator=generator)
-    return made(whole, regions), torch.randint(k, (b,), generator=generator).tolist()
+DRAWN = torch.Generator().manual_seed(1)
+REGIONS = torch.randn(40, 12, 3, 3, generator=DRAWN)
+FOUND = made(0.3 * torch.randn(40, 3, 2, generator=DRAWN), REGIONS)
+TRUTH = torch.randint(3, (40,), generator=DRAWN).tolist()
 
 
 def right(found: Similarities, topk: Any, truth: Any) -> int:
@@ -26,23 +21,19 @@ def right(found: Similarities, topk: Any, truth: Any) -> int:
 
 
 def test_each_point_is_what_the_model_itself_answers() -> None:
-    found, truth = random()
-    sweep = sweep_k(found, (2, 5, 99), truth)
-    assert (sweep.each.shape, sweep.together.shape, sweep.photos) == ((3, 12), (12,), 40)
-    for k in range(1, 13):
-        assert sweep.together[k - 1] == right(found, (k, k, k), truth)
-        for n in range(3):
-            topk = [2, 5, 99]
-            topk[n] = k
-            assert sweep.each[n, k - 1] == right(found, topk, truth)
+    sweep = sweep_k(FOUND, (2, 5, 99), TRUTH)
+    assert sweep.photos == 40
+    every = range(1, 13)
+    assert sweep.together.tolist() == [right(FOUND, (k, k, k), TRUTH) for k in every]
+    others = ([(k, 5, 99) for k in every], [(2, k, 99) for k in every], [(2, 5, k) for k in every])
+    assert sweep.each.tolist() == [[right(FOUND, topk, TRUTH) for topk in row] for row in others]
     assert len(set(sweep.each.ravel().tolist())) > 3, "k does matter here"
 
 
 def test_better_k_are_never_worse_and_no_single_scale_can_better_them() -> None:
-    found, truth = random()
-    topk, count = better_k(found, (2, 5, 9), truth)
-    assert count == right(found, topk, truth) > right(found, (2, 5, 9), truth)
-    assert (sweep_k(found, topk, truth).each.max(), better_k(found, topk, truth)) == (count, (topk, count))
+    topk, count = better_k(FOUND, (2, 5, 9), TRUTH)
+    assert count == right(FOUND, topk, TRUTH) > right(FOUND, (2, 5, 9), TRUTH)
+    assert (sweep_k(FOUND, topk, TRUTH).each.max(), better_k(FOUND, topk, TRUTH)) == (count, (topk, count))
 
 
 def test_of_several_better_k_the_nearest_is_taken() -> None:

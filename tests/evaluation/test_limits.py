@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from gallop.model.calibration import Calibration, accepted_range, threshold_at_t
 
 
 def test_outcomes_are_told_in_photos() -> None:
-    found = at_limit([-3.0, -2.0, -1.0], [-1.5, -0.5], -1.5)
-    assert found.words == "accepts 2 of 3 known, detects 1 of 2 unknown", "one at the limit is not above it"
-    assert at_limit([-3.0, -2.0], [], -2.0).words == "accepts 2 of 2 known"
-    assert at_limit([], [-2.0], -3.0).words == "detects 1 of 1 unknown"
+    cases = ([-3.0, -2.0, -1.0], [-1.5, -0.5], -1.5), ([-3.0, -2.0], [], -2.0), ([], [-2.0], -3.0)
+    assert [at_limit(*case).words for case in cases] == [
+        "accepts 2 of 3 known, detects 1 of 2 unknown",  # one at the limit is not above it
+        "accepts 2 of 2 known",
+        "detects 1 of 1 unknown",
+    ]
     assert at_limit([], [], 0.0) == AtLimit(None, None)
     assert not at_limit([], [1.0], 0.0).broken, "where nothing is known nothing was promised"
 
@@ -42,8 +45,7 @@ def test_unknown_photos_do_not_make_the_others_look_unlike_the_shots() -> None:
     draw = np.random.default_rng(0).normal
     limit = Calibration.on(draw(size=300), 300)
     with_unknown = np.concatenate([draw(size=140), draw(4, size=60)])
-    assert not limit.unlike(with_unknown)
-    assert limit.unlike(with_unknown, known=True)
+    assert (limit.unlike(with_unknown), bool(limit.unlike(with_unknown, known=True))) == ("", True)
     assert limit.unlike(draw(0.7, size=140)), "those that are shifted do, whatever passes"
     assert sum(bool(limit.unlike(draw(size=100), known=True)) for _ in range(200)) <= 6
 
@@ -51,16 +53,14 @@ def test_unknown_photos_do_not_make_the_others_look_unlike_the_shots() -> None:
 def test_each_cut_lets_the_next_photo_pass_and_no_outcome_is_left_out() -> None:
     scores = np.random.default_rng(0).normal(size=30).astype(np.float32)
     scores[5] = scores[4]
-    found = cuts(scores)
-    assert (np.diff(found) > 0).all()
-    passing = [int((scores.astype(np.float64) <= cut).sum()) for cut in found]
+    assert (np.diff(cuts(scores)) > 0).all()
+    passing = [int((scores.astype(np.float64) <= cut).sum()) for cut in cuts(scores)]
     by_hand = sorted({0, *(int((scores <= score).sum()) for score in scores)})
     assert (passing, len(cuts([0.5]))) == (by_hand, 2)
 
 
 def test_neighbours_in_single_precision_are_told_apart() -> None:
-    low = np.float32(-1.3)
-    both = np.array([low, np.nextafter(low, np.float32(0))])
+    both = np.array([-1.3, np.nextafter(np.float32(-1.3), np.float32(0))], dtype=np.float32)
     assert [at_limit(both, [], cut).accepted.right for cut in cuts(both)] == [0, 1, 2]  # type: ignore[union-attr]
 
 
@@ -77,8 +77,7 @@ def test_the_limit_of_tests_is_the_strictest_that_keeps_what_is_promised(photos:
 def test_a_promise_is_broken_where_so_few_would_hardly_pass_by_chance(right: int, of: int) -> None:
     found = at_limit([0.0] * right + [2.0] * (of - right), [], 1.0)
     chance = sum(comb(of, k) * 0.95**k * 0.05 ** (of - k) for k in range(right + 1))
-    assert found.chance == pytest.approx(chance)
-    assert found.broken is (chance < SURE)
+    assert (found.chance, found.broken) == (pytest.approx(chance), chance < SURE)
 
 
 @pytest.mark.parametrize("photos", [6, 19, 20, 32, 160])
@@ -89,8 +88,7 @@ def test_the_expected_range_is_where_most_limits_fall(photos: int) -> None:
     )  # of uniform scores the share below a limit is the limit
     kept = np.array([threshold_at_tpr(row) for row in shots])
     low, high = accepted_range(photos)
-    assert np.mean(kept < low) == pytest.approx(0.025, abs=0.01)
-    assert np.mean(kept > high) == pytest.approx(0.025, abs=0.01)
+    assert (np.mean(kept < low), np.mean(kept > high)) == pytest.approx((0.025, 0.025), abs=0.01)
     found = Calibration(threshold=-1.0, photos=photos)
     assert found.expected == (low, high)
     assert f"{100 * low:.0f} to {100 * high:.0f} % are expected to pass" in found.promise
@@ -99,7 +97,19 @@ def test_the_expected_range_is_where_most_limits_fall(photos: int) -> None:
         assert (other.expected, other.promise) == (None, "")
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"threshold": float("nan")}, {"photos": -1}, {"photos": 1.5}])
-def test_a_calibration_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Calibration(**wrong)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"temperature": 0.0}, "temperature is"),
+        ({"threshold": float("nan")}, "threshold is"),
+        ({"photos": -1}, "photos is"),
+        ({"photos": 1.5}, "photos is"),
+        ({"tpr": 2}, "tpr is"),
+        ({"tpr": "x"}, "tpr is"),
+        ({"held_out": [float("nan")]}, "score of a held-out photo is not a finite number"),
+        ({"held_out": ["1"]}, "score of a held-out photo is not a finite number"),
+    ],
+)
+def test_a_calibration_that_makes_no_sense_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Calibration(**wrong)

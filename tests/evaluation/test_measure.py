@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, astuple, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,17 +36,7 @@ def test_the_interval_is_wilsons(pair: tuple[int, int]) -> None:
     p = right / n
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    low, high = Proportion(right, n).interval
-    assert (low, high) == (pytest.approx(middle - half, abs=1e-9), pytest.approx(middle + half, abs=1e-9))
-    assert low - 1e-9 <= p <= high + 1e-9
-
-
-@pytest.mark.parametrize(("right", "of"), [(0, 0), (2, 1), (-1, 3)])
-def test_a_share_of_nothing_is_refused(right: int, of: int) -> None:
-    with pytest.raises(ValueError, match="at least one photo"):
-        Proportion(right, of)
-    with pytest.raises(ValueError, match="at least one photo"):
-        Evaluation(("a", "b"), np.array([], dtype=int), kept(np.zeros((0, 2), dtype=np.float32)))
+    assert Proportion(right, n).interval == pytest.approx((middle - half, middle + half), abs=1e-9)
 
 
 def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> ScoredAnswers:
@@ -51,22 +44,30 @@ def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> ScoredAnswe
     return ScoredAnswers({"accuracy": shares.argmax(axis=1)}, shares.max(axis=1), ood)
 
 
-def example() -> Evaluation:
+NOTHING = np.zeros((0, 2), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(partial(Proportion, right, of) for right, of in ((0, 0), (2, 1), (-1, 3))),
+        partial(Evaluation, ("a", "b"), np.array([], dtype=int), kept(NOTHING)),
+    ],
+)
+def test_a_share_of_nothing_is_refused(made: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match="at least one photo"):
+        made()
+
+
+def test_accuracy_classes_confusion_and_the_reliability_diagram_are_counted() -> None:
     """Four photos of a, one of b, none of c: two of a are right, one is said to be b, one c; b is said to be a."""
     shares = [[0.9, 0.05, 0.05], [0.3, 0.65, 0.05], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2], [0.75, 0.2, 0.05]]
-    return Evaluation(("a", "b", "c"), np.array([0, 0, 0, 0, 1]), kept(np.array(shares, dtype=np.float32)))
-
-
-def test_accuracy_classes_and_confusion_are_counted() -> None:
-    found = example()
+    found = Evaluation(("a", "b", "c"), np.array([0, 0, 0, 0, 1]), kept(np.array(shares, dtype=np.float32)))
     assert (found.accuracy, found.per_class) == (Proportion(2, 5), {"a": Proportion(2, 4), "b": Proportion(0, 1)})
     assert found.confusion.tolist() == [[2, 1, 1], [1, 0, 0], [0, 0, 0]]
     assert found.cell(0, 0) == [0, 3], "the most confident first"
     assert (found.cell(0, 1), found.cell(1, 0), found.cell(2, 2)) == ([1], [4], [])
 
-
-def test_the_reliability_diagram_gathers_photos_of_like_confidence_and_its_gaps_make_the_error() -> None:
-    found = example()
     assert [(b.low, b.high) for b in found.bins] == [(0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.9, 1.0)]
     assert [b.right for b in found.bins] == [Proportion(1, 1), Proportion(0, 2), Proportion(0, 1), Proportion(1, 1)]
     # |0.5 - 1| + 2 |0.625 - 0| + |0.75 - 0| + |0.9 - 1|, over five photos.
@@ -92,12 +93,12 @@ def test_the_error_by_chance_is_what_honest_answers_have_and_falls_with_their_nu
 
 def test_separation_agrees_with_the_metrics_and_its_curve_with_its_area() -> None:
     rng = np.random.default_rng(1)
-    known, unknown = {"MCM": rng.normal(0, 1, 90)}, {"MCM": rng.normal(1.5, 1, 60)}
-    found = separation(known["MCM"], unknown["MCM"])
-    assert found.auroc == pytest.approx(roc_auc_score([0] * 90 + [1] * 60, np.r_[known["MCM"], unknown["MCM"]]))
+    known, unknown = rng.normal(0, 1, 90), rng.normal(1.5, 1, 60)
+    found = separation(known, unknown)
     known_kept, unknown_kept = found.curve
-    assert auc(unknown_kept, known_kept) == pytest.approx(found.auroc)
-    assert found.fpr95 == metrics.fpr_at_tpr(known["MCM"], unknown["MCM"])
+    theirs = roc_auc_score([0] * 90 + [1] * 60, np.r_[known, unknown])
+    assert (found.auroc, auc(unknown_kept, known_kept)) == pytest.approx((theirs, theirs))
+    assert found.fpr95 == metrics.fpr_at_tpr(known, unknown)
     # The curve passes FPR95 where at least 95% of the known are kept.
     assert unknown_kept[known_kept >= 0.95].min() == pytest.approx(found.fpr95)
 
@@ -115,50 +116,49 @@ def test_command_and_benchmark_have_the_figures_of_one_evaluation() -> None:
     known, unknown = Evaluation(("a", "b", "c"), truth, ScoredAnswers.of(found)), ScoredAnswers.of(other)
     told = replace(known, unknown={"odd": unknown}).figures()
     branches = {"": found.probabilities, "_global": found.probabilities_global, "_local": found.probabilities_local}
-    for branch, shares in branches.items():
-        assert told[f"accuracy{branch}"] == (shares.argmax(axis=1) == truth).mean()
-    assert told["tpr"] == 1 - np.mean(found.is_ood)
+    right = {f"accuracy{branch}": (shares.argmax(axis=1) == truth).mean() for branch, shares in branches.items()}
+    assert told == told | right | {"tpr": 1 - np.mean(found.is_ood)}
     benched = accuracy_figures(known, "s") + separation_figures(known, unknown, "s", "odd")
+    odd = told["ood"]["odd"]
     assert {each.metric: each.value for each in benched} == {
-        **{f"accuracy{branch}": told[f"accuracy{branch}"] for branch in branches},
-        **{f"{kind}/{score}": told["ood"]["odd"][score][kind] for score in found.ood for kind in ("fpr95", "auroc")},
+        **right,
+        **{f"{kind}/{score}": odd[score][kind] for score in found.ood for kind in ("fpr95", "auroc")},
     }
     assert {each.n for each in benched} == {40, 80}
-    for score, figures in told["ood"]["odd"].items():
-        assert figures["fpr95_authors"] == metrics.authors_fpr_at_tpr(found.ood[score], other.ood[score])
+    theirs = {score: metrics.authors_fpr_at_tpr(found.ood[score], other.ood[score]) for score in odd}
+    assert {score: figures["fpr95_authors"] for score, figures in odd.items()} == theirs
 
 
 def test_answers_that_come_in_parts_are_those_that_come_at_once() -> None:
     parts = [answered(seed) for seed in (0, 1)]
-    whole, pieces = (
-        ScoredAnswers.of(Predictions.cat(parts)),
-        ScoredAnswers.cat([ScoredAnswers.of(part) for part in parts]),
-    )
+    whole = ScoredAnswers.of(Predictions.cat(parts))
+    pieces = ScoredAnswers.cat([ScoredAnswers.of(part) for part in parts])
     assert len(whole) == len(pieces) == 80
-    for name in ("confidence", "is_ood"):
-        assert np.array_equal(getattr(whole, name), getattr(pieces, name))
-    for name in ("predicted", "ood"):
-        one, two = getattr(whole, name), getattr(pieces, name)
-        assert [(key, one[key].tolist()) for key in one] == [(key, two[key].tolist()) for key in two]
+
+    np.testing.assert_equal(asdict(whole), asdict(pieces))
     assert np.array_equal(whole.confidence, Predictions.cat(parts).probabilities.max(axis=1))
 
 
-def test_a_swapped_label_is_doubted_and_the_sure_others_are_not() -> None:
-    shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.05, 0.95], [0.15, 0.85]])
-    (doubt,) = suspects(shares, [0, 0, 1, 1, 0, 1])
-    assert (doubt.photo, doubt.given, doubt.likely, doubt.of_given, doubt.of_likely) == (4, 0, 1, 0.05, 0.95)
-    assert suspects(shares, [0, 0, 1, 1, 1, 1]) == []
+SIX = [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.05, 0.95], [0.15, 0.85]]
+OF_THREE = [[0.9, 0.05, 0.05], [0.2, 0.8, 0.0], [0.01, 0.29, 0.7], [0.3, 0.7, 0.0], [0.1, 0.9, 0.0]]
 
 
-def test_an_answer_less_sure_than_is_usual_for_its_class_is_no_doubt() -> None:
-    """The last photo is said to be of class 1, but its 0.55 is below the 0.9 that photos of class 1 have on average."""
-    assert suspects(np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.45, 0.55]]), [0, 1, 1, 0]) == []
-
-
-def test_the_most_doubtful_comes_first_and_a_class_without_photos_is_never_likely() -> None:
-    shares = np.array([[0.9, 0.05, 0.05], [0.2, 0.8, 0.0], [0.01, 0.29, 0.7], [0.3, 0.7, 0.0], [0.1, 0.9, 0.0]])
-    assert [doubt.photo for doubt in suspects(shares, [0, 1, 0, 0, 0])] == [4]
-    assert {doubt.likely for doubt in suspects(np.vstack([shares, [0.0, 0.95, 0.05]]), [0, 1, 0, 0, 0, 0])} == {1}
+@pytest.mark.parametrize(
+    ("shares", "labels", "doubts"),
+    [
+        (SIX, [0, 0, 1, 1, 0, 1], [(4, 0, 1, 0.05, 0.95)]),  # a swapped label
+        (SIX, [0, 0, 1, 1, 1, 1], []),
+        # The last photo is said to be of class 1, but its 0.55 is below the 0.9 that photos of it have on average.
+        ([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.45, 0.55]], [0, 1, 1, 0], []),
+        (OF_THREE, [0, 1, 0, 0, 0], [(4, 0, 1, 0.1, 0.9)]),  # of class 2, which has no photos, nothing is likely
+        # The most doubtful comes first.
+        ([*OF_THREE, [0.0, 0.95, 0.05]], [0, 1, 0, 0, 0, 0], [(5, 0, 1, 0.0, 0.95), (4, 0, 1, 0.1, 0.9)]),
+    ],
+)
+def test_a_label_is_doubted_where_another_is_as_likely_as_is_usual_for_that_class(
+    shares: list[list[float]], labels: list[int], doubts: list[Any]
+) -> None:
+    assert [astuple(doubt)[:-1] for doubt in suspects(np.array(shares), labels)] == doubts
 
 
 def test_held_out_probabilities_are_those_of_prompts_that_never_saw_the_photo() -> None:
@@ -166,8 +166,8 @@ def test_held_out_probabilities_are_those_of_prompts_that_never_saw_the_photo() 
     classifier = tiny.classifier(calibration_folds=2).fit(images, labels)
     cross_fit = there(classifier.cross_fit_)
     index, truth, answers = there(cross_fit.predictions(classifier.model_, classifier.calibration_))
-    assert sorted(index.tolist()) == list(range(8)), "the single blue one is held out by nobody"
-    assert truth.tolist() == [0 if i < 4 else 1 for i in index.tolist()]
+    pairs = sorted(zip(index.tolist(), truth.tolist(), strict=True))
+    assert pairs == [(i, i // 4) for i in range(8)], "the single blue one is held out by nobody"
     shares = torch.zeros(8, 3)
     shares[index] = torch.from_numpy(answers.probabilities)
     for model, held_out in zip(cross_fit.models, cross_fit.index, strict=True):

@@ -1,5 +1,6 @@
 """A promise about a pile: how many checks earn it, and that it is false in at most 5 of 100 piles however one stops."""
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -55,17 +56,15 @@ def given_by_moving(wrong, rng, fair):
         wrong: (M,) whether each photo is wrong, by falling score.
         fair: as documented; otherwise checks above the line stay, and moves are not told.
     """
-    line, moved, right, checked = len(wrong), 0, 0, np.zeros(len(wrong), bool)
-    pile = len(wrong)
+    line, moved, right, checked, pile = len(wrong), 0, 0, np.zeros(len(wrong), bool), len(wrong)
     for photo in rng.permutation(len(wrong)):
         if photo >= line:
             continue
         checked[photo] = True
         if wrong[photo]:
             line, moved = photo, moved + 1
-            pile = int((~checked[:line]).sum()) if fair else line
-            right = 0 if fair else int(checked[:line].sum())
-            start = checked.copy()
+            inside, start = int(checked[:line].sum()), checked.copy()
+            pile, right = (line - inside, 0) if fair else (line, inside)
         else:
             right += 1
         if pile < 30 or moved > 12:
@@ -79,8 +78,7 @@ def given_by_moving(wrong, rng, fair):
 def test_moving_the_line_until_luck_does_it_gives_no_false_promise():
     rng = np.random.default_rng(1)
     piles = [rng.random(2000) < 0.06 for _ in range(300)]
-    false = np.mean([given_by_moving(pile, rng, fair=True) for pile in piles])
-    assert false < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+    assert np.mean([given_by_moving(pile, rng, fair=True) for pile in piles]) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
     unfair = np.mean([given_by_moving(pile, rng, fair=False) for pile in piles[:150]])
     assert unfair > 0.1  # the rule is needed: the same with checks that stay and moves that are not told
 
@@ -110,19 +108,15 @@ def test_a_stricter_promise_that_is_kept_keeps_the_looser_ones():
 
 
 def test_what_is_missing_is_told_until_it_is_kept():
-    begun = Promise(0.05, 812, right=30)
-    assert begun.remaining == checks_needed(0.05, 812)[0] - 30
-    assert not begun.kept
-    assert begun.words.startswith(f"{begun.remaining} more checks")
-    assert "at most 5%" in begun.words
+    begun, after, moved = (Promise(0.05, 812, right=30, **more) for more in ({}, {"errors": 1}, {"moved": 1}))
+    assert (begun.remaining, begun.kept) == (checks_needed(0.05, 812)[0] - 30, False)
+    assert re.match(f"{begun.remaining} more checks.*at most 5%", begun.words)
     done = Promise(0.05, 812, right=30 + begun.remaining)
-    assert done.kept
-    assert done.remaining == 0
+    assert (done.remaining, done.kept) == (0, True)
     assert "95% sure" in done.words
-    after = Promise(0.05, 812, right=30, errors=1)
     assert after.remaining > begun.remaining
     assert Promise(0.05, 812, right=30 + after.remaining, errors=1).kept
-    assert Promise(0.05, 812, right=30, moved=1).remaining > 2 * begun.remaining
+    assert moved.remaining > 2 * begun.remaining
 
 
 @pytest.mark.parametrize(
@@ -134,15 +128,12 @@ def test_what_is_missing_is_told_until_it_is_kept():
     ],
 )
 def test_what_cannot_be_promised_is_said(promise, words):
-    assert promise.remaining is None
-    assert not promise.kept
+    assert (promise.remaining, promise.kept) == (None, False)
     assert promise.words.startswith(words)
 
 
-@pytest.mark.parametrize(("errors", "kept"), [(0, True), (1, True), (2, False)])
-def test_a_pile_that_is_checked_completely_needs_no_luck(errors, kept):
-    assert Promise(0.05, 20, 20 - errors, errors).kept is kept
-    assert not Promise(0.05, 0).kept
+def test_a_pile_that_is_checked_completely_needs_no_luck():
+    assert [Promise(0.05, 20, 20 - errors, errors).kept for errors in range(3)] == [True, True, False]
 
 
 def test_the_order_of_checks_is_random_and_the_same_for_the_same_photos():
@@ -160,12 +151,9 @@ def test_the_order_of_checks_is_random_and_the_same_for_the_same_photos():
 
 
 def test_the_suggested_line_has_a_tenth_as_many_wrong_photos_above_it():
-    scores = np.linspace(1, 0, 200, endpoint=False)
-    right = np.ones(200, bool)
-    right[[90, 110, 140, 145, 150]] = False
-    above = scores >= suggested_line(scores, right, 0.2)
-    assert above.sum() == 140  # two of them are wrong; the third would make it more than 2%
-    assert (scores >= suggested_line(scores, right, 0.05)).sum() == 90
+    scores, right = np.linspace(1, 0, 200, endpoint=False), ~np.isin(range(200), [90, 110, 140, 145, 150])
+    above = [(scores >= suggested_line(scores, right, wrong)).sum() for wrong in (0.2, 0.05)]
+    assert above == [140, 90]  # two of the 140 are wrong; the third would make it more than 2%
     assert suggested_line([0.9, 0.8], [False, True], 0.05) == 0.9
     assert suggested_line([0.9, 0.5, 0.5], [1, 1, 0], 0.05) == 0.9  # of equal scores all or none
     probabilities = np.array([0.999, 0.995, 0.98, 0.5])
@@ -174,8 +162,7 @@ def test_the_suggested_line_has_a_tenth_as_many_wrong_photos_above_it():
 
 def test_the_next_line_accepts_more_where_it_was_kept_and_fewer_where_not():
     scores = np.linspace(1, 0, 1000, endpoint=False)
-    assert (scores >= next_line(scores, scores[499], kept=True)).sum() == 700
-    assert (scores >= next_line(scores, scores[99], kept=True)).sum() == 250
-    assert (scores >= next_line(scores, scores[499], kept=False)).sum() == 250
+    moves = [(499, True), (99, True), (499, False)]
+    assert [(scores >= next_line(scores, scores[at], kept=kept)).sum() for at, kept in moves] == [700, 250, 250]
     assert next_line(scores, scores[899], kept=True) == scores[-1]
     assert next_line(scores, 2.0, kept=False) == 2.0

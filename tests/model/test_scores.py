@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +31,18 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(SCORES, score.name, score)
 
 
-def call(*words: object) -> str:
-    out = io.StringIO()
-    with redirect_stdout(out):
-        assert main([str(word) for word in words]) == 0
-    return out.getvalue()
-
-
-def test_an_added_score_is_in_the_figures_of_evaluate(tmp_path: Path) -> None:
-
-    backbone = tiny.backbone_folder(tmp_path / "backbone")
+def test_an_added_score_is_in_the_figures_of_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.write_images(tmp_path / "odd", [tiny.picture(seed, "blue") for seed in range(3)])
     data = tiny.write_folder(tmp_path / "data", {"red": 3, "green": 2})
-    odd = tmp_path / "odd"
-    tiny.write_images(odd, [tiny.picture(seed, "blue") for seed in range(3)])
-    words = ("evaluate", "zero-shot", data, "--ood", f"odd={odd}", "--backbone", backbone)
-    found: dict[str, Any] = json.loads(call(*words, "--json"))["ood"]["odd"]
+    backbone = tiny.backbone_folder(tmp_path / "backbone")
+    words = f"evaluate zero-shot {data} --ood odd={tmp_path / 'odd'} --backbone {backbone}".split()
+    assert main([*words, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)["ood"]["odd"]
     assert list(found) == ["MCM", "L-MCM", "GL-MCM", "Energy"]
     assert set(found["Energy"]) == {"fpr95", "fpr95_authors", "auroc"}
     assert 0 <= found["Energy"]["auroc"] <= 1
-    assert "Energy" in call(*words)
+    assert main(words) == 0
+    assert "Energy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("metric", ["fpr95/Energy", "auroc/Margin"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -18,8 +20,7 @@ TOPK = (2, 4)
 
 
 def model(**changes: object) -> PromptModel:
-    settings: dict[str, object] = {"global_prompts": 2, "topk": TOPK, **changes}
-    return PromptModel(vit(), NAMES, MethodConfig(**settings))  # type: ignore[arg-type]
+    return PromptModel(vit(), NAMES, MethodConfig(2, TOPK, **changes))  # type: ignore[arg-type]
 
 
 def features(detail: float = 2) -> ImageFeatures:
@@ -38,11 +39,9 @@ def test_scores_are_the_mean_over_looks_and_sums_of_regions(detail: float) -> No
     both, side = found(detail), round(4 * detail)
     coarse, fine = both.each_look()
     assert [look.region_cosines.shape[1] for look in both.looks] == [16, side**2]
-    means = []
-    for look in both.looks:
-        best = look.region_cosines.sort(dim=1, descending=True).values
-        means.append(torch.stack([best[:, :k, :, n].mean(dim=1) for n, k in enumerate(TOPK)], dim=-1))
-    torch.testing.assert_close(both.local(TOPK), (means[0] + means[1]) / 2, atol=1e-6, rtol=0)
+    best = [look.region_cosines.sort(dim=1, descending=True).values for look in both.looks]
+    means = [torch.stack([each[:, :k, :, n].mean(dim=1) for each in best]).mean(dim=0) for n, k in enumerate(TOPK)]
+    torch.testing.assert_close(both.local(TOPK), torch.stack(means, dim=-1), atol=1e-6, rtol=0)
     torch.testing.assert_close(both.image_cosines, (coarse.image_cosines + fine.image_cosines) / 2, atol=1e-7, rtol=0)
     torch.testing.assert_close(both.logits(TOPK), (coarse.logits(TOPK) + fine.logits(TOPK)) / 2, atol=1e-6, rtol=0)
     for name, score in both.ood().items():
@@ -51,23 +50,17 @@ def test_scores_are_the_mean_over_looks_and_sums_of_regions(detail: float) -> No
 
 def test_parts_and_changes_are_of_both_looks() -> None:
     both = found()
-    parts = [both.each(lambda t, i=i: t[i : i + 1]) for i in range(3)]  # type: ignore[misc]
-    again = Similarities.cat(parts)
+    again = Similarities.cat([both.each(lambda t, i=i: t[i : i + 1]) for i in range(3)])  # type: ignore[misc]
     assert torch.equal(again.logits(TOPK), both.logits(TOPK))
     assert len(again.looks) == 2
 
 
-def test_features_of_another_number_of_looks_are_refused() -> None:
-    both, one = model(detail=2), model()
-    text = one.text_features()
-    with pytest.raises(
-        ValueError, match=r"number of looks per photo is 1 in these features, but this model \(detail=2\) needs 2"
-    ):
-        both.similarities(features(1), text)
-    with pytest.raises(
-        ValueError, match=r"number of looks per photo is 2 in these features, but this model \(detail=1\) needs 1"
-    ):
-        one.similarities(features(2), text)
+@pytest.mark.parametrize(("needed", "given"), [(2, 1), (1, 2)])
+def test_features_of_another_number_of_looks_are_refused(needed: int, given: int) -> None:
+    said = rf"looks per photo is {given} in these features, but this model \(detail={needed}\) needs {needed}"
+    asked = model(detail=needed)
+    with pytest.raises(ValueError, match=f"number of {said}"):
+        asked.similarities(features(given), asked.text_features())
 
 
 def test_the_loss_of_two_looks_is_that_of_their_mean_cosines() -> None:
@@ -91,8 +84,13 @@ def test_what_a_second_look_is_for() -> None:
     assert (maps.sight.times, maps.map_sight.times) == ((1.0,), (1.0, 2.0))
 
 
-def test_settings_that_cannot_be() -> None:
-    with pytest.raises(ConfigError, match=r"detail is 3.0; it must be 1, 1.5 or 2\."):
-        MethodConfig(detail=3)
-    with pytest.raises(ConfigError, match="detail_in is 'nothing'; it must be one of training, answers, maps"):
-        MethodConfig(detail_in="nothing")
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"detail": 3}, r"detail is 3.0; it must be 1, 1.5 or 2\."),
+        ({"detail_in": "nothing"}, "detail_in is 'nothing'; it must be one of training, answers, maps"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        MethodConfig(**settings)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from gallop import GalLoPClassifier, load_backbone
-from gallop.config import MethodConfig
 from gallop.features.encoding import encode_photos
 from gallop.predictions.contributions import Contributions, contributions, joint_regions
 from tests import tiny
@@ -19,8 +18,7 @@ PHOTOS = [tiny.picture(i, colour) for i, colour in enumerate(NAMES)]
 
 
 def made(**settings: Any) -> GalLoPClassifier:
-    method = MethodConfig(head=settings.pop("head", "none"), detail=settings.pop("detail", 1.0))
-    return GalLoPClassifier(backbone=tiny.vit(), cache=False, method=method, **settings).zero_shot(NAMES)
+    return GalLoPClassifier(backbone=tiny.vit(), cache=False, **settings).zero_shot(NAMES)
 
 
 def taken(classifier: GalLoPClassifier) -> Contributions:

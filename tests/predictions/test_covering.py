@@ -11,7 +11,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from app.visitor.page_state import FILL_WORDS
 from gallop import Explanation, GalLoPClassifier, MethodConfig
@@ -19,6 +18,7 @@ from gallop.errors import ConfigError
 from gallop.predictions.covering import FILLS, cover, covered
 from tests import tiny
 from tests.predictions.conftest import PHOTO
+from tests.predictions.test_faithfulness import blurred
 
 SIDE = 4
 """Regions a side, of eight pixels each."""
@@ -62,10 +62,10 @@ def test_the_neighbours_colour_goes_inwards_ring_by_ring(regions: set[int]) -> N
 
 
 def test_blur_is_a_gaussian_as_wide_as_a_region() -> None:
-    wanted = [gaussian_filter(each, 8, mode="mirror", truncate=2.0) for each in pixels().numpy().astype(float)]
+    wanted = blurred(pixels().numpy(), sigma=8)
     found = cover(pixels(), mask({0, 5, 6}), "blur")[0].numpy()
     for region in (0, 5, 6):
-        assert np.allclose(found[place(region)], np.stack(wanted)[place(region)], atol=1e-5)
+        assert np.allclose(found[place(region)], wanted[place(region)], atol=1e-5)
 
 
 @hypothesis.given(REGIONS, some.sampled_from(sorted(FILLS)))
@@ -101,21 +101,17 @@ def test_covering_everything_is_the_answer_to_a_grey_photo(fill: str, detail: fl
     assert np.allclose(found.local_scores, wanted.local_scores, atol=5e-3)
 
 
-def shown(explanation: Explanation) -> NDArray[np.int64]:
-    return np.asarray(explanation.image).astype(int)
-
-
 def test_the_picture_shows_what_was_covered_and_the_rest_as_it_was(
     classifier: GalLoPClassifier, explanation: Explanation
 ) -> None:
     box = explanation.regions("red", 0)[0]
-    found = covered(classifier.model_, explanation, [box.region], "grey")
-    changed = (shown(found) != shown(explanation)).any(axis=-1)
+    shown = np.asarray(covered(classifier.model_, explanation, [box.region], "grey").image)
+    changed = (shown != np.asarray(explanation.image)).any(axis=-1)
     inside = np.zeros_like(changed)
     inside[round(box.top) : round(box.bottom), round(box.left) : round(box.right)] = True
     assert (changed & inside).any()
     assert not (changed & ~inside).any()
-    assert np.ptp(shown(found)[inside], axis=0).max() == 0
+    assert np.ptp(shown[inside], axis=0).max() == 0
 
 
 def test_scales_and_limits_stay(classifier: GalLoPClassifier, explanation: Explanation) -> None:
