@@ -46,13 +46,6 @@ class Failing:
         return 1
 
 
-@pytest.fixture
-def manager() -> Iterator[JobManager]:
-    made = JobManager(waiting=2)
-    yield made
-    made.close()
-
-
 def wait(job: Job, holds: Callable[[Snapshot], bool] = lambda snapshot: not snapshot.active) -> Snapshot:
     """The first of its snapshots of which this holds."""
 
