@@ -11,10 +11,9 @@ from unittest.mock import AsyncMock
 
 import pytest
 from PIL import Image
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import Response
 
 from app.middleware import RoomForFiles
-from app.options import Options, start_with
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import UNREAD_SECONDS, UnreadFiles, allowed
 from app.ui import resources
@@ -27,12 +26,6 @@ from tests.app_pages import there
 
 LARGE = 12 * 10**6
 Allow = Callable[[int], None]
-
-
-@pytest.fixture
-def allow() -> Iterator[Allow]:
-    yield lambda size: start_with(Options(visitor_memory=size))
-    start_with(Options())
 
 
 def unread_bytes(server: str) -> int:
@@ -53,12 +46,12 @@ def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(to
     told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
     mine.set(mine.find("file_uploader", "Upload photos"), {"file_uploader_state_value": {"uploaded_file_info": told}})
     said = mine.texts().replace("\\", "")  # as Markdown is read
-    for words in (
+    wanted = (
         "large 0.jpg is not a picture",
         r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
         "--visitor-memory",
-    ):
-        assert re.search(words, said)
+    )
+    assert [words for words in wanted if not re.search(words, said)] == []
 
     for browser in (mine, other):
         browser.put("large.jpg", bytes(LARGE))
@@ -70,8 +63,7 @@ def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(to
 def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> None:
     files, size = UnreadFiles(), allowed() // 2 + 1
     assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
-    refused = files.comes("2", "a.jpg", size, "me", "other page", 0)
-    assert "a.jpg does not fit" in refused
+    assert "a.jpg does not fit" in (refused := files.comes("2", "a.jpg", size, "me", "other page", 0))
     assert [files.why_refused("2") for _ in range(2)] == [refused, ""]
     assert files.comes("3", "a.jpg", size, "you", "third page", 0) == ""
     assert "does not fit" in files.comes("4", "a.jpg", size, "you", "third page", 0)
@@ -83,25 +75,16 @@ def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> No
 
 
 def test_a_file_that_its_page_removes_makes_room() -> None:
-    gone: list[str] = []
-
-    async def removed(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-
-    async def sent(message: Message) -> None:
-        assert message["status"] == 204
-
-    room = RoomForFiles(removed, "/files/", lambda *_: "", gone.append)
-    scope = {"type": "http", "method": "DELETE", "path": "/files/page/number"}
-    asyncio.run(room(scope, AsyncMock(), sent))
-    assert gone == ["number"]
+    gone, sent = list[str](), AsyncMock()
+    room = RoomForFiles(Response(status_code=204), "/files/", lambda *_: "", gone.append)
+    asyncio.run(room({"type": "http", "method": "DELETE", "path": "/files/page/number"}, AsyncMock(), sent))
+    assert (gone, sent.call_args_list[0].args[0]["status"]) == (["number"], 204)
 
 
 def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "shared", resources.Shared())
     files, size = resources.shared.unread, allowed() // 2 + 1
-    assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
-    assert files.comes("2", "a.jpg", size, "me", "page", 0) != ""
+    assert [files.comes(n, "a.jpg", size, "me", "page", 0) == "" for n in ("1", "2")] == [True, False]
     resources.forget_page("page")
     assert files.comes("3", "a.jpg", size, "me", "page", 0) == ""
 
@@ -160,8 +143,7 @@ def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
     allow(1300)
     mine, photos = VisitorPhotos(), squares(5)
     assert len(mine.deck.add_photos(cards_of(photos[:3])).taken) == 3
-    card = mine.deck.cards[0]
-    mine.deck.remove(card.shots[0].sha256)
+    mine.deck.remove(mine.deck.cards[0].shots[0].sha256)
     assert mine.size == 1200, "an undo brings it back"
     assert (len(mine.deck.add_photos(cards_of(photos[3:4])).taken), mine.size) == (1, 1200)
 
