@@ -52,15 +52,13 @@ def test_it_is_found_at_the_top_or_in_a_folder_and_clutter_is_not_read(files: Fi
 def test_hostile_zips_are_refused_in_a_sentence(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = bytearray(zip_of(good(files)))
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        start = locked.find(mark)
-        locked[start + at] |= 1
+        locked[locked.find(mark) + at] |= 1
     damaged = bytearray(zip_of(good(files), zipfile.ZIP_STORED))
     damaged[100] ^= 0xFF
-    two = zip_of({**good(files), "more/gallop.json": b"{}"})
     cases = {
         "not a zip": b"hello" * 20,
         "contains no prompts.safetensors": zip_of({"gallop.json": b"{}"}),
-        "contains 2 files named gallop.json": two,
+        "contains 2 files named gallop.json": zip_of({**good(files), "more/gallop.json": b"{}"}),
         "is encrypted": bytes(locked),
         "is damaged": bytes(damaged),
         "is not UTF-8 text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}),
