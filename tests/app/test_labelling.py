@@ -11,7 +11,21 @@ from app.views import testing
 from gallop.features import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import next_to_label
-from tests.app_pages import TEACH, TEST, Open, cards, everything, fine, go, png, session_of, taught_of, there, train, uploader
+from tests.app_pages import (
+    TEACH,
+    TEST,
+    Open,
+    cards,
+    everything,
+    fine,
+    go,
+    png,
+    session_of,
+    taught_of,
+    there,
+    train,
+    uploader,
+)
 from tests.nasty_images import encode
 
 
