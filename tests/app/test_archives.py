@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from app.photos import archives
 from app.photos.archives import Member, read_zip, sorted_out
 from gallop.data.zip_files import ArchiveError
 from tests.app.test_photos import file, jpeg
@@ -129,14 +128,14 @@ def test_a_stream_without_end_is_stopped_at_the_cap(monkeypatch: pytest.MonkeyPa
 def test_too_much_altogether_is_refused_before_any_is_read(
     limit: str, most: int, photo: bytes, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, limit, most)
+    monkeypatch.setattr(f"app.photos.archives.{limit}", most)
     with pytest.raises(ArchiveError, match=words):
         next(read_zip(zipped({f"ant/{i}.jpg": photo for i in range(4)}), "photos.zip"))
 
 
 def test_what_comes_out_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 3 * len(PHOTO))
-    monkeypatch.setattr(archives, "_unpacked", lambda *_: 2 * PHOTO)
+    monkeypatch.setattr("app.photos.archives.MAX_TOTAL_BYTES", 3 * len(PHOTO))
+    monkeypatch.setattr("app.photos.archives._unpacked", lambda *_: 2 * PHOTO)
     found = read_zip(zipped({f"ant/{i}.jpg": b"x" for i in range(4)}), "photos.zip")
     assert isinstance(next(found), Member)
     with pytest.raises(ArchiveError, match="unpacks to more than"):

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-import gallop.backbones
 from app.backbones import BackboneRoom
 from app.options import Options
 from app.teaching.training import (
@@ -63,7 +62,7 @@ GRIDS = {"four": (32, 8), "seven": (56, 8), "fine": (192, 8)}
 def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """The app with ``mini`` and backbones of 4 x 4, 7 x 7 and 24 x 24 regions beside it."""
     # Of all of them, not a tiny one in their place.
-    monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
+    monkeypatch.setattr("gallop.backbones.load_backbone", load_backbone)
     folders = [
         str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch))
         for name, (side, patch) in GRIDS.items()

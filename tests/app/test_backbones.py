@@ -11,8 +11,7 @@ from unittest import mock
 
 import pytest
 
-from app import backbones as rooms
-from app.backbones import BackboneProblem, BackboneRoom, OnBackbone, download_manager, downloading, to_download
+from app.backbones import BackboneProblem, BackboneRoom, Lease, OnBackbone, download_manager, downloading, to_download
 from app.jobs import Counted, JobManager, PlainError, Snapshot, State
 from app.options import Options
 from gallop.backbones import Backbone, weights
@@ -20,7 +19,6 @@ from gallop.backbones.weights import KnownBackbone
 from gallop.errors import BackboneError
 from tests import tiny
 from tests.app.test_jobs import Counting, wait
-from tests.app_pages import there
 from tests.until import until
 
 NAMES = ("a", "b", "c")
@@ -51,7 +49,7 @@ class Loads:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
-    monkeypatch.setattr(rooms, "PATIENCE_FOR_ROOM", 0.3)
+    monkeypatch.setattr("app.backbones.PATIENCE_FOR_ROOM", 0.3)
     return Loads()
 
 
@@ -76,8 +74,8 @@ def waits(snapshot: Snapshot) -> bool:
     return isinstance(snapshot.progress, Counted)
 
 
-def leased(room: BackboneRoom, name: str) -> rooms.Lease:
-    return there(room.lease(name, 30))
+def leased(room: BackboneRoom, name: str) -> Lease:
+    return tiny.there(room.lease(name, 30))
 
 
 def refused(room: BackboneRoom, name: str, why: str) -> None:
@@ -92,8 +90,7 @@ def room(make: Any) -> Any:
 
 def test_a_backbone_is_loaded_once_beside_the_page(room: Any, loads: Loads) -> None:
     loads.may_end.clear()
-    assert room.lease("a") is None, "nobody waits"
-    assert (room.lease("a", 0.05), room.status("a").seconds is None) == (None, False)
+    assert (room.lease("a"), room.lease("a", 0.05), room.status("a").seconds is None) == (None, None, False)
     assert "Loading a (" in room.status("a").sentence
     loads.may_end.set()
     lease = leased(room, "a")
@@ -118,8 +115,7 @@ def test_the_one_unused_for_longest_makes_room_and_comes_back_as_itself(make: An
     a.give_back()
     leased(room, "b").give_back()
     leased(room, "c").give_back()
-    assert not a.backbone.loaded, "a was used before b"
-    assert room.used == 2 * tiny.vit().bytes
+    assert (a.backbone.loaded, room.used) == (False, 2 * tiny.vit().bytes), "a was used before b"
     with pytest.raises(BackboneError, match="are not loaded"):
         classifier.explain(tiny.picture(2))
     assert leased(room, "a").backbone is a.backbone
@@ -228,7 +224,7 @@ def test_work_waits_for_its_backbone_in_steps_and_holds_it_to_its_end(
     loads.may_end.set()
     until(lambda: made)
     refused(room, "b", "a is in use")
-    there(made[0].go).set()
+    tiny.there(made[0].go).set()
     assert wait(job).result == (3, True)
     room.try_again("b")
     leased(room, "b")
@@ -250,12 +246,20 @@ def test_work_that_is_cancelled_or_fails_gives_its_backbone_back(make: Any, load
 # Downloads -----------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_downloaded_unless_it_is_allowed_and_on_the_list(make: Any) -> None:
-    with pytest.raises(PlainError, match="--allow-downloads"):
-        downloading(make(), "ViT-B-16/openai")
-    for name in ("ViT-B-16/nothing", "/etc/passwd", "http://example.invalid/x"):
-        with pytest.raises(PlainError, match="not on the list"):
-            downloading(make(downloads=True), name)
+@pytest.mark.parametrize(
+    ("name", "options", "why"),
+    [
+        ("ViT-B-16/openai", {}, "--allow-downloads"),
+        ("ViT-B-16/nothing", {"downloads": True}, "not on the list"),
+        ("/etc/passwd", {"downloads": True}, "not on the list"),
+        ("http://example.invalid/x", {"downloads": True}, "not on the list"),
+    ],
+)
+def test_nothing_is_downloaded_unless_it_is_allowed_and_on_the_list(
+    make: Any, name: str, options: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(PlainError, match=why):
+        downloading(make(**options), name)
 
 
 def test_a_downloaded_backbone_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
-from tests import app_pages, tiny
-from tests.app_pages import EXPLORE, PAPERS, Open, fine, go, session_of
+from tests import tiny
+from tests.app_pages import EXPLORE, PAPERS, Open, cards, fine, go, session_of, train
 
 
 def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
@@ -32,7 +32,7 @@ def test_a_model_that_looks_twice_answers_from_the_first_look_until_the_second_h
 ) -> None:
     shown = mock.Mock(wraps=answer.show_answer)
     monkeypatch.setattr(answer, "show_answer", shown)
-    at = app_pages.train(app_pages.cards(fine(tiny_app()), {"red": 3, "green": 3}, 0, **PAPERS | {"detail": 2.0}))
+    at = train(cards(fine(tiny_app()), {"red": 3, "green": 3}, 0, **PAPERS | {"detail": 2.0}))
     photo = load_image(tiny.picture(9))
     session_of(at).photos.shelf.add([photo])
     session_of(at).explore = session_of(at).explore.looking_at(photo.sha256)

@@ -16,12 +16,12 @@ from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
-from tests import app_pages
 from tests.app_pages import (
     EVIDENCE,
     Open,
     bars,
     button,
+    cards,
     everything,
     fine,
     finish,
@@ -31,13 +31,14 @@ from tests.app_pages import (
     put,
     session_of,
     there,
+    train,
 )
 
 
 def asked(open_app: Open) -> AppTest:
     """The page with the evidence over the test photos, which it finds without being asked."""
-    at = app_pages.cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
-    return finish(go(app_pages.train(at), EVIDENCE))
+    at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
+    return finish(go(train(at), EVIDENCE))
 
 
 def found_by(at: AppTest) -> Evidence:
@@ -147,7 +148,7 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
 
 
 def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
-    at = go(app_pages.train(app_pages.cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), EVIDENCE)
+    at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), EVIDENCE)
     session_of(at).page_jobs.cancel()
     finish(at)
     assert "Cancelled." in everything(at)

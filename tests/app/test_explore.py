@@ -9,12 +9,10 @@ from unittest import mock
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import gallop.backbones
 from app.ui import resources
 from app.ui.explore import question
 from app.ui.widgets import remembered
 from app.views import exploring
-from app.views.exploring import look_at, photo_on_explore
 from app.visitor import page_state
 from gallop.errors import BackboneError
 from tests import tiny
@@ -104,7 +102,7 @@ def test_each_photo_has_suggestions_of_its_own_and_the_answer_to_them(tiny_app: 
     box.upload("red.png", png(1, "red"))
     fine(box.upload("blue.png", png(2, "blue")).run())
     own = {tile["name"]: tile["verdict"] for tile in mine(at)}
-    assert photo_on_explore(session_of(at)).name == "blue.png", "the last of several is shown"
+    assert exploring.photo_on_explore(session_of(at)).name == "blue.png", "the last of several is shown"
     names = {name: chips(look(at, name)).value for name in own}
     assert names["red.png"] != names["blue.png"]
     assert {name: answer(look(at, name)).split(":")[0] for name in own} == own
@@ -149,7 +147,7 @@ def test_names_that_a_browser_left_behind_are_not_taken_for_a_hands(at: AppTest)
 def edited(at: AppTest, **said: Any) -> dict[str, Any]:
     """As a hand that covers regions or asks for another part of the photo; returns what the explainer is sent then."""
     session = session_of(at)
-    edit = session.edit.on(there(photo_on_explore(session)).sha256, (4, 4))
+    edit = session.edit.on(there(exploring.photo_on_explore(session)).sha256, (4, 4))
     session.edit = edit.told({**edit.as_dict(), **said})
     return grid(fine(at.run()), "explainer")
 
@@ -181,8 +179,8 @@ def test_an_edit_of_another_photo_or_made_up_is_not_taken(at: AppTest) -> None:
         assert edited(at, **said)["takes"] == covered["takes"], said
     fine(uploader(at, "Upload photos").upload("other.png", png(2, "green")).run())
     assert len(grid(at, "explainer")["takes"]) == 1
-    look_at(session_of(at), "nonsense")
-    assert photo_on_explore(session_of(at)).name == "other.png"
+    exploring.look_at(session_of(at), "nonsense")
+    assert exploring.photo_on_explore(session_of(at)).name == "other.png"
 
 
 def test_photos_are_a_strip_with_their_answers(at: AppTest) -> None:
@@ -373,7 +371,7 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
 
 def test_a_photo_stands_there_also_where_it_cannot_be_answered(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = BackboneError("The weights of mini are missing; put them back.")
-    monkeypatch.setattr(gallop.backbones, "load_backbone", mock.Mock(side_effect=missing))
+    monkeypatch.setattr("gallop.backbones.load_backbone", mock.Mock(side_effect=missing))
     at = fine(tiny_app())
     fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
     assert (len(at.get("image")), ["weights of mini are missing" in error.value for error in at.error]) == (1, [True])

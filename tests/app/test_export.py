@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import re
+import sys
 import threading
 import time
 import zipfile
@@ -18,10 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from app.jobs import JobManager, State, Steps
-from app.runs.run import zipped
 from app.views import export
 from gallop import GalLoPClassifier
 from gallop.export.formats import FORMATS, ModelToExport
@@ -78,10 +76,6 @@ def unzipped(data: bytes, folder: Path) -> Path:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
     return folder
-
-
-def code(at: AppTest) -> str:
-    return str(at.code[0].value)
 
 
 def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes]) -> None:
@@ -186,7 +180,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"no zip", "is not a zip"), (zipped({"gallop.json": b"{}"}), "no prompts.safetensors")],
+    [(b"no zip", "is not a zip"), (tiny.zip_of({"gallop.json": b"{}"}), "no prompts.safetensors")],
 )
 def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open, data: bytes, words: str) -> None:
     at = go(train(cards(fine(tiny_app()), {"red": 2, "green": 2})), EXPORT)
@@ -243,10 +237,7 @@ def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
 
 
 def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *at: None if name == "onnxscript" else find(name, *at)
-    )
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
     at = go(with_photo(tiny_app), EXPORT)
     finish(fine(button(at, "Make the ONNX file").click().run()))
     assert "onnxscript must be installed" in at.warning[0].value.replace("\\", "")
@@ -254,12 +245,14 @@ def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch
 
 def test_the_code_is_of_the_page_that_is_chosen(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = go(cards(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}, tests=1, seed=7), EXPORT)
-    assert not [words for words in ("['red', 'green']", "classifier.explain('photo.png')") if words not in code(at)]
-    assert "seed=7" in code(put(at, "export code_of", "Teach"))
+    assert not [
+        words for words in ("['red', 'green']", "classifier.explain('photo.png')") if words not in at.code[0].value
+    ]
+    assert "seed=7" in put(at, "export code_of", "Teach").code[0].value
     names = tiny.members_of(handed["save code"]).keys()
     assert {"code.py", "code.sh", "code.ipynb", "photos/train/red/001.png", "photos/test/green/001.png"} <= names
-    assert "--seed 7" in code(put(at, "export code_as", "Command line"))
-    assert '"nbformat": 4' in code(put(at, "export code_as", "Notebook"))
+    assert "--seed 7" in put(at, "export code_as", "Command line").code[0].value
+    assert '"nbformat": 4' in put(at, "export code_as", "Notebook").code[0].value
 
 
 def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import AsyncMock
 
@@ -37,27 +38,27 @@ def unread_bytes(server: str) -> int:
 
 def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(told_server: tuple[str, Path]) -> None:
     server, _ = told_server
-    mine, other = Browser(server), Browser(server)
-    for browser in (mine, other):
-        browser.go("")
-    photos = [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:3]]
-    mine.upload(mine.find("file_uploader", "Upload photos"), photos)
+    with closing(Browser(server)) as mine, closing(Browser(server)) as other:
+        for browser in (mine, other):
+            browser.go("")
+        photos = [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:3]]
+        mine.upload(mine.find("file_uploader", "Upload photos"), photos)
 
-    told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
-    mine.set(mine.find("file_uploader", "Upload photos"), {"file_uploader_state_value": {"uploaded_file_info": told}})
-    said = mine.texts().replace("\\", "")  # as Markdown is read
-    wanted = (
-        "large 0.jpg is not a picture",
-        r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
-        "--visitor-memory",
-    )
-    assert [words for words in wanted if not re.search(words, said)] == []
+        told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
+        mine.set(
+            mine.find("file_uploader", "Upload photos"), {"file_uploader_state_value": {"uploaded_file_info": told}}
+        )
+        said = mine.texts().replace("\\", "")  # as Markdown is read
+        wanted = (
+            "large 0.jpg is not a picture",
+            r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
+            "--visitor-memory",
+        )
+        assert [words for words in wanted if not re.search(words, said)] == []
 
-    for browser in (mine, other):
-        browser.put("large.jpg", bytes(LARGE))
-    assert 2 * LARGE <= unread_bytes(server) < 2 * LARGE + 1000, "one of each: what was read has gone"
-    for browser in (mine, other):
-        browser.close()
+        for browser in (mine, other):
+            browser.put("large.jpg", bytes(LARGE))
+        assert 2 * LARGE <= unread_bytes(server) < 2 * LARGE + 1000, "one of each: what was read has gone"
 
 
 def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> None:

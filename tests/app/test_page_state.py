@@ -18,19 +18,14 @@ from tests.app_pages import there
 WHOLE = CropBox(0, 0, 336, 336)
 
 
-def remembered() -> dict[str, Place[Any]]:
-    """Every place of every page, by where a session holds it."""
+def test_every_place_is_read_and_written_where_the_session_holds_it() -> None:
     states = {name: state for name, state in vars(Session()).items() if type(state).__name__.endswith("State")}
-    return {
+    places: dict[str, Place[Any]] = {
         f"{name}.{field.name}": place
         for name, state in states.items()
         for field in fields(state)
         if isinstance(place := getattr(type(state), field.name), Place)
     }
-
-
-def test_every_place_is_read_and_written_where_the_session_holds_it() -> None:
-    places = remembered()
     assert all(where == f"{place.page}.{place.field}" for where, place in places.items())
     assert len({place.key for place in places.values()}) == len(places) > 0
     for place in places.values():
