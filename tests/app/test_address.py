@@ -60,8 +60,10 @@ def test_what_is_shown_is_where_the_widgets_stand() -> None:
         "explore scales 0": 5,
         "explore scales 1": 40,
     }
-    before = address_module.address(BASE, replace(shown, before=True, region=3, prompt=1))
-    assert before == address_module.address(BASE, shown), "what hangs on a visit or a photo is in no link"
+    # What hangs on a visit or a photo is in no link.
+    assert address_module.address(BASE, replace(shown, before=True, region=3, prompt=1)) == address_module.address(
+        BASE, shown
+    )
     assert (shown.scales_of((1, 2, 3)), shown.scales_of((1,)), shown.style.drawn) == ((5, 40, 3), (5,), "Cells")
     assert ExploreState().style == Style()
 

@@ -228,8 +228,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     ] * 2
     # Without the photos the answers stay, and no picture is made up.
     session.photos.deck.cards = ()
-    fine(at.run())
-    assert all(line["photo"].startswith("not here") for line in table(at, "really"))
+    assert all(line["photo"].startswith("not here") for line in table(fine(at.run()), "really"))
     assert "A run stores no photos" in everything(at)
 
 
@@ -254,8 +253,7 @@ def test_a_series_that_is_cancelled_leaves_no_half_run(manager: JobManager) -> N
 def test_other_cards_cannot_repeat_a_run_and_it_is_said(at: AppTest) -> None:
     session = session_of(at)
     session.photos.deck.remove(session.photos.deck.cards[0].shots[0].sha256)
-    fine(at.run())
-    assert button(at, "Train A with").disabled
+    assert button(fine(at.run()), "Train A with").disabled
     assert "the cards on Teach no longer hold exactly the same photos" in everything(at).replace("\\", "")
 
 

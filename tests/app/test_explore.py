@@ -331,8 +331,7 @@ def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_
     area = next(found.value for found in at.markdown if found.value.startswith("Area"))
     assert not [found for found in at.button if found.label == "Remove regions"]
     assert button(hand(at, k={0: 9}), "Remove regions"), "another k, another curve"
-    hand(at, k={0: 5})
-    assert area in [found.value for found in at.markdown]
+    assert area in [found.value for found in hand(at, k={0: 5}).markdown]
 
 
 def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) -> None:
@@ -340,8 +339,7 @@ def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) ->
     uploader(put(at, "explore source", "Folder"), "Upload a folder").upload("a.png", png(1))
     fine(uploader(at, "Upload a folder").upload("b.png", png(2, "blue")).run())
     assert len(session_of(at).photos.shelf.photos) == 2
-    put(at, "explore source", "Webcam")
-    assert len(at.get("camera_input")) == 1
+    assert len(put(at, "explore source", "Webcam").get("camera_input")) == 1
     assert [tile["name"] for tile in mine(at)] == ["b.png", "a.png"]
 
 

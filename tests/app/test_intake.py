@@ -26,7 +26,6 @@ from gallop.sample import sample_photos
 from tests.app_pages import there
 
 LARGE = 12 * 10**6
-Allow = Callable[[int], None]
 
 
 def unread_bytes(server: str) -> int:
@@ -128,7 +127,7 @@ def cards_of(photos: list[Photo]) -> Iterator[Member]:
     return (Member(CardPlace("things", False, photo.name), photo) for photo in photos)
 
 
-def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: Allow) -> None:
+def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: Callable[[int], None]) -> None:
     allow(1300)
     mine = VisitorPhotos()
     assert len(mine.shelf.add(squares(2)).taken) == 2
@@ -139,7 +138,7 @@ def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: 
     assert mine.size == 1200
 
 
-def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
+def test_a_photo_that_is_taken_away_makes_room(allow: Callable[[int], None]) -> None:
     """Also where an undo would bring it back: what is wanted now comes before that."""
     allow(1300)
     mine, photos = VisitorPhotos(), squares(5)

@@ -19,10 +19,10 @@ WHOLE = CropBox(0, 0, 336, 336)
 
 
 def test_every_place_is_read_and_written_where_the_session_holds_it() -> None:
-    states = {name: state for name, state in vars(Session()).items() if type(state).__name__.endswith("State")}
     places: dict[str, Place[Any]] = {
         f"{name}.{field.name}": place
-        for name, state in states.items()
+        for name, state in vars(Session()).items()
+        if type(state).__name__.endswith("State")
         for field in fields(state)
         if isinstance(place := getattr(type(state), field.name), Place)
     }
