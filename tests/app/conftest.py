@@ -1,13 +1,17 @@
-"""A server that is told what the one of all tests is not."""
+"""A server that is told what the one of all tests is not, jobs, and what a visitor may have in memory."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from app.jobs import JobManager
+from app.options import Options, start_with
 from tests.conftest import ROOT, serving
 
 
@@ -21,9 +25,24 @@ def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     browser.write_text(f'#!/bin/sh\nprintf "$1" > "{folder / "seen"}"\n')
     browser.chmod(0o700)
     command = [sys.executable, "-m", "gallop", "app", "--visitor-memory", "0.02", "--port"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BROWSER", str(browser))
-        patch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
-        patch.setenv("STREAMLIT_SERVER_HEADLESS", "false")  # though there is no screen
-        with serving(folder, command, ROOT) as (address, _):
-            yield address, folder
+    told = {
+        "BROWSER": str(browser),
+        "STREAMLIT_SERVER_ADDRESS": "0.0.0.0",
+        "STREAMLIT_SERVER_HEADLESS": "false",  # though there is no screen
+    }
+    with mock.patch.dict(os.environ, told), serving(folder, command, ROOT) as (address, _):
+        yield address, folder
+
+
+@pytest.fixture
+def allow() -> Iterator[Callable[[int], None]]:
+    """A function that sets how many bytes each visitor may have in memory."""
+    yield lambda size: start_with(Options(visitor_memory=size))
+    start_with(Options())
+
+
+@pytest.fixture
+def manager() -> Iterator[JobManager]:
+    made = JobManager(waiting=2)
+    yield made
+    made.close()

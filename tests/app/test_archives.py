@@ -10,17 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from app.photos import archives
-from app.photos.archives import Member, place_of, read_zip, sorted_out
+from app.photos.archives import Member, read_zip, sorted_out
 from gallop.data.zip_files import ArchiveError
 from tests.app.test_photos import file, jpeg
 from tests.tiny import zip_of
 
 
 def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
-    stream = io.BytesIO(zip_of(members, method))
-    stream.name = "photos.zip"
-    return stream
+    return file(zip_of(members, method), "photos.zip")
 
 
 def places(members: dict[str, bytes]) -> tuple[list[tuple[str, bool, str]], list[str]]:
@@ -33,22 +30,29 @@ def places(members: dict[str, bytes]) -> tuple[list[tuple[str, bool, str]], list
 PHOTO = jpeg(1).getvalue()
 
 
-def test_the_folder_names_the_class_and_a_test_folder_keeps_for_testing() -> None:
-    taken, refused = places(
-        {
-            "ant/1.jpg": PHOTO,
-            "long-sleeve_top/2.JPG": PHOTO,
-            "photos/train/bee/3.png": PHOTO,
-            "photos/test/bee/4.png": PHOTO,
-        }
-    )
-    assert taken == [
-        ("ant", False, "1.jpg"),
-        ("long-sleeve top", False, "2.JPG"),
-        ("bee", False, "3.png"),
-        ("bee", True, "4.png"),
-    ]
-    assert refused == []
+@pytest.mark.parametrize(
+    ("members", "taken"),
+    [
+        pytest.param(
+            ("ant/1.jpg", "long-sleeve_top/2.JPG", "photos/train/bee/3.png", "photos/test/bee/4.png"),
+            [
+                ("ant", False, "1.jpg"),
+                ("long-sleeve top", False, "2.JPG"),
+                ("bee", False, "3.png"),
+                ("bee", True, "4.png"),
+            ],
+            id="the folder names the class and a test folder keeps for testing",
+        ),
+        pytest.param(("cafe\u0301/1.jpg",), [("café", False, "1.jpg")], id="names are composed"),
+        pytest.param(
+            ("__MACOSX/ant/._1.jpg", "ant/._1.jpg", "ant/.DS_Store", "ant/Thumbs.db", "ant/"),
+            [],
+            id="clutter is skipped without a word",
+        ),
+    ],
+)
+def test_each_member_has_its_place_by_its_path(members: tuple[str, ...], taken: list[tuple[str, bool, str]]) -> None:
+    assert places(dict.fromkeys(members, PHOTO)) == (taken, [])
 
 
 @pytest.mark.parametrize(
@@ -70,30 +74,18 @@ def test_the_folder_names_the_class_and_a_test_folder_keeps_for_testing() -> Non
         ("x" * 201 + "/1.jpg", "too long"),
     ],
 )
-def test_a_hostile_path_is_refused_in_a_sentence_and_the_good_one_beside_it_taken(name: str, words: str) -> None:
+def test_a_hostile_path_is_refused_in_a_sentence_the_good_one_beside_it_taken_and_nothing_written_to_disk(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     taken, refused = places({name: PHOTO, "ant/good.jpg": PHOTO})
-    assert (taken, len(refused)) == ([("ant", False, "good.jpg")], 1)
+    assert (taken, len(refused), list(tmp_path.rglob("*"))) == ([("ant", False, "good.jpg")], 1, [])
     assert (words in refused[0], refused[0].isprintable()) == (True, True)
 
 
-def test_names_are_composed_and_clutter_is_skipped_without_a_word() -> None:
-    taken, refused = places(
-        {
-            "cafe\u0301/1.jpg": PHOTO,
-            "__MACOSX/ant/._1.jpg": b"x",
-            "ant/._1.jpg": b"x",
-            "ant/.DS_Store": b"x",
-            "ant/Thumbs.db": b"x",
-            "ant/": b"",
-        }
-    )
-    assert (taken, refused) == ([("café", False, "1.jpg")], [])
-
-
-def test_a_bomb_is_stopped_whatever_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = list(read_zip(zipped({"ant/1.png": bytes(19 * 2**20), "ant/2.jpg": PHOTO}), "photos.zip"))
-    assert "100 times" in found[0]
-    assert isinstance(found[1], Member)
+def test_a_bomb_is_stopped_whatever_it_declares() -> None:
+    bomb, good = read_zip(zipped({"ant/1.png": bytes(19 * 2**20), "ant/2.jpg": PHOTO}), "photos.zip")
+    assert ("100 times" in str(bomb), type(good)) == (True, Member)
 
     lying = zipped({"ant/1.png": bytes(19 * 2**20)}).getvalue()
     real, small = struct.pack("<I", 19 * 2**20), struct.pack("<I", 1000)
@@ -112,10 +104,9 @@ def test_a_member_above_the_cap_of_a_photo_is_refused() -> None:
     assert found == ["ant/1.jpg is larger than 20 MB, the limit for a photo. Make it smaller first."]
 
 
-def test_sizes_that_lie_give_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = zipped({f"ant/{i}.jpg": PHOTO for i in range(4)}, zipfile.ZIP_STORED).getvalue()
-    lying = bytearray(content)
-    for at in [i for i in range(len(content)) if content[i : i + 4] == b"PK\x01\x02"]:
+def test_sizes_that_lie_give_nothing() -> None:
+    lying = bytearray(zipped({f"ant/{i}.jpg": PHOTO for i in range(4)}, zipfile.ZIP_STORED).getvalue())
+    for at in [i for i in range(len(lying)) if lying[i : i + 4] == b"PK\x01\x02"]:
         lying[at + 24 : at + 28] = struct.pack("<I", 1)
     assert [type(entry) for entry in read_zip(io.BytesIO(bytes(lying)), "photos.zip")] == [str] * 4
 
@@ -137,14 +128,14 @@ def test_a_stream_without_end_is_stopped_at_the_cap(monkeypatch: pytest.MonkeyPa
 def test_too_much_altogether_is_refused_before_any_is_read(
     limit: str, most: int, photo: bytes, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, limit, most)
+    monkeypatch.setattr(f"app.photos.archives.{limit}", most)
     with pytest.raises(ArchiveError, match=words):
         next(read_zip(zipped({f"ant/{i}.jpg": photo for i in range(4)}), "photos.zip"))
 
 
 def test_what_comes_out_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 3 * len(PHOTO))
-    monkeypatch.setattr(archives, "_unpacked", lambda *_: 2 * PHOTO)
+    monkeypatch.setattr("app.photos.archives.MAX_TOTAL_BYTES", 3 * len(PHOTO))
+    monkeypatch.setattr("app.photos.archives._unpacked", lambda *_: 2 * PHOTO)
     found = read_zip(zipped({f"ant/{i}.jpg": b"x" for i in range(4)}), "photos.zip")
     assert isinstance(next(found), Member)
     with pytest.raises(ArchiveError, match="unpacks to more than"):
@@ -164,9 +155,8 @@ def test_a_list_of_members_that_would_fill_the_memory_is_not_read() -> None:
 def test_an_encrypted_or_damaged_member_is_refused_and_the_next_is_read() -> None:
     content = bytearray(zipped({"ant/1.jpg": PHOTO, "ant/2.jpg": PHOTO}, zipfile.ZIP_STORED).getvalue())
     content[60] ^= 0xFF  # in the first member's bytes: its checksum is wrong now
-    found = list(read_zip(io.BytesIO(bytes(content)), "photos.zip"))
-    assert "damaged" in str(found[0])
-    assert isinstance(found[1], Member)
+    damaged, good = read_zip(io.BytesIO(bytes(content)), "photos.zip")
+    assert ("damaged" in str(damaged), type(good)) == (True, Member)
     encrypted = bytearray(zipped({"ant/1.jpg": PHOTO}).getvalue())
     encrypted[encrypted.index(b"PK\x01\x02") + 8] |= 1
     assert "without a password" in str(next(read_zip(io.BytesIO(bytes(encrypted)), "photos.zip")))
@@ -178,22 +168,15 @@ def test_what_is_no_zip_is_refused_in_a_sentence(content: bytes) -> None:
         next(read_zip(io.BytesIO(content), "x.zip"))
 
 
-def test_nothing_is_written_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    list(read_zip(zipped({"../../ant/1.jpg": PHOTO, "ant/1.jpg": PHOTO}), "photos.zip"))
-    assert list(tmp_path.rglob("*")) == []
-
-
 def test_uploads_are_told_apart_by_their_content_not_by_their_name() -> None:
-    archive = zipped({"bee/1.jpg": PHOTO, "2.jpg": PHOTO})
-    archive.name = "holiday.jpg"
+    archive = file(zip_of({"bee/1.jpg": PHOTO, "2.jpg": PHOTO}), "holiday.jpg")
     found = list(sorted_out([jpeg(2, "a.jpg"), archive, file(b"PK\x03\x04", "b.zip")], "ant"))
     assert [m.place.class_name for m in found if isinstance(m, Member)] == ["ant"] * 3
     assert "b.zip" in str(found[-1])
 
 
 def test_a_folder_gives_paths() -> None:
-    member, loose = sorted_out([jpeg(1, "things/bee/1.jpg"), jpeg(2, "loose.jpg")])
+    files = [jpeg(1, "things/bee/1.jpg"), file(b"x", "bee/.DS_Store"), jpeg(2, "loose.jpg")]
+    member, loose = sorted_out(files)
     assert isinstance(member, Member)
     assert (member.place.class_name, "is not in a folder" in str(loose)) == ("bee", True)
-    assert place_of("bee/.DS_Store") is None

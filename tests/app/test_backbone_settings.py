@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-import gallop.backbones
 from app.backbones import BackboneRoom
 from app.options import Options
 from app.teaching.training import (
@@ -61,17 +61,15 @@ GRIDS = {"four": (32, 8), "seven": (56, 8), "fine": (192, 8)}
 @pytest.fixture
 def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """The app with ``mini`` and backbones of 4 x 4, 7 x 7 and 24 x 24 regions beside it."""
-    monkeypatch.setattr(
-        gallop.backbones, "load_backbone", load_backbone
-    )  # of all of them, not a tiny one in their place
+    # Of all of them, not a tiny one in their place.
+    monkeypatch.setattr("gallop.backbones.load_backbone", load_backbone)
     folders = [
-        tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)
+        str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch))
         for name, (side, patch) in GRIDS.items()
     ]
-    room = BackboneRoom(Options(tuple(map(str, folders))))
-    monkeypatch.setattr(resources.shared, "backbones", room)
-    yield tiny_app
-    room.close()
+    with closing(BackboneRoom(Options(tuple(folders)))) as room:
+        monkeypatch.setattr(resources.shared, "backbones", room)
+        yield tiny_app
 
 
 @given(st.integers(1, 4096), st.integers(0, 64))
@@ -87,9 +85,15 @@ def test_scales_are_the_same_shares_of_a_photo_in_every_grid(regions: int, count
 
 
 def test_scales_of_known_grids() -> None:
-    assert scales_for(14 * 14, 5) == (5, 10, 15, 20, 25), "the paper's own"
-    assert (scales_for(24 * 24, 4), scales_for(7 * 7, 4)) == ((15, 29, 44, 59), (1, 2, 4, 5))
-    assert (scales_for(4 * 4, 4), scales_for(1, 3)) == ((1, 2, 3, 4), (1, 1, 1))
+    assert {
+        (side, count): scales_for(side * side, count) for side, count in ((14, 5), (24, 4), (7, 4), (4, 4), (1, 3))
+    } == {
+        (14, 5): (5, 10, 15, 20, 25),  # the paper's own
+        (24, 4): (15, 29, 44, 59),
+        (7, 4): (1, 2, 4, 5),
+        (4, 4): (1, 2, 3, 4),
+        (1, 3): (1, 1, 1),
+    }
     assert with_prompts((5, 300), 4, 7 * 7) == (5, 49, 4, 5)
 
 
@@ -98,17 +102,18 @@ def test_the_measured_rounds_are_no_more_than_the_photos() -> None:
         few = preset(way, counted=(6, 2))
         assert (few.epochs, preset(way, counted=(60, 2)).epochs) == (6, 30)
         assert replace(few, epochs=30) == preset(way)
-        assert way_of(few, "default", 196, (6, 2)) == way_of(preset(way), "default", 196, (6, 2)) == way
-        assert way_of(few, "default", 196, (9, 2)) == CUSTOM, "rounds of someone's own"
+        known = [(few, (6, 2)), (preset(way), (6, 2)), (few, (9, 2))]
+        assert [way_of(found, "default", 196, counted) for found, counted in known] == [way, way, CUSTOM], (
+            "the last are rounds of someone's own"
+        )
 
 
 def test_what_was_measured_on_mini_is_no_other_backbones() -> None:
-    mini, paper = train_preset("default"), train_preset("paper")
-    assert preset(QUICK).training() == mini
+    paper, quick = train_preset("paper"), preset(QUICK, "paper", 49)
+    assert preset(QUICK).training() == train_preset("default")
     assert preset(PAPER).training() == preset(PAPER, "paper", 49).training() == paper
-    quick = preset(QUICK, "paper", 49)
-    assert quick.training() == replace(paper, epochs=50, views=4), "the paper's but for what takes long"
-    assert quick.topk == (1, 2, 4, 5)
+    # The paper's but for what takes long.
+    assert (quick.training(), quick.topk) == (replace(paper, epochs=50, views=4), (1, 2, 4, 5))
     assert preset(PAPER, "paper", 16).topk == (5, 10, 15, 16), "clamped, as the paper's are when they are pooled"
     assert (usual_way("default"), usual_way("paper")) == (QUICK, PAPER)
 
@@ -124,27 +129,24 @@ def test_the_papers_rounds_go_by_the_photos_of_a_class() -> None:
 
 
 def test_the_way_that_settings_are_of_is_known_again() -> None:
-    for own in ("default", "paper"):
-        for way in (QUICK, ACCURATE, PAPER):
-            found = preset(way, own, 49)
-            assert way_of(found, own, 49) == way
-            assert way_of(replace(found, seed=7, shots=3, topk=(9, 9, 9, 9)), own, 49) == way
-            assert way_of(replace(found, lr=0.3), own, 49) == CUSTOM
-            assert way_of(replace(found, topk=(1, 2)), own, 49) == CUSTOM
+    same, other = {"seed": 7, "shots": 3, "topk": (9, 9, 9, 9)}, [{"lr": 0.3}, {"topk": (1, 2)}]
+    for own, way in product(("default", "paper"), (QUICK, ACCURATE, PAPER)):
+        found = [replace(preset(way, own, 49), **changes) for changes in ({}, same, *other)]
+        assert [way_of(each, own, 49) for each in found] == [way, way, CUSTOM, CUSTOM]
 
 
 def test_words_say_what_was_measured_and_what_was_not() -> None:
     mini = KnownBackbone("mini", grid=(14, 14), preset="default")
     other = KnownBackbone("other", grid=(7, 7))
-    assert "Chosen by measurement" in way_in_words(QUICK, mini)
-    assert "Chosen by measurement" not in way_in_words(QUICK, other)
-    assert (
-        "50 rounds with 4 views of each photo, k scaled to its 49 regions. Not measured on any backbone."
-        in way_in_words(QUICK, other)
-    )
-    assert "five times as long" in way_in_words(ACCURATE, mini)
-    assert "the defaults" in way_in_words(PAPER, other)
-    assert "the defaults" not in way_in_words(PAPER, mini)
+    unmeasured = "50 rounds with 4 views of each photo, k scaled to its 49 regions. Not measured on any backbone."
+    wanted = [
+        (QUICK, "Chosen by measurement"),
+        (QUICK, unmeasured),
+        (ACCURATE, "five times as long"),
+        (PAPER, "the defaults"),
+    ]
+    assert [words in way_in_words(way, mini) for way, words in wanted] == [True, False, True, False]
+    assert [words in way_in_words(way, other) for way, words in wanted] == [False, True, True, True]
 
 
 def test_of_a_backbone_that_nothing_was_set_for_a_training_takes_the_usual_settings() -> None:
@@ -170,30 +172,28 @@ def scales(at: AppTest) -> list[tuple[int, int]]:
     return [(int(each.value), int(each.max)) for each in found]
 
 
-def form(at: AppTest, *names: str) -> list[Any]:
-    return [at.number_input(key=f"teach settings {name}").value for name in names]
+def stands(at: AppTest) -> tuple[str, list[Any], list[tuple[int, int]]]:
+    """Way, learning rate, rounds and views, and scales on Teach."""
+    form = [at.number_input(key=f"teach settings {name}").value for name in ("lr", "epochs", "views")]
+    return str(at.radio(key="teach way").value), form, scales(at)
 
 
 def test_each_backbone_has_a_form_of_its_own(three: Open) -> None:
     at = cards(fine(three()), {"red": 2, "green": 2})
     session_of(at).training.settings_by_backbone.clear()
     go(at, TEACH)
-    assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.1, 4, 4]), (
-        "no more rounds than photos"
-    )
-    assert scales(at) == [(5, 196), (10, 196), (15, 196), (20, 196)]
+    assert stands(at) == (QUICK, [0.1, 4, 4], [(5, 196), (10, 196), (15, 196), (20, 196)]), "no more rounds than photos"
     fine(at.radio(key="teach way").set_value(CUSTOM).run())
     at.number_input(key="teach settings epochs").set_value(7)
     fine(at.number_input(key="teach scales 1").set_value(150).run())
     mine = session_of(at).training.settings
 
     choose(at, "seven")
-    assert at.radio(key="teach way").value == PAPER, "what goes with it"
-    assert form(at, "lr", "epochs", "views") == [0.002, 100, 0], "the paper's rounds for two photos a class"
-    assert scales(at) == [(5, 49), (10, 49), (15, 49), (20, 49)]
+    # What goes with it, and the paper's rounds for two photos a class.
+    assert stands(at) == (PAPER, [0.002, 100, 0], [(5, 49), (10, 49), (15, 49), (20, 49)])
     assert "the defaults" in everything(at)
     fine(at.radio(key="teach way").set_value(QUICK).run())
-    assert (form(at, "lr", "epochs", "views"), scales(at)) == ([0.002, 50, 4], [(1, 49), (2, 49), (4, 49), (5, 49)])
+    assert stands(at) == (QUICK, [0.002, 50, 4], [(1, 49), (2, 49), (4, 49), (5, 49)])
     assert "k scaled to its 49 regions" in everything(at)
     fine(at.number_input(key="teach scales 3").set_value(30).run())
 
@@ -205,8 +205,7 @@ def test_each_backbone_has_a_form_of_its_own(three: Open) -> None:
     assert (at.radio(key="teach way").value, session_of(at).training.settings) == (CUSTOM, mine)
     assert scales(at)[1] == (150, 196)
     choose(at, "seven")
-    assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.002, 50, 4])
-    assert [k for k, _ in scales(at)] == [1, 2, 4, 30]
+    assert stands(at) == (QUICK, [0.002, 50, 4], [(1, 49), (2, 49), (4, 49), (30, 49)])
 
 
 def test_a_model_that_is_opened_is_read_at_the_k_that_it_learned_with(three: Open) -> None:

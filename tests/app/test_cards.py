@@ -1,20 +1,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import Shelf
-from app.teaching import cards
 from app.teaching.cards import CardProblem, Deck
 from app.visitor.photos import VisitorPhotos
-from gallop import load_image
+from gallop import Photo, load_image
 from gallop.data.project import MOST_CARDS
 from gallop.errors import ClassNameError
 from tests import tiny
 from tests.app.test_photos import file, jpeg
-from tests.app_pages import there
 from tests.nasty_images import encode
 
 
@@ -25,14 +24,13 @@ def member(seed: int, class_name: str = "ant", *, test: bool = False, size: tupl
 @pytest.fixture
 def deck() -> Deck:
     made = Deck()
-    made.add("ant")
-    made.add("bee")
+    made.add("ant", "bee")
     made.add_photos([member(1), member(2), member(3, "bee"), member(4, "bee", test=True)])
     return made
 
 
 def shots(deck: Deck, name: str) -> list[str]:
-    return [photo.name for photo in there(deck.find(name)).shots]
+    return [photo.name for photo in tiny.there(deck.find(name)).shots]
 
 
 def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
@@ -52,8 +50,7 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
     states = [deck.cards]
     for change, words in changes:
         change()
-        assert deck.cards != states[-1]
-        assert deck.last_change == words
+        assert (deck.cards != states[-1], deck.last_change) == (True, words)
         states.append(deck.cards)
     for state in reversed(states[:-1]):
         deck.undo()
@@ -84,12 +81,23 @@ def test_a_test_photo_that_is_corrected_is_no_test_photo_any_more(deck: Deck) ->
     assert (deck.cards[1].tests, [photo.name for photo in deck.cards[1].shots]) == ((), ["3.jpg", "4.jpg"])
 
 
-def test_a_correction_that_does_not_fit_changes_nothing(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cards, "MOST_PHOTOS", 1)
-    before = deck.cards
+@pytest.mark.parametrize(
+    "correct",
+    [
+        pytest.param(lambda photos, photo: photos.deck.relabel(photo, "bee", "shots"), id="to the shots"),
+        pytest.param(lambda photos, photo: photos.set_aside(photo), id="to none of these"),
+    ],
+)
+def test_a_correction_that_does_not_fit_changes_nothing(
+    correct: Callable[[VisitorPhotos, Photo], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.teaching.cards.MOST_PHOTOS", 1)
+    photos = VisitorPhotos(unknown=Shelf(512, 0))
+    photos.deck.add_photos([member(3, "bee"), member(4, "bee", test=True)])
+    before = photos.deck.cards
     with pytest.raises(CardProblem, match="does not fit"):
-        deck.relabel(deck.cards[1].tests[0], "bee", "shots")
-    assert deck.cards == before
+        correct(photos, before[0].tests[0])
+    assert photos.deck.cards == before
 
 
 def test_a_photo_goes_to_another_class_on_the_pile_where_it_is(deck: Deck) -> None:
@@ -112,8 +120,7 @@ def test_a_photo_of_none_of_these_leaves_its_card_and_undo_puts_it_back() -> Non
     (ant,) = photos.deck.cards
     photo = ant.shots[0]
     assert "none of the classes" in photos.set_aside(photo)
-    assert [kept.sha256 for kept in photos.deck.cards[0].shots] == [ant.shots[1].sha256]
-    assert list(photos.unknown.photos) == [photo.sha256]
+    assert (photos.deck.cards[0].shots, list(photos.unknown.photos)) == (ant.shots[1:], [photo.sha256])
     photos.undo()
     assert (photos.deck.cards, list(photos.unknown.photos)) == ((ant,), [])
 
@@ -121,19 +128,9 @@ def test_a_photo_of_none_of_these_leaves_its_card_and_undo_puts_it_back() -> Non
     photos.relabel(photo, "bee")
     assert list(photos.unknown.photos) == [], "it is of a class now"
     photos.undo()
-    assert list(photos.unknown.photos) == [photo.sha256], "and of none again"
-    assert len(photos.deck.cards) == 1
+    assert (list(photos.unknown.photos), len(photos.deck.cards)) == ([photo.sha256], 1), "and of none again"
     photos.set_aside(photo)  # a second click
     assert list(photos.unknown.photos) == [photo.sha256]
-
-
-def test_where_there_is_no_room_for_a_photo_of_none_of_these_it_stays_on_its_card() -> None:
-    photos = VisitorPhotos(unknown=Shelf(512, 0))
-    photos.deck.add_photos([member(1)])
-    before = photos.deck.cards
-    with pytest.raises(CardProblem, match="does not fit"):
-        photos.set_aside(before[0].shots[0])
-    assert photos.deck.cards == before
 
 
 def test_what_changes_nothing_is_nothing_to_undo_and_a_card_that_is_gone_changes_nothing(deck: Deck) -> None:
@@ -175,12 +172,14 @@ def test_a_renamed_card_keeps_its_photos_and_a_deleted_ones_id_is_never_used_aga
 
 def test_the_same_picture_is_told_within_a_class_across_classes_and_across_train_and_test(deck: Deck) -> None:
     verdicts = deck.add_photos([member(1), member(3), member(4, "bee"), member(1, "ant", test=True)])
-    assert verdicts.taken == ()
-    within, classes, tests, train = verdicts.refused
-    assert "adds nothing" in within
-    assert "'bee'. A photo can have only one class" in classes
-    assert "test photos of 'bee'. A photo cannot be used for both training and testing" in tests
-    assert "photos of 'ant'. A photo cannot be used for both training and testing" in train
+    told = (
+        "adds nothing",
+        "'bee'. A photo can have only one class",
+        "test photos of 'bee'. A photo cannot be used for both training and testing",
+        "photos of 'ant'. A photo cannot be used for both training and testing",
+    )
+    wrong = [said for words, said in zip(told, verdicts.refused, strict=True) if words not in said]
+    assert (verdicts.taken, wrong) == ((), [])
 
 
 def smooth(seed: int, quality: int = 95, scale: float = 1.0) -> io.BytesIO:
@@ -190,34 +189,32 @@ def smooth(seed: int, quality: int = 95, scale: float = 1.0) -> io.BytesIO:
 
 
 def test_a_picture_saved_anew_is_taken_and_flagged_where_it_does_harm(deck: Deck) -> None:
-    def place(name: str, *, test: bool = False) -> CardPlace:
-        return CardPlace(name, test, "again.jpg")
-
     deck.add_photos([Member(CardPlace("ant", False, "first.jpg"), smooth(5))])
-    worse, other = smooth(5, quality=30, scale=0.7), smooth(6)
-    assert deck.add_photos([Member(place("bee", test=True), other)]).flagged == ()
-    verdicts = deck.add_photos([Member(place("ant", test=True), worse)])
-    assert len(verdicts.taken) == 1
-    assert "again.jpg looks like first.jpg among the photos of 'ant'" in verdicts.flagged[0]
-    assert "test photos of 'ant'" in deck.add_photos([Member(place("ant"), smooth(5, quality=40))]).flagged[0]
+    assert deck.add_photos([Member(CardPlace("bee", True, "again.jpg"), smooth(6))]).flagged == ()
+    verdicts = deck.add_photos([Member(CardPlace("ant", True, "again.jpg"), smooth(5, quality=30, scale=0.7))])
+    assert ("again.jpg looks like first.jpg among the photos of 'ant'" in verdicts.flagged[0], len(verdicts.taken)) == (
+        True,
+        1,
+    )
+    more = deck.add_photos([Member(CardPlace("ant", False, "again.jpg"), smooth(5, quality=40))])
+    assert "test photos of 'ant'" in more.flagged[0]
 
 
 def test_photos_are_kept_small_with_names_of_their_own(deck: Deck) -> None:
     deck.add_photos([Member(CardPlace("ant", False, "image.jpg"), jpeg(i, size=(800, 600))) for i in (20, 21)])
-    card = deck.cards[0]
-    assert [photo.name for photo in card.shots[2:]] == ["image.jpg", "image.jpg (2)"]
-    assert {photo.image.size for photo in card.shots[2:]} == {(512, 384)}
+    assert [(photo.name, photo.image.size) for photo in deck.cards[0].shots[2:]] == [
+        ("image.jpg", (512, 384)),
+        ("image.jpg (2)", (512, 384)),
+    ]
 
 
 def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     deck = Deck()
-    monkeypatch.setattr(cards, "MOST_PHOTOS", 2)
-    verdicts = deck.add_photos([member(i) for i in range(3)])
-    assert "the limit here is 2 photos" in verdicts.refused[0]
-    verdicts = deck.add_photos([Member(CardPlace("wasp", False, "x.jpg"), b"words")])
-    assert "x.jpg" in verdicts.refused[0]
+    monkeypatch.setattr("app.teaching.cards.MOST_PHOTOS", 2)
+    assert "the limit here is 2 photos" in deck.add_photos([member(i) for i in range(3)]).refused[0]
+    assert "x.jpg" in deck.add_photos([Member(CardPlace("wasp", False, "x.jpg"), b"words")]).refused[0]
     assert deck.find("wasp") is None
-    monkeypatch.setattr(cards, "MOST_ALTOGETHER", 2)
+    monkeypatch.setattr("app.teaching.cards.MOST_ALTOGETHER", 2)
     assert "for all classes together" in deck.add_photos([member(9, test=True)]).refused[0]
     verdicts = deck.add_photos([member(9, "bee"), member(10, "bee")])
     assert (verdicts.left_out, verdicts.refused, deck.find("bee")) == (("bee",), (), None)
@@ -234,5 +231,5 @@ def test_a_wrong_answer_becomes_a_shot_of_its_true_class(deck: Deck) -> None:
     with pytest.raises(CardProblem, match="already"):
         deck.relabel(photo, "bee")
     deck.relabel(photo, "wasp")
-    assert shots(deck, "bee") == ["3.jpg"], "can have only one class"
-    assert (shots(deck, "wasp"), deck.cards[2].shots[0].image.size) == (["walk.jpg"], (512, 398))
+    assert (shots(deck, "bee"), shots(deck, "wasp")) == (["3.jpg"], ["walk.jpg"]), "can have only one class"
+    assert deck.cards[2].shots[0].image.size == (512, 398)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -11,8 +11,8 @@ from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
-from tests import app_pages, tiny
-from tests.app_pages import EXPLORE, PAPERS, Open, fine, go, session_of
+from tests import tiny
+from tests.app_pages import EXPLORE, PAPERS, Open, cards, fine, go, session_of, train
 
 
 def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
@@ -30,24 +30,18 @@ def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
 def test_a_model_that_looks_twice_answers_from_the_first_look_until_the_second_has_come(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[Any] = []
-    show = answer.show_answer
-
-    def kept(session: Session, found: Any, before: Any, photo: Any, note: str) -> None:
-        shown.append((found, before))
-        show(session, found, before, photo, note)
-
-    monkeypatch.setattr(answer, "show_answer", kept)
-    at = app_pages.train(app_pages.cards(fine(tiny_app()), {"red": 3, "green": 3}, 0, **PAPERS | {"detail": 2.0}))
+    shown = mock.Mock(wraps=answer.show_answer)
+    monkeypatch.setattr(answer, "show_answer", shown)
+    at = train(cards(fine(tiny_app()), {"red": 3, "green": 3}, 0, **PAPERS | {"detail": 2.0}))
     photo = load_image(tiny.picture(9))
     session_of(at).photos.shelf.add([photo])
     session_of(at).explore = session_of(at).explore.looking_at(photo.sha256)
-    shown.clear()
+    shown.reset_mock()
     at = go(at, EXPLORE)
-    first, second = shown[0], shown[-1]
+    first, second = (shown.call_args_list[which].args[1:3] for which in (0, -1))
     assert ({len(each.grids) for each in first}, {len(each.grids) for each in second}) == ({1}, {2})
     assert first[0].probabilities != second[0].probabilities
-    count = len(shown)
+    shown.reset_mock()
     fine(at.run())
-    assert len(shown) == count + 1, "the second look is there: none comes before it"
-    assert shown[-1][0].probabilities == second[0].probabilities
+    shown.assert_called_once()  # the second look is there: none comes before it
+    assert shown.call_args.args[1].probabilities == second[0].probabilities

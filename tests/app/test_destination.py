@@ -44,10 +44,12 @@ class Run:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.drawn: list[str] = []
         self.visit: Any = NeverBegun.__new__(NeverBegun)
-        self.visit.id = "visit"
-        self.visit._scriptrunner = self
-        self.visit._pages_manager = SimpleNamespace(get_pages=lambda: dict.fromkeys(("one", "two", "three")))
-        self.visit._client_state = ClientState(page_script_hash="one")
+        vars(self.visit).update(
+            id="visit",
+            _scriptrunner=self,
+            _pages_manager=SimpleNamespace(get_pages=lambda: dict.fromkeys(("one", "two", "three"))),
+            _client_state=ClientState(page_script_hash="one"),
+        )
         monkeypatch.setattr(AppSession, "request_rerun", lambda _, said: self.told(said))
         monkeypatch.setattr(AppSession, "_handle_scriptrunner_event_on_event_loop", self.handled)
 

@@ -16,12 +16,12 @@ from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
-from tests import app_pages
 from tests.app_pages import (
     EVIDENCE,
     Open,
     bars,
     button,
+    cards,
     everything,
     fine,
     finish,
@@ -31,13 +31,14 @@ from tests.app_pages import (
     put,
     session_of,
     there,
+    train,
 )
 
 
 def asked(open_app: Open) -> AppTest:
     """The page with the evidence over the test photos, which it finds without being asked."""
-    at = app_pages.cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
-    return finish(go(app_pages.train(at), EVIDENCE))
+    at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
+    return finish(go(train(at), EVIDENCE))
 
 
 def found_by(at: AppTest) -> Evidence:
@@ -45,7 +46,14 @@ def found_by(at: AppTest) -> Evidence:
     return found
 
 
-def test_clusters_are_the_librarys_over_the_photos_that_were_chosen(tiny_app: Open) -> None:
+def tiles(at: AppTest, number: int) -> list[str]:
+    """The hashes of the photos in a gallery."""
+    return [tile["key"].split()[0] for tile in grid(at, f"evidence {number}")["tiles"]]
+
+
+def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_opens_its_photo_at_its_region(
+    tiny_app: Open,
+) -> None:
     at = asked(tiny_app)
     session = session_of(at)
     pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
@@ -59,10 +67,14 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen(tiny_app: Op
         assert [head.value for head in at.subheader] == [
             f"{i}. {cluster.called}: {cluster.share:.0%}" for i, cluster in enumerate(each.clusters, 1)
         ]
-        for number, cluster in enumerate(each.clusters):
-            shown = [tile["key"].split()[0] for tile in grid(at, f"evidence {number}")["tiles"]]
-            assert shown == [pairs[region.photo][0].sha256 for region in cluster.gallery]
+        assert [tiles(at, number) for number in range(len(each.clusters))] == [
+            [pairs[region.photo][0].sha256 for region in cluster.gallery] for cluster in each.clusters
+        ]
     assert "nothing is said of groups of fewer than 8" in plain(at)
+    tile = grid(at, "evidence 0")["tiles"][0]["key"]
+    session.prompts = session.prompts.opening(tile, "red").opening("no tile", "red").opening("a 0 -1 2", None)
+    assert grid(fine(at.run()), "explainer")["state"]["region"] == int(tile.split()[2])
+    assert "a photo of" in plain(at)
     finish(put(at, "prompts pile", "Training photos"))
     assert len(found_by(at).data) == len(session.training.learned)
 
@@ -85,28 +97,17 @@ def test_a_cluster_is_covered_and_is_an_alarm_only_where_the_visitor_says_so(tin
     name = f"what if {number} {each.class_name}"
     finish(fine(at.button(key=name).click().run()))
     key, made = session.page_jobs.result(name)
-    assert isinstance(made, WhatIf)
-    assert (made.class_name, made.cluster) == (each.class_name, number)
+    assert (type(made), made.class_name, made.cluster) == (WhatIf, each.class_name, number)
     session.page_jobs._ended[name] = replace(
         session.page_jobs._ended[name], result=(key, replace(made, without=replace(made.without, score=-9.0)))
     )
     fine(at.run())
     assert "the answers depend on it" in plain(at)
     assert not at.error, "no alarm without a mark"
-    fine(at.checkbox(key=f"background {name}").check().run())
-    assert "the answers depend on it" in at.error[0].value
+    assert "the answers depend on it" in fine(at.checkbox(key=f"background {name}").check().run()).error[0].value
 
 
-def test_a_tile_opens_its_photo_below_its_gallery_at_its_region(tiny_app: Open) -> None:
-    at = asked(tiny_app)
-    session, tile = session_of(at), grid(at, "evidence 0")["tiles"][0]["key"]
-    session.prompts = session.prompts.opening(tile, "green").opening("no tile", "green").opening("a 0 -1 2", None)
-    fine(at.run())
-    assert grid(at, "explainer")["state"]["region"] == int(tile.split()[2])
-    assert "a photo of" in plain(at)
-
-
-def test_the_map_has_a_point_a_photo_in_each_colour_and_layout(tiny_app: Open) -> None:
+def test_the_map_has_a_point_a_photo_in_each_colour_and_layout_and_pca_is_that_of_the_features(tiny_app: Open) -> None:
     at = asked(tiny_app)
 
     def traces(way: str, colour: str) -> dict[str, list[int]]:
@@ -116,18 +117,14 @@ def test_the_map_has_a_point_a_photo_in_each_colour_and_layout(tiny_app: Open) -
         assert {trace["type"] for trace in drawn} == {"scattergl"}
         return {trace["name"]: trace["customdata"] for trace in drawn}
 
-    by_class = traces("PCA", "class")
-    assert {name: len(points) for name, points in by_class.items()} == {"red": 3, "green": 3}
-    assert sorted(i for points in traces("t-SNE", "verdict").values() for i in points) == list(range(6))
-    assert sorted(i for points in traces("PCA", "answer").values() for i in points) == list(range(6))
+    assert {name: len(points) for name, points in traces("PCA", "class").items()} == {"red": 3, "green": 3}
+    for way, colour in (("t-SNE", "verdict"), ("PCA", "answer")):
+        assert sorted(i for points in traces(way, colour).values() for i in points) == list(range(6))
     by_evidence = traces("PCA", "evidence")
     assert sorted(i for name, points in by_evidence.items() if name != "other classes" for i in points) == [
         *found_by(at).classes[0].photos
     ]
 
-
-def test_pca_is_that_of_the_features(tiny_app: Open) -> None:
-    at = asked(tiny_app)
     session, frozen = session_of(at), resources.backbone()
     photos = [photo for some in session.photos.tests().values() for photo in some]
     features = np.asarray(testing.features_of(session, frozen, photos).global_.float())
@@ -140,19 +137,17 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
     at = asked(tiny_app)
     session, found = session_of(at), found_by(at)
     group = FailingGroup("<b>dark</b>", (4, 1), Proportion(1, 9), Proportion(30, 31), 0.01, ("pale photos",))
-    ended = session.page_jobs._ended
-    with_group = replace(found, groups=FailingGroups((group,), 7))
+    ended, with_group = session.page_jobs._ended, replace(found, groups=FailingGroups((group,), 7))
     ended["evidence"] = replace(ended["evidence"], result=(ended["evidence"].result[0], with_group))
     fine(at.run())
     assert "<b>dark</b>: 1 of 9 right" in plain(at).replace("**", "")
     assert "\\<b\\>" in everything(at), "escaped"
     assert "In common: pale photos." in plain(at)
-    shown = [tile["key"].split()[0] for tile in grid(at, "evidence 100")["tiles"]]
-    assert shown == [found.data.hashes[i] for i in (4, 1)]
+    assert tiles(at, 100) == [found.data.hashes[i] for i in (4, 1)]
 
 
 def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
-    at = go(app_pages.train(app_pages.cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), EVIDENCE)
+    at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), EVIDENCE)
     session_of(at).page_jobs.cancel()
     finish(at)
     assert "Cancelled." in everything(at)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import re
+import sys
 import threading
 import time
 import zipfile
+from contextlib import closing
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from app.jobs import JobManager, State, Steps
-from app.runs.run import zipped
 from app.views import export
 from gallop import GalLoPClassifier
 from gallop.export.formats import FORMATS, ModelToExport
@@ -49,6 +49,7 @@ from tests.app_pages import (
     taught_of,
     there,
     train,
+    unsaid,
     uploader,
     with_photo,
 )
@@ -77,15 +78,10 @@ def unzipped(data: bytes, folder: Path) -> Path:
     return folder
 
 
-def code(at: AppTest) -> str:
-    return str(at.code[0].value)
-
-
 def test_the_map_is_the_one_of_explore(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = with_photo(tiny_app)
     go(hand(at, k={1: 3}, class_name="blue"), EXPORT)
-    first = handed["save map"]
-    picture = Image.open(io.BytesIO(first))
+    picture = Image.open(io.BytesIO(first := handed["save map"]))
     assert (picture.format, picture.size) == ("PNG", (250, 200))  # a photo of 40 x 32, enlarged until outlines fit
     screen = there(export.screen(session_of(at), tiny.vit()))
     assert (screen.class_name, screen.explanation.topk[1], first) == ("blue", 3, screen.picture(0))
@@ -98,9 +94,8 @@ def test_it_is_of_the_photo_that_explore_shows_wherever_that_came_from(
 ) -> None:
     at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=1))
     for name, first in (("tests 0.png", "green"), ("Rocket", "rocket")):
-        shown = everything(go(look(go(at, EXPLORE), name), EXPORT)).replace("\\", "")
-        assert f"**{name}**, explained for" in shown
-        assert "**green and red**" in shown, "the classifier is what was taught"
+        go(look(go(at, EXPLORE), name), EXPORT)
+        assert not unsaid(at, f"**{name}**, explained for", "**green and red**"), "the classifier is what was taught"
         assert name in handed["save report"].decode()
         assert there(export.screen(session_of(at), tiny.vit())).question.names[0] == first
 
@@ -112,32 +107,29 @@ def test_the_report_is_of_what_is_shown(tiny_app: Open, handed: dict[str, bytes]
     found = session.answers.explain(
         tiny.vit(), next(iter(session.photos.shelf.photos.values())), export.exported_question(session)
     )
-    for share in found.probabilities.values():
-        assert f"{100 * share:.2f} %" in page
-    assert "photo.png" in page
+    wanted = ["photo.png", *(f"{100 * share:.2f} %" for share in found.probabilities.values())]
+    assert [words for words in wanted if words not in page] == []
     go(hand(go(at, EXPLORE), k={0: 1}), EXPORT)
-    assert "local prompt 1, k = 1<" in handed["save report"].decode()
-    assert "local prompt 1, k = 1<" not in page
+    assert ["local prompt 1, k = 1<" in each for each in (handed["save report"].decode(), page)] == [True, False]
 
 
 def test_every_format_that_gallop_knows_is_offered_by_its_words(tiny_app: Open) -> None:
     at = go(with_photo(tiny_app), EXPORT)
-    for format_ in FORMATS.values():
-        assert f"**{format_.title}**: {format_.help}" in everything(at)
+    assert not unsaid(at, *(f"**{format_.title}**: {format_.help}" for format_ in FORMATS.values()))
 
 
 def test_the_table_answers_every_photo_that_is_here(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = with_photo(tiny_app, "red\ngreen")
     go(cards(at, {"red": 2, "green": 2}, tests=1), EXPORT)
     finish(fine(button(at, "Make the table of 7 photos").click().run()))
-    rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
-    assert len(rows) == 7
+    lines = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
+    rows = {row["image"]: row for row in lines}
     named = {f"train/{name}/shots {i}.png" for name in ("red", "green") for i in (0, 1)}
-    assert {row["image"] for row in rows} == {"photo.png", "test/red/tests 0.png", "test/green/tests 0.png"} | named
-    mine = next(row for row in rows if row["image"] == "photo.png")
+    assert (rows.keys(), len(lines)) == ({"photo.png", "test/red/tests 0.png", "test/green/tests 0.png"} | named, 7)
     direct = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
-    wanted = direct.predict_proba(session_of(at).photos.shelf.photos[next(iter(session_of(at).photos.shelf.photos))])[0]
-    assert [float(mine["p(red)"]), float(mine["p(green)"])] == pytest.approx(wanted.tolist(), abs=1e-6)
+    (wanted,) = direct.predict_proba(list(session_of(at).photos.shelf.photos.values()))
+    shares = [float(rows["photo.png"][f"p({name})"]) for name in ("red", "green")]
+    assert shares == pytest.approx(wanted.tolist(), abs=1e-6)
 
 
 def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[str, bytes], tmp_path: Path) -> None:
@@ -146,21 +138,17 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     probe = [tiny.picture(60, "red"), tiny.picture(61, "blue")]
     loaded = GalLoPClassifier.load(unzipped(data, tmp_path) / "model", backbone=tiny.vit())
     assert np.array_equal(loaded.predict_proba(probe), before.after.predict_proba(probe))
-    card = (tmp_path / "model" / "README.md").read_text()
-    assert card == handed["save card"].decode()
-    assert f"{before.on_tests.after:.1%} of 4 test photos" in card
+    assert (tmp_path / "model" / "README.md").read_bytes() == handed["save card"]
+    assert f"{before.on_tests.after:.1%} of 4 test photos" in handed["save card"].decode()
 
     other = go(fine(tiny_app()), EXPORT)  # another visitor takes it in
     fine(uploader(other, "A model's zip").upload("my model.zip", data).run())
-    assert "is in use: green and red" in everything(other).replace("\\", "")
+    assert not unsaid(other, "is in use: green and red", "Trained elsewhere, 2 classes")
     assert np.array_equal(taught_of(other).after.predict_proba(probe), before.after.predict_proba(probe))
-    assert "Trained elsewhere, 2 classes" in everything(other).replace("\\", "")
     uploader(go(other, EXPLORE), "Upload photos").upload("photo.png", png(1))
     assert grid(go(fine(other.run()), METHOD), "steps")["method"]["texts"] is None, "learned"
-    go(other, COMPARE)
-    assert {line["run"]: line["photos"] for line in table(other, "method")}["from my model.zip"] == "-"
-    go(other, TEACH)
-    assert "Opened" in other.success[0].value
+    assert {line["run"]: line["photos"] for line in table(go(other, COMPARE), "method")}["from my model.zip"] == "-"
+    assert "Opened" in go(other, TEACH).success[0].value
 
 
 def test_an_added_class_and_another_k_go_with_the_model(
@@ -192,7 +180,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"no zip", "is not a zip"), (zipped({"gallop.json": b"{}"}), "no prompts.safetensors")],
+    [(b"no zip", "is not a zip"), (tiny.zip_of({"gallop.json": b"{}"}), "no prompts.safetensors")],
 )
 def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open, data: bytes, words: str) -> None:
     at = go(train(cards(fine(tiny_app()), {"red": 2, "green": 2})), EXPORT)
@@ -215,40 +203,25 @@ def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes])
     assert np.abs(shares - taught_of(at).after.predict_proba(tiny.picture(60, "red"))).max() < ALLOWED
 
 
-def slow(make: Any) -> Any:
-    """A format that takes long."""
-    return replace(FORMATS["onnx"], make=make)
-
-
-def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, go_on = object(), threading.Event()
-
-    def make(_: Any) -> Any:
-        assert go_on.wait(60)
-        return made
-
+@pytest.mark.parametrize(
+    ("cancel", "seconds", "ended", "result"),
+    [(False, 2.2, State.DONE, ("key", True)), (True, 0.1, State.CANCELLED, None)],
+)
+def test_an_export_that_takes_long_is_not_given_up_and_one_that_is_cancelled_says_so_when_it_has_ended(
+    cancel: bool, seconds: float, ended: State, result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "BEAT", 0.01)
-    manager = JobManager(stuck=2)
-    job = manager.submit(Steps(export.exporting(slow(make), ModelToExport(tiny.classifier()), "key")))
-    time.sleep(2.2)
-    assert wait(job, lambda snapshot: snapshot.progress is not None).state is State.RUNNING
-    go_on.set()
-    assert wait(job).result == ("key", made)
-    manager.close()
-
-
-def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "BEAT", 0.01)
-    go_on, manager = threading.Event(), JobManager()
-    made = export.exporting(slow(lambda _: go_on.wait(60)), ModelToExport(tiny.classifier()), "key")
-    job = manager.submit(Steps(made))
-    wait(job, lambda snapshot: snapshot.progress is not None)
-    job.cancel()
-    time.sleep(0.1)
-    assert job.snapshot().state is State.RUNNING
-    go_on.set()
-    assert wait(job).state is State.CANCELLED
-    manager.close()
+    go_on = threading.Event()
+    slow = replace(FORMATS["onnx"], make=lambda _: go_on.wait(60))
+    with closing(JobManager() if cancel else JobManager(stuck=2)) as manager:
+        job = manager.submit(Steps(export.exporting(slow, ModelToExport(tiny.classifier()), "key")))
+        wait(job, lambda snapshot: snapshot.progress is not None)
+        if cancel:
+            job.cancel()
+        time.sleep(seconds)
+        assert job.snapshot().state is State.RUNNING
+        go_on.set()
+        assert (wait(job).state, job.snapshot().result) == (ended, result)
 
 
 def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
@@ -264,10 +237,7 @@ def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
 
 
 def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *at: None if name == "onnxscript" else find(name, *at)
-    )
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
     at = go(with_photo(tiny_app), EXPORT)
     finish(fine(button(at, "Make the ONNX file").click().run()))
     assert "onnxscript must be installed" in at.warning[0].value.replace("\\", "")
@@ -275,27 +245,24 @@ def test_onnx_without_its_extra_says_what_to_install(tiny_app: Open, monkeypatch
 
 def test_the_code_is_of_the_page_that_is_chosen(tiny_app: Open, handed: dict[str, bytes]) -> None:
     at = go(cards(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}, tests=1, seed=7), EXPORT)
-    assert not [words for words in ("['red', 'green']", "classifier.explain('photo.png')") if words not in code(at)]
-    assert "seed=7" in code(put(at, "export code_of", "Teach"))
+    assert not [
+        words for words in ("['red', 'green']", "classifier.explain('photo.png')") if words not in at.code[0].value
+    ]
+    assert "seed=7" in put(at, "export code_of", "Teach").code[0].value
     names = tiny.members_of(handed["save code"]).keys()
     assert {"code.py", "code.sh", "code.ipynb", "photos/train/red/001.png", "photos/test/green/001.png"} <= names
-    assert "--seed 7" in code(put(at, "export code_as", "Command line"))
-    assert '"nbformat": 4' in code(put(at, "export code_as", "Notebook"))
+    assert "--seed 7" in put(at, "export code_as", "Command line").code[0].value
+    assert '"nbformat": 4' in put(at, "export code_as", "Notebook").code[0].value
 
 
 def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), EXPORT)
 
-    def endless(*_: Any) -> Any:
-        while True:
-            yield export.Counted(0.5, "Half way")
-
-    monkeypatch.setattr(export, "exporting", endless)
+    monkeypatch.setattr(export, "exporting", lambda *_: repeat(export.Counted(0.5, "Half way")))
     fine(button(at, "Make the ONNX file").click().run())
     assert button(at, "Make the table").disabled
     finish(fine(button(at, "Cancel this").click().run()))
-    assert "Cancelled" in at.warning[0].value
-    assert not button(at, "Make the table").disabled
+    assert ("Cancelled" in at.warning[0].value, button(at, "Make the table").disabled) == (True, False)
 
 
 def test_names_that_cannot_be_used_are_told_and_leave_a_way_to_open_a_model(tiny_app: Open) -> None:

@@ -6,15 +6,15 @@ import asyncio
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import AsyncMock
 
 import pytest
 from PIL import Image
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import Response
 
 from app.middleware import RoomForFiles
-from app.options import Options, start_with
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import UNREAD_SECONDS, UnreadFiles, allowed
 from app.ui import resources
@@ -26,13 +26,6 @@ from gallop.sample import sample_photos
 from tests.app_pages import there
 
 LARGE = 12 * 10**6
-Allow = Callable[[int], None]
-
-
-@pytest.fixture
-def allow() -> Iterator[Allow]:
-    yield lambda size: start_with(Options(visitor_memory=size))
-    start_with(Options())
 
 
 def unread_bytes(server: str) -> int:
@@ -44,34 +37,33 @@ def unread_bytes(server: str) -> int:
 
 def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(told_server: tuple[str, Path]) -> None:
     server, _ = told_server
-    mine, other = Browser(server), Browser(server)
-    for browser in (mine, other):
-        browser.go("")
-    photos = [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:3]]
-    mine.upload(mine.find("file_uploader", "Upload photos"), photos)
+    with closing(Browser(server)) as mine, closing(Browser(server)) as other:
+        for browser in (mine, other):
+            browser.go("")
+        photos = [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:3]]
+        mine.upload(mine.find("file_uploader", "Upload photos"), photos)
 
-    told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
-    mine.set(mine.find("file_uploader", "Upload photos"), {"file_uploader_state_value": {"uploaded_file_info": told}})
-    said = mine.texts().replace("\\", "")  # as Markdown is read
-    for words in (
-        "large 0.jpg is not a picture",
-        r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
-        "--visitor-memory",
-    ):
-        assert re.search(words, said)
+        told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
+        mine.set(
+            mine.find("file_uploader", "Upload photos"), {"file_uploader_state_value": {"uploaded_file_info": told}}
+        )
+        said = mine.texts().replace("\\", "")  # as Markdown is read
+        wanted = (
+            "large 0.jpg is not a picture",
+            r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
+            "--visitor-memory",
+        )
+        assert [words for words in wanted if not re.search(words, said)] == []
 
-    for browser in (mine, other):
-        browser.put("large.jpg", bytes(LARGE))
-    assert 2 * LARGE <= unread_bytes(server) < 2 * LARGE + 1000, "one of each: what was read has gone"
-    for browser in (mine, other):
-        browser.close()
+        for browser in (mine, other):
+            browser.put("large.jpg", bytes(LARGE))
+        assert 2 * LARGE <= unread_bytes(server) < 2 * LARGE + 1000, "one of each: what was read has gone"
 
 
 def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> None:
     files, size = UnreadFiles(), allowed() // 2 + 1
     assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
-    refused = files.comes("2", "a.jpg", size, "me", "other page", 0)
-    assert "a.jpg does not fit" in refused
+    assert "a.jpg does not fit" in (refused := files.comes("2", "a.jpg", size, "me", "other page", 0))
     assert [files.why_refused("2") for _ in range(2)] == [refused, ""]
     assert files.comes("3", "a.jpg", size, "you", "third page", 0) == ""
     assert "does not fit" in files.comes("4", "a.jpg", size, "you", "third page", 0)
@@ -83,25 +75,16 @@ def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> No
 
 
 def test_a_file_that_its_page_removes_makes_room() -> None:
-    gone: list[str] = []
-
-    async def removed(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-
-    async def sent(message: Message) -> None:
-        assert message["status"] == 204
-
-    room = RoomForFiles(removed, "/files/", lambda *_: "", gone.append)
-    scope = {"type": "http", "method": "DELETE", "path": "/files/page/number"}
-    asyncio.run(room(scope, AsyncMock(), sent))
-    assert gone == ["number"]
+    gone, sent = list[str](), AsyncMock()
+    room = RoomForFiles(Response(status_code=204), "/files/", lambda *_: "", gone.append)
+    asyncio.run(room({"type": "http", "method": "DELETE", "path": "/files/page/number"}, AsyncMock(), sent))
+    assert (gone, sent.call_args_list[0].args[0]["status"]) == (["number"], 204)
 
 
 def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "shared", resources.Shared())
     files, size = resources.shared.unread, allowed() // 2 + 1
-    assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
-    assert files.comes("2", "a.jpg", size, "me", "page", 0) != ""
+    assert [files.comes(n, "a.jpg", size, "me", "page", 0) == "" for n in ("1", "2")] == [True, False]
     resources.forget_page("page")
     assert files.comes("3", "a.jpg", size, "me", "page", 0) == ""
 
@@ -144,7 +127,7 @@ def cards_of(photos: list[Photo]) -> Iterator[Member]:
     return (Member(CardPlace("things", False, photo.name), photo) for photo in photos)
 
 
-def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: Allow) -> None:
+def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: Callable[[int], None]) -> None:
     allow(1300)
     mine = VisitorPhotos()
     assert len(mine.shelf.add(squares(2)).taken) == 2
@@ -155,13 +138,12 @@ def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: 
     assert mine.size == 1200
 
 
-def test_a_photo_that_is_taken_away_makes_room(allow: Allow) -> None:
+def test_a_photo_that_is_taken_away_makes_room(allow: Callable[[int], None]) -> None:
     """Also where an undo would bring it back: what is wanted now comes before that."""
     allow(1300)
     mine, photos = VisitorPhotos(), squares(5)
     assert len(mine.deck.add_photos(cards_of(photos[:3])).taken) == 3
-    card = mine.deck.cards[0]
-    mine.deck.remove(card.shots[0].sha256)
+    mine.deck.remove(mine.deck.cards[0].shots[0].sha256)
     assert mine.size == 1200, "an undo brings it back"
     assert (len(mine.deck.add_photos(cards_of(photos[3:4])).taken), mine.size) == (1, 1200)
 

@@ -4,11 +4,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from app.jobs import Job, JobManager, PlainError, QueueFull, Snapshot, State
+from app.jobs import Job, JobManager, PlainError, QueueFull, Snapshot, State, Steps
 from tests.conftest import ROOT
 from tests.tiny import there
 from tests.until import until
@@ -34,23 +34,14 @@ class Counting:
         return self.done
 
 
-class Failing:
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
+def failing(error: Exception) -> Steps[None]:
+    """A task that fails in its second step."""
 
-    def run(self) -> Iterator[int]:
+    def run() -> Generator[int, None, None]:
         yield 1
-        raise self.error
+        raise error
 
-    def result(self) -> int:
-        return 1
-
-
-@pytest.fixture
-def manager() -> Iterator[JobManager]:
-    made = JobManager(waiting=2)
-    yield made
-    made.close()
+    return Steps(run())
 
 
 def wait(job: Job, holds: Callable[[Snapshot], bool] = lambda snapshot: not snapshot.active) -> Snapshot:
@@ -101,70 +92,53 @@ def test_the_second_job_waits_and_is_told_how_many_are_before_it(manager: JobMan
 def test_visitors_take_turns_and_one_with_many_jobs_is_refused_alone(manager: JobManager) -> None:
     go, order = threading.Event(), list[str]()
 
-    class Named(Counting):
-        def __init__(self, name: str) -> None:
-            super().__init__(1, go)
-            self.name = name
+    def named(name: str) -> Generator[int, None, None]:
+        order.append(name)
+        yield int(go.wait(60))
 
-        def run(self) -> Iterator[int]:
-            order.append(self.name)
-            yield from super().run()
-
-    many = [manager.submit(Named(f"many {n}"), visitor="many") for n in range(3)]
+    many = [manager.submit(Steps(named(f"many {n}")), visitor="many") for n in range(3)]
     with pytest.raises(QueueFull, match="3 of your jobs are still waiting"):
-        manager.submit(Named("many 3"), visitor="many")
-    others = [manager.submit(Named(name), visitor=name) for name in ("one", "two", "three", "four")]
+        manager.submit(Steps(named("many 3")), visitor="many")
+    others = [manager.submit(Steps(named(name)), visitor=name) for name in ("one", "two", "three", "four")]
     assert [job.snapshot().ahead for job in (*many, *others)] == [0, 5, 6, 1, 2, 3, 4]
     go.set()
     for job in (*many, *others):
         wait(job)
     assert order == ["many 0", "one", "two", "three", "four", "many 1", "many 2"]
-    assert wait(manager.submit(Named("many 3"), visitor="many")).state is State.DONE
+    assert wait(manager.submit(Steps(named("many 3")), visitor="many")).state is State.DONE
 
 
 def test_a_failure_is_told_in_words_and_does_not_stop_the_next_job(manager: JobManager) -> None:
-    plain, inner = manager.submit(Failing(PlainError("Too dark."))), manager.submit(Failing(ValueError("secret")))
-    full = type("OutOfMemoryError", (RuntimeError,), {})  # torch's name
-    assert (
-        "The GPU does not have enough memory" in wait(manager.submit(Failing(full("CUDA out of memory. Tried")))).error
-    )
-    after = manager.submit(Counting(2))
+    plain, inner = manager.submit(failing(PlainError("Too dark."))), manager.submit(failing(ValueError("secret")))
+    full = type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried")  # torch's name
+    assert "The GPU does not have enough memory" in wait(manager.submit(failing(full))).error
     assert (wait(plain).state, wait(plain).error) == (State.FAILED, "Too dark.")
     assert [word for word in ("ValueError", "secret") if word in wait(inner).error] == ["ValueError"]
-    assert wait(after).result == 2
+    assert wait(manager.submit(Counting(2))).result == 2
 
 
 def test_work_in_the_background_steps_aside_for_a_training_and_goes_on_after_it(manager: JobManager) -> None:
     go, order = threading.Event(), []
 
-    class Noting(Counting):
-        def run(self) -> Iterator[int]:
-            for done in super().run():
-                order.append(type(self).__name__)
-                yield done
+    def noting(name: str, steps: int) -> Generator[int, None, int]:
+        for done in range(steps):
+            go.wait(60)
+            order.append(name)
+            yield done
+        return steps
 
-    class Training(Noting):
-        pass
-
-    waiting = manager.submit(Noting(4, go), urgent=False)
+    waiting = manager.submit(Steps(noting("waiting", 4)), urgent=False)
     wait(waiting, lambda snapshot: snapshot.state is State.RUNNING)
-    training = manager.submit(Training(3))
+    training = manager.submit(Steps(noting("training", 3)))
     assert training.snapshot().ahead == 0, "what steps aside is not before it"
     go.set()
-    assert wait(training).result == 3
-    assert wait(waiting).result == 4, "it went on where it was"
-    assert order == ["Noting", *["Training"] * 3, *["Noting"] * 3]
+    assert (wait(training).result, wait(waiting).result) == (3, 4), "it went on where it was"
+    assert order == ["waiting", *["training"] * 3, *["waiting"] * 3]
 
 
 def test_a_step_that_never_ends_does_not_hold_up_the_next_job() -> None:
     manager, forever = JobManager(stuck=1), threading.Event()
-
-    class Stuck(Counting):
-        def run(self) -> Iterator[int]:
-            forever.wait(60)
-            yield 1
-
-    stuck, after = manager.submit(Stuck(1)), manager.submit(Counting(2))
+    stuck, after = manager.submit(Counting(1, forever)), manager.submit(Counting(2))
     assert wait(after).result == 2
     snapshot = stuck.snapshot()
     assert (snapshot.state, "was stopped" in snapshot.error) == (State.FAILED, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,13 +39,7 @@ def test_until_when_photos_are_kept_is_told_on_every_page(tiny_app: Open, monkey
     assert ("until a few minutes after you close it" in shared, TOLD.findall(shared)) == (True, [])
     keeping(8, monkeypatch)
     now = 1_700_000_000.0
-
-    class Fixed:
-        @staticmethod
-        def time() -> float:
-            return now
-
-    monkeypatch.setattr(elements, "time", Fixed)
+    monkeypatch.setattr(elements, "time", SimpleNamespace(time=lambda: now))
     at = fine(tiny_app())
     wanted = time.strftime("%H:%M", time.localtime(now + 8 * 3600))
     for page in PAGES:
@@ -62,10 +57,8 @@ def test_everything_is_gone_at_once_and_the_page_begins_anew(tiny_app: Open, mon
     token, before = at.session_state[resources.STATE], session_of(at)
     assert len(there(before.training.ledger).runs()) == 1
     fine(button(go(at, TEACH), "Remove now").click().run())
-    assert resources.visitors().find(token) is None
-    assert at.session_state[resources.STATE] != token
-    assert not session_of(at).photos.deck.cards
-    assert session_of(at).training.taught is None
+    assert (resources.visitors().find(token), at.session_state[resources.STATE] != token) == (None, True)
+    assert (session_of(at).photos.deck.cards, session_of(at).training.taught) == ((), None)
     assert any("its photos are gone" in found.value for found in at.info)
     for page in PAGES:
         go(at, page)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
 from app.ui import resources
@@ -11,28 +10,35 @@ from app.views import testing
 from gallop.features import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import next_to_label
-from tests.app_pages import TEACH, TEST, Open, cards, everything, fine, go, png, session_of, there, train, uploader
+from tests.app_pages import (
+    TEACH,
+    TEST,
+    Open,
+    cards,
+    everything,
+    fine,
+    go,
+    png,
+    session_of,
+    taught_of,
+    there,
+    train,
+    uploader,
+)
 from tests.nasty_images import encode
 
 
-def tried(open_app: Open, count: int) -> AppTest:
-    """A model of red and green, and photos to try that have no label."""
-    at = go(train(cards(fine(open_app()), {"red": 3, "green": 3})), TEACH)
-    for i in range(count):
-        uploader(at, "Photos to try").upload(f"{i}.png", png(500 + i, ("red", "green", "blue")[i % 3]))
-    return fine(at.run())
-
-
 def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(tiny_app: Open) -> None:
-    at = tried(tiny_app, 4)
+    at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3})), TEACH)
+    for i, colour in enumerate(("red", "green", "blue", "red")):  # photos to try that have no label
+        uploader(at, "Photos to try").upload(f"{i}.png", png(500 + i, colour))
+    fine(at.run())
     session, backbone = session_of(at), resources.backbone()
-    photos = list(session.photos.shelf.photos.values())
-    taught = there(session.training.taught)
-    expected = next_to_label(taught.after.predict_proba(photos), encode_photos(backbone, photos)[0].global_)
+    photos, after = list(session.photos.shelf.photos.values()), taught_of(at).after
+    expected = next_to_label(after.predict_proba(photos), encode_photos(backbone, photos)[0].global_)
     first, why = there(testing.next_photo(session, backbone))
     assert first.name == photos[expected[0].photo].name
-    assert why in everything(at)
-    assert why.startswith("Uncertain: ")
+    assert (why in everything(at), why.split()[0]) == (True, "Uncertain:")
     fine(at.button(key=f"next {first.sha256} green").click().run())
     assert first.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
     assert first not in testing.unlabelled(session)
@@ -57,8 +63,10 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     assert not session.photos.deck.add_photos([copy]).refused
     at = go(train(at), TEACH)
     (pair,) = testing.twins(session, resources.backbone())
-    assert (pair.tested.name, pair.tested_of) == ("copy.jpg", "green")
-    assert (pair.learned.name, pair.learned_of) == (shot.name, "red")
+    assert [(pair.tested.name, pair.tested_of), (pair.learned.name, pair.learned_of)] == [
+        ("copy.jpg", "green"),
+        (shot.name, "red"),
+    ]
     for page in (TEST, TEACH):
         assert "copy.jpg (green) and" in everything(go(at, page)).replace("\\", "")
     key, before = f"twins {pair.tested.sha256} {pair.learned.sha256}", session.photos.deck.cards
@@ -66,8 +74,7 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     session.photos.accepted_twins.clear()
     fine(at.run())
     fine(at.button(key=f"{key} Remove the test photo").click().run())
-    assert session.photos.place_of(pair.tested) is None
-    assert session.photos.place_of(pair.learned) is not None
+    assert [session.photos.place_of(photo) is None for photo in (pair.tested, pair.learned)] == [True, False]
     session.photos.undo()
     assert session.photos.deck.cards == before
     session.training.backbone_name = "another"

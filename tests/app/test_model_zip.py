@@ -10,11 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from app.runs import run
-from app.runs.run import Files, ModelProblem, classifier_of, file_name, files_of, unzipped, zipped
+from app.runs.run import MOST_ZIP_BYTES, Files, ModelProblem, classifier_of, file_name, files_of, unzipped, zipped
 from gallop import GalLoPClassifier
 from tests import tiny
-from tests.tiny import zip_of
 
 
 @pytest.fixture(scope="module")
@@ -46,37 +44,32 @@ def test_a_model_comes_back_bit_equal(taught: GalLoPClassifier, files: Files) ->
 def test_it_is_found_at_the_top_or_in_a_folder_and_clutter_is_not_read(files: Files, folder: str) -> None:
     members = {f"{folder}{name}": content for name, content in good(files).items()}
     members |= {"__MACOSX/gallop.json": b"x", "README.md": b"x" * 100, "../../evil.sh": b"x"}
-    assert unzipped(io.BytesIO(zip_of(members)), "model.zip") == files
+    assert unzipped(io.BytesIO(tiny.zip_of(members)), "model.zip") == files
 
 
 def test_hostile_zips_are_refused_in_a_sentence(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    locked = bytearray(zip_of(good(files)))
+    locked = bytearray(tiny.zip_of(good(files)))
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        start = locked.find(mark)
-        locked[start + at] |= 1
-    damaged = bytearray(zip_of(good(files), zipfile.ZIP_STORED))
+        locked[locked.find(mark) + at] |= 1
+    damaged = bytearray(tiny.zip_of(good(files), zipfile.ZIP_STORED))
     damaged[100] ^= 0xFF
-    two = zip_of({**good(files), "more/gallop.json": b"{}"})
     cases = {
         "not a zip": b"hello" * 20,
-        "contains no prompts.safetensors": zip_of({"gallop.json": b"{}"}),
-        "contains 2 files named gallop.json": two,
+        "contains no prompts.safetensors": tiny.zip_of({"gallop.json": b"{}"}),
+        "contains 2 files named gallop.json": tiny.zip_of({**good(files), "more/gallop.json": b"{}"}),
         "is encrypted": bytes(locked),
         "is damaged": bytes(damaged),
-        "is not UTF-8 text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}),
-        "is larger than 4 MB": zip_of({**good(files), "gallop.json": b" " * (5 * 2**20)}),
+        "is not UTF-8 text": tiny.zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}),
+        "is larger than 4 MB": tiny.zip_of({**good(files), "gallop.json": b" " * (5 * 2**20)}),
     }
     for words, data in cases.items():
         with pytest.raises(ModelProblem, match=words):
             unzipped(io.BytesIO(data), "model.zip")
     # One that lies about its size gives no more than it declared.
-    monkeypatch.setitem(run.MOST_ZIP_BYTES, "gallop.json", 1000)
-    lying = bytearray(zip_of({**good(files), "gallop.json": b" " * 5000}, zipfile.ZIP_STORED))
-    for mark, at in ((b"PK\x03\x04", 18), (b"PK\x01\x02", 20)):
-        start = lying.find(mark)
-        while start >= 0 and b"gallop.json" not in lying[start : start + 60]:
-            start = lying.find(mark, start + 1)
-        lying[start + at : start + at + 8] = struct.pack("<II", 10, 10)
+    monkeypatch.setitem(MOST_ZIP_BYTES, "gallop.json", 1000)
+    lying = bytearray(tiny.zip_of({**good(files), "gallop.json": b" " * 5000}, zipfile.ZIP_STORED))
+    for at in (lying.find(b"gallop.json") - 30 + 18, lying.rfind(b"gallop.json") - 46 + 20):  # in both headers
+        lying[at : at + 8] = struct.pack("<II", 10, 10)
     with pytest.raises(ModelProblem, match=r"damaged|more than"):
         unzipped(io.BytesIO(bytes(lying)), "model.zip")
 

@@ -18,19 +18,14 @@ from tests.app_pages import there
 WHOLE = CropBox(0, 0, 336, 336)
 
 
-def remembered() -> dict[str, Place[Any]]:
-    """Every place of every page, by where a session holds it."""
-    states = {name: state for name, state in vars(Session()).items() if type(state).__name__.endswith("State")}
-    found = {
-        (name, field.name): getattr(type(state), field.name)
-        for name, state in states.items()
-        for field in fields(state)
-    }
-    return {f"{name}.{field}": place for (name, field), place in found.items() if isinstance(place, Place)}
-
-
 def test_every_place_is_read_and_written_where_the_session_holds_it() -> None:
-    places = remembered()
+    places: dict[str, Place[Any]] = {
+        f"{name}.{field.name}": place
+        for name, state in vars(Session()).items()
+        if type(state).__name__.endswith("State")
+        for field in fields(state)
+        if isinstance(place := getattr(type(state), field.name), Place)
+    }
     assert all(where == f"{place.page}.{place.field}" for where, place in places.items())
     assert len({place.key for place in places.values()}) == len(places) > 0
     for place in places.values():
@@ -51,13 +46,12 @@ def test_parts_of_a_field_are_remembered_one_by_one() -> None:
     ExploreState.scales.at(1).write(session, 7)
     assert session.explore == ExploreState(scales=(5, 7, 20))
     assert [ExploreState.scales.at(n).read(session) for n in (1, 3)] == [7, None]
-    usual = TeachState().settings
-    TeachState.settings.at("epochs").write(session, 3)
+    usual, epochs = TeachState().settings, TeachState.settings.at("epochs")
+    epochs.write(session, 3)
     assert session.teach.settings == replace(usual, epochs=3) != usual
-    assert TeachState.settings.at("epochs").read(session) == 3
     with pytest.raises(GallopError, match="epochs"):
-        TeachState.settings.at("epochs").write(session, -1)
-    assert session.teach == TeachState(settings=replace(usual, epochs=3))
+        epochs.write(session, -1)
+    assert (epochs.read(session), session.teach) == (3, TeachState(settings=replace(usual, epochs=3)))
 
 
 @pytest.mark.parametrize("sent", [16, -1, "<b>", None, 2.5, [3]])
@@ -79,8 +73,6 @@ def test_a_region_is_asked_at_the_same_place_of_another_backbones_grid(grid: tup
     for other, region in product(GRIDS, range(grid[0] * grid[1])):
         asked = there(AskedRegion.of(region, grid))
         assert asked.on(grid) == region
-        found = region_box(asked.on(other), 0.0, other, WHOLE)
-        mine = region_box(region, 0.0, grid, WHOLE)
-        x, y = (mine.left + mine.right) / 2, (mine.top + mine.bottom) / 2
-        assert found.left - 1e-6 <= x <= found.right + 1e-6
-        assert found.top - 1e-6 <= y <= found.bottom + 1e-6
+        found, mine = region_box(asked.on(other), 0.0, other, WHOLE), region_box(region, 0.0, grid, WHOLE)
+        assert found.left - 1e-6 <= (mine.left + mine.right) / 2 <= found.right + 1e-6
+        assert found.top - 1e-6 <= (mine.top + mine.bottom) / 2 <= found.bottom + 1e-6

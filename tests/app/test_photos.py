@@ -4,6 +4,7 @@ import base64
 import gc
 import io
 import json
+import re
 import weakref
 from copy import deepcopy
 
@@ -28,8 +29,7 @@ def jpeg(seed: int, name: str = "a.jpg", size: tuple[int, int] = (40, 32)) -> io
 
 
 def test_every_file_gets_a_verdict_of_its_own() -> None:
-    shelf = Shelf(1024, 60)
-    verdicts = shelf.add(
+    verdicts = Shelf(1024, 60).add(
         [
             jpeg(1, "good.jpg"),
             file(b"hello", "words.jpg"),
@@ -40,17 +40,15 @@ def test_every_file_gets_a_verdict_of_its_own() -> None:
         ]
     )
     assert ([photo.name for photo in verdicts.taken], len(verdicts.refused)) == (["good.jpg", "also good.jpg"], 4)
-    for sentence, name in zip(verdicts.refused, ["words.jpg", "nothing.png", "bomb.png", "large.jpg"], strict=True):
-        assert name in sentence
-    assert "20 MB" in verdicts.refused[-1]
+    told = zip(verdicts.refused, ["words.jpg", "nothing.png", "bomb.png", r"large.jpg.*20 MB"], strict=True)
+    assert [sentence for sentence, words in told if not re.search(words, sentence)] == []
 
 
 @pytest.mark.parametrize("size", [(40, 32), (90, 60)])  # as it is, and made smaller
 def test_one_picture_is_in_memory_once(size: tuple[int, int]) -> None:
     """The same photo of two visitors, or of a card and of a change that can be undone; as long as anybody keeps it."""
     first, again = (small(jpeg(1, name, size), 64) for name in ("a.jpg", "b.jpg"))
-    assert first.image is again.image
-    assert (first.name, again.name) == ("a.jpg", "b.jpg")
+    assert (first.image is again.image, first.name, again.name) == (True, "a.jpg", "b.jpg")
     assert small(jpeg(2, size=size), 64).image is not first.image
     kept = weakref.ref(first.image)
     del first
@@ -84,8 +82,7 @@ def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:
 def test_what_is_said_of_the_samples_beforehand_is_what_the_backbone_says_and_their_first_name() -> None:
     """After a change of the backbone, of a name or of what an explainer holds: python -m app.photos.sample_answers."""
     pytest.importorskip("skimage")
-    found = sample_answers()
-    now = worked_out()
+    found, now = sample_answers(), worked_out()
     assert [held["sha256"] for held in now] == list(found)
     for held in now:
         answer = found[held["sha256"]]
