@@ -21,6 +21,7 @@ from gallop.backbones import Backbone, Preprocess, pick_regions
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, ClassNameError, UnsupportedBackbone
 from tests.reference import backbone, relative_error, torch_threads
+from tests.tiny import there
 
 PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 NAMES = ["cat", "golden retriever", "double decker bus", "chromolithograph of an ultramarine axolotl"]
@@ -35,30 +36,27 @@ def random_clip(arch: str, seed: int = 0) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ["ViT-B-16", "ViT-B-32", "RN50"])
+@torch.no_grad()
 def test_true_size_backbones_equal_open_clip(arch: str) -> None:
     model = random_clip(arch)
     ours = Backbone(arch, model, open_clip.SimpleTokenizer(), PREPROCESS)
     torch.manual_seed(1)
     pixels = torch.randn(2, 3, 224, 224)
-    with torch.no_grad():
-        whole, regions = ours.encode_image(pixels)
-        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
-        texts = [f"A photo of a {name}" for name in NAMES]
-        wanted = model.encode_text(open_clip.tokenize(texts))
-        assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
-        learned = ours.text.encode(ours.text.embed("A photo of a")[None], ours.text.tokenize(NAMES, context_tokens=4))
-        assert relative_error(learned[:, 0], wanted) < 1e-5
+    whole, regions = ours.encode_image(pixels)
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    texts = [f"A photo of a {name}" for name in NAMES]
+    wanted = model.encode_text(open_clip.tokenize(texts))
+    assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
+    learned = ours.text.encode(ours.text.embed("A photo of a")[None], ours.text.tokenize(NAMES, context_tokens=4))
+    assert relative_error(learned[:, 0], wanted) < 1e-5
     rows, columns = ours.vision.grid
     assert regions.shape == (2, rows * columns, ours.vision.region_width)
     if arch == "RN50":
         # After the output projection: regions enter the local projection in the joint width D.
-        assert ours.vision.region_projection is None
-        assert regions.shape[-1] == whole.shape[-1] == 1024
+        assert (ours.vision.region_projection, regions.shape[-1], whole.shape[-1]) == (None, 1024, 1024)
     else:
-        assert ours.vision.region_projection is not None
-        assert tuple(ours.vision.region_projection.shape) == (768, 512)
-        with torch.no_grad():
-            assert relative_error(regions, naive_vit_regions(model.visual, pixels)) < 1e-5
+        assert there(ours.vision.region_projection).shape == (768, 512)
+        assert relative_error(regions, naive_vit_regions(model.visual, pixels)) < 1e-5
 
 
 @pytest.mark.parametrize("blocks", [{}, {"ls_init_value": 0.3}], ids=["plain", "layer scale"])
@@ -213,7 +211,19 @@ def draw_parameters(module: nn.Module) -> None:
             nn.init.normal_(parameter, 1.0 if name.endswith(("weight", "gamma")) else 0.0, std=0.3)
 
 
+def layer_norm(norm: Any, x: Tensor) -> Tensor:
+    centred = x - x.mean(dim=-1, keepdim=True)
+    scaled: Tensor = centred / (centred.square().mean(dim=-1, keepdim=True) + norm.eps).sqrt()
+    return scaled * norm.weight + norm.bias
+
+
+def linear(layer: Any, x: Tensor) -> Tensor:
+    found: Tensor = x @ layer.weight.T
+    return found if layer.bias is None else found + layer.bias
+
+
 @pytest.mark.parametrize("projection", ["linear", "mlp"])
+@torch.no_grad()
 def test_a_norm_behind_the_pooling_acts_on_every_cell(projection: str) -> None:
     """ConvNeXt. Projected without the norm, the cells would lie elsewhere: their mean too, at a cosine of 0.8."""
     model = fresh_trunk("convnext_atto", timm_proj=projection)
@@ -223,33 +233,28 @@ def test_a_norm_behind_the_pooling_acts_on_every_cell(projection: str) -> None:
             nn.init.normal_(parameter, std=0.3)  # at timm's 0.02 all cells are nearly their biases
     ours, pixels = trunk_backbone(model), torch.randn(2, 3, 2, 2).repeat_interleave(32, 2).repeat_interleave(32, 3)
     whole, regions = ours.encode_image(pixels)
-    with torch.no_grad():
-        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
-        cells = model.visual.trunk.forward_features(pixels).flatten(2).transpose(1, 2)
-        norm = model.visual.trunk.head.norm
-        centred = cells - cells.mean(dim=-1, keepdim=True)
-        normed = norm.weight * centred / (centred.square().mean(dim=-1, keepdim=True) + norm.eps).sqrt() + norm.bias
-        if projection == "linear":
-            wanted = normed @ model.visual.head.proj.weight.T + model.visual.head.proj.bias
-        else:
-            first, second = model.visual.head.mlp.fc1, model.visual.head.mlp.fc2
-            hidden = normed @ first.weight.T + first.bias
-            wanted = hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5)) @ second.weight.T + second.bias
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    cells, head = model.visual.trunk.forward_features(pixels).flatten(2).transpose(1, 2), model.visual.head
+    normed = layer_norm(model.visual.trunk.head.norm, cells)
+    if projection == "linear":
+        wanted = linear(head.proj, normed)
+    else:
+        hidden = linear(head.mlp.fc1, normed)
+        wanted = linear(head.mlp.fc2, hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5)))
     assert relative_error(regions, wanted) < 1e-5
     assert not ours.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) > 0.05
 
 
+@torch.no_grad()
 def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
     """FastViT: norms within branches, attention in the last stage, and a projection that is the trunk's own."""
     model = fresh_trunk("fastvit_mci0", timm_pool="avg", timm_proj=None)
     draw_parameters(model)
     ours, pixels = trunk_backbone(model), torch.randn(2, 3, 64, 64)
     whole, regions = ours.encode_image(pixels)
-    with torch.no_grad():
-        assert relative_error(whole, model.encode_image(pixels)) < 1e-5
-    assert ours.vision.grid == (2, 2)
-    assert ours.vision.mean_is_global
+    assert relative_error(whole, model.encode_image(pixels)) < 1e-5
+    assert (ours.vision.grid, ours.vision.mean_is_global) == ((2, 2), True)
     assert relative_error(regions.mean(dim=1), whole) < 1e-5
 
 
@@ -259,6 +264,7 @@ def test_a_head_that_pools_anew_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18"])
+@torch.no_grad()
 def test_norms_within_the_convolutions_round_no_worse_than_behind_them(name: str) -> None:
     model = clip_with_trunk(name)
     pixels = torch.randn(2, 3, 64, 64)
@@ -266,12 +272,12 @@ def test_norms_within_the_convolutions_round_no_worse_than_behind_them(name: str
     whole, regions = ours.encode_image(pixels)
     assert ours.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) < 1e-4
-    with torch.no_grad():
-        plain = model.encode_image(pixels)
-        exact = copy.deepcopy(model).double().encode_image(pixels.double())
+    plain = model.encode_image(pixels)
+    exact = copy.deepcopy(model).double().encode_image(pixels.double())
     assert relative_error(whole, exact) < 1.2 * relative_error(plain, exact) < 3e-5
 
 
+@torch.no_grad()
 def test_a_trunk_whose_norms_do_not_follow_its_convolutions_runs_as_it_is() -> None:
     class Swapped(nn.Module):
         """Lists the convolution first and runs the norm first."""
@@ -287,5 +293,4 @@ def test_a_trunk_whose_norms_do_not_follow_its_convolutions_runs_as_it_is() -> N
     block = model.visual.trunk.layer1[0]
     block.conv1, block.bn1 = Swapped(block.conv1, block.bn1), nn.Identity()
     ours, pixels = trunk_backbone(model), torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        assert torch.equal(ours.encode_image(pixels)[0], model.encode_image(pixels))
+    assert torch.equal(ours.encode_image(pixels)[0], model.encode_image(pixels))

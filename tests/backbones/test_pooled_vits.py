@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,12 @@ import open_clip
 import pytest
 import timm
 import torch
-import torch.nn.functional as F
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
 from gallop.backbones import Backbone
 from gallop.errors import UnsupportedBackbone
-from tests.backbones.test_encoders import PREPROCESS, TINY_VISION, draw_parameters
+from tests.backbones.test_encoders import PREPROCESS, TINY_VISION, draw_parameters, layer_norm, linear
 from tests.reference import relative_error
 
 TEXT = {"width": 64, "heads": 1, "layers": 1}
@@ -63,8 +63,7 @@ def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
     backbone, pixels, whole, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
-    normed = F.layer_norm(tokens, (64,), visual.ln_post.weight, visual.ln_post.bias)
-    assert relative_error(regions, normed) < 1e-5
+    assert relative_error(regions, layer_norm(visual.ln_post, tokens)) < 1e-5
     assert (backbone.vision.grid, backbone.feature_sizes) == ((4, 4), (16, 64, 48))
     joint = regions @ visual.proj
     assert backbone.vision.mean_is_global is not after
@@ -102,17 +101,6 @@ def seen(model: Any, size: int = 32, images: int = 2) -> tuple[Backbone, Tensor,
     return backbone, pixels, whole, regions
 
 
-def layer_norm(norm: Any, x: Tensor) -> Tensor:
-    centred = x - x.mean(dim=-1, keepdim=True)
-    scaled: Tensor = centred / (centred.square().mean(dim=-1, keepdim=True) + norm.eps).sqrt()
-    return scaled * norm.weight + norm.bias
-
-
-def linear(layer: Any, x: Tensor) -> Tensor:
-    found: Tensor = x @ layer.weight.T
-    return found if layer.bias is None else found + layer.bias
-
-
 @pytest.mark.parametrize(
     ("name", "size", "projection", "grid"),
     [
@@ -133,48 +121,51 @@ def test_regions_of_a_pooling_with_one_query_are_its_values(
     hidden = linear(pool.mlp.fc1, layer_norm(pool.norm, value))
     wanted = value + linear(pool.mlp.fc2, pool.mlp.act(hidden))
     assert relative_error(regions, wanted if projection else linear(trunk.head, wanted)) < 1e-5
-    assert backbone.vision.grid == (grid, grid)
-    assert not backbone.vision.mean_is_global
+    assert (backbone.vision.grid, backbone.vision.mean_is_global) == ((grid, grid), False)
 
 
-def test_mobileclip_bs_regions_are_the_value_path_of_its_last_block() -> None:
-    """As the paper's of CLIP's own ViT, written from the weights; the projection is the trunk's, with a bias."""
-    model = timm_vit("vit_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
-    backbone, pixels, _, regions = seen(model, 224)
-    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
-    x = timm_tokens(trunk, pixels)[0][:, 1:]
+def mobileclip_b(last: Any, x: Tensor) -> Tensor:
+    """As CLIP's own ViT."""
     value = layer_norm(last.norm1, x) @ last.attn.qkv.weight[128:].T + last.attn.qkv.bias[128:]
     x = x + linear(last.attn.proj, value)
-    hidden = linear(last.mlp.fc1, layer_norm(last.norm2, x))
-    x = x + linear(last.mlp.fc2, last.mlp.act(hidden))
-    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
-    assert backbone.feature_sizes == (196, 48, 48)
+    return x + linear(last.mlp.fc2, last.mlp.act(linear(last.mlp.fc1, layer_norm(last.norm2, x))))
 
 
-def test_evas_regions_are_the_value_path_of_its_last_block() -> None:
+def eva(last: Any, x: Tensor) -> Tensor:
     """EVA02: rotated queries and keys, which a token alone does not need, a gated MLP and norms within."""
-    model = timm_vit("eva02_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
-    _, pixels, _, regions = seen(model, 224)
-    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
-    x = timm_tokens(trunk, pixels)[0][:, 1:]
     value = linear(last.attn.v_proj, layer_norm(last.norm1, x))
     x = x + linear(last.attn.proj, layer_norm(last.attn.norm, value))
-    gated, normed = last.mlp, layer_norm(last.norm2, x)
-    gate = linear(gated.fc1_g, normed)
-    hidden = gate * torch.sigmoid(gate) * linear(gated.fc1_x, normed)
-    x = x + linear(gated.fc2, layer_norm(gated.norm, hidden))
-    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
+    normed = layer_norm(last.norm2, x)
+    gate = linear(last.mlp.fc1_g, normed)
+    hidden = gate * torch.sigmoid(gate) * linear(last.mlp.fc1_x, normed)
+    return x + linear(last.mlp.fc2, layer_norm(last.mlp.norm, hidden))
 
 
-def test_evas_block_with_norms_behind_attention_and_mlp() -> None:
-    model = timm_vit("eva02_enormous_patch14_clip_224", 224, timm_pool="token", timm_proj=None)
-    _, pixels, _, regions = seen(model, 224, images=1)
-    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
-    x = timm_tokens(trunk, pixels)[0][:, 1:]
+def eva_enormous(last: Any, x: Tensor) -> Tensor:
+    """With norms behind attention and MLP."""
     value = x @ last.attn.qkv.weight[128:].T + last.attn.v_bias
     x = x + layer_norm(last.norm1, linear(last.attn.proj, value))
-    x = x + layer_norm(last.norm2, linear(last.mlp.fc2, last.mlp.act(linear(last.mlp.fc1, x))))
-    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
+    return x + layer_norm(last.norm2, linear(last.mlp.fc2, last.mlp.act(linear(last.mlp.fc1, x))))
+
+
+@pytest.mark.parametrize(
+    ("name", "through", "regions"),
+    [
+        ("vit_base_patch16_clip_224", mobileclip_b, 14**2),
+        ("eva02_base_patch16_clip_224", eva, 14**2),
+        ("eva02_enormous_patch14_clip_224", eva_enormous, 16**2),
+    ],
+)
+def test_regions_are_the_value_path_of_the_last_block(
+    name: str, through: Callable[[Any, Tensor], Tensor], regions: int
+) -> None:
+    """As the paper's of CLIP's own ViT, written from the weights; the projection is the trunk's, with a bias."""
+    model = timm_vit(name, 224, timm_pool="token", timm_proj=None)
+    backbone, pixels, _, found = seen(model, 224)
+    trunk = model.visual.trunk
+    wanted = linear(trunk.head, layer_norm(trunk.norm, through(trunk.blocks[-1], timm_tokens(trunk, pixels)[0][:, 1:])))
+    assert relative_error(found, wanted) < 1e-5
+    assert backbone.feature_sizes == (regions, 48, 48)
 
 
 def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> None:
@@ -183,8 +174,7 @@ def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> N
     trunk = model.visual.trunk
     tokens = timm_tokens(trunk, pixels)[1]
     assert relative_error(regions, linear(model.visual.head.proj, layer_norm(trunk.fc_norm, tokens))) < 1e-5
-    assert backbone.vision.grid == (14, 14)
-    assert not backbone.vision.mean_is_global
+    assert (backbone.vision.grid, backbone.vision.mean_is_global) == ((14, 14), False)
 
 
 def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> None:
