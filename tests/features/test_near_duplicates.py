@@ -13,6 +13,7 @@ from gallop.features import near_duplicates as module
 from gallop.features.encoding import encode_photos
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, alike_groups, near_duplicates, tells_copies
 from gallop.sample import sample_photos
+from tests.nasty_images import encode
 from tests.tiny import there, vit
 
 
@@ -81,12 +82,6 @@ def test_copies_are_held_out_with_their_original() -> None:
     assert made.calibration_.photos == len(photos), "a copy tells nothing new"
 
 
-def saved(image: Image.Image, quality: int) -> Image.Image:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=quality)
-    return Image.open(stream)
-
-
 @pytest.mark.slow
 def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() -> None:
     backbone = load_backbone("mini", device="cpu")
@@ -97,7 +92,7 @@ def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() 
     some = photos[::13]
     copies = {
         "the same": lambda image: image,
-        "saved again": lambda image: saved(image, 75),
+        "saved again": lambda image: Image.open(io.BytesIO(encode(image, "JPEG", quality=75))),
         "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
         "cut": lambda image: image.crop((4, 4, image.width - 4, image.height - 4)),
         "mirrored": ImageOps.mirror,
