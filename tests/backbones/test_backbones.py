@@ -13,7 +13,6 @@ from typing import Any
 from unittest import mock
 
 import open_clip
-import open_clip.pretrained
 import pytest
 import torch
 from huggingface_hub import constants
@@ -31,10 +30,10 @@ from gallop.images import load_image
 from gallop.lab.methods.zero_shot import template_features
 from gallop.model.prompted import PromptModel
 from gallop.runtime import machine
-from tests import reference, tiny
 from tests.backbones.conftest import Bomb, refused
+from tests.reference import backbone as reference_backbone
 from tests.reference import relative_error
-from tests.tiny import new_vit, picture, there, vit
+from tests.tiny import classifier, new_vit, other_vit, picture, there, vit
 
 CONFIG: dict[str, Any] = {
     "embed_dim": 16,
@@ -68,24 +67,13 @@ def state(arch: str = ARCH) -> dict[str, Tensor]:
 MARKERS = {"input_resolution": torch.tensor(32), "context_length": torch.tensor(16), "vocab_size": torch.tensor(49408)}
 
 
-class Holder(nn.Module):
-    """Nothing but named tensors, to be scripted into an archive as OpenAI's are."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-def torchscript(tensors: dict[str, Tensor], path: Path) -> None:
-    root = Holder()
-    for key, value in tensors.items():
-        *parents, leaf = key.split(".")
-        place: nn.Module = root
-        for parent in parents:
-            if not hasattr(place, parent):
-                place.add_module(parent, Holder())
-            place = getattr(place, parent)
-        place.register_buffer(leaf, value)
-    torch.jit.script(root).save(str(path))
+def torchscript(path: Path) -> None:
+    """An archive as OpenAI's are."""
+    made = model()
+    for mark, value in MARKERS.items():
+        vars(made).pop(mark, None)
+        made.register_buffer(mark, value)
+    torch.jit.trace_module(made, {"encode_image": PIXELS}).save(str(path))
 
 
 SAVED: dict[str, Callable[[dict[str, Tensor]], Any]] = {
@@ -102,13 +90,13 @@ def write(kind: str, folder: Path, arch: str = ARCH) -> Path:
     if kind == "safetensors":
         save_file(state(arch), path)
     elif kind == "OpenAI's":
-        torchscript({**state(arch), **MARKERS}, path)
+        torchscript(path)
     else:
         torch.save(SAVED[kind](state(arch)), path)
     return path
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize(
     ("arch", "kind"),
     [
@@ -306,7 +294,7 @@ def test_the_kind_of_regions_goes_into_features_and_fingerprints_and_not_into_th
 
 def test_fingerprints_of_the_papers_regions_are_those_from_before_there_were_other_kinds() -> None:
     """Checkpoints hold the first, and the names of cached features the second."""
-    ours = reference.backbone("vit")
+    ours = reference_backbone("vit")
     assert (ours.fingerprint, ours.vision_fingerprint) == (
         "8b9d20c00f63496da84145e737fa8826cb38827e53a4fb0579f4628d9689d2bf",
         "f0b23475f160ffd44492c44c0053d201c4c017f54bef04eae1ab71a590b58108",
@@ -481,10 +469,9 @@ def test_text_for_answers_is_fp32_in_any_precision(way: str, outside: bool) -> N
 
 
 def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> None:
-    backbone, again = tiny.new_vit(), tiny.new_vit()
-    classifier = tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
-    photo = tiny.picture(1)
-    before, known, size = classifier.explain(photo).probabilities, backbone.fingerprint, backbone.bytes
+    backbone, again, photo = new_vit(), new_vit(), picture(1)
+    model = classifier(backbone=backbone).zero_shot(["red", "green"])
+    before, known, size = model.explain(photo).probabilities, backbone.fingerprint, backbone.bytes
     weights = weakref.ref(next(backbone._model.parameters()))
     backbone.let_go()
     backbone.let_go()  # once more changes nothing
@@ -492,14 +479,14 @@ def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> No
     assert weights() is None, "the classifier holds the backbone, and nothing of it holds the weights"
     assert (backbone.loaded, backbone.bytes, backbone.fingerprint) == (False, 0, known)
     with pytest.raises(BackboneError, match="are not loaded"):
-        classifier.explain(photo)
+        model.explain(photo)
     with pytest.raises(AttributeError):
         backbone.nonsense  # noqa: B018
     with pytest.raises(BackboneError, match="have changed"):
-        backbone.take_weights(tiny.other_vit())
+        backbone.take_weights(other_vit())
     backbone.take_weights(again)
     assert (backbone.loaded, again.loaded, backbone.bytes) == (True, False, size)
-    assert classifier.explain(photo).probabilities == before
+    assert model.explain(photo).probabilities == before
 
 
 @pytest.mark.parametrize(("limit", "told"), [(str(2**28), 2**28), (str(2**60), None), ("max", None)])

@@ -67,6 +67,7 @@ def test_images_have_the_same_features_bit_by_bit() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [8, 16, 32])
 @pytest.mark.parametrize("size", [224, 97, 256])
+@torch.no_grad()
 def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     """The plain trunk, batch norms and all, on random weights: what ``mini``'s own are does not matter."""
     model = tiny.there(built_in_model(settings()["model_cfg"], {"output_stride": stride}))
@@ -79,11 +80,10 @@ def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     other.load_state_dict(state)
     load_strictly(model, state, "ours")
     pixels = torch.randn(2, 3, size, size, generator=noise)
-    with torch.no_grad():
-        mine, wanted = (m.eval().visual.trunk.forward_features(pixels) for m in (model, other))  # type: ignore[union-attr]
-        assert mine.shape[2] == -(-size // stride)
-        assert torch.equal(mine, wanted)
-        assert torch.equal(model.visual(pixels), other.visual(pixels))  # type: ignore[operator]
+    mine, wanted = (m.eval().visual.trunk.forward_features(pixels) for m in (model, other))  # type: ignore[union-attr]
+    assert mine.shape[2] == -(-size // stride)
+    assert torch.equal(mine, wanted)
+    assert torch.equal(model.visual(pixels), other.visual(pixels))  # type: ignore[operator]
 
 
 def test_texts_have_the_same_features_and_gradients_bit_by_bit() -> None:

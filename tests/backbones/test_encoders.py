@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
 from gallop.backbones import Backbone, Preprocess, pick_regions
 from gallop.config import REGION_KINDS
-from gallop.errors import BackboneError, ClassNameError, UnsupportedBackbone
+from gallop.errors import BackboneError, ClassNameError
 from tests.reference import backbone, relative_error, torch_threads
 from tests.tiny import there
 
@@ -177,21 +177,11 @@ def test_names_longer_than_the_backbone_or_with_a_special_token_are_refused() ->
 TINY_VISION = {"image_size": 32, "width": 64, "layers": 1, "patch_size": 16}
 
 
-def fresh_trunk(name: str = "tf_efficientnet_lite0", **vision: Any) -> CLIP:
+def clip_with_trunk(name: str, **vision: Any) -> CLIP:
     config = {"timm_model_name": name, "timm_pool": "", "timm_proj": "linear", "timm_proj_bias": True}
     torch.manual_seed(0)
-    return CLIP(32, {**config, "image_size": 64, **vision}, {"width": 64, "heads": 1, "layers": 1}).eval()
-
-
-def clip_with_trunk(name: str = "tf_efficientnet_lite0") -> CLIP:
-    """A CNN of timm whose batch norms have seen something."""
-    model = fresh_trunk(name)
-    for norm in model.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            nn.init.normal_(norm.running_mean, std=0.1)
-            for positive in (norm.running_var, norm.weight):
-                nn.init.uniform_(positive, 0.5, 2.0)
-            nn.init.normal_(norm.bias, std=0.1)
+    model = CLIP(32, {**config, "image_size": 64, **vision}, {"width": 64, "heads": 1, "layers": 1}).eval()
+    draw_parameters(model)
     return model
 
 
@@ -226,8 +216,7 @@ def linear(layer: Any, x: Tensor) -> Tensor:
 @torch.no_grad()
 def test_a_norm_behind_the_pooling_acts_on_every_cell(projection: str) -> None:
     """ConvNeXt. Projected without the norm, the cells would lie elsewhere: their mean too, at a cosine of 0.8."""
-    model = fresh_trunk("convnext_atto", timm_proj=projection)
-    draw_parameters(model)
+    model = clip_with_trunk("convnext_atto", timm_proj=projection)
     for parameter in model.visual.trunk.parameters():
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.3)  # at timm's 0.02 all cells are nearly their biases
@@ -249,18 +238,12 @@ def test_a_norm_behind_the_pooling_acts_on_every_cell(projection: str) -> None:
 @torch.no_grad()
 def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
     """FastViT: norms within branches, attention in the last stage, and a projection that is the trunk's own."""
-    model = fresh_trunk("fastvit_mci0", timm_pool="avg", timm_proj=None)
-    draw_parameters(model)
+    model = clip_with_trunk("fastvit_mci0", timm_pool="avg", timm_proj=None)
     ours, pixels = trunk_backbone(model), torch.randn(2, 3, 64, 64)
     whole, regions = ours.encode_image(pixels)
     assert relative_error(whole, model.encode_image(pixels)) < 1e-5
     assert (ours.vision.grid, ours.vision.mean_is_global) == ((2, 2), True)
     assert relative_error(regions.mean(dim=1), whole) < 1e-5
-
-
-def test_a_head_that_pools_anew_is_refused() -> None:
-    with pytest.raises(UnsupportedBackbone, match="pools with RotAttentionPool2d"):
-        trunk_backbone(fresh_trunk("resnet18", timm_pool="rot_attn"))
 
 
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18"])

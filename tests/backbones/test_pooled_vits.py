@@ -34,11 +34,6 @@ def ours(model: Any, size: int = 32) -> Backbone:
     return Backbone("odd", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=size))
 
 
-def open_clip_vit(**vision: Any) -> Any:
-    torch.manual_seed(0)
-    return drawn(CLIP(48, {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, **vision}, TEXT))
-
-
 def timm_vit(name: str, size: int, **vision: Any) -> Any:
     """A small trunk of timm's in open_clip's wrapper, built as the pairs that open_clip lists are."""
     torch.manual_seed(0)
@@ -52,14 +47,16 @@ def small_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def smaller(name: str, **settings: Any) -> nn.Module:
         small = {"embed_dim": 64, "depth": 2, "num_heads": 4}
-        return build(name, **small, **settings) if "vitamin" not in name else build(name, **settings)
+        return build(name, **settings) if name.startswith(("vitamin", "resnet")) else build(name, **small, **settings)
 
     monkeypatch.setattr(timm, "create_model", smaller)
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["CLIPA", "norm before the mean"])
 def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
-    model = open_clip_vit(pool_type="avg", final_ln_after_pool=after, no_ln_pre=after)
+    torch.manual_seed(0)
+    vision = {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, "pool_type": "avg"}
+    model = drawn(CLIP(48, {**vision, "final_ln_after_pool": after, "no_ln_pre": after}, TEXT))
     backbone, pixels, whole, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
@@ -178,16 +175,18 @@ def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> N
 
 
 def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> None:
-    backbone = ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear"), 224)
-    whole, regions = backbone.encode_image(torch.randn(2, 3, 224, 224))
+    model = timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear")
+    backbone, _, whole, regions = seen(model, 224)
     assert backbone.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) < 1e-5
 
 
-def test_what_pools_in_more_ways_than_one_is_refused() -> None:
-    torch.manual_seed(0)
+def test_what_pools_in_another_way_is_refused() -> None:
     vision = {**TINY_VISION, "attentional_pool": "parallel", "attn_pooler_heads": 4}
-    with pytest.raises(UnsupportedBackbone, match="its pooling gives a single token no feature"):
-        ours(CLIP(64, vision, TEXT))
-    with pytest.raises(UnsupportedBackbone, match="timm ViT with global_pool='max'"):
-        ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), 224)
+    for model, says in (
+        (CLIP(64, vision, TEXT), "its pooling gives a single token no feature"),
+        (timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), "timm ViT with global_pool='max'"),
+        (timm_vit("resnet18", 224, timm_pool="rot_attn"), "pools with RotAttentionPool2d"),
+    ):
+        with pytest.raises(UnsupportedBackbone, match=says):
+            ours(model)

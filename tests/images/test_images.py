@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 import re
-import struct
 import subprocess
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import numpy as np
@@ -67,10 +67,6 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/tmp/owned) (w) file c
 def pixels(photo: Photo) -> np.ndarray:
     assert (photo.image.mode, (photo.width, photo.height)) == ("RGB", photo.image.size)
     return np.asarray(photo.image)
-
-
-def ints(form: str, *values: int) -> bytes:
-    return struct.pack(form, *values)
 
 
 def refusal(source: Any, **options: Any) -> ImageError:
@@ -136,7 +132,7 @@ def test_a_glance_tells_how_many_pixels_there_are(form: str, options: dict[str, 
         (b"hello", 0),
         (gif_header(7000, 7000), 0),  # above the limit, so it is refused at once
         (encode(PIXELS, "PNG")[:20], 0),
-        (b"BM" + bytes(12) + b"\x0c" + struct.pack("<3xHH", 30, 20), 600),
+        (b"BM" + bytes(12) + b"\x0c" + pack("<3xHH", 30, 20), 600),
         (tiff(PIXELS, strip=16)[:7], 40_000_000),
         (b"II+\0" + tiff(PIXELS, strip=16)[4:], 40_000_000),  # BigTIFF has its offsets elsewhere
     ],
@@ -363,8 +359,8 @@ def test_a_transparent_palette_colour_and_a_transparent_grey() -> None:
     for form, key in (("PNG", 0), ("GIF", 0), ("PNG", bytes([0, 255]))):
         found = pixels(load_image(encode(palette, form, transparency=key)))[0]
         assert found.tolist() == [[255, 255, 255], [0, 0, 255]]
-    rows = b"\0" + ints(">2H", 0x1234, 0x8080)
-    key = png_chunk(b"tRNS", ints(">H", 0x1234))
+    rows = b"\0" + pack(">2H", 0x1234, 0x8080)
+    key = png_chunk(b"tRNS", pack(">H", 0x1234))
     assert pixels(load_image(png((2, 1), rows, depth=16, colour=0, extra=key)))[0, :, 0].tolist() == [255, 128]
 
 
@@ -487,9 +483,9 @@ REFUSED = [
     ("r.webp", webp_header(8192, 8192, "VP8L"), TooManyPixels, "8192 x 8192"),
     ("r.webp", webp_header(8192, 8192, "VP8"), TooManyPixels, "8192 x 8192"),
     ("s.gif", gif_header(65535, 65535), TooManyPixels, "65535 x 65535"),
-    ("t.bmp", LOSSLESS["bmp"].replace(ints("<2i", 24, 16), ints("<2i", 9999, 9999)), TooManyPixels, "9999 x 9999"),
-    ("t.tif", LOSSLESS["tiff, strips"].replace(ints("<HII", 4, 1, 24), ints("<HII", 4, 1, 65535)), TooManyPixels, "x"),
-    ("u.jpg", JPEG.replace(ints(">2H", 16, 24), ints(">2H", 60000, 60000)), TooManyPixels, "3600 megapixels"),
+    ("t.bmp", LOSSLESS["bmp"].replace(pack("<2i", 24, 16), pack("<2i", 9999, 9999)), TooManyPixels, "9999 x 9999"),
+    ("t.tif", LOSSLESS["tiff, strips"].replace(pack("<HII", 4, 1, 24), pack("<HII", 4, 1, 65535)), TooManyPixels, "x"),
+    ("u.jpg", JPEG.replace(pack(">2H", 16, 24), pack(">2H", 60000, 60000)), TooManyPixels, "3600 megapixels"),
     ("f.jpg", JPEG[:2] + b"\xff" * 5000 + JPEG[2:], CorruptImage, "its header cannot be read"),  # Pillow: 6 s for 20 MB
     ("s.jpg", JPEG[:2] + b"\xff\xe3\0\2" * 5000 + JPEG[2:], CorruptImage, "its header cannot be read"),
     ("v.png", png((0, 5), b""), EmptyImage, "v.png has no pixels (0 x 5)"),
