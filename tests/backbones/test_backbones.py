@@ -16,7 +16,6 @@ import open_clip
 import pytest
 import torch
 from huggingface_hub import constants
-from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -31,6 +30,7 @@ from gallop.lab.methods.zero_shot import template_features
 from gallop.model.prompted import PromptModel
 from gallop.runtime import machine
 from tests.backbones.conftest import Bomb, refused
+from tests.backbones.test_weights import snapshot
 from tests.reference import backbone as reference_backbone
 from tests.reference import relative_error
 from tests.tiny import classifier, new_vit, other_vit, picture, there, vit
@@ -164,7 +164,7 @@ def test_a_name_of_nothing_says_what_can_be_named(name: str | Path, sentence: st
         ({"visual.extra": torch.zeros(1)}, r"1 unexpected \(visual\.extra\)"),
         ({"text_projection": torch.zeros(64, 8)}, r"1 of a different shape \(text_projection\)"),
         (
-            dict.fromkeys(CLIP(**CONFIG).state_dict()) | {"model.weight": torch.zeros(2)},
+            dict.fromkeys(open_clip.CLIP(**CONFIG).state_dict()) | {"model.weight": torch.zeros(2)},
             r"missing \(.* and \d+ more\); 1 unexpected \(model\.weight\)",
         ),
     ],
@@ -222,13 +222,9 @@ TAG = {
 
 def test_weights_work_from_the_place_that_the_sentence_names(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, ARCH, {"openai": TAG})
-    folder = "models--nobody--gallop-test-tiny"
-    refused(f"copy {folder} from its Hugging Face cache into {offline / 'hub'}", f"{ARCH}/openai")
-    snapshot = offline / "hub" / folder / "snapshots" / "0123"
-    snapshot.mkdir(parents=True)
-    (snapshot.parents[1] / "refs").mkdir()
-    (snapshot.parents[1] / "refs" / "main").write_text("0123")
-    torch.save(state(), snapshot / "open_clip_pytorch_model.bin")
+    says = f"copy models--nobody--gallop-test-tiny from its Hugging Face cache into {offline / 'hub'}"
+    refused(says, f"{ARCH}/openai")
+    torch.save(state(), snapshot(offline, ARCH, "openai").with_name("open_clip_pytorch_model.bin"))
     ours = load_backbone(f"{ARCH}/openai")
     assert relative_error(ours.encode_image(PIXELS)[0], model(quick_gelu=True).encode_image(PIXELS)) < 1e-5
 

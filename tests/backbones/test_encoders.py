@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
 from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
@@ -29,7 +28,7 @@ NAMES = ["cat", "golden retriever", "double decker bus", "chromolithograph of an
 
 def random_clip(arch: str, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    model = CLIP(**{k: v for k, v in open_clip.get_model_config(arch).items() if k != "custom_text"})
+    model = open_clip.CLIP(**{k: v for k, v in open_clip.get_model_config(arch).items() if k != "custom_text"})
     draw_parameters(model)
     return model.eval().requires_grad_(False)
 
@@ -64,12 +63,10 @@ def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
     """With several heads, which the reference's small encoder has not."""
     torch.manual_seed(0)
     vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 3, "head_width": 16, **blocks}
-    model = CLIP(32, vision, {"width": 64, "heads": 1, "layers": 1}).eval().requires_grad_(False)
-    for name, parameter in model.visual.named_parameters():
-        if name.endswith("bias"):
-            parameter.normal_(std=0.1)
-        elif name.endswith("in_proj_weight"):
-            parameter.mul_(5)  # else attention is nearly uniform, whatever the queries and keys
+    model = open_clip.CLIP(32, vision, {"width": 64, "heads": 1, "layers": 1}).eval().requires_grad_(False)
+    draw_parameters(model.visual)
+    for block in model.visual.transformer.resblocks:
+        block.attn.in_proj_weight.mul_(5)  # else attention is nearly uniform, whatever the queries and keys
     ours = Backbone("many heads", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32))
     pixels = torch.randn(3, 3, 32, 32)
     whole, values = ours.encode_image(pixels)
@@ -149,7 +146,7 @@ def test_text_and_gradients_equal_the_naive_path(
 def test_other_activations_and_projections_are_those_of_the_backbone(activation: dict[str, Any]) -> None:
     text = {"width": 64, "heads": 2, "layers": 3, "proj_bias": True, "ls_init_value": 0.3, **activation}
     torch.manual_seed(0)
-    model = CustomTextCLIP(16, TINY_VISION, text).eval()
+    model = open_clip.CustomTextCLIP(16, TINY_VISION, text).eval()
     ours = Backbone("custom", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32)).text
     contexts = (0.1 * torch.randn(2, 4, 64)).requires_grad_()
     found = ours.encode(contexts, ours.tokenize(NAMES, context_tokens=4))
@@ -177,15 +174,15 @@ def test_names_longer_than_the_backbone_or_with_a_special_token_are_refused() ->
 TINY_VISION = {"image_size": 32, "width": 64, "layers": 1, "patch_size": 16}
 
 
-def clip_with_trunk(name: str, **vision: Any) -> CLIP:
+def clip_with_trunk(name: str, **vision: Any) -> open_clip.CLIP:
     config = {"timm_model_name": name, "timm_pool": "", "timm_proj": "linear", "timm_proj_bias": True}
     torch.manual_seed(0)
-    model = CLIP(32, {**config, "image_size": 64, **vision}, {"width": 64, "heads": 1, "layers": 1}).eval()
+    model = open_clip.CLIP(32, {**config, "image_size": 64, **vision}, {"width": 64, "heads": 1, "layers": 1}).eval()
     draw_parameters(model)
     return model
 
 
-def trunk_backbone(model: CLIP) -> Backbone:
+def trunk_backbone(model: open_clip.CLIP) -> Backbone:
     return Backbone("trunk", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=64))
 
 

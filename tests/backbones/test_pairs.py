@@ -10,7 +10,6 @@ from typing import Any
 import open_clip
 import pytest
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
 from safetensors.torch import save_file
 
 from gallop.backbones import Preprocess, load_backbone
@@ -79,7 +78,7 @@ class ByHand:
 def test_texts_are_framed_and_padded_as_the_backbone_was_trained(text: dict[str, Any], rule: TokenRule) -> None:
     torch.manual_seed(0)
     settings = {key: text[key] for key in text.keys() - {"hf_tokenizer_name", "tokenizer_kwargs"}}
-    model = CustomTextCLIP(16, TINY_VISION, settings).eval().requires_grad_(False)
+    model = open_clip.CustomTextCLIP(16, TINY_VISION, settings).eval().requires_grad_(False)
     draw_parameters(model)
     encoder = text_encoder(model.text, ByHand(rule))
     assert isinstance(encoder, CausalTextEncoder if text is WORLDWIDE else PlainTextEncoder)
@@ -168,7 +167,7 @@ def test_without_the_package_the_sentence_names_the_extra(tmp_path: Path, monkey
 def test_a_clips_file_fits_the_same_backbones_apart(tmp_path: Path) -> None:
     """EVA's and ViTamin's text encoders stand in a part of their own, which files older than that do not know."""
     torch.manual_seed(0)
-    old = CLIP(16, TINY_VISION, {**TEXT, "vocab_size": 49408}).eval().requires_grad_(False)
+    old = open_clip.CLIP(16, TINY_VISION, {**TEXT, "vocab_size": 49408}).eval().requires_grad_(False)
     draw_parameters(old)
     save_file({key: value.contiguous() for key, value in old.state_dict().items()}, tmp_path / "old.safetensors")
     ours = load_backbone(f"gallop-custom/{tmp_path / 'old.safetensors'}", device="cpu")

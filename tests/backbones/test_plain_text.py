@@ -8,7 +8,6 @@ from unittest import mock
 import open_clip
 import pytest
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
 from gallop.backbones.text import TextEncoder, text_encoder
@@ -32,14 +31,14 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def custom(text: dict[str, Any]) -> CustomTextCLIP:
+def custom(text: dict[str, Any]) -> open_clip.CustomTextCLIP:
     torch.manual_seed(0)
-    model = CustomTextCLIP(16, TINY_VISION, {**TEXT, **text}).eval().requires_grad_(False)
+    model = open_clip.CustomTextCLIP(16, TINY_VISION, {**TEXT, **text}).eval().requires_grad_(False)
     draw_parameters(model)
     return model
 
 
-def plain(model: CLIP | CustomTextCLIP) -> TextEncoder:
+def plain(model: open_clip.CLIP | open_clip.CustomTextCLIP) -> TextEncoder:
     found = text_encoder(getattr(model, "text", model), open_clip.SimpleTokenizer(context_length=24))
     assert isinstance(found, PlainTextEncoder)
     return found

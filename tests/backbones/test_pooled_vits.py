@@ -10,7 +10,6 @@ import open_clip
 import pytest
 import timm
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
 from gallop.backbones import Backbone
@@ -37,7 +36,7 @@ def ours(model: Any, size: int = 32) -> Backbone:
 def timm_vit(name: str, size: int, **vision: Any) -> Any:
     """A small trunk of timm's in open_clip's wrapper, built as the pairs that open_clip lists are."""
     torch.manual_seed(0)
-    return drawn(CustomTextCLIP(48, {"timm_model_name": name, "image_size": size, **vision}, TEXT))
+    return drawn(open_clip.CustomTextCLIP(48, {"timm_model_name": name, "image_size": size, **vision}, TEXT))
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +55,7 @@ def small_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
     torch.manual_seed(0)
     vision = {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, "pool_type": "avg"}
-    model = drawn(CLIP(48, {**vision, "final_ln_after_pool": after, "no_ln_pre": after}, TEXT))
+    model = drawn(open_clip.CLIP(48, {**vision, "final_ln_after_pool": after, "no_ln_pre": after}, TEXT))
     backbone, pixels, whole, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
@@ -72,7 +71,7 @@ def test_attention_pooling_leaves_each_region_its_value(joint: int) -> None:
     """CoCa: the value through the pooling's matrices, as attention to a single token gives it for any query."""
     torch.manual_seed(0)
     vision = {**TINY_VISION, "layers": 2, "patch_size": 8, "attentional_pool": True, "attn_pooler_heads": 4}
-    model = drawn(CLIP(joint, {**vision, "attn_pooler_queries": 7}, TEXT))
+    model = drawn(open_clip.CLIP(joint, {**vision, "attn_pooler_queries": 7}, TEXT))
     backbone, pixels, _, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:].flatten(0, 1)[:, None]
@@ -184,7 +183,7 @@ def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> Non
 def test_what_pools_in_another_way_is_refused() -> None:
     vision = {**TINY_VISION, "attentional_pool": "parallel", "attn_pooler_heads": 4}
     for model, says in (
-        (CLIP(64, vision, TEXT), "its pooling gives a single token no feature"),
+        (open_clip.CLIP(64, vision, TEXT), "its pooling gives a single token no feature"),
         (timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), "timm ViT with global_pool='max'"),
         (timm_vit("resnet18", 224, timm_pool="rot_attn"), "pools with RotAttentionPool2d"),
     ):

@@ -19,20 +19,18 @@ from tests.tiny import picture, vit
 PREPROCESS = Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
-def test_a_place_of_the_photo_is_at_the_same_place_of_every_look() -> None:
+@pytest.mark.parametrize("times", [1, 1.5, 2])
+def test_a_place_of_the_photo_is_at_the_same_place_of_every_look(times: float) -> None:
     ramp = np.tile(np.linspace(0, 255, 301)[None, :, None], (200, 1, 3)).astype(np.uint8)
     ramp[:, :, 1] = np.linspace(0, 255, 200)[:, None]
-    photo = Image.fromarray(ramp)
-    for times in (1, 1.5, 2):
-        seen, box = PREPROCESS.centre(photo, times)
-        side = seen.shape[1]
-        assert seen.shape == (3, round(32 * times), round(32 * times))
-        x = box.left + (torch.arange(side) + 0.5) * (box.right - box.left) / side
-        y = box.top + (torch.arange(side) + 0.5) * (box.bottom - box.top) / side
-        inside = slice(2, -2)
-        red, green = (seen[:2] * 0.5 + 0.5) * 255
-        assert torch.allclose(red[side // 2, inside], (x * 255 / 301)[inside], atol=2)
-        assert torch.allclose(green[inside, side // 2], (y * 255 / 200)[inside], atol=2)
+    seen, box = PREPROCESS.centre(Image.fromarray(ramp), times)
+    side, inside = round(32 * times), slice(2, -2)
+    assert seen.shape == (3, side, side)
+    x = box.left + (torch.arange(side) + 0.5) * (box.right - box.left) / side
+    y = box.top + (torch.arange(side) + 0.5) * (box.bottom - box.top) / side
+    red, green = (seen[:2] * 0.5 + 0.5) * 255
+    assert torch.allclose(red[side // 2, inside], (x * 255 / 301)[inside], atol=2)
+    assert torch.allclose(green[inside, side // 2], (y * 255 / 200)[inside], atol=2)
 
 
 def test_views_to_learn_from_are_the_same_crop_and_flip() -> None:

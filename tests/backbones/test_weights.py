@@ -229,14 +229,11 @@ def test_no_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caches: Path)
     assert files(caches) == []
 
 
-def test_a_full_disk_is_a_sentence_and_what_is_there_is_continued(
-    monkeypatch: pytest.MonkeyPatch, caches: Path, hub: Hub
-) -> None:
+def test_a_full_disk_is_a_sentence_and_what_is_there_is_continued(caches: Path, hub: Hub) -> None:
     hub.pause = 0
     partial_of(caches).write_bytes(CONTENT[:1000])
-    full = mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
-    with monkeypatch.context() as patch:
-        patch.setattr("huggingface_hub.file_download.http_get", full)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with mock.patch("huggingface_hub.file_download.http_get", side_effect=full):
         not_fetched(f"no space left .*`gallop backbones rm {NAME}` removes")
     assert (fetched() == CONTENT, hub.begins) == (True, [1000])
 

@@ -46,16 +46,13 @@ def test_a_head_learned_from_features_is_that_of_the_photos() -> None:
 
 
 def dino() -> tuple[Backbone, ImageFeatures]:
-    generator = torch.Generator().manual_seed(0)
-
-    def random(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator)
-
+    torch.manual_seed(0)
     clip = tiny.new_vit()
     width = clip.feature_sizes[-1]
-    backbone = clip.with_features(grid=(5, 5), region_width=48, projection=random(48, width))
+    backbone = clip.with_features(grid=(5, 5), region_width=48, projection=torch.randn(48, width))
     kinds = torch.arange(12) % 2
-    return backbone, ImageFeatures(random(12, width) + 3 * kinds[:, None], random(12, 25, 48) + kinds[:, None, None])
+    whole, regions = torch.randn(12, width) + 3 * kinds[:, None], torch.randn(12, 25, 48) + kinds[:, None, None]
+    return backbone, ImageFeatures(whole, regions)
 
 
 def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_path: Path) -> None:

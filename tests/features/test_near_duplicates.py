@@ -9,7 +9,6 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from gallop import GalLoPClassifier, ImageFeatures, load_backbone, load_image
-from gallop.features import near_duplicates as module
 from gallop.features.encoding import encode_photos
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, alike_groups, near_duplicates, tells_copies
 from gallop.sample import sample_photos
@@ -25,7 +24,7 @@ def features(seed: int, count: int) -> ImageFeatures:
 def test_each_photo_gets_its_nearest_and_the_most_alike_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = features(0, 5), features(1, 70)  # more than are looked at together
     for limit in ("ALIKE_GLOBAL", "ALIKE_PLACES"):
-        monkeypatch.setattr(module, limit, -1.0)
+        monkeypatch.setattr(f"gallop.features.near_duplicates.{limit}", -1.0)
     found = near_duplicates(first, second)
     assert sorted(place for _, place in found) == list(range(70))
     most = []

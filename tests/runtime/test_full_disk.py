@@ -31,7 +31,6 @@ from gallop.export.onnx import OnnxFile, Parity
 from gallop.features.cache import FeatureCache, ImageFeatures
 from gallop.lab.methods import METHODS
 from gallop.runtime import writing
-from gallop.runtime.writing import DRAFT, locked
 from gallop.service.tables import run as scoring_run
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import TRAINING, StepEvent
@@ -192,7 +191,7 @@ def test_a_cache_whose_disk_fills_up_keeps_what_it_has(disk: Disk) -> None:
 
 def test_a_cache_clears_the_drafts_of_the_dead(tmp_path: Path) -> None:
     FeatureCache(tmp_path).put("backbone/a", ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4)))
-    (tmp_path / "backbone" / f".b.12345678{DRAFT}").write_bytes(b"half of it")
+    (tmp_path / "backbone" / f".b.12345678{writing.DRAFT}").write_bytes(b"half of it")
     FeatureCache(tmp_path)
     assert [path.name for path in (tmp_path / "backbone").iterdir()] == ["a.safetensors"]
 
@@ -201,7 +200,7 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
     things: Things, tmp_path: Path
 ) -> None:
     out = tmp_path / "model"
-    with locked(out / WORK / LOCK):
+    with writing.locked(out / WORK / LOCK):
         busy = call(*things.train(out, "--overwrite"))
     assert (busy.code, busy.out) == (2, "")
     assert busy.err.splitlines()[-1] == (

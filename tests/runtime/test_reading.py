@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def test_a_plain_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
         assert not os.get_inheritable(file.fileno())
 
 
+@pytest.mark.parametrize("reader", [open_file, read_bytes, read_text, check_file, read_tensor_file, check_tensor_file])
 @pytest.mark.parametrize(
     ("name", "number", "said"),
     [
@@ -46,7 +48,12 @@ def test_a_plain_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_plain_file_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: Callable[[str, int], object],
+    name: str,
+    number: int,
+    said: str,
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
@@ -57,11 +64,10 @@ def test_what_is_no_plain_file_is_refused_at_once(
     monkeypatch.chdir(tmp_path)  # a socket's whole path may have a hundred characters
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
-        for reader in (open_file, read_bytes, read_text, check_file, read_tensor_file, check_tensor_file):
-            with pytest.raises(OSError, match=r"\[") as refused:
-                reader(path, 2**20)
-            assert (refused.value.errno, refused.value.filename) == (number, path)
-            assert str(refused.value.strerror).startswith(said)
+        with pytest.raises(OSError, match=r"\[") as refused:
+            reader(path, 2**20)
+    assert (refused.value.errno, refused.value.filename) == (number, path)
+    assert str(refused.value.strerror).startswith(said)
     assert len(os.listdir("/dev/fd")) == before, "nothing stays open"
 
 

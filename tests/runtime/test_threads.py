@@ -11,7 +11,6 @@ from unittest import mock
 
 import pytest
 import torch
-from torch import Tensor
 
 from gallop.runtime import threads
 from tests.reference import torch_threads
@@ -91,7 +90,7 @@ def test_parts_give_the_whole_and_its_gradient(parts: int) -> None:
     weight = torch.randn(4, 3)
     whole = torch.randn(5, 4, requires_grad=True)
 
-    def function(x: Tensor) -> Tensor:
+    def function(x: torch.Tensor) -> torch.Tensor:
         return torch.tanh(x @ weight).T  # rows of x are columns here
 
     found, wanted = threads.in_parts(function, whole, parts, dim=1), function(whole)

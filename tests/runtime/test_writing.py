@@ -19,7 +19,6 @@ import pytest
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import NEXT, SETTINGS, TENSORS
 from gallop.errors import CheckpointError
-from gallop.runtime import writing
 from gallop.runtime.writing import DRAFT, clear_drafts, locked, open_draft, write_file, write_quickly
 from tests.tiny import classifier, equal, learned, pictures, vit
 
@@ -138,7 +137,7 @@ def test_a_lock_is_held_by_one_and_freed_by_a_kill(tmp_path: Path) -> None:
 def test_where_nothing_can_be_locked_files_are_written_and_drafts_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing.fcntl, "flock", mock.Mock(side_effect=OSError(95, "Operation not supported")))
+    monkeypatch.setattr("fcntl.flock", mock.Mock(side_effect=OSError(95, "Operation not supported")))
     (tmp_path / f".a.{DRAFT}").touch()
     with locked(tmp_path / "lock", wait=False):
         write_file(tmp_path / "file", b"1")
@@ -244,7 +243,7 @@ def test_a_training_is_kept_until_its_model_was_saved_and_read_back(tmp_path: Pa
     shots, work, folder = pictures({"red": 2, "green": 2}), tmp_path / "work", tmp_path / "model"
     made = classifier(seed=3)
     list(made.fit_steps(*shots, work=work))
-    cut = mock.patch("gallop.checkpoints.folder.write_file", lambda path, data: writing.write_file(path, data[:-1]))
+    cut = mock.patch("gallop.checkpoints.folder.write_file", lambda path, data: write_file(path, data[:-1]))
     with cut, pytest.raises(CheckpointError):
         made.save(folder)
     assert len(names(work)) == 1
