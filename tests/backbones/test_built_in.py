@@ -19,8 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as TF
+from torchvision import transforms
 
 from gallop.backbones import Backbone, Preprocess, available_models, load_backbone
 from gallop.backbones.built_in import built_in_model
@@ -30,27 +29,22 @@ from gallop.images import load_image
 from tests import tiny
 
 FOLDER = available_models()["mini"]
+SETTINGS: Any = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
 SIZES = [(300, 200), (200, 301), (224, 224), (31, 500), (1, 1), (225, 224), (2000, 30), (640, 427)]
-
-
-@cache
-def settings() -> Any:
-    return json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
-
-
-@cache
-def theirs() -> Backbone:
-    """``mini`` as open_clip and timm build it."""
-    model = _open_clip_model(settings()["model_cfg"], trunk=settings()["trunk"])
-    (file,) = FOLDER.glob("*.safetensors")
-    load_strictly(model, read_state(str(file)), "mini")
-    ours = load_backbone("mini")
-    return Backbone("mini", model, open_clip.SimpleTokenizer(), ours.preprocess, damping=ours.damping)
 
 
 @cache
 def ours() -> Backbone:
     return load_backbone("mini")
+
+
+@cache
+def theirs() -> Backbone:
+    """``mini`` as open_clip and timm build it."""
+    model = _open_clip_model(SETTINGS["model_cfg"], trunk=SETTINGS["trunk"])
+    (file,) = FOLDER.glob("*.safetensors")
+    load_strictly(model, read_state(str(file)), "mini")
+    return Backbone("mini", model, open_clip.SimpleTokenizer(), ours().preprocess, damping=ours().damping)
 
 
 # The encoders --------------------------------------------------------------------------------------------------------
@@ -67,10 +61,11 @@ def test_images_have_the_same_features_bit_by_bit() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [8, 16, 32])
 @pytest.mark.parametrize("size", [224, 97, 256])
+@torch.no_grad()
 def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     """The plain trunk, batch norms and all, on random weights: what ``mini``'s own are does not matter."""
-    model = tiny.there(built_in_model(settings()["model_cfg"], {"output_stride": stride}))
-    other = _open_clip_model(settings()["model_cfg"], trunk={"output_stride": stride})
+    model = tiny.there(built_in_model(SETTINGS["model_cfg"], {"output_stride": stride}))
+    other = _open_clip_model(SETTINGS["model_cfg"], trunk={"output_stride": stride})
     noise = torch.Generator().manual_seed(0)
     state = {
         key: torch.rand(value.shape, generator=noise) + 0.5 if key.endswith("running_var") else value
@@ -79,11 +74,10 @@ def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     other.load_state_dict(state)
     load_strictly(model, state, "ours")
     pixels = torch.randn(2, 3, size, size, generator=noise)
-    with torch.no_grad():
-        mine, wanted = (m.eval().visual.trunk.forward_features(pixels) for m in (model, other))  # type: ignore[union-attr]
-        assert mine.shape[2] == -(-size // stride)
-        assert torch.equal(mine, wanted)
-        assert torch.equal(model.visual(pixels), other.visual(pixels))  # type: ignore[operator]
+    mine, wanted = (m.eval().visual.trunk.forward_features(pixels) for m in (model, other))  # type: ignore[union-attr]
+    assert mine.shape[2] == -(-size // stride)
+    assert torch.equal(mine, wanted)
+    assert torch.equal(model.visual(pixels), other.visual(pixels))  # type: ignore[operator]
 
 
 def test_texts_have_the_same_features_and_gradients_bit_by_bit() -> None:
@@ -111,7 +105,7 @@ def test_they_can_be_copied_and_pickled() -> None:
 
 def test_only_what_is_known_whole_is_built_here() -> None:
     """A setting that is not understood is open_clip's to read, or to refuse."""
-    known, trunk = settings()["model_cfg"], settings()["trunk"]
+    known, trunk = SETTINGS["model_cfg"], SETTINGS["trunk"]
     assert isinstance(built_in_model(known, trunk), nn.Module)
     for path, value in {
         ("quick_gelu",): True,
@@ -190,7 +184,7 @@ def test_every_token_is_the_same_text() -> None:
 def test_pixels_are_torchvisions(size: tuple[int, int], interpolation: str) -> None:
     mean, std = (0.48, 0.45, 0.4), (0.26, 0.26, 0.27)
     image = load_image(tiny.picture(1, size=size)).image
-    mode = InterpolationMode(interpolation)
+    mode, TF = transforms.InterpolationMode(interpolation), transforms.functional
 
     def wanted(resized: Image.Image) -> torch.Tensor:
         pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1).float() / 255

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 from PIL import Image, ImageFilter, ImageOps
-from torch import Tensor
 from torch.nn import functional as F
 
 from gallop import load_backbone
@@ -31,7 +30,7 @@ def _mini() -> Backbone:
     return load_backbone("mini")
 
 
-def texts(mini: Backbone, form: str, names: Sequence[str] = NAMES) -> Tensor:
+def texts(mini: Backbone, form: str, names: Sequence[str] = NAMES) -> torch.Tensor:
     with torch.no_grad():
         return F.normalize(mini.text.encode_texts([form.format(name) for name in names]), dim=1)
 
@@ -41,11 +40,11 @@ def sketched(photo: Image.Image) -> Image.Image:
     return ImageOps.invert(ImageOps.autocontrast(lines, cutoff=2)).convert("RGB")
 
 
-def blurred(photo: Image.Image) -> Image.Image:
-    return photo.filter(ImageFilter.BoxBlur(9))
-
-
-@pytest.mark.parametrize(("kind", "make"), [("sketch", sketched), ("blurred", blurred)])
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [("sketch", sketched), ("blurred", lambda photo: photo.filter(ImageFilter.BoxBlur(9)))],
+    ids=["sketch", "blurred"],
+)
 def test_a_picture_moves_the_way_its_sentence_does(
     mini: Backbone, kind: str, make: Callable[[Image.Image], Image.Image]
 ) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import open_clip
 import pytest
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
 from safetensors.torch import save_file
 
 from gallop.backbones import Preprocess, load_backbone
@@ -21,7 +18,8 @@ from gallop.backbones.text.causal import CausalTextEncoder
 from gallop.backbones.text.plain import PlainTextEncoder
 from gallop.backbones.text.tokenizers import TokenRule
 from gallop.core.scores import class_probabilities
-from gallop.errors import BackboneError, ClassNameError
+from gallop.errors import ClassNameError
+from tests.backbones.conftest import refused
 from tests.backbones.test_encoders import TINY_VISION, draw_parameters
 from tests.reference import relative_error
 
@@ -32,25 +30,14 @@ HUB = {"hf_tokenizer_name": "nobody/nothing-of-this-name"}
 SIGLIP = {**TEXT, **BOTH_WAYS, **HUB, "proj_bias": True, "tokenizer_kwargs": {"clean": "canonicalize"}}
 CLIPA = {**TEXT, **BOTH_WAYS, **HUB, "tokenizer_kwargs": {"strip_sep_token": True}}
 WORLDWIDE = {**TEXT, **HUB, "pool_type": "eos", "eos_id": 2}
-CONFIGS: dict[str, dict[str, Any]] = {
-    "gallop-siglip": {"text_cfg": SIGLIP, "custom_text": True, "init_logit_bias": -10},
-    "gallop-clipa": {"text_cfg": CLIPA},
-    "gallop-worldwide": {"text_cfg": WORLDWIDE},
-    "gallop-custom": {"text_cfg": {**TEXT, "vocab_size": 49408}, "custom_text": True},
+SIZES = {"embed_dim": 16, "vision_cfg": TINY_VISION}
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "gallop-siglip": {**SIZES, "text_cfg": SIGLIP, "custom_text": True, "init_logit_bias": -10},
+    "gallop-clipa": {**SIZES, "text_cfg": CLIPA},
+    "gallop-worldwide": {**SIZES, "text_cfg": WORLDWIDE},
+    "gallop-custom": {**SIZES, "text_cfg": {**TEXT, "vocab_size": 49408}, "custom_text": True},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_architectures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("architectures")
-    for name, config in CONFIGS.items():
-        (folder / f"{name}.json").write_text(json.dumps({"embed_dim": 16, "vision_cfg": TINY_VISION, **config}))
-    known = open_clip.factory
-    with mock.patch.multiple(
-        known, _MODEL_CONFIG_PATHS=[*known._MODEL_CONFIG_PATHS], _MODEL_CONFIGS={**known._MODEL_CONFIGS}
-    ):
-        open_clip.add_model_config(folder)
-        yield
+pytestmark = pytest.mark.usefixtures("architectures")
 
 
 def made(arch: str, folder: Path) -> tuple[Any, Path]:
@@ -65,11 +52,11 @@ def made(arch: str, folder: Path) -> tuple[Any, Path]:
 # --- What stands around a text ---------------------------------------------------------------------------------------
 
 
+@dataclass
 class ByHand:
     """A tokenizer that knows four words; how it frames them is the test's affair."""
 
-    def __init__(self, rule: TokenRule) -> None:
-        self.rule = rule
+    rule: TokenRule
 
     def encode(self, text: str) -> list[int]:
         return [10 + len(word) for word in text.split()]
@@ -90,8 +77,8 @@ class ByHand:
 )
 def test_texts_are_framed_and_padded_as_the_backbone_was_trained(text: dict[str, Any], rule: TokenRule) -> None:
     torch.manual_seed(0)
-    settings = {key: value for key, value in text.items() if key not in ("hf_tokenizer_name", "tokenizer_kwargs")}
-    model = CustomTextCLIP(16, TINY_VISION, settings).eval().requires_grad_(False)
+    settings = {key: text[key] for key in text.keys() - {"hf_tokenizer_name", "tokenizer_kwargs"}}
+    model = open_clip.CustomTextCLIP(16, TINY_VISION, settings).eval().requires_grad_(False)
     draw_parameters(model)
     encoder = text_encoder(model.text, ByHand(rule))
     assert isinstance(encoder, CausalTextEncoder if text is WORLDWIDE else PlainTextEncoder)
@@ -142,10 +129,8 @@ def test_a_tokenizer_beside_the_weights_is_read_as_open_clip_reads_it(arch: str,
     train_tokenizer(tmp_path, arch)
     model, file = made(arch, tmp_path)
     ours = load_backbone(f"{arch}/{file}", device="cpu")
-    settings = CONFIGS[arch]["text_cfg"]
-    theirs = open_clip.tokenizer.HFTokenizer(
-        str(tmp_path), context_length=24, **settings.get("tokenizer_kwargs", {}), local_files_only=True
-    )
+    options = ARCHITECTURES[arch]["text_cfg"].get("tokenizer_kwargs", {})
+    theirs = open_clip.tokenizer.HFTokenizer(str(tmp_path), context_length=24, **options, local_files_only=True)
     texts = [f"A photo of a {word}" for word in WORDS]
     wanted = model.encode_text(theirs(texts))
     assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
@@ -167,16 +152,13 @@ def test_a_special_token_is_refused_and_an_unknown_sign_is_not(tmp_path: Path) -
 def test_a_broken_tokenizer_beside_the_weights_is_a_sentence(tmp_path: Path) -> None:
     train_tokenizer(tmp_path, "gallop-siglip")
     (tmp_path / "tokenizer.json").write_text("{")
-    file = made("gallop-siglip", tmp_path)[1]
-    with pytest.raises(BackboneError, match=r"tokenizer of gallop-siglip.* could not be loaded"):
-        load_backbone(f"gallop-siglip/{file}", device="cpu")
+    refused("tokenizer of gallop-siglip.* could not be loaded", f"gallop-siglip/{made('gallop-siglip', tmp_path)[1]}")
 
 
 def test_without_the_package_the_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    file = made("gallop-siglip", tmp_path)[1]
-    with pytest.raises(BackboneError, match=r"needs the transformers package.*gallop-explorer\[tokenizers\]"):
-        load_backbone(f"gallop-siglip/{file}", device="cpu")
+    says = r"needs the transformers package.*gallop-explorer\[tokenizers\]"
+    refused(says, f"gallop-siglip/{made('gallop-siglip', tmp_path)[1]}")
 
 
 # --- Files under older names -----------------------------------------------------------------------------------------
@@ -185,7 +167,7 @@ def test_without_the_package_the_sentence_names_the_extra(tmp_path: Path, monkey
 def test_a_clips_file_fits_the_same_backbones_apart(tmp_path: Path) -> None:
     """EVA's and ViTamin's text encoders stand in a part of their own, which files older than that do not know."""
     torch.manual_seed(0)
-    old = CLIP(16, TINY_VISION, {**TEXT, "vocab_size": 49408}).eval().requires_grad_(False)
+    old = open_clip.CLIP(16, TINY_VISION, {**TEXT, "vocab_size": 49408}).eval().requires_grad_(False)
     draw_parameters(old)
     save_file({key: value.contiguous() for key, value in old.state_dict().items()}, tmp_path / "old.safetensors")
     ours = load_backbone(f"gallop-custom/{tmp_path / 'old.safetensors'}", device="cpu")
@@ -195,9 +177,7 @@ def test_a_clips_file_fits_the_same_backbones_apart(tmp_path: Path) -> None:
 
 def test_a_scale_that_is_kept_as_a_vector_of_one_is_a_number(tmp_path: Path) -> None:
     model, file = made("gallop-custom", tmp_path)
-    state = {key: value.clone() for key, value in model.state_dict().items()}
-    state["logit_scale"] = torch.tensor([2.0])
-    save_file(state, file)
+    save_file(model.state_dict() | {"logit_scale": torch.tensor([2.0])}, file)
     assert load_backbone(f"gallop-custom/{file}", device="cpu").logit_scale == pytest.approx(torch.e**2, rel=1e-6)
 
 
@@ -206,7 +186,7 @@ def test_a_scale_that_is_kept_as_a_vector_of_one_is_a_number(tmp_path: Path) -> 
 
 def test_a_squashed_photo_has_a_key_and_a_sentence_of_its_own() -> None:
     plain, squashed = (Preprocess(64, (0.5, 0.4, 0.3), (0.5, 0.6, 0.7), squash=squash) for squash in (False, True))
-    assert squashed.key() != plain.key()
+    assert "squash" in squashed.key()
     assert "squash" not in plain.key()  # the key of features that were kept before there was another way
     assert "resized to 64 x 64, whatever its shape" in squashed.sentence
     assert "short side resized to 64" in plain.sentence
@@ -216,16 +196,15 @@ def test_a_file_of_any_name_has_the_preprocessing_of_all_published_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SigLIP's would be normalised as CLIP's are, and no figure would tell."""
-    tags = {"webli": {"hf_hub": "x/y/", "mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bicubic"}}
-    tags["webli"]["resize_mode"] = "squash"
+    half: dict[str, Any] = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    tags = {"webli": {"hf_hub": "x/y/", **half, "interpolation": "bicubic", "resize_mode": "squash"}}
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "gallop-custom", tags)
     _, file = made("gallop-custom", tmp_path)
     found = load_backbone(f"gallop-custom/{file}", device="cpu").preprocess
-    assert found == Preprocess(32, (0.5,) * 3, (0.5,) * 3, squash=True)
+    assert found == Preprocess(32, **half, squash=True)
     tags["other"] = {**tags["webli"], "mean": (0.1,) * 3}
     found = load_backbone(f"gallop-custom/{file}", device="cpu").preprocess
-    assert found.mean == open_clip.OPENAI_DATASET_MEAN
-    assert found.squash
+    assert (found.mean, found.squash) == (open_clip.OPENAI_DATASET_MEAN, True)
 
 
 def test_a_sigmoids_bias_cancels_and_its_scale_is_the_temperatures(tmp_path: Path) -> None:
@@ -237,7 +216,7 @@ def test_a_sigmoids_bias_cancels_and_its_scale_is_the_temperatures(tmp_path: Pat
     assert ours.logit_scale == pytest.approx(float(model.logit_scale.exp()))
     photo, texts = ours.encode_image(torch.randn(1, 3, 32, 32))[0], ours.text.encode_texts(WORDS)
     cosines = torch.nn.functional.normalize(photo, dim=-1) @ torch.nn.functional.normalize(texts, dim=-1).T
-    logits = model.logit_scale.exp() * cosines + model.logit_bias
-    assert torch.allclose(class_probabilities(cosines, ours.logit_scale), logits.softmax(dim=-1), atol=1e-6)
-    assert torch.equal(logits.sigmoid().argsort(), class_probabilities(cosines, ours.logit_scale).argsort())
+    logits, found = model.logit_scale.exp() * cosines + model.logit_bias, class_probabilities(cosines, ours.logit_scale)
+    assert torch.allclose(found, logits.softmax(dim=-1), atol=1e-6)
+    assert torch.equal(logits.sigmoid().argsort(), found.argsort())
     assert not load_backbone(f"gallop-custom/{made('gallop-custom', tmp_path)[1]}", device="cpu").sigmoid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,11 @@ import open_clip
 import pytest
 import timm
 import torch
-import torch.nn.functional as F
-from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
 from gallop.backbones import Backbone
 from gallop.errors import UnsupportedBackbone
-from tests.backbones.test_encoders import PREPROCESS, TINY_VISION, draw_parameters
+from tests.backbones.test_encoders import PREPROCESS, TINY_VISION, draw_parameters, layer_norm, linear
 from tests.reference import relative_error
 
 TEXT = {"width": 64, "heads": 1, "layers": 1}
@@ -34,15 +33,10 @@ def ours(model: Any, size: int = 32) -> Backbone:
     return Backbone("odd", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=size))
 
 
-def open_clip_vit(**vision: Any) -> Any:
-    torch.manual_seed(0)
-    return drawn(CLIP(48, {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, **vision}, TEXT))
-
-
 def timm_vit(name: str, size: int, **vision: Any) -> Any:
     """A small trunk of timm's in open_clip's wrapper, built as the pairs that open_clip lists are."""
     torch.manual_seed(0)
-    return drawn(CustomTextCLIP(48, {"timm_model_name": name, "image_size": size, **vision}, TEXT))
+    return drawn(open_clip.CustomTextCLIP(48, {"timm_model_name": name, "image_size": size, **vision}, TEXT))
 
 
 @pytest.fixture(autouse=True)
@@ -52,19 +46,20 @@ def small_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def smaller(name: str, **settings: Any) -> nn.Module:
         small = {"embed_dim": 64, "depth": 2, "num_heads": 4}
-        return build(name, **small, **settings) if "vitamin" not in name else build(name, **settings)
+        return build(name, **settings) if name.startswith(("vitamin", "resnet")) else build(name, **small, **settings)
 
     monkeypatch.setattr(timm, "create_model", smaller)
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["CLIPA", "norm before the mean"])
 def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
-    model = open_clip_vit(pool_type="avg", final_ln_after_pool=after, no_ln_pre=after)
+    torch.manual_seed(0)
+    vision = {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, "pool_type": "avg"}
+    model = drawn(open_clip.CLIP(48, {**vision, "final_ln_after_pool": after, "no_ln_pre": after}, TEXT))
     backbone, pixels, whole, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
-    normed = F.layer_norm(tokens, (64,), visual.ln_post.weight, visual.ln_post.bias)
-    assert relative_error(regions, normed) < 1e-5
+    assert relative_error(regions, layer_norm(visual.ln_post, tokens)) < 1e-5
     assert (backbone.vision.grid, backbone.feature_sizes) == ((4, 4), (16, 64, 48))
     joint = regions @ visual.proj
     assert backbone.vision.mean_is_global is not after
@@ -76,7 +71,7 @@ def test_attention_pooling_leaves_each_region_its_value(joint: int) -> None:
     """CoCa: the value through the pooling's matrices, as attention to a single token gives it for any query."""
     torch.manual_seed(0)
     vision = {**TINY_VISION, "layers": 2, "patch_size": 8, "attentional_pool": True, "attn_pooler_heads": 4}
-    model = drawn(CLIP(joint, {**vision, "attn_pooler_queries": 7}, TEXT))
+    model = drawn(open_clip.CLIP(joint, {**vision, "attn_pooler_queries": 7}, TEXT))
     backbone, pixels, _, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:].flatten(0, 1)[:, None]
@@ -102,17 +97,6 @@ def seen(model: Any, size: int = 32, images: int = 2) -> tuple[Backbone, Tensor,
     return backbone, pixels, whole, regions
 
 
-def layer_norm(norm: Any, x: Tensor) -> Tensor:
-    centred = x - x.mean(dim=-1, keepdim=True)
-    scaled: Tensor = centred / (centred.square().mean(dim=-1, keepdim=True) + norm.eps).sqrt()
-    return scaled * norm.weight + norm.bias
-
-
-def linear(layer: Any, x: Tensor) -> Tensor:
-    found: Tensor = x @ layer.weight.T
-    return found if layer.bias is None else found + layer.bias
-
-
 @pytest.mark.parametrize(
     ("name", "size", "projection", "grid"),
     [
@@ -133,48 +117,51 @@ def test_regions_of_a_pooling_with_one_query_are_its_values(
     hidden = linear(pool.mlp.fc1, layer_norm(pool.norm, value))
     wanted = value + linear(pool.mlp.fc2, pool.mlp.act(hidden))
     assert relative_error(regions, wanted if projection else linear(trunk.head, wanted)) < 1e-5
-    assert backbone.vision.grid == (grid, grid)
-    assert not backbone.vision.mean_is_global
+    assert (backbone.vision.grid, backbone.vision.mean_is_global) == ((grid, grid), False)
 
 
-def test_mobileclip_bs_regions_are_the_value_path_of_its_last_block() -> None:
-    """As the paper's of CLIP's own ViT, written from the weights; the projection is the trunk's, with a bias."""
-    model = timm_vit("vit_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
-    backbone, pixels, _, regions = seen(model, 224)
-    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
-    x = timm_tokens(trunk, pixels)[0][:, 1:]
+def mobileclip_b(last: Any, x: Tensor) -> Tensor:
+    """As CLIP's own ViT."""
     value = layer_norm(last.norm1, x) @ last.attn.qkv.weight[128:].T + last.attn.qkv.bias[128:]
     x = x + linear(last.attn.proj, value)
-    hidden = linear(last.mlp.fc1, layer_norm(last.norm2, x))
-    x = x + linear(last.mlp.fc2, last.mlp.act(hidden))
-    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
-    assert backbone.feature_sizes == (196, 48, 48)
+    return x + linear(last.mlp.fc2, last.mlp.act(linear(last.mlp.fc1, layer_norm(last.norm2, x))))
 
 
-def test_evas_regions_are_the_value_path_of_its_last_block() -> None:
+def eva(last: Any, x: Tensor) -> Tensor:
     """EVA02: rotated queries and keys, which a token alone does not need, a gated MLP and norms within."""
-    model = timm_vit("eva02_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
-    _, pixels, _, regions = seen(model, 224)
-    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
-    x = timm_tokens(trunk, pixels)[0][:, 1:]
     value = linear(last.attn.v_proj, layer_norm(last.norm1, x))
     x = x + linear(last.attn.proj, layer_norm(last.attn.norm, value))
-    gated, normed = last.mlp, layer_norm(last.norm2, x)
-    gate = linear(gated.fc1_g, normed)
-    hidden = gate * torch.sigmoid(gate) * linear(gated.fc1_x, normed)
-    x = x + linear(gated.fc2, layer_norm(gated.norm, hidden))
-    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
+    normed = layer_norm(last.norm2, x)
+    gate = linear(last.mlp.fc1_g, normed)
+    hidden = gate * torch.sigmoid(gate) * linear(last.mlp.fc1_x, normed)
+    return x + linear(last.mlp.fc2, layer_norm(last.mlp.norm, hidden))
 
 
-def test_evas_block_with_norms_behind_attention_and_mlp() -> None:
-    model = timm_vit("eva02_enormous_patch14_clip_224", 224, timm_pool="token", timm_proj=None)
-    _, pixels, _, regions = seen(model, 224, images=1)
-    trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
-    x = timm_tokens(trunk, pixels)[0][:, 1:]
+def eva_enormous(last: Any, x: Tensor) -> Tensor:
+    """With norms behind attention and MLP."""
     value = x @ last.attn.qkv.weight[128:].T + last.attn.v_bias
     x = x + layer_norm(last.norm1, linear(last.attn.proj, value))
-    x = x + layer_norm(last.norm2, linear(last.mlp.fc2, last.mlp.act(linear(last.mlp.fc1, x))))
-    assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
+    return x + layer_norm(last.norm2, linear(last.mlp.fc2, last.mlp.act(linear(last.mlp.fc1, x))))
+
+
+@pytest.mark.parametrize(
+    ("name", "through", "regions"),
+    [
+        ("vit_base_patch16_clip_224", mobileclip_b, 14**2),
+        ("eva02_base_patch16_clip_224", eva, 14**2),
+        ("eva02_enormous_patch14_clip_224", eva_enormous, 16**2),
+    ],
+)
+def test_regions_are_the_value_path_of_the_last_block(
+    name: str, through: Callable[[Any, Tensor], Tensor], regions: int
+) -> None:
+    """As the paper's of CLIP's own ViT, written from the weights; the projection is the trunk's, with a bias."""
+    model = timm_vit(name, 224, timm_pool="token", timm_proj=None)
+    backbone, pixels, _, found = seen(model, 224)
+    trunk = model.visual.trunk
+    wanted = linear(trunk.head, layer_norm(trunk.norm, through(trunk.blocks[-1], timm_tokens(trunk, pixels)[0][:, 1:])))
+    assert relative_error(found, wanted) < 1e-5
+    assert backbone.feature_sizes == (regions, 48, 48)
 
 
 def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> None:
@@ -183,21 +170,22 @@ def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> N
     trunk = model.visual.trunk
     tokens = timm_tokens(trunk, pixels)[1]
     assert relative_error(regions, linear(model.visual.head.proj, layer_norm(trunk.fc_norm, tokens))) < 1e-5
-    assert backbone.vision.grid == (14, 14)
-    assert not backbone.vision.mean_is_global
+    assert (backbone.vision.grid, backbone.vision.mean_is_global) == ((14, 14), False)
 
 
 def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> None:
-    backbone = ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear"), 224)
-    whole, regions = backbone.encode_image(torch.randn(2, 3, 224, 224))
+    model = timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear")
+    backbone, _, whole, regions = seen(model, 224)
     assert backbone.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) < 1e-5
 
 
-def test_what_pools_in_more_ways_than_one_is_refused() -> None:
-    torch.manual_seed(0)
+def test_what_pools_in_another_way_is_refused() -> None:
     vision = {**TINY_VISION, "attentional_pool": "parallel", "attn_pooler_heads": 4}
-    with pytest.raises(UnsupportedBackbone, match="its pooling gives a single token no feature"):
-        ours(CLIP(64, vision, TEXT))
-    with pytest.raises(UnsupportedBackbone, match="timm ViT with global_pool='max'"):
-        ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), 224)
+    for model, says in (
+        (open_clip.CLIP(64, vision, TEXT), "its pooling gives a single token no feature"),
+        (timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), "timm ViT with global_pool='max'"),
+        (timm_vit("resnet18", 224, timm_pool="rot_attn"), "pools with RotAttentionPool2d"),
+    ):
+        with pytest.raises(UnsupportedBackbone, match=says):
+            ours(model)

@@ -27,51 +27,28 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def operations(function: Callable[[], object]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        function()
-    return counter.get_total_flops()
-
-
-def start(encoder: TextEncoder, prompts: int = PROMPTS) -> Tensor:
+def encode(encoder: TextEncoder, names: Sequence[str]) -> Callable[[], Tensor]:
     torch.manual_seed(0)
-    return (0.1 * torch.randn(prompts, CONTEXT, encoder.width)).requires_grad_()
-
-
-def lengths(encoder: TextEncoder, names: Sequence[str]) -> list[int]:
-    """Tokens of each name with EOT."""
-    return [len(encoder._tokenizer.encode(name)) + 1 for name in names]
-
-
-def floor(encoder: TextEncoder, names: Sequence[str], prompts: int = PROMPTS) -> int:
-    """Forward operations of the blocks' matrices for the tokens that are needed, by hand.
-
-    A product of (m, k) and (k, n) takes 2 m k n. A block's matrices hold 12 T x T numbers: 3 query, key and
-    value, 1 attention output, 8 MLP.
-    """
-    square = 2 * encoder.width**2
-    prefix, suffix = prompts * (1 + CONTEXT), prompts * sum(lengths(encoder, names))
-    whole, last = len(encoder._blocks) - 1, prompts * len(names)
-    blocks = whole * 12 * (prefix + suffix) + 2 * (prefix + suffix) + 10 * last
-    return square * blocks - (prompts - 1) * shared(encoder, names)
-
-
-def shared(encoder: TextEncoder, names: Sequence[str]) -> int:
-    """Of the names' queries, keys and values in the first block, which are the same after every prompt."""
-    return 2 * 3 * encoder.width**2 * sum(lengths(encoder, names))
-
-
-def encode(encoder: TextEncoder, contexts: Tensor, names: Sequence[str]) -> Callable[[], Tensor]:
+    contexts = (0.1 * torch.randn(PROMPTS, CONTEXT, encoder.width)).requires_grad_()
     tokens = encoder.tokenize(names, context_tokens=CONTEXT)
     return lambda: encoder.encode(contexts, tokens)
 
 
 def test_forward_takes_the_operations_of_the_tokens_needed_and_a_few_for_padding() -> None:
+    """By hand: a product of (m, k) and (k, n) takes 2 m k n.
+
+    A block's matrices hold 12 T x T numbers: 3 query, key and value, 1 attention output, 8 MLP.
+    """
     encoder = backbone_vit().text
-    found = operations(encode(encoder, start(encoder), NAMES))
-    wanted = floor(encoder, NAMES)
+    with FlopCounterMode(display=False) as counter:
+        encode(encoder, NAMES)()
+    lengths = sum(len(encoder._tokenizer.encode(name)) + 1 for name in NAMES)  # with EOT
+    needed = PROMPTS * (1 + CONTEXT + lengths)
+    blocks = (len(encoder._blocks) - 1) * 12 * needed + 2 * needed + 10 * PROMPTS * len(NAMES)
+    shared = (PROMPTS - 1) * 3 * lengths  # the names' own in the first block, which are the same after every prompt
+    wanted = 2 * encoder.width**2 * (blocks - shared)
     projection = 2 * PROMPTS * len(NAMES) * encoder._module.text_projection.numel()
-    assert wanted < found < 1.1 * (wanted + projection)
+    assert wanted < counter.get_total_flops() < 1.1 * (wanted + projection)
 
 
 def kept_bytes(encoder: TextEncoder, function: Callable[[], Tensor]) -> int:
@@ -95,7 +72,7 @@ def kept_bytes(encoder: TextEncoder, function: Callable[[], Tensor]) -> int:
 @pytest.mark.parametrize("budget", [2**22, 2**24])
 def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
     encoder = backbone_vit().text
-    forward = encode(encoder, start(encoder), NAMES * 10)
+    forward = encode(encoder, NAMES * 10)
     with mock.patch.object(encoder, "memory_budget", 2**40):
         everything = kept_bytes(encoder, forward)
     with mock.patch.object(encoder, "memory_budget", budget):

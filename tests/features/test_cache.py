@@ -10,16 +10,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
-from gallop import Photo, TrainConfig, load_image
+from gallop import TrainConfig, load_image
 from gallop.features.cache import Cache, FeatureCache, ImageFeatures, MemoryCache, open_cache
 from gallop.features.encoding import encode_centres, encode_photos
-from gallop.training.learn import EncodeEvent, encode_ahead
+from gallop.training.learn import encode_ahead
 from tests.features.test_encoding import counted, every, photos, views_of
-from tests.tiny import classifier, equal, learned, picture, pictures, there, vit
-
-CONFIG = TrainConfig(views=2, seed=0)
+from tests.tiny import classifier, equal, learned, picture, pictures, same_features, there, vit
 
 
 def view(value: float, regions: int = 4) -> ImageFeatures:
@@ -60,10 +57,8 @@ def test_centres_are_kept_and_are_those_of_a_prediction(cache: Cache) -> None:
         first = ImageFeatures.cat(list(encode_centres(vit(), several, cache)))
         again = ImageFeatures.cat(list(encode_centres(vit(), several, cache)))
     assert sum(calls) == 20
-    assert torch.equal(first.regions, again.regions)
-    wanted, _ = encode_photos(vit(), several)
-    assert torch.equal(first.global_, wanted.rounded().global_)
-    assert torch.equal(first.regions, wanted.rounded().regions)
+    assert same_features(first, again)
+    assert same_features(first, encode_photos(vit(), several)[0].rounded())
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:
@@ -101,8 +96,7 @@ def test_a_kept_row_does_not_keep_its_batch_alive() -> None:
     cache = MemoryCache()
     cache.put("a", batch[3:4])
     found = there(cache.get("a"))
-    storages: list[Tensor] = [found.global_, found.regions]
-    assert sum(tensor.untyped_storage().nbytes() for tensor in storages) == found.bytes
+    assert sum(tensor.untyped_storage().nbytes() for tensor in found.tensors.values()) == found.bytes
 
 
 def test_threads_share_it() -> None:
@@ -129,15 +123,11 @@ def test_a_copied_classifier_shares_its_cache() -> None:
 # --- Photos that are encoded when they are added -------------------------------------------------------------------
 
 
-def ahead(sources: list[Photo], cache: Cache, config: TrainConfig = CONFIG) -> list[EncodeEvent]:
-    return list(encode_ahead(vit(), sources, config, cache))
-
-
 def test_a_fit_after_encoding_ahead_encodes_nothing_and_learns_the_same() -> None:
     images, labels = pictures({"red": 4, "green": 4, "blue": 4})
     cache = MemoryCache()
     for image in images:  # one by one, as they are dropped onto a page
-        ahead([load_image(image)], cache)
+        list(encode_ahead(vit(), [load_image(image)], TrainConfig(views=2, seed=0), cache))
     made = classifier(calibration_folds=2, cache=cache)
     with counted(vit()) as calls:
         made.fit(images, labels)

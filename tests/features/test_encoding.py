@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +41,7 @@ from tests.tiny import other_vit, picture, same_features, there, vit, write_imag
 
 SIZE = 32
 PREPROCESS = Preprocess(SIZE, (0.48, 0.45, 0.40), (0.26, 0.27, 0.28))
+PLAIN = Preprocess(SIZE, (0, 0, 0), (1, 1, 1))
 
 
 # --- Preprocessing -----------------------------------------------------------------------------------------------
@@ -59,13 +60,11 @@ def test_the_crop_box_is_a_centred_square_inside_the_photo(size: tuple[int, int]
     assert pixels.shape == (3, SIZE, SIZE)
     assert torch.isfinite(pixels).all()
     scale = min(size) / SIZE  # photo pixels for one pixel of the input
-    assert -1e-9 <= box.left < box.right <= size[0] + 1e-9
-    assert -1e-9 <= box.top < box.bottom <= size[1] + 1e-9
-    assert box.right - box.left == pytest.approx(min(size), rel=0.05)
-    assert box.bottom - box.top == pytest.approx(min(size), rel=0.05)
-    # Centred, up to the rounding of one input pixel and of the cut of a very long photo.
-    assert (box.left + box.right) / 2 == pytest.approx(size[0] / 2, abs=scale + 1)
-    assert (box.top + box.bottom) / 2 == pytest.approx(size[1] / 2, abs=scale + 1)
+    for start, end, side in ((box.left, box.right, size[0]), (box.top, box.bottom, size[1])):
+        assert -1e-9 <= start < end <= side + 1e-9
+        assert end - start == pytest.approx(min(size), rel=0.05)
+        # Centred, up to the rounding of one input pixel and of the cut of a very long photo.
+        assert (start + end) / 2 == pytest.approx(side / 2, abs=scale + 1)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (333, 517), (1000, 90)])
@@ -78,7 +77,7 @@ def test_a_marker_is_found_where_the_crop_box_says(size: tuple[int, int], where:
     half = 0.06 * min(size)
     image = Image.new("RGB", size)
     image.paste((255, 255, 255), (round(x - half), round(y - half), round(x + half), round(y + half)))
-    pixels, _ = replace(PREPROCESS, mean=(0, 0, 0), std=(1, 1, 1)).centre(image)
+    pixels, _ = PLAIN.centre(image)
     light = pixels.mean(0).clamp(min=0)
     centres = torch.arange(SIZE) + 0.5
     found_x = float((light.sum(0) * centres).sum() / light.sum()) / SIZE
@@ -89,19 +88,11 @@ def test_a_marker_is_found_where_the_crop_box_says(size: tuple[int, int], where:
 @pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (1, 1), (16000, 2)])
 def test_extreme_shapes_need_no_huge_picture_on_the_way(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, (10, 20, 30))
-    sizes: list[tuple[int, int]] = []
-    resize = Image.Image.resize
-
-    def watched(self: Image.Image, wanted: Any, *args: Any, **kwargs: Any) -> Image.Image:
-        sizes.append(tuple(wanted))
-        return resize(self, wanted, *args, **kwargs)
-
-    preprocess = replace(PREPROCESS, size=224, mean=(0, 0, 0), std=(1, 1, 1))
-    with mock.patch.object(Image.Image, "resize", watched):
+    preprocess = replace(PLAIN, size=224)
+    with mock.patch.object(Image.Image, "resize", autospec=True, side_effect=Image.Image.resize) as resize:
         pixels, _ = preprocess.centre(image)
         views = [preprocess.augment(image, np.random.default_rng(seed)) for seed in range(5)]
-    assert sizes
-    assert all(width * height <= 10 * 224 * 224 for width, height in sizes)
+    assert 0 < max(width * height for width, height in (call.args[1] for call in resize.mock_calls)) <= 10 * 224 * 224
     for found in [pixels, *views]:
         assert torch.allclose(found, (torch.tensor([10, 20, 30]) / 255)[:, None, None].expand_as(found), atol=1e-6)
 
@@ -113,10 +104,9 @@ def gradient() -> Image.Image:
 
 
 def test_augmented_views_have_the_papers_distribution() -> None:
-    plain = replace(PREPROCESS, mean=(0, 0, 0), std=(1, 1, 1))
     areas, ratios, flips = [], [], []
     for seed in range(600):
-        view = plain.augment(gradient(), np.random.default_rng(seed))
+        view = PLAIN.augment(gradient(), np.random.default_rng(seed))
         across = float(view[0].mean(0)[-4:].mean() - view[0].mean(0)[:4].mean()) * SIZE / (SIZE - 4)
         down = float(view[1].mean(1)[-4:].mean() - view[1].mean(1)[:4].mean()) * SIZE / (SIZE - 4)
         flips.append(across < 0)
@@ -126,8 +116,7 @@ def test_augmented_views_have_the_papers_distribution() -> None:
     assert 0.07 < min(areas) < 0.11
     assert 0.93 < max(areas) < 1.03
     assert np.mean(areas) == pytest.approx(0.54, abs=0.05)  # uniform in [0.08, 1], less what would not fit
-    assert min(ratios) > 0.7
-    assert max(ratios) < 1.4
+    assert 0.7 < min(ratios) < max(ratios) < 1.4
     assert np.mean(np.log(ratios)) == pytest.approx(0, abs=0.03)
     assert np.mean(flips) == pytest.approx(0.5, abs=0.08)  # 0.02 is one deviation
 
@@ -173,13 +162,15 @@ def photos(count: int, first_seed: int = 0) -> list[Photo]:
     return [load_image(picture(first_seed + i)) for i in range(count)]
 
 
-def test_encoding_many_is_encoding_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoding_many_is_encoding_each_and_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "BATCH", 3)
     several = photos(7)
     with counted(vit()) as calls:
         together, crops = encode_photos(vit(), several)
     assert calls == [3, 3, 1]
     assert together.global_.dtype == together.regions.dtype == torch.float32
+    # A tensor of inference could not enter a training.
+    assert (together.regions.requires_grad, together.regions.is_inference()) == (False, False)
     assert len(together) == len(crops) == 7
     for i, photo in enumerate(several):
         pixels, box = vit().preprocess.centre(photo.image)
@@ -204,14 +195,7 @@ def test_several_threads_give_the_features_of_one(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(encoding, "readers", lambda device: 4)
     for _ in range(2):  # into the cache, and from it
         several = ImageFeatures.cat(list(encoding.encode_centres(vit(), paths, cache)))
-        assert torch.equal(several.global_, one.global_)
-        assert torch.equal(several.regions, one.regions)
-
-
-def test_encoding_leaves_no_gradient_and_no_inference_tensor() -> None:
-    found, _ = encode_photos(vit(), photos(1))
-    assert not found.regions.requires_grad
-    assert not found.regions.is_inference()  # such a tensor could not enter a training
+        assert same_features(several, one)
 
 
 # --- The cache on disk -------------------------------------------------------------------------------------------
@@ -276,51 +260,47 @@ def test_keys_differ_with_everything_the_features_depend_on() -> None:
         feature_key(backbone.with_regions("value-value"), photo.sha256, "augmented 0 0"),
         feature_key(backbone, photo.sha256, "augmented 0 0", torch.float32),
     ]
+    # A GPU's backbones run in half precision: the same seed on a CPU must not depend on who filled the cache.
+    with mock.patch.object(Backbone, "device", torch.device("cuda")):
+        keys.append(feature_key(backbone, photo.sha256, "augmented 0 0"))
     assert feature_key(backbone, load_image(picture(0)).sha256, "augmented 0 0") == keys[0]
     assert feature_key(backbone, photo.sha256, "augmented 0 0", torch.float16) == keys[0]
     assert len(set(keys)) == len(keys)
 
 
-def damaged(data: bytes, how: str) -> bytes:
-    """A file of the cache after an accident."""
-    metadata, tensors = _parts(data)
-    end = 8 + int.from_bytes(data[:8], "little")
-    nothing, half = torch.zeros(1), len(tensors["regions"][0]) // 2
-    changed = {
-        "other shape": {**tensors, "regions": tensors["regions"][:, :half].contiguous()},
-        "other format": {name: tensor.float() for name, tensor in tensors.items()},
-        "not a number": {**tensors, "regions": tensors["regions"].index_fill(1, torch.tensor([3]), float("nan"))},
-        "other tensors": {"something": nothing},
-        "an empty tensor": {**tensors, "global": torch.zeros(0, dtype=torch.float16)},
-    }
-    if how in changed:
-        return save(changed[how], metadata)
-    flipped = bytearray(data)
-    flipped[-100] ^= 0x10
-    return {
-        "empty": b"",
-        "truncated": data[: len(data) // 2],
-        "noise": np.random.default_rng(0).bytes(500),
-        "no header": b"\xff" * 64,
-        "one bit": bytes(flipped),
-        "zeros": data[:end] + bytes(len(data) - end),
-        "a page of zeros": data[:-128] + bytes(128),
-    }[how]
+def header(data: bytes) -> int:
+    return 8 + int.from_bytes(data[:8], "little")
 
 
-def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
-    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"], load(data)
+ACCIDENTS: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "truncated": lambda data: data[: len(data) // 2],
+    "noise": lambda data: np.random.default_rng(0).bytes(500),
+    "no header": lambda data: b"\xff" * 64,
+    "one bit": lambda data: data[:-100] + bytes([data[-100] ^ 0x10]) + data[-99:],
+    "zeros": lambda data: data[: header(data)].ljust(len(data), b"\0"),
+    "a page of zeros": lambda data: data[:-128] + bytes(128),
+}
+MISTAKES: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
+    "other shape": lambda tensors: {**tensors, "regions": tensors["regions"].chunk(2, dim=1)[0].contiguous()},
+    "other format": lambda tensors: {name: tensor.float() for name, tensor in tensors.items()},
+    "not a number": lambda tensors: (
+        tensors | {"regions": tensors["regions"].index_fill(1, torch.tensor([3]), float("nan"))}
+    ),
+    "other tensors": lambda _: {"something": torch.zeros(1)},
+    "an empty tensor": lambda tensors: {**tensors, "global": torch.zeros(0, dtype=torch.float16)},
+}
 
 
-ACCIDENTS = ["empty", "truncated", "noise", "no header", "one bit", "zeros", "a page of zeros", "of another view"]
-MISTAKES = ["other shape", "other format", "not a number", "other tensors", "an empty tensor"]
-
-
-@pytest.mark.parametrize("how", [*ACCIDENTS, *MISTAKES])
+@pytest.mark.parametrize("how", [*ACCIDENTS, *MISTAKES, "of another view"])
 def test_a_damaged_file_is_named_computed_again_and_repaired(tmp_path: Path, how: str) -> None:
     first = every(views_of(photos(2), FeatureCache(tmp_path)))
     other, victim = files(tmp_path)[:2]
-    victim.write_bytes(other.read_bytes() if how == "of another view" else damaged(victim.read_bytes(), how))
+    data = victim.read_bytes()
+    if how in MISTAKES:
+        victim.write_bytes(save(MISTAKES[how](load(data)), json.loads(data[8 : header(data)])["__metadata__"]))
+    else:
+        victim.write_bytes(ACCIDENTS[how](data) if how in ACCIDENTS else other.read_bytes())
     with counted(vit()) as calls:
         with pytest.warns(UserWarning, match=rf"{victim.name} are damaged. They are encoded again") as told:
             second = every(views_of(photos(2), FeatureCache(tmp_path)))
@@ -389,14 +369,6 @@ def test_a_cache_that_another_process_clears_meanwhile_still_opens(tmp_path: Pat
     assert len(files(tmp_path)) == 2
 
 
-def test_features_of_a_gpu_are_kept_apart() -> None:
-    """Its backbones run in half precision: the same seed on a CPU must not depend on who filled the cache."""
-    photo = photos(1)[0]
-    on_cpu = feature_key(vit(), photo.sha256, "view")
-    with mock.patch.object(Backbone, "device", torch.device("cuda")):
-        assert feature_key(vit(), photo.sha256, "view") != on_cpu
-
-
 def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")
@@ -430,9 +402,9 @@ def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) 
 def test_views_in_fp32_take_twice_the_memory() -> None:
     halves = views_of(photos(3)).batch(torch.tensor([0]), epoch=0).regions
     room = 3 * 2 * halves.numel() * 2  # three photos, two views, two bytes
-    assert views_of(photos(3), views=2, memory_limit=room).in_memory
-    assert not views_of(photos(3), MemoryCache(dtype=torch.float32), views=2, memory_limit=room).in_memory
-    assert views_of(photos(3), MemoryCache(dtype=torch.float32), views=2, memory_limit=2 * room).in_memory
+    rows = ((torch.float16, room), (torch.float32, room), (torch.float32, 2 * room))
+    found = [views_of(photos(3), MemoryCache(dtype=dtype), memory_limit=limit).in_memory for dtype, limit in rows]
+    assert found == [True, False, True]
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -508,17 +480,16 @@ TWICE = Sight((1.0, 2.0))
 
 
 def test_the_first_look_is_the_only_one_of_before_bit_by_bit() -> None:
-    photos = [load_image(picture(i)) for i in range(3)]
-    (plain, crops), (both, same) = encode_photos(vit(), photos), encode_photos(vit(), photos, TWICE)
+    (plain, crops), (both, same) = encode_photos(vit(), photos(3)), encode_photos(vit(), photos(3), TWICE)
     assert (crops, [look.regions.shape[1] for look in plain.looks]) == (same, [16])
     assert [look.regions.shape for look in both.looks] == [plain.regions.shape, (3, 64, plain.regions.shape[-1])]
     assert same_features(both.looks[0], plain)
-    (streamed,) = encode_sources(vit(), photos, TWICE)
+    (streamed,) = encode_sources(vit(), photos(3), TWICE)
     assert same_features(streamed, both)
 
 
 def test_every_way_to_take_a_part_takes_it_of_both_looks() -> None:
-    both, _ = encode_photos(vit(), [load_image(picture(i)) for i in range(4)], TWICE)
+    both, _ = encode_photos(vit(), photos(4), TWICE)
     assert same_features(ImageFeatures.cat(both.split(3)), both)
     assert same_features(both[torch.tensor([2, 0])][1:], both[:1])
     assert both.bytes == sum(look.bytes for look in both.looks)
@@ -530,18 +501,10 @@ def test_each_look_is_kept_by_itself(tmp_path: Path, kind: str) -> None:
     paths = write_images(tmp_path / "photos", [picture(i) for i in range(3)])
     cache = FeatureCache(tmp_path / "cache") if kind == "disk" else MemoryCache()
     (plain,) = encode_centres(vit(), paths, cache)
-    calls: list[int] = []
-    encode = vit().encode_image
-
-    def counted(self: object, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        calls.append(pixels.shape[-1])
-        return encode(pixels)
-
-    with mock.patch.object(Backbone, "encode_image", counted):
-        (both,) = encode_centres(vit(), paths, cache, sight=TWICE)
-        assert calls == [64]  # what one look has left there serves as the first of two
-        (again,) = encode_centres(vit(), paths, cache, sight=TWICE)
-        assert calls == [64]
+    with mock.patch.object(Backbone, "encode_image", side_effect=vit().encode_image) as encode:
+        both, again = (next(encode_centres(vit(), paths, cache, sight=TWICE)) for _ in range(2))
+    # What one look has left there serves as the first of two, and what two have left as both.
+    assert [call.args[0].shape for call in encode.mock_calls] == [(3, 3, 64, 64)]
     assert same_features(again, both)
     assert same_features(both.looks[0], plain)
     (kept,) = encode_centres(vit(), paths, cache)  # and is found as before by who has one look
@@ -555,20 +518,16 @@ def test_views_to_learn_from_have_both_looks(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path / "cache")
     found = []
     for memory in (2**30, 0):  # kept in memory, and streamed from the cache
-        views = TrainingViews(vit(), paths, views=2, seed=0, cache=cache, memory_limit=memory, sight=TWICE)
-        list(views.encode())
+        views = views_of(paths, cache, memory_limit=memory, sight=TWICE)
         assert views.in_memory is bool(memory)
         found.append(views.batch(torch.tensor([1, 2]), epoch=1))
     assert same_features(*found)
-    plain = TrainingViews(vit(), paths, views=2, seed=0, cache=cache)
-    list(plain.encode())
-    assert same_features(found[0].looks[0], plain.batch(torch.tensor([1, 2]), epoch=1))
+    assert same_features(found[0].looks[0], views_of(paths, cache).batch(torch.tensor([1, 2]), epoch=1))
 
 
 def test_memory_is_counted_with_all_regions() -> None:
     assert (ONCE.regions(vit()), TWICE.regions(vit())) == (16, 80)
     values = 2 * 80 * vit().feature_sizes[1]
-    photos = [load_image(picture(0)), load_image(picture(1))]
     limits = (2 * values, 2 * values - 1)
-    views = [TrainingViews(vit(), photos, views=1, seed=0, memory_limit=limit, sight=TWICE) for limit in limits]
-    assert [each.in_memory for each in views] == [True, False]
+    found = [views_of(photos(2), views=1, memory_limit=limit, sight=TWICE).in_memory for limit in limits]
+    assert found == [True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ IMAGES, LABELS = tiny.pictures(COUNTS)
 TESTS, TRUTH = tiny.pictures({"red": 3, "green": 3}, first_seed=50)
 
 
-def features_of(images: list) -> ImageFeatures:  # type: ignore[type-arg]
+def features_of(images: list[Any]) -> ImageFeatures:
     return encode_photos(tiny.vit(), images)[0]
 
 
@@ -45,16 +46,13 @@ def test_a_head_learned_from_features_is_that_of_the_photos() -> None:
 
 
 def dino() -> tuple[Backbone, ImageFeatures]:
-    generator = torch.Generator().manual_seed(0)
-
-    def random(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator)
-
+    torch.manual_seed(0)
     clip = tiny.new_vit()
     width = clip.feature_sizes[-1]
-    backbone = clip.with_features(grid=(5, 5), region_width=48, projection=random(48, width))
+    backbone = clip.with_features(grid=(5, 5), region_width=48, projection=torch.randn(48, width))
     kinds = torch.arange(12) % 2
-    return backbone, ImageFeatures(random(12, width) + 3 * kinds[:, None], random(12, 25, 48) + kinds[:, None, None])
+    whole, regions = torch.randn(12, width) + 3 * kinds[:, None], torch.randn(12, 25, 48) + kinds[:, None, None]
+    return backbone, ImageFeatures(whole, regions)
 
 
 def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_path: Path) -> None:
@@ -99,20 +97,22 @@ def test_shots_are_drawn_and_added_and_classes_learned_further() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "error", "words"),
     [
-        ((np.zeros((2, 3)), np.zeros((3, 4, 3))), "features for 2 images, but region features for 3"),
-        (ImageFeatures(torch.full((2, 3), np.nan), torch.zeros(2, 4, 3)), "image 0 contain a value that is not finite"),
+        ((np.zeros((2, 3)), np.zeros((3, 4, 3))), DataError, "features for 2 images, but region features for 3"),
+        (
+            ImageFeatures(torch.full((2, 3), np.nan), torch.zeros(2, 4, 3)),
+            DataError,
+            "image 0 contain a value that is not finite",
+        ),
+        ((np.eye(2, 5), np.zeros((2, 16, 7))), ValueError, "widths 7 for regions and 5 for photos"),
     ],
 )
-def test_features_that_cannot_be_are_a_sentence(given: object, words: str) -> None:
-    with pytest.raises(DataError, match=words):
-        tiny.classifier().fit(given, ["red", "green"])  # type: ignore[arg-type]
+def test_features_that_cannot_be_or_do_not_fit_are_a_sentence(given: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        tiny.classifier().fit(given, ["red", "green"])
 
 
-def test_widths_that_do_not_fit_are_named() -> None:
+def test_a_region_width_that_does_not_fit_is_named() -> None:
     with pytest.raises(BackboneError, match=r"need a projection of shape \(48, \d+\)"):
         tiny.new_vit().with_features(grid=(5, 5), region_width=48)
-    wrong = np.random.default_rng(0).normal(size=(4, 5)), np.random.default_rng(1).normal(size=(4, 16, 7))
-    with pytest.raises(ValueError, match="widths 7 for regions and 5 for photos"):
-        tiny.classifier().fit(wrong, ["red", "green"] * 2)

@@ -9,10 +9,10 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from gallop import GalLoPClassifier, ImageFeatures, load_backbone, load_image
-from gallop.features import near_duplicates as module
 from gallop.features.encoding import encode_photos
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, alike_groups, near_duplicates, tells_copies
 from gallop.sample import sample_photos
+from tests.nasty_images import encode
 from tests.tiny import there, vit
 
 
@@ -24,7 +24,7 @@ def features(seed: int, count: int) -> ImageFeatures:
 def test_each_photo_gets_its_nearest_and_the_most_alike_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = features(0, 5), features(1, 70)  # more than are looked at together
     for limit in ("ALIKE_GLOBAL", "ALIKE_PLACES"):
-        monkeypatch.setattr(module, limit, -1.0)
+        monkeypatch.setattr(f"gallop.features.near_duplicates.{limit}", -1.0)
     found = near_duplicates(first, second)
     assert sorted(place for _, place in found) == list(range(70))
     most = []
@@ -81,12 +81,6 @@ def test_copies_are_held_out_with_their_original() -> None:
     assert made.calibration_.photos == len(photos), "a copy tells nothing new"
 
 
-def saved(image: Image.Image, quality: int) -> Image.Image:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=quality)
-    return Image.open(stream)
-
-
 @pytest.mark.slow
 def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() -> None:
     backbone = load_backbone("mini", device="cpu")
@@ -97,7 +91,7 @@ def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() 
     some = photos[::13]
     copies = {
         "the same": lambda image: image,
-        "saved again": lambda image: saved(image, 75),
+        "saved again": lambda image: Image.open(io.BytesIO(encode(image, "JPEG", quality=75))),
         "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
         "cut": lambda image: image.crop((4, 4, image.width - 4, image.height - 4)),
         "mirrored": ImageOps.mirror,

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -30,14 +31,13 @@ from gallop.export.onnx import OnnxFile, Parity
 from gallop.features.cache import FeatureCache, ImageFeatures
 from gallop.lab.methods import METHODS
 from gallop.runtime import writing
-from gallop.runtime.writing import DRAFT, locked
 from gallop.service.tables import run as scoring_run
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.bench_things import FAKES, SPEC, write_sets
 from tests.cli.test_cli import QUICK, cache_folder, call  # noqa: F401
 from tests.conftest import ROOT
-from tests.tiny import backbone_folder, equal, write_folder
+from tests.tiny import equal, write_folder
 
 NO_ROOM = "No space left on device"
 
@@ -104,10 +104,10 @@ class Things:
 
 
 @pytest.fixture(scope="module")
-def things(tmp_path_factory: pytest.TempPathFactory) -> Things:
+def things(tmp_path_factory: pytest.TempPathFactory, backbone: Path) -> Things:
     root = tmp_path_factory.mktemp("things")
     photos = write_folder(root / "photos", {"red": 5, "green": 5})
-    found = Things(photos, backbone_folder(tmp_path_factory.mktemp("backbone")), root / "model")
+    found = Things(photos, backbone, root / "model")
     assert call(*found.train(found.model)).code == 0
     return found
 
@@ -129,13 +129,11 @@ def test_no_room_for_the_first_epoch(things: Things, disk: Disk) -> None:
 
 def at(kind: type, number: int, act: Callable[[], None]) -> Callable[..., Any]:
     """What stands in for ``fit_steps``, and acts at the ``number``-th event of a kind."""
-    steps, seen = GalLoPClassifier.fit_steps, 0
+    steps, seen = GalLoPClassifier.fit_steps, itertools.count(1)
 
     def acting(self: GalLoPClassifier, *given: Any, **named: Any) -> Iterator[Any]:
-        nonlocal seen
         for event in steps(self, *given, **named):
-            seen += isinstance(event, kind)
-            if isinstance(event, kind) and seen == number:
+            if isinstance(event, kind) and next(seen) == number:
                 act()
             yield event
 
@@ -164,23 +162,21 @@ def test_a_finished_training_outlives_a_disk_that_is_full_when_it_is_saved(
     things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch, there: str
 ) -> None:
     out = disk.root / "model"
-    words: tuple[str, ...] = ()
     if there == "a model":
         assert call(*things.train(out, "--seed", "5")).code == 0
-        words = ("--overwrite",)
     before = disk.files()
     with monkeypatch.context() as patch:
         patch.setattr(GalLoPClassifier, "fit_steps", at(CalibrationEvent, 3, disk.fill))
-        stopped = call(*things.train(out, *words))
+        stopped = call(*things.train(out, *["--overwrite"] * bool(before)))
     refused(stopped, out / NEXT)
     assert {name: data for name, data in disk.files().items() if TRAINING not in name} == before
     disk.clear()
-    again = call(*things.train(out, "--resume"))
-    assert again.code == 0, again.err
+    assert call(*things.train(out, "--resume")).code == 0
     assert sorted(disk.files()) == [f"model/{SETTINGS}", f"model/{TENSORS}"]
     assert equal(load_file(out / TENSORS), load_file(things.model / TENSORS))
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_cache_whose_disk_fills_up_keeps_what_it_has(disk: Disk) -> None:
     cache = FeatureCache(disk.root)
     one = ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4))
@@ -188,16 +184,14 @@ def test_a_cache_whose_disk_fills_up_keeps_what_it_has(disk: Disk) -> None:
     disk.fill()
     with pytest.warns(UserWarning, match=NO_ROOM):
         cache.put("backbone/b", one)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        cache.put("backbone/c", one)
+    cache.put("backbone/c", one)  # a second warning would be an error
     assert list(disk.files()) == ["backbone/a.safetensors"]
     assert FeatureCache(disk.root).get("backbone/a") is not None
 
 
 def test_a_cache_clears_the_drafts_of_the_dead(tmp_path: Path) -> None:
     FeatureCache(tmp_path).put("backbone/a", ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4)))
-    (tmp_path / "backbone" / f".b.12345678{DRAFT}").write_bytes(b"half of it")
+    (tmp_path / "backbone" / f".b.12345678{writing.DRAFT}").write_bytes(b"half of it")
     FeatureCache(tmp_path)
     assert [path.name for path in (tmp_path / "backbone").iterdir()] == ["a.safetensors"]
 
@@ -206,7 +200,7 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
     things: Things, tmp_path: Path
 ) -> None:
     out = tmp_path / "model"
-    with locked(out / WORK / LOCK):
+    with writing.locked(out / WORK / LOCK):
         busy = call(*things.train(out, "--overwrite"))
     assert (busy.code, busy.out) == (2, "")
     assert busy.err.splitlines()[-1] == (
@@ -221,23 +215,32 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
 # ------------------------------------------------------------------ all other writers
 
 
-def test_predict(things: Things, disk: Disk) -> None:
-    out = disk.root / "answers.csv"
-    out.write_text("old")
-    words = ("predict", things.photos / "red", "--model", things.model, "--csv", out)
+WRITERS: dict[str, Callable[[Things, Path], tuple[object, ...]]] = {
+    "answers.csv": lambda things, out: ("predict", things.photos / "red", "--model", things.model, "--csv", out),
+    "why.png": lambda things, out: ("explain", things.photos / "red/0.png", "--model", things.model, "--out", out),
+    "model.onnx": lambda things, out: ("export", things.model, "--onnx", out),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_cannot_be_replaced_stays(
+    things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    made = OnnxFile(bytes(10_000), {}, Parity(4, 0.0, {"probabilities": 0.0}, 0))
+    monkeypatch.setattr("gallop.export.onnx.export_onnx", lambda *_: made)
+    (disk.root / name).write_text("old")
     disk.fill()
-    refused(call(*words), out)
-    assert disk.files() == {"answers.csv": b"old"}
+    refused(call(*WRITERS[name](things, disk.root / name)), disk.root / name)
+    assert disk.files() == {name: b"old"}
 
 
 def test_the_tables_of_many_photos(things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Full as the second table is written; where there is room again, the same call goes on."""
     out = disk.root / "answers"
     words = ("predict", things.photos, "--model", things.model, "--out", out, "--shard-size", 4, "--json")
-    write, seen = scoring_run.write_shard, []
+    write = scoring_run.write_shard
 
     def fills(place: Any, number: int, *rest: Any) -> None:
-        seen.append(number)
         if number == 1:
             disk.fill()
         write(place, number, *rest)
@@ -245,7 +248,6 @@ def test_the_tables_of_many_photos(things: Things, disk: Disk, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(scoring_run, "write_shard", fills)
         refused(call(*words), out / "part-000001.parquet")
-    assert seen == [0, 1]
     kept = disk.files()
     assert sorted(kept) == ["answers/_manifest.json", "answers/part-000000.parquet"]
     disk.clear()
@@ -255,32 +257,12 @@ def test_the_tables_of_many_photos(things: Things, disk: Disk, monkeypatch: pyte
     assert parquet.read_table(out).num_rows == 10
 
 
-def test_explain(things: Things, disk: Disk) -> None:
-    disk.fill()
-    out = disk.root / "why.png"
-    refused(call("explain", things.photos / "red" / "0.png", "--model", things.model, "--out", out), out)
-    assert disk.files() == {}
-
-
-def test_export(things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = OnnxFile(bytes(10_000), {}, Parity(4, 0.0, {"probabilities": 0.0}, 0))
-    monkeypatch.setattr("gallop.export.onnx.export_onnx", lambda *_: made)
-    disk.fill()
-    refused(call("export", things.model, "--onnx", disk.root / "model.onnx"), disk.root / "model.onnx")
-    assert disk.files() == {}
-
-
-@pytest.fixture
-def bench(things: Things, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
-    for name, fake in FAKES.items():
-        monkeypatch.setitem(METHODS, name, fake)
+def test_a_record_of_a_benchmark(things: Things, tmp_path: Path, disk: Disk) -> None:
     (tmp_path / "spec.yaml").write_text(SPEC)
-    return ("bench", tmp_path / "spec.yaml", write_sets(tmp_path / "sets"), "--backbone", things.backbone)
-
-
-def test_a_record_of_a_benchmark(bench: tuple[object, ...], disk: Disk) -> None:
+    words = ("bench", tmp_path / "spec.yaml", write_sets(tmp_path / "sets"), "--backbone", things.backbone)
     disk.fill()
-    stopped = call(*bench, "--out", disk.root / "out")
+    with mock.patch.dict(METHODS, FAKES):
+        stopped = call(*words, "--out", disk.root / "out")
     assert (stopped.code, "Traceback" in stopped.err, disk.files()) == (2, False, {})
     assert f"{NO_ROOM}." in stopped.err.splitlines()[-1]
 
@@ -328,6 +310,5 @@ def test_a_result_that_cannot_be_said(things: Things, tmp_path: Path, stream: st
     if stream == "stdout":
         assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"gallop: error: {NO_ROOM}.")
     else:
-        assert done.returncode == 0
-        assert "Trained on 2 classes" in done.stdout
+        assert (done.returncode, "Trained on 2 classes" in done.stdout) == (0, True)
     assert (tmp_path / "model" / TENSORS).read_bytes() == (things.model / TENSORS).read_bytes()

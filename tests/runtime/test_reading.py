@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def test_a_plain_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
         assert not os.get_inheritable(file.fileno())
 
 
+@pytest.mark.parametrize("reader", [open_file, read_bytes, read_text, check_file, read_tensor_file, check_tensor_file])
 @pytest.mark.parametrize(
     ("name", "number", "said"),
     [
@@ -45,25 +47,27 @@ def test_a_plain_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
         ("large", errno.EFBIG, "it is larger than 1 MB, the limit for such a file"),
     ],
 )
-def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, name: str, number: int, said: str) -> None:
+def test_what_is_no_plain_file_is_refused_at_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: Callable[[str, int], object],
+    name: str,
+    number: int,
+    said: str,
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link to a pipe").symlink_to("pipe")
     (tmp_path / "link to nothing").symlink_to("nowhere")
     (tmp_path / "large").write_bytes(bytes(2**20 + 1))
-    before = len(os.listdir("/dev/fd"))
+    before, path = len(os.listdir("/dev/fd")), os.path.join(tmp_path, name)
+    monkeypatch.chdir(tmp_path)  # a socket's whole path may have a hundred characters
     with socket.socket(socket.AF_UNIX) as server:
-        here = os.open(".", os.O_RDONLY)
-        os.chdir(tmp_path)  # a socket's whole path may have a hundred characters
         server.bind("socket")
-        os.fchdir(here)
-        os.close(here)
-        for reader in (open_file, read_bytes, read_text, check_file):
-            with pytest.raises(OSError, match=r"\[") as refused:
-                reader(os.path.join(tmp_path, name), 2**20)
-            assert refused.value.errno == number
-            assert str(refused.value.strerror).startswith(said)
-            assert refused.value.filename == os.path.join(tmp_path, name)
+        with pytest.raises(OSError, match=r"\[") as refused:
+            reader(path, 2**20)
+    assert (refused.value.errno, refused.value.filename) == (number, path)
+    assert str(refused.value.strerror).startswith(said)
     assert len(os.listdir("/dev/fd")) == before, "nothing stays open"
 
 
@@ -88,10 +92,7 @@ def with_header(header: Any, data: bytes = b"") -> bytes:
     return len(text).to_bytes(8, "little") + text + data
 
 
-def flood(tensors: int) -> bytes:
-    """A sound file with so many names and no numbers."""
-    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-    return with_header({f"{'name' * 20} {i}": empty for i in range(tensors)})
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 
 
 def test_names_and_metadata_are_known_before_the_tensors_are_made(tmp_path: Path) -> None:
@@ -102,8 +103,6 @@ def test_names_and_metadata_are_known_before_the_tensors_are_made(tmp_path: Path
     made = found.tensors()
     assert all(torch.equal(made[name], value) for name, value in TENSORS.items())
     check_tensor_file(path, 10**4)
-    with pytest.raises(OSError, match="it is larger than"):
-        read_tensor_file(path, 10)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +119,7 @@ def test_names_and_metadata_are_known_before_the_tensors_are_made(tmp_path: Path
         (with_header(3), "not a list of tensors"),
         (with_header({"__metadata__": 3}), "not a list of tensors"),
         (with_header(b"[" * 100_000), "not a list of tensors"),
-        (flood(100_000), "damaged or malicious"),
+        (with_header({f"{'name' * 20} {i}": EMPTY for i in range(100_000)}), "damaged or malicious"),  # sound
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -137,11 +136,3 @@ def test_a_header_that_promises_what_is_not_there_is_told_when_the_tensors_are_m
     path.write_bytes(with_header({"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}))
     with pytest.raises(ValueError, match=r"[Mm]etadata"):
         read_tensor_file(path, 10**4).tensors()
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for read in (read_tensor_file, check_tensor_file):
-        with pytest.raises(OSError, match="it is a pipe"):
-            read(tmp_path / "pipe", 10**4)

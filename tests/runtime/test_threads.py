@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 import torch
-from torch import Tensor
 
 from gallop.runtime import threads
 from tests.reference import torch_threads
@@ -36,11 +37,8 @@ def test_threads_share_torchs_and_those_to_come_find_the_usual_number(count: int
     with torch_threads(count):
         for _ in range(2):  # new threads, and the same again
             assert threads.each(lambda _: torch.get_num_threads(), range(items)) == [share] * items
-        found: list[int] = []
-        later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
-        later.start()
-        later.join()
-        assert found == [count] == [torch.get_num_threads()]
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == count == torch.get_num_threads()
 
 
 def settings(_: int) -> tuple[bool, bool, bool, torch.dtype]:
@@ -64,12 +62,11 @@ def test_an_error_reaches_who_called_when_all_parts_are_done() -> None:
     failed, ended = threading.Event(), threading.Event()
 
     def part(item: int) -> None:
-        if item:
-            failed.wait(timeout=30)
-            ended.set()
-            return
-        failed.set()
-        raise ValueError("the first part")
+        if item == 0:
+            failed.set()
+            raise ValueError("the first part")
+        failed.wait(timeout=30)
+        ended.set()
 
     with pytest.raises(ValueError, match="the first part"):
         threads.each(part, range(2))
@@ -77,17 +74,12 @@ def test_an_error_reaches_who_called_when_all_parts_are_done() -> None:
     assert threads.each(abs, [-1, 1]) == [1, 1]
 
 
-def refuse(_: object, *__: object) -> None:
-    raise RuntimeError("can't start new thread")
-
-
-def test_where_no_thread_can_be_had_everything_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_thread_can_be_had_everything_stays_here() -> None:
     """At the end of the process a pool takes no more, and a container may allow no more threads."""
     threads.each(abs, range(2))
     here = [(item, threading.get_ident()) for item in range(4)]
     for start in ("concurrent.futures.ThreadPoolExecutor.submit", "threading.Thread.start"):
-        with monkeypatch.context() as patched, torch_threads(5):
-            patched.setattr(start, refuse)
+        with mock.patch(start, side_effect=RuntimeError("can't start new thread")), torch_threads(5):
             assert threads.each(lambda item: (item, threading.get_ident()), range(4)) == here
     assert threads.each(abs, range(4)) == [0, 1, 2, 3]
 
@@ -98,7 +90,7 @@ def test_parts_give_the_whole_and_its_gradient(parts: int) -> None:
     weight = torch.randn(4, 3)
     whole = torch.randn(5, 4, requires_grad=True)
 
-    def function(x: Tensor) -> Tensor:
+    def function(x: torch.Tensor) -> torch.Tensor:
         return torch.tanh(x @ weight).T  # rows of x are columns here
 
     found, wanted = threads.in_parts(function, whole, parts, dim=1), function(whole)
@@ -145,11 +137,9 @@ def run(how: str, **environment: str) -> list[str]:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
 def test_freed_memory_is_kept_and_threads_sleep() -> None:
-    policy, faults = run("prepared")
-    assert policy == "PASSIVE"
+    (policy, faults), (bare_policy, bare) = run("prepared"), run("bare")
+    assert (policy, bare_policy) == ("PASSIVE", "None")
     assert int(faults) < 100
-    bare_policy, bare = run("bare")
-    assert bare_policy == "None"
     assert int(bare) > 10 * int(faults) + 1000  # each of 5 x 4 x 4096 pages was cleared again
 
 
