@@ -1,4 +1,4 @@
-"""The ten questions of ``docs/tutorials/questions.md``: the sections they name are there, and say what is quoted."""
+"""What pages of the documentation name is there, and says what is quoted of it: the map of the paper, the questions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import re
 
 from tests.conftest import ROOT
 
-PAGE = ROOT / "docs" / "tutorials" / "questions.md"
+MAP = ROOT / "docs" / "explanation" / "paper_map.md"
 
 
-def questions() -> list[str]:
-    """Each with its answers, on one line."""
-    listed = re.split(r"^ ?\d+\. ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-    return [" ".join(one.split()) for one in listed]
+def test_every_module_and_notebook_that_the_map_names_is_there_under_its_own_number() -> None:
+    text = MAP.read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| Paper |")]
+    assert len(rows) > 15
+    named = [ROOT / path for row in rows for path in re.findall(r"`(gallop/[^`]+)`", row)]
+    named += [MAP.parent / link for link in re.findall(r"\]\((\.\./\.\./[^)#]+)\)", text)]
+    assert [str(path) for path in named if not path.is_file()] == []
+    links = re.findall(r"\[(\d\d)\]\(\.\./\.\./notebooks/((\d\d)_\w+)\.ipynb\)", text)
+    assert [shown for shown, *_ in links] == [number for *_, number in links]
+    assert {stem for _, stem, _ in links} == {path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.py")}
 
 
 def answers(question: str) -> list[tuple[str, str, list[str]]]:
@@ -39,8 +45,9 @@ def sections(stem: str) -> dict[str, str]:
     return {heading: " ".join(text.split()) for heading, text in zip(found[1::2], found[2::2], strict=True)}
 
 
-def test_each_of_the_ten_is_answered_where_it_says() -> None:
-    asked = questions()
+def test_each_of_the_ten_questions_is_answered_where_it_says() -> None:
+    page = (ROOT / "docs" / "tutorials" / "questions.md").read_text(encoding="utf-8")
+    asked = [" ".join(one.split()) for one in re.split(r"^ ?\d+\. ", page, flags=re.MULTILINE)[1:]]
     assert len(asked) == 10
     for question in asked:
         assert re.match(r"\*\*[^*]*\?\*\*", question), question
