@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -56,11 +58,10 @@ HISTOGRAM = Kind(
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    for kind in (MEANS, HISTOGRAM):
-        register(kind)
-    yield
-    for kind in (MEANS, HISTOGRAM):
-        del KINDS[kind.name], HEADS[kind.name]
+    with mock.patch.dict(KINDS), mock.patch.dict(HEADS):
+        for kind in (MEANS, HISTOGRAM):
+            register(kind)
+        yield
 
 
 def taught(kind: Kind, **changes: Any) -> GalLoPClassifier:
@@ -74,12 +75,9 @@ def test_it_answers_and_is_explained_by_its_own_formula(kind: Kind, detail: floa
     found = taught(kind, detail=detail)
     model, (branch,) = found.model_, found.model_.branches
     seen, _ = encode_photos(model.backbone, [load_image(image) for image in (*IMAGES, *PHOTOS)], model.sight)
-    if kind is MEANS:
-        projection = tiny.there(model.backbone.vision.region_projection)
-        known = torch.stack([(look.regions @ projection).mean(dim=1) for look in seen.looks]).mean(dim=0)
-    else:
-        known = torch.stack([look.extras["colours 4"].mean(dim=1) for look in seen.looks]).mean(dim=0)
-    known = F.normalize(known, dim=-1).double()
+    projection = tiny.there(model.backbone.vision.region_projection)
+    regions = [look.regions @ projection if kind is MEANS else look.extras["colours 4"] for look in seen.looks]
+    known = F.normalize(torch.stack([each.mean(dim=1) for each in regions]).mean(dim=0), dim=-1).double()
     names = found.classes_.tolist()
     means = [sum(known[i] for i, label in enumerate(LABELS) if label == name) for name in names]
     cosines = known[len(IMAGES) :] @ F.normalize(torch.stack(means), dim=-1).T  # type: ignore[arg-type]
@@ -107,20 +105,17 @@ def test_it_is_saved_learns_more_and_stands_in_card_report_and_explainer(kind: K
     assert f"Next to the prompts, a {title} on the whole photo: {words}, fitted to" in model_card(found)
     why = found.explain(PHOTOS[0])
     assert f"<td>{title}</td>" in html_report(why)
-    branches = {branch["name"]: branch for branch in explainer_data(why)["takes"][0]["branches"]}
-    assert branches[title]["linear"] is True
-    assert branches[title]["weight"] == pytest.approx(found.model_.branches[0].mix.weight)
+    (shown,) = (each for each in explainer_data(why)["takes"][0]["branches"] if each["name"] == title)
+    assert (shown["linear"], shown["weight"]) == (True, pytest.approx(found.model_.branches[0].mix.weight))
 
 
 def test_its_features_are_encoded_once_and_kept() -> None:
-    cache = MemoryCache()
+    cache, counted = MemoryCache(), mock.Mock(side_effect=colours)
     taught(HISTOGRAM, cache=cache, calibration_folds=2)
     kept = len(cache)
-    calls: list[int] = []
-    counted = Extra("colours 4", lambda pixels, grid: calls.append(len(pixels)) or colours(pixels, grid))  # type: ignore[func-returns-value]
-    register(Kind(HISTOGRAM.name, HISTOGRAM.words, class_means, HISTOGRAM.usual, extra=counted))
+    register(replace(HISTOGRAM, extra=Extra("colours 4", counted)))
     taught(HISTOGRAM, cache=cache, calibration_folds=2)
-    assert (len(cache), calls) == (kept, [])
+    assert (len(cache), counted.call_count) == (kept, 0)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -29,9 +30,8 @@ ASKED = [tiny.picture(seed, colour) for seed, colour in ((50, "red"), (51, "gree
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     """Leave no registered part to other tests."""
-    before = {part: dict(known) for part, known in registry._REGISTERED.items()}
-    yield
-    registry._REGISTERED.update(before)
+    with mock.patch.dict(registry._REGISTERED, {part: dict(known) for part, known in registry._REGISTERED.items()}):
+        yield
 
 
 def soft(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
@@ -52,28 +52,23 @@ def test_a_pooling_of_ones_own_makes_answers_and_explanations() -> None:
     assert not np.allclose(made.predict_proba(ASKED), tiny.classifier().fit(IMAGES, LABELS).predict_proba(ASKED))
 
 
-def test_it_is_saved_by_its_name_and_found_again(tmp_path: Path) -> None:
-    made = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS, pooling=soft)
-    made.save(tmp_path / "model")
-    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
-    assert np.allclose(loaded.predict_proba(ASKED), made.predict_proba(ASKED), atol=1e-6)
-    registry._REGISTERED["pooling"].clear()
-    sentence = r"cannot be used here\. No pooling called 'soft' is registered.*gallop\.register\('pooling'"
-    with pytest.raises(CheckpointError, match=sentence):
-        GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
+def halved(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
+    return torch.optim.SGD(parameters, lr=config.lr / 2)
 
 
-def test_what_only_training_calls_is_missed_when_it_is_trained_again_and_not_before(tmp_path: Path) -> None:
-    def halved(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
-        return torch.optim.SGD(parameters, lr=config.lr / 2)
-
-    made = tiny.classifier().fit(IMAGES, LABELS, optimizer=halved)
+def test_it_is_saved_by_its_name_and_found_again_and_missed_where_it_is_called(tmp_path: Path) -> None:
+    """What only training calls, when the model is trained again and not before."""
+    made = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS, pooling=soft, optimizer=halved)
     made.save(tmp_path / "model")
     registry._REGISTERED["optimizer"].clear()
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
     assert np.allclose(loaded.predict_proba(ASKED), made.predict_proba(ASKED), atol=1e-6)
     with pytest.raises(UnknownPart, match="No optimizer called 'halved' is registered"):
         loaded.fit(IMAGES, LABELS)
+    registry._REGISTERED["pooling"].clear()
+    sentence = r"cannot be used here\. No pooling called 'soft' is registered.*gallop\.register\('pooling'"
+    with pytest.raises(CheckpointError, match=sentence):
+        GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
 
 
 @pytest.mark.slow
@@ -97,8 +92,7 @@ def test_what_needs_the_top_k_refuses_another_pooling() -> None:
     ):
         with pytest.raises(ConfigError, match="needs top-k pooling, but this model uses 'soft' pooling"):
             ask()
-    assert plot_explanation(why).axes
-    assert why.to_dict()["regions"] == {}
+    assert (len(plot_explanation(why).axes) > 0, why.to_dict()["regions"]) == (True, {})
 
 
 def test_own_dropout_loss_optimizer_and_schedule_are_used() -> None:

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import get_type_hints
 
@@ -18,51 +17,45 @@ import gallop
 from tests.conftest import ROOT
 
 RIGHT, WRONG = ROOT / "tests" / "typed" / "right.py", ROOT / "tests" / "typed" / "wrong.py"
-Found = dict[str, dict[int, str]]
-"""By the file's name, the lines that a checker has something to say of, and what."""
 
 
-def by_mypy(folder: Path) -> Found:
-    words = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache")]
-    done = subprocess.run([*words, str(RIGHT), str(WRONG)], cwd=ROOT, capture_output=True, text=True, check=False)
+def run(*words: str) -> str:
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
-    found: Found = {RIGHT.name: {}, WRONG.name: {}}
-    for line in done.stdout.splitlines():
-        told = re.match(r"(?:.*[/\\])?(\w+\.py):(\d+): error: (.*)", line)
-        if told:
-            found.setdefault(told[1], {})[int(told[2])] = told[3]
-    return found
+    return done.stdout
 
 
-def by_pyright(folder: Path) -> Found:
+def by_mypy(folder: Path) -> list[tuple[str, int, str]]:
+    """Return file, line and words of each error."""
+    words = ["mypy", "--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache")]
+    told = re.findall(r"^(?:.*[/\\])?(\w+\.py):(\d+): error: (.*)", run(*words, str(RIGHT), str(WRONG)), re.MULTILINE)
+    return [(file, int(line), words) for file, line, words in told]
+
+
+def by_pyright(folder: Path) -> list[tuple[str, int, str]]:
+    """Return file, line and words of each error."""
     settings = folder / "pyrightconfig.json"
     asked = {"include": [str(RIGHT), str(WRONG)], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
     settings.write_text(json.dumps(asked))
-    words = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(settings)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    found: Found = {RIGHT.name: {}, WRONG.name: {}}
-    for told in json.loads(done.stdout)["generalDiagnostics"]:
-        if told["severity"] == "error":
-            found.setdefault(Path(told["file"]).name, {})[told["range"]["start"]["line"] + 1] = told["message"]
-    return found
-
-
-CHECKERS = {"mypy": by_mypy, "basedpyright": by_pyright}
+    said = run("basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(settings))
+    told = [each for each in json.loads(said)["generalDiagnostics"] if each["severity"] == "error"]
+    return [(Path(each["file"]).name, each["range"]["start"]["line"] + 1, each["message"]) for each in told]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_a_checker_finds_every_mistake_and_nothing_else(checker: str, tmp_path: Path) -> None:
-    if find_spec(checker) is None:
-        pytest.skip(f"needs {checker}, of the extra 'dev'")
-    ask: Callable[[Path], Found] = CHECKERS[checker]
-    found = ask(tmp_path)
-    assert found[RIGHT.name] == {}
+@pytest.mark.parametrize(("checker", "errors"), [("mypy", by_mypy), ("basedpyright", by_pyright)])
+def test_a_checker_finds_every_mistake_and_nothing_else(
+    checker: str, errors: Callable[[Path], list[tuple[str, int, str]]], tmp_path: Path
+) -> None:
+    pytest.importorskip(checker, reason=f"needs {checker}, of the extra 'dev'")
+    told = errors(tmp_path)
     lines = WRONG.read_text(encoding="utf-8").splitlines()
-    marked = {i for i, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    marked = {(WRONG.name, i) for i, line in enumerate(lines, 1) if line.endswith("# wrong")}
     assert len(marked) > 20
-    assert {i: lines[i - 1] for i in marked - set(found[WRONG.name])} == {}, "not found"
-    assert {i: told for i, told in found[WRONG.name].items() if i not in marked} == {}, "no mistake of this program"
+    found = {(file, line) for file, line, _ in told}
+    assert {i: lines[i - 1] for _, i in marked - found} == {}, "not found"
+    assert [each for each in told if each[:2] not in marked and each[0] in (RIGHT.name, WRONG.name)] == [], "no mistake"
 
 
 def test_the_types_of_what_is_public_can_be_asked_for() -> None:
