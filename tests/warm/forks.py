@@ -49,7 +49,8 @@ def attended(starter: socket.socket) -> list[Any]:
     """What a fork is to be; the process that made it stays beside it, tells its starter how it ends, and ends it where
     the starter has been killed, or whoever started the first process has gone.
     """
-    (numbers, *request), files = received(starter)
+    _, files, _, _ = socket.recv_fds(starter, 1, MOST)
+    numbers, *request = json.loads(starter.makefile("rb").readline())
     pid = os.fork()
     if pid == 0:
         starter.close()
@@ -66,15 +67,6 @@ def attended(starter: socket.socket) -> list[Any]:
     with contextlib.suppress(OSError):
         starter.sendall(f"{status}\n".encode())
     os._exit(0)
-
-
-def received(starter: socket.socket) -> tuple[list[Any], list[int]]:
-    """The request, and the starter's open files."""
-    head, files, _, _ = socket.recv_fds(starter, 8, MOST)
-    left, data = int.from_bytes(head, "little"), b""
-    while len(data) < left:
-        data += starter.recv(left - len(data))
-    return json.loads(data), files
 
 
 def take_over(files: list[int], numbers: list[int]) -> None:
@@ -129,12 +121,9 @@ def status_of(request: list[Any]) -> int:
             return stop.code or 0
         print(stop.code, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except BaseException as error:
         sys.excepthook(*sys.exc_info())
-        return -signal.SIGINT
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        return 1
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
