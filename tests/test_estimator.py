@@ -711,17 +711,15 @@ def test_boxes_tile_the_crop_and_lie_inside_it(explained: Explanation) -> None:
     across, down = (crop.right - crop.left) / 4, (crop.bottom - crop.top) / 4
     for box in boxes:
         row, column = divmod(box.region, 4)
-        wanted = crop.left + column * across, crop.top + row * down
-        assert (box.left, box.top) == pytest.approx(wanted)
-        assert (box.right, box.bottom) == pytest.approx((wanted[0] + across, wanted[1] + down))
+        x, y = crop.left + column * across, crop.top + row * down
+        assert (box.left, box.top, box.right, box.bottom) == pytest.approx((x, y, x + across, y + down))
         left, top, right, bottom = box.rounded()
         assert 0 <= left <= right <= width
         assert 0 <= top <= bottom <= height
 
 
 def test_maps_are_the_photos_size_and_nan_outside_the_crop(explained: Explanation) -> None:
-    width, height = explained.image.size
-    crop = explained.crop
+    crop, (width, height) = explained.crop, explained.image.size
     for smooth in (False, True):
         values = explained.map("green", 1, smooth=smooth)
         assert values.shape == (height, width)
@@ -808,7 +806,6 @@ def test_a_plot_has_a_panel_a_prompt_and_a_bar_a_global_score(explanation: Expla
     assert [axes.get_title() for axes in maps] == [
         f"local prompt {n + 1}, k = {k}: {means[n]:.3f}" for n, k in enumerate(explanation.topk)
     ]
-    heights = [bar.get_height() for bar in scores.patches]
     bars = explanation.global_scores[1]
-    assert np.ptp(bars) < 0.02
-    assert heights == pytest.approx((bars - bars.mean()).tolist(), abs=1e-6), "where they are nearly equal"
+    assert np.ptp(bars) < 0.02, "nearly equal"
+    assert [bar.get_height() for bar in scores.patches] == pytest.approx((bars - bars.mean()).tolist(), abs=1e-6)
