@@ -126,10 +126,10 @@ Values = Mapping[tuple[str, str, str], float]
 
 def plan_of(what: Spec, untaught: tuple[str, ...] = ()) -> Plan:
     """Every run of a specification, with a key that says where it stands."""
-    lines: list[tuple[str, str, tuple[int, ...], tuple[str, ...] | None]] = []
-    lines += [(heading, "", what.shots, None) for heading in what.methods]
-    for group, ablation in what.ablations.items():
-        lines += [(variant, group, ablation.shots, ablation.sets) for variant in ablation.variants]
+    variants = (
+        (variant, group, one.shots, one.sets) for group, one in what.ablations.items() for variant in one.variants
+    )
+    lines = [*((heading, "", what.shots, None) for heading in what.methods), *variants]
     runs, entries = [], []
     nothing = PhotoSet("none", Listing(Path()), Listing(Path()))
     for heading, group, shots, sets in lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,7 @@ def text(path: Path, *lines: str) -> None:
 
 
 def as_json(path: Path, data: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data))
+    text(path, json.dumps(data))
 
 
 def zhou(
@@ -39,11 +39,9 @@ def zhou(
     """CoOp's split of a few classes {folder: name}; returns the files that it names."""
     split: dict[str, list[Any]] = {"train": [], "val": [], "test": []}
     for label, (folder, name) in enumerate(classes.items()):
-        i = 0
-        for part, count in zip(split, each, strict=True):
-            for _ in range(count):
-                i += 1
-                split[part].append([stem.format(folder=folder, i=i, n=10 * label + i), label, name])
+        parts = [part for part, number in zip(split, each, strict=True) for _ in range(number)]
+        for i, part in enumerate(parts, 1):
+            split[part].append([stem.format(folder=folder, i=i, n=10 * label + i), label, name])
     as_json(path, split)
     return [file for rows in split.values() for file, _, _ in rows]
 
@@ -59,13 +57,10 @@ def aircraft(home: str) -> Write:
     def write(root: Path) -> None:
         folder = root / home
         text(folder / "variants.txt", "707-320", "Boeing 717", "F/A-18")
-        n = 1000000
-        for part, count in (("train", 3), ("val", 1), ("test", 2)):
-            lines = []
-            for name in ("707-320", "Boeing 717", "F/A-18"):
-                for _ in range(count):
-                    n += 1
-                    lines.append(f"{n} {name}")
+        numbers = count(1_000_001)
+        for part, each in (("train", 3), ("val", 1), ("test", 2)):
+            names = [name for name in ("707-320", "Boeing 717", "F/A-18") for _ in range(each)]
+            lines = [f"{next(numbers)} {name}" for name in names]
             text(folder / f"images_variant_{part}.txt", *lines)
             photos(folder / "images", (f"{line.split()[0]}.jpg" for line in lines))
 

@@ -24,8 +24,7 @@ class Answers(BaseHTTPRequestHandler):
 class StaticFiles(SimpleHTTPRequestHandler):
     """Lets nobody keep an older file than the folder holds; says nothing of what is asked."""
 
-    def log_message(self, *_: Any) -> None:
-        pass
+    log_message = Answers.log_message
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
@@ -45,9 +44,9 @@ class Listening:
 
 
 @contextmanager
-def listening(answers: type[BaseHTTPRequestHandler]) -> Iterator[Listening]:
+def listening(answers: Callable[..., BaseHTTPRequestHandler]) -> Iterator[Listening]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
-    server.daemon_threads = True  # an answer that is never read does not keep it
+    server.daemon_threads = True  # an answer that is never read does not keep it, nor a browser's connection
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 
@@ -65,8 +64,5 @@ def listening(answers: type[BaseHTTPRequestHandler]) -> Iterator[Listening]:
 @contextmanager
 def served_folder(folder: Path) -> Iterator[str]:
     """The address of a folder's files, as a host of static files serves them."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(StaticFiles, directory=str(folder))) as server:
-        server.daemon_threads = True  # a browser keeps its connections
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with listening(partial(StaticFiles, directory=str(folder))) as server:
+        yield f"{server.address}/"

@@ -12,7 +12,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.http_server import Answers, listening
-from tests.tiny import there
+
+
+class Refused(Exception):
+    """An answer of this status, with an error in words and, for the client, its code."""
+
+    def __init__(self, status: int, words: str = "", code: str = "", **more: str) -> None:
+        super().__init__(status, {"error": words, **more}, {"X-Error-Code": code} if code else {})
 
 
 @dataclass
@@ -31,8 +37,12 @@ class Repository:
         self.commits[made] = files
         return made
 
-    def resolve(self, revision: str) -> str | None:
-        return self.branches.get(revision) or (revision if revision in self.commits else None)
+    def resolve(self, revision: str) -> str:
+        """Return the hash of what a branch or a hash stands for."""
+        found = self.branches.get(revision, revision)
+        if found not in self.commits:
+            raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        return found
 
 
 @dataclass
@@ -54,141 +64,105 @@ class FakeHub:
 
     def files(self, name: str, revision: str = "main") -> dict[str, bytes]:
         repository = self.repositories[name]
-        return repository.commits[there(repository.resolve(revision))]
+        return repository.commits[repository.resolve(revision)]
+
+    def answer(self, user: str | None, path: str, body: bytes) -> Any:
+        """Return what is sent as JSON, or the content of a file."""
+        if self.down:
+            raise Refused(500, "down")
+        if path == "/api/validate-yaml":
+            return {"errors": [], "warnings": []}
+        if path == "/api/repos/create":
+            return self._created(user, json.loads(body))
+        if path.startswith("/api/models/"):
+            return self._api(user, path.removeprefix("/api/models/").split("/", 3), body)
+        parts = path.lstrip("/").split("/", 4)
+        name = "/".join(parts[:2])
+        self._seen(user, name)
+        try:
+            return self.files(name, parts[3])[parts[4]]
+        except LookupError:
+            raise Refused(404, code="EntryNotFound") from None
+
+    def _created(self, user: str | None, wanted: dict[str, Any]) -> Any:
+        owner = wanted.get("organization") or user
+        name = f"{owner}/{wanted['name']}"
+        made = {"url": f"{self.address}/{name}", "name": name, "id": name}
+        if user is None:
+            raise Refused(401, "Invalid username or password.")
+        if owner != user:
+            raise Refused(403, "You don't have the rights to create a model under this namespace")
+        if name in self.repositories:
+            raise Refused(409, "You already created this model repo", url=made["url"])
+        self.repositories[name] = Repository(wanted.get("visibility") == "private" or bool(wanted.get("private")))
+        return made
+
+    def _seen(self, user: str | None, name: str) -> Repository:
+        """Return the repository, if this user may see it."""
+        found = self.repositories.get(name)
+        if found is None or (found.private and user != name.split("/")[0]):
+            status, code = (401, "") if user is None else (404, "RepoNotFound")
+            raise Refused(status, "Repository not found", code)
+        return found
+
+    def _api(self, user: str | None, parts: list[str], body: bytes) -> Any:
+        name = "/".join(parts[:2])
+        what, revision = (*parts[2:], *("revision", "main")[len(parts) - 2 :])
+        repository = self._seen(user, name)
+        if what == "branch":
+            if revision in repository.branches:
+                raise Refused(409, "Reference already exists")
+            repository.branches[revision] = repository.branches["main"]
+            return {}
+        files, sha = self.files(name, revision), repository.resolve(revision)
+        if what == "tree":
+            return [
+                {"type": "file", "path": path, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+                for path, data in files.items()
+            ]
+        if what == "preupload":
+            asked = [file["path"] for file in json.loads(body)["files"]]
+            return {"files": [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in asked]}
+        if what == "commit":
+            if user != name.split("/")[0]:
+                raise Refused(403, "Forbidden")
+            values = [line["value"] for line in map(json.loads, body.splitlines()) if line["key"] == "file"]
+            added = {value["path"]: base64.b64decode(value["content"]) for value in values}
+            made = repository.branches[revision] = repository.commit(files | added)
+            return {"success": True, "commitOid": made, "commitUrl": f"{self.address}/{name}/commit/{made}"}
+        known = {"id": name, "sha": sha, "private": repository.private, "downloads": 0, "likes": 0, "tags": []}
+        return known | {"siblings": [{"rfilename": path} for path in files]}
 
 
 @contextmanager
 def hub_server() -> Iterator[FakeHub]:
     hub = FakeHub()
-    with listening(_answers_of(hub)) as server:
-        hub.address = server.address
-        yield hub
 
-
-def _answers_of(hub: FakeHub) -> type[Answers]:
     class Answer(Answers):
-        def do_HEAD(self) -> None:
-            self._answer()
-
         def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.asked.append(f"{self.command} {path}")
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             user = hub.users.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
-            if hub.down:
-                self._send(500, {"error": "down"})
-            elif path == "/api/validate-yaml":
-                self._send(200, {"errors": [], "warnings": []})
-            elif path == "/api/repos/create":
-                self._create(user, json.loads(body))
-            elif path.startswith("/api/models/"):
-                self._api(user, path.removeprefix("/api/models/").split("/", 3), body)
-            else:
-                self._file(user, path.lstrip("/").split("/", 4))
-
-        def _create(self, user: str | None, wanted: dict[str, Any]) -> None:
-            owner = wanted.get("organization") or user
-            name = f"{owner}/{wanted['name']}"
-            if user is None:
-                self._send(401, {"error": "Invalid username or password."})
-            elif owner != user:
-                self._send(403, {"error": "You don't have the rights to create a model under this namespace"})
-            elif name in hub.repositories:
-                self._send(409, {"error": "You already created this model repo", "url": f"{hub.address}/{name}"})
-            else:
-                private = wanted.get("visibility") == "private" or bool(wanted.get("private"))
-                hub.repositories[name] = Repository(private)
-                self._send(200, {"url": f"{hub.address}/{name}", "name": name, "id": name})
-
-        def _seen(self, user: str | None, name: str) -> Repository | None:
-            """The repository, if this user may see it; answers, if not."""
-            found = hub.repositories.get(name)
-            if found is not None and (not found.private or user == name.split("/")[0]):
-                return found
-            known = {} if user is None else {"X-Error-Code": "RepoNotFound"}
-            self._send(401 if user is None else 404, {"error": "Repository not found"}, known)
-            return None
-
-        def _api(self, user: str | None, parts: list[str], body: bytes) -> None:
-            name, rest = "/".join(parts[:2]), parts[2:]
-            repository = self._seen(user, name)
-            if repository is None:
-                return
-            what, revision = rest[0] if rest else "revision", rest[1] if len(rest) > 1 else "main"
-            if what == "branch":
-                there = revision in repository.branches
-                repository.branches.setdefault(revision, repository.branches["main"])
-                self._send(409 if there else 200, {"error": "Reference already exists"} if there else {})
-                return
-            commit = repository.resolve(revision)
-            if commit is None:
-                self._send(404, {"error": f"Invalid rev id: {revision}"}, {"X-Error-Code": "RevisionNotFound"})
-                return
-            files = repository.commits[commit]
-            if what == "revision":
-                siblings = [{"rfilename": path} for path in files]
-                known = {"id": name, "sha": commit, "private": repository.private, "siblings": siblings}
-                self._send(200, known | {"downloads": 0, "likes": 0, "tags": []})
-            elif what == "tree":
-                entries = [
-                    {"type": "file", "path": path, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-                    for path, data in files.items()
-                ]
-                self._send(200, entries)
-            elif what == "preupload":
-                found = [
-                    {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
-                    for file in json.loads(body)["files"]
-                ]
-                self._send(200, {"files": found})
-            elif what == "commit":
-                self._commit(user, name, revision, body)
-
-        def _commit(self, user: str | None, name: str, revision: str, body: bytes) -> None:
-            if user != name.split("/")[0]:
-                self._send(403, {"error": "Forbidden"})
-                return
-            repository = hub.repositories[name]
-            lines = [json.loads(line) for line in body.splitlines()]
-            files = dict(hub.files(name, revision))
-            for line in lines:
-                if line["key"] == "file":
-                    files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            made = repository.branches[revision] = repository.commit(files)
-            self._send(200, {"success": True, "commitOid": made, "commitUrl": f"{hub.address}/{name}/commit/{made}"})
-
-        def _file(self, user: str | None, parts: list[str]) -> None:
-            if len(parts) < 5:
-                self._send(404, {})
-                return
-            name, revision, path = "/".join(parts[:2]), parts[3], parts[4]
-            repository = self._seen(user, name)
-            if repository is None:
-                return
-            commit = repository.resolve(revision)
-            content = repository.commits[commit].get(path) if commit else None
-            if content is None:
-                self._send(404, {}, {"X-Error-Code": "EntryNotFound"})
-                return
-            tag = hashlib.sha256(content).hexdigest()
-            self._bytes(200, content, {"X-Repo-Commit": str(commit), "ETag": f'"{tag}"'})
-
-        def _send(self, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
-            self._bytes(status, json.dumps(answer).encode(), {"Content-Type": "application/json", **(headers or {})})
-
-        def _bytes(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+            status, headers = 200, {}
+            try:
+                answer = hub.answer(user, path, body)
+            except Refused as refused:
+                status, answer, headers = refused.args
+            if isinstance(answer, bytes):
+                name, revision = path[1:].split("/resolve/")
+                commit = hub.repositories[name].resolve(revision.split("/")[0])
+                headers = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha256(answer).hexdigest()}"'}
+            content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
-            for key, value in headers.items():
+            for key, value in (headers | {"Content-Length": str(len(content))}).items():
                 self.send_header(key, value)
-            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-    return Answer
+        do_HEAD = do_POST = do_GET
+
+    with listening(Answer) as server:
+        hub.address = server.address
+        yield hub

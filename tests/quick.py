@@ -16,6 +16,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,12 +24,9 @@ from tests.conftest import ROOT
 
 DURATIONS = ROOT / "tests" / "durations.json"
 WORKERS = 2
-SECONDS = 15
-"""For tests, on each worker; the rest of a minute and a half is theirs to start and to find the tests."""
-LEAST = 0.05
-"""Seconds of any test, with pytest's and what is made for it again in each process."""
-USUAL = 0.1
-"""Seconds assumed for a test that is not in the record."""
+SECONDS = 15  # for tests, on each worker; the rest of a minute and a half is theirs to start and to find the tests
+LEAST = 0.05  # seconds of any test, with pytest's and what is made for it again in each process
+USUAL = 0.1  # seconds assumed for a test that is not in the record
 SLOW = "-slow"
 FILE = re.compile(r"[\w*\[\]/-][\w*\[\]/.-]*\.[a-z]+")
 CONFTEST = ROOT / "tests" / "conftest.py"
@@ -41,96 +39,86 @@ def git(*words: str) -> list[str]:
     return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+@cache
 def tracked() -> list[Path]:
     """Files of the repository, and those that will be."""
     files = git("ls-files", "--cached", "--others", "--exclude-standard")
     return sorted({ROOT / file for file in files if (ROOT / file).is_file()})
 
 
-def names_of(path: Path) -> set[str]:
-    """What a module is imported as: from the root, and from where its packages begin, as the app's are."""
-    parts = path.with_suffix("").parts
-    parts = parts[:-1] if parts[-1] == "__init__" else parts
-    start = path.parent
-    while (start / "__init__.py").is_file():
-        start = start.parent
-    return {".".join(parts[len(root.parts) :]) for root in (ROOT, start)} - {""}
+@cache
+def modules() -> list[Path]:
+    return [path for path in tracked() if path.suffix == ".py"]
 
 
-class Imports:
-    """What the modules of the repository reach, by the statements in them; a file's name in a string counts as well."""
+@cache
+def named() -> Mapping[str, set[Path]]:
+    """The modules by what they are imported as: from the root, and from where packages begin, as the app's are."""
+    found: dict[str, set[Path]] = defaultdict(set)
+    for path in modules():
+        start = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
+        for root in (ROOT, start):
+            found[".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")].add(path)
+    return found
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self.files = list(files)
-        self.modules = [path for path in self.files if path.suffix == ".py"]
-        self.named: dict[str, set[Path]] = defaultdict(set)
-        for path in self.modules:
-            for name in names_of(path):
-                self.named[name].add(path)
 
-    def reached(self, path: Path) -> set[Path]:
-        """A module and all that it leads to."""
-        found, to_do = {path}, [path]
-        while to_do:
-            at = to_do.pop()
-            new = self.next(at) - found if at.suffix == ".py" else set()
-            found |= new
-            to_do += new
-        return found
+def reached(path: Path) -> set[Path]:
+    """A module and all that it leads to, by the statements in it; a file's name in a string counts as well."""
+    found: set[Path] = set()
+    new = {path}
+    while new:
+        found |= new
+        new = set().union(*map(next_to, new)) - found
+    return found
 
-    @cache  # noqa: B019 - there is one of these in a process
-    def next(self, path: Path) -> set[Path]:
-        found: set[Path] = set()
-        for node in running(parse(path)):
-            if isinstance(node, ast.Import):
-                found |= {module for alias in node.names for module in self.on_the_way(alias.name)}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    found |= self.on_the_way(node.module) | self.home(node.module, alias.name)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and FILE.fullmatch(node.value):
-                found |= self.at(node.value)
-        if path.is_relative_to(ROOT / "tests"):
-            # What stands in conftest.py is for those that ask for one of its fixtures.
-            found -= {CONFTEST}
-            if path != CONFTEST and uses_fixtures(path):
-                found |= {CONFTEST}
-        return found
 
-    def on_the_way(self, name: str) -> set[Path]:
-        """The modules that ``import name`` runs, its packages too."""
-        parts = name.split(".")
-        return {path for count in range(len(parts)) for path in self.named.get(".".join(parts[: count + 1]), ())}
+@cache
+def next_to(path: Path) -> set[Path]:
+    found: set[Path] = set()
+    for node in running(parse(path)):
+        if isinstance(node, ast.Import):
+            found = found.union(*(on_the_way(alias.name) for alias in node.names))
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found = found.union(on_the_way(node.module), *(home(node.module, alias.name) for alias in node.names))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and FILE.fullmatch(node.value):
+            found |= at(node.value)
+    if path.is_relative_to(ROOT / "tests"):
+        # What stands in conftest.py is for those that ask for one of its fixtures.
+        found -= {CONFTEST}
+        fixtures = {function.name for function in functions(CONFTEST)} if path != CONFTEST else set()
+        if any(argument.arg in fixtures for function in functions(path) for argument in function.args.args):
+            found |= {CONFTEST}
+    return found
 
-    def home(self, package: str, name: str) -> set[Path]:
-        """Where a name of a package comes from: a module of it, or one that it imports lazily."""
-        if f"{package}.{name}" in self.named:
-            return self.named[f"{package}.{name}"]
-        found: set[Path] = set()
-        for path in self.named.get(package, ()):
-            for module in handed_on(path).get(name, ()):
-                found |= self.on_the_way(module) if module != package else set()
-        return found
 
-    @cache  # noqa: B019
-    def at(self, text: str) -> set[Path]:
-        """The files that a name, the end of a path or a pattern stands for. Tests look at no tests."""
-        return {path for path in self.files if path.match(text) and not path.name.startswith("test_")}
+def on_the_way(name: str) -> set[Path]:
+    """The modules that ``import name`` runs, its packages too."""
+    parts = name.split(".")
+    return {path for count in range(len(parts)) for path in named().get(".".join(parts[: count + 1]), ())}
+
+
+def home(package: str, name: str) -> set[Path]:
+    """Where a name of a package comes from: a module of it, or one that it imports lazily."""
+    return named().get(f"{package}.{name}") or {
+        path
+        for initial in named().get(package, ())
+        for node in ast.walk(parse(initial))
+        if isinstance(node, ast.ImportFrom) and node.module != package
+        if name in [alias.asname or alias.name for alias in node.names]
+        for path in on_the_way(str(node.module))
+    }
+
+
+@cache
+def at(text: str) -> set[Path]:
+    """The files that a name, the end of a path or a pattern stands for. Tests look at no tests."""
+    return {path for path in tracked() if path.match(text) and not path.name.startswith("test_")}
 
 
 @cache
 def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
-@cache
-def handed_on(path: Path) -> Mapping[str, list[str]]:
-    """Names that a module has from others, and those others."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for node in ast.walk(parse(path)):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                found[alias.asname or alias.name].append(str(node.module))
-    return found
+    """A module; what is none says nothing."""
+    return ast.parse(path.read_text(encoding="utf-8") if path.suffix == ".py" else "", str(path))
 
 
 def running(tree: ast.AST) -> Iterator[ast.AST]:
@@ -145,12 +133,6 @@ def functions(path: Path) -> list[ast.FunctionDef]:
     return [node for node in parse(path).body if isinstance(node, ast.FunctionDef)]
 
 
-def uses_fixtures(path: Path) -> bool:
-    """Whether a function of a test file asks for a fixture of conftest.py."""
-    fixtures = {function.name for function in functions(CONFTEST)}
-    return any(argument.arg in fixtures for function in functions(path) for argument in function.args.args)
-
-
 # Which tests to run ---------------------------------------------------------------------------------------------------
 
 
@@ -163,40 +145,33 @@ def different() -> set[Path]:
     return {ROOT / file for file in git("diff", "--name-only", base) + git("ls-files", "-o", "--exclude-standard")}
 
 
-def changed_by(files: Iterable[Path], modules: Iterable[Path]) -> set[Path]:
+def changed_by(files: set[Path]) -> set[Path]:
     """What changed; a file that is no module changes those of its folder too, or of the next one up that has any."""
-    found: set[Path] = set(files)
-    for file in set(files):
-        folder = file.parent
-        while file.suffix != ".py" and folder != ROOT and not any(path.parent == folder for path in modules):
-            folder = folder.parent
-        if folder != ROOT and not (file.suffix == ".py" and file.is_file()):
-            found |= {path for path in modules if path.parent == folder}
+    found = set(files)
+    for file in files:
+        if not (file.suffix == ".py" and file.is_file()):
+            folders = [file.parent] if file.suffix == ".py" else file.parents
+            beside = ([path for path in modules() if path.parent == folder] for folder in folders if folder != ROOT)
+            found.update(next(filter(None, beside), ()))
     return found
 
 
 def reaching(files: set[Path]) -> list[Path]:
     """The test files that lead to what changed."""
-    imports = Imports(tracked())
-    changed = changed_by(files, imports.modules)
-    tests = [path for path in imports.modules if path.name.startswith("test_")]
-    return [path for path in tests if CONFTEST in changed or imports.reached(path) & changed]
+    changed = changed_by(files)
+    tests = [path for path in modules() if path.name.startswith("test_")]
+    return [path for path in tests if CONFTEST in changed or reached(path) & changed]
 
 
 def tests_in(files: Iterable[Path], seconds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """pytest's name of each test function -> the seconds it takes, with all its parameters."""
-
-    def takes(path: Path, name: str) -> float:
+    found = {}
+    for path in files:
         of_file = seconds.get(key_of(path), {})
-        noted = [of_file[key] for key in (name, name + SLOW) if key in of_file]
-        return max(sum(noted), LEAST) if noted else USUAL
-
-    return {
-        f"{path.relative_to(ROOT)}::{function.name}": takes(path, function.name)
-        for path in files
-        for function in functions(path)
-        if function.name.startswith("test_")
-    }
+        for name in (function.name for function in functions(path) if function.name.startswith("test_")):
+            noted = [of_file[key] for key in (name, name + SLOW) if key in of_file]
+            found[f"{path.relative_to(ROOT)}::{name}"] = max(sum(noted), LEAST) if noted else USUAL
+    return found
 
 
 def key_of(path: Path) -> str:
@@ -206,11 +181,9 @@ def key_of(path: Path) -> str:
 
 def within(tests: Mapping[str, float], seconds: float) -> tuple[list[str], list[str]]:
     """(those that fit, the longest that do not)."""
-    fit, left_out = [], []
-    for name, takes in sorted(tests.items(), key=lambda item: item[1]):
-        seconds -= takes
-        (fit if seconds >= 0 else left_out).append(name)
-    return fit, left_out
+    names = sorted(tests, key=lambda name: tests[name])
+    fit = sum(total <= seconds for total in accumulate(tests[name] for name in names))
+    return names[:fit], names[fit:]
 
 
 # The record -----------------------------------------------------------------------------------------------------------

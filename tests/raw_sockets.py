@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,20 +43,18 @@ class Page:
     def run(self, query: str = "", *widgets: dict[str, Any], name: str = "") -> list[ForwardMsg]:
         """Let the page, or that of another name, be drawn with widgets in these states; what is sent until it is."""
         self.send(rerun_script={"query_string": query, "widget_states": {"widgets": widgets}, "page_name": name})
-        return list(self._until_drawn())
+        end, found = time.monotonic() + 60, []
+        for message in self.messages():
+            assert time.monotonic() < end, "The page is not drawn to its end."
+            found.append(message)
+            if message.WhichOneof("type") == "script_finished":
+                break
+        return found
 
     def messages(self, patience: float = 60) -> Iterator[ForwardMsg]:
         """All that the server sends, as it comes, with no more than so many seconds in between."""
         while True:
             yield ForwardMsg.FromString(self._socket.recv(timeout=patience))
-
-    def _until_drawn(self, seconds: float = 60) -> Iterator[ForwardMsg]:
-        end = time.monotonic() + seconds
-        for message in self.messages():
-            assert time.monotonic() < end, "The page is not drawn to its end."
-            yield message
-            if message.WhichOneof("type") == "script_finished":
-                return
 
     def close(self) -> None:
         if self.status == 101:
@@ -72,8 +70,5 @@ def drawn(messages: Iterable[ForwardMsg], kind: str) -> list[Any]:
 @contextmanager
 def opened(address: str, host: str = "", origin: str | None = None, cookies: str = "") -> Iterator[Page]:
     """The websocket of the app at ``address``, asked for by the name ``host``."""
-    page = Page(address, host or urlsplit(address).netloc, origin, cookies)
-    try:
+    with closing(Page(address, host or urlsplit(address).netloc, origin, cookies)) as page:
         yield page
-    finally:
-        page.close()

@@ -50,11 +50,8 @@ def relative_error(found: Tensor, wanted: Tensor) -> float:
 def backbone(kind: str) -> Backbone:
     """``vit`` or ``rn``: open_clip's CLIP built from ``meta`` alone, with the stored weights."""
     sizes = meta()[kind]
-    vision: dict[str, Any] = {"image_size": sizes["image_size"], "width": sizes["vision_width"], "head_width": 64}
-    if kind == "vit":
-        vision |= {"layers": sizes["vision_layers"], "patch_size": sizes["patch"]}
-    else:
-        vision |= {"layers": sizes["vision_layers"]}
+    vision = {"image_size": sizes["image_size"], "layers": sizes["vision_layers"], "width": sizes["vision_width"]}
+    vision |= {"head_width": 64, **({"patch_size": sizes["patch"]} if kind == "vit" else {})}
     text = {"width": sizes["text_width"], "layers": sizes["text_layers"], "heads": sizes["text_heads"]}
     model = CLIP(sizes["embed_dim"], vision, {"context_length": 77, "vocab_size": 49408, **text}, quick_gelu=True)
     prefix = f"{kind}/clip/"

@@ -1,12 +1,16 @@
-"""The package as a whole: its public names, and what importing it costs."""
+"""The package as a whole: its public names, what type checkers say of them, and what importing it costs."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -57,3 +61,57 @@ def test_messages_of_the_library_name_no_options() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
                 option = re.search(r"(^|[ (])--[a-z][a-z-]+(?!\S*`)", node.value)
                 assert not option or "--no-" in option[0], f"{path}:{node.lineno} {node.value}"
+
+
+# Types: what is right passes, and each mistake is found on its line ---------------------------------------------------
+
+
+RIGHT, WRONG = ROOT / "tests" / "typed" / "right.py", ROOT / "tests" / "typed" / "wrong.py"
+
+
+def run(*words: str) -> str:
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+def by_mypy(folder: Path) -> list[tuple[str, int, str]]:
+    """Return file, line and words of each error."""
+    words = ["mypy", "--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache")]
+    told = re.findall(r"^(?:.*[/\\])?(\w+\.py):(\d+): error: (.*)", run(*words, str(RIGHT), str(WRONG)), re.MULTILINE)
+    return [(file, int(line), words) for file, line, words in told]
+
+
+def by_pyright(folder: Path) -> list[tuple[str, int, str]]:
+    """Return file, line and words of each error."""
+    settings = folder / "pyrightconfig.json"
+    asked = {"include": [str(RIGHT), str(WRONG)], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
+    settings.write_text(json.dumps(asked))
+    said = run("basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(settings))
+    told = [each for each in json.loads(said)["generalDiagnostics"] if each["severity"] == "error"]
+    return [(Path(each["file"]).name, each["range"]["start"]["line"] + 1, each["message"]) for each in told]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("checker", "errors"), [("mypy", by_mypy), ("basedpyright", by_pyright)])
+def test_a_checker_finds_every_mistake_and_nothing_else(
+    checker: str, errors: Callable[[Path], list[tuple[str, int, str]]], tmp_path: Path
+) -> None:
+    pytest.importorskip(checker, reason=f"needs {checker}, of the extra 'dev'")
+    told = errors(tmp_path)
+    lines = WRONG.read_text(encoding="utf-8").splitlines()
+    marked = {(WRONG.name, i) for i, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    assert len(marked) > 20
+    found = {(file, line) for file, line, _ in told}
+    assert {i: lines[i - 1] for _, i in marked - found} == {}, "not found"
+    assert [each for each in told if each[:2] not in marked and each[0] in (RIGHT.name, WRONG.name)] == [], "no mistake"
+
+
+def test_the_types_of_what_is_public_can_be_asked_for() -> None:
+    """Tools that make forms, commands or services of functions do so."""
+    public = [getattr(gallop, name) for name in gallop.__all__]
+    methods = [each for made in public if isinstance(made, type) for key, each in vars(made).items() if key[0] != "_"]
+    fitting = [getattr(gallop.GalLoPClassifier, name) for name in ("fit", "predict_all", "explain")]
+    for each in [*public, *filter(inspect.isfunction, methods), *fitting]:
+        get_type_hints(each)

@@ -6,7 +6,7 @@ import copy
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -100,32 +100,27 @@ def test_a_clone_of_a_fitted_classifier_is_not_fitted(fitted: GalLoPClassifier) 
         copied.predict(picture(0))
 
 
-def test_answers_agree_with_each_other(fitted: GalLoPClassifier) -> None:
-    images, labels = pictures({"red": 3, "green": 3, "blue": 3}, first_seed=30)
-    probabilities, predicted = fitted.predict_proba(images), fitted.predict(images)
-    assert probabilities.shape == (9, 3)
-    assert probabilities.min() >= 0
-    assert predicted.tolist() == fitted.classes_[probabilities.argmax(axis=1)].tolist()
-    assert fitted.score(images, labels) == np.mean(predicted == np.array(labels))
+def test_branches_and_scores_of_an_answer_agree_with_each_other(fitted: GalLoPClassifier) -> None:
+    """That probabilities, labels and accuracy do is in ``test_scikit_learn``."""
+    images, _ = pictures({"red": 3, "green": 3, "blue": 3}, first_seed=30)
     found = fitted.predict_all(images)
-    for branch in (probabilities, found.probabilities_global, found.probabilities_local):
-        assert branch is not None
-        assert np.allclose(branch.sum(axis=1), 1, atol=1e-6)
-    scores, threshold = found.ood["GL-MCM"], fitted.calibration_.threshold
+    branches = np.stack([there(found.probabilities_global), there(found.probabilities_local)])
+    assert branches.shape == (2, 9, 3)
+    assert np.allclose(branches.sum(axis=2), 1, atol=1e-6)
+    scores = found.ood["GL-MCM"]
     assert np.array_equal(scores, fitted.ood_score(images))
     assert np.allclose(found.ood["MCM"] + found.ood["L-MCM"], scores, atol=1e-6)
-    assert threshold is not None
-    assert there(found.is_ood).tolist() == [score > threshold for score in scores.tolist()]
+    assert there(found.is_ood).tolist() == (scores > there(fitted.calibration_.threshold)).tolist()
 
 
 def test_one_image_is_a_batch_of_one_in_every_form(fitted: GalLoPClassifier, tmp_path: Path) -> None:
     image = picture(40, "green")
     (path,) = write_images(tmp_path, [image])
     wanted = fitted.predict_proba([picture(41), image, picture(42)])[1:2]
-    for source in (image, path, str(path), path.read_bytes(), np.asarray(image), load_image(path)):
-        found = fitted.predict_proba(source)
-        assert found.shape == wanted.shape
-        assert np.allclose(found, wanted, atol=1e-6)
+    sources = image, path, str(path), path.read_bytes(), np.asarray(image), load_image(path)
+    found = np.stack([fitted.predict_proba(source) for source in sources])
+    assert found.shape == (6, 1, 3)
+    assert np.allclose(found, wanted, atol=1e-6)
     assert fitted.predict((image, image)).shape == (2,)
 
 
@@ -165,12 +160,9 @@ def test_the_method_that_is_not_set_is_the_backbones_own(monkeypatch: pytest.Mon
 def test_the_papers_preset_trains_and_is_saved_with_the_epochs_for_its_shots(tmp_path: Path) -> None:
     made = GalLoPClassifier(vit(), preset="paper", calibration_folds=0, cache=False)
     made.fit(*pictures({"red": 1, "green": 1}))
-    assert made.training_ is not None
-    assert (made.training_.epochs, len(made.history_)) == (50, 50)
     made.save(tmp_path / "model")
-    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=vit()).training_
-    assert loaded is not None
-    assert loaded.epochs == 50
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=vit())
+    assert (len(made.history_), there(made.training_).epochs, there(loaded.training_).epochs) == (50, 50, 50)
 
 
 # --- What can be fitted ------------------------------------------------------------------------------------------
@@ -190,10 +182,7 @@ def test_a_folder_is_fitted_with_exactly_its_shots(tmp_path: Path) -> None:
 def test_the_order_of_a_folder_does_not_change_the_shots_or_the_prompts(tmp_path: Path) -> None:
     write_folder(tmp_path / "a", {"red": 6, "green": 6})
     for colour in ("red", "green"):
-        renamed = tmp_path / "b" / colour
-        renamed.mkdir(parents=True)
-        for i, path in enumerate(sorted((tmp_path / "a" / colour).iterdir(), reverse=True)):
-            (renamed / f"{i}.png").write_bytes(path.read_bytes())
+        write_images(tmp_path / "b" / colour, [picture(i, colour) for i in reversed(range(6))])
     first, second = (classifier(shots=3).fit(tmp_path / name) for name in "ab")
     assert equal(learned(first), learned(second))
 
@@ -222,12 +211,11 @@ def test_a_class_that_is_left_alone_has_no_limit(tmp_path: Path) -> None:
     made.save(tmp_path)
     loaded = GalLoPClassifier.load(tmp_path, backbone=vit(), device="cpu")
     assert loaded.is_ood(picture(0)) is None
-    ways: list[Callable[[], object]] = [
+    for ask in (
         lambda: loaded.set_threshold(0.9, [picture(0), picture(1)]),
         lambda: made.set_threshold(0.9),
         lambda: made.is_ood(picture(0), tpr=0.9),
-    ]
-    for ask in ways:
+    ):
         with pytest.raises(ConfigError, match=r"'red' is the only class.*add_class"):
             ask()
 
@@ -343,8 +331,7 @@ def test_events_tell_everything_in_order() -> None:
     assert [event.step for event in scored] == list(range(1, scored[0].steps + 1))
     for event in steps:
         assert event.loss == pytest.approx(event.loss_global + event.loss_local, rel=1e-5)
-        assert 0 <= event.accuracy <= 1
-        assert event.kept.shape == (len(event.images), 1)
+        assert (0 <= event.accuracy <= 1, event.kept.shape) == (True, (len(event.images), 1))
 
 
 @pytest.mark.parametrize("stop", [0, 1, 4, 6])
@@ -360,9 +347,7 @@ def test_stopping_at_any_step_keeps_what_was_learned_by_then(stop: int) -> None:
         if not stop or (isinstance(event, StepEvent) and event.step == stop):
             break
     steps.close()  # type: ignore[attr-defined]
-    if wanted is None:
-        wanted = learned(classifier().zero_shot(["red", "green", "blue"]))
-    assert equal(learned(made), wanted)
+    assert equal(learned(made), wanted or learned(classifier().zero_shot(["red", "green", "blue"])))
     assert len(made.history_) == stop
     assert np.allclose(made.predict_proba(picture(1)), by_formula(made, [picture(1)]), atol=1e-6)
     assert (made.calibration_.threshold, made.is_ood(picture(0))) == (None, None)
@@ -421,7 +406,20 @@ def test_other_settings_images_or_labels_do_not_resume_a_training(
     list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_number(loss: Loss) -> Loss:
+    return replace(loss, total=loss.total * math.nan)
+
+
+def no_gradient(loss: Loss) -> Loss:
+    """A finite loss with a NaN gradient (0 * inf in the chain rule) would poison the prompts one step later."""
+    loss.total.register_hook(lambda gradient: gradient * math.nan)  # type: ignore[no-untyped-call]
+    return loss
+
+
+@pytest.mark.parametrize("poisoned", [no_number, no_gradient])
+def test_a_loss_or_gradient_that_is_no_number_stops_and_keeps_the_prompts(
+    poisoned: Callable[[Loss], Loss], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reference = classifier()
     before = next(
         learned(reference)
@@ -430,33 +428,17 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_prompts(monkeypatch: pytes
     )
     calls, sound = count(1), paper.gallop_loss
 
-    def poisoned(*args: Any, **kwargs: Any) -> Loss:
+    def loss(*args: Any, **kwargs: Any) -> Loss:
         found = sound(*args, **kwargs)
-        return replace(found, total=found.total * math.nan) if next(calls) == 5 else found
+        return poisoned(found) if next(calls) == 5 else found
 
-    monkeypatch.setattr(prompted, "gallop_loss", poisoned)
+    monkeypatch.setattr(prompted, "gallop_loss", loss)
     made = classifier()
     with pytest.raises(TrainingDiverged, match=r"epoch 2.*Lower the learning rate"):
         made.fit(*pictures(SHOTS))
     assert equal(learned(made), before)
     assert len(made.history_) == 4
     assert np.isfinite(made.predict_proba(picture(0))).all()
-
-
-def test_gradients_that_are_no_numbers_stop_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finite loss with a NaN gradient (0 * inf in the chain rule) would poison the prompts one step later."""
-    sound = paper.gallop_loss
-
-    def loss(*args: Any, **kwargs: Any) -> Loss:
-        found = sound(*args, **kwargs)
-        found.total.register_hook(lambda gradient: gradient * math.nan)  # type: ignore[no-untyped-call]
-        return found
-
-    monkeypatch.setattr(prompted, "gallop_loss", loss)
-    made = classifier()
-    with pytest.raises(TrainingDiverged):
-        made.fit(*pictures(SHOTS))
-    assert all(torch.isfinite(value).all() for value in learned(made).values())
 
 
 def test_a_step_that_overflows_is_taken_back() -> None:
@@ -477,10 +459,15 @@ def test_coop_is_one_global_prompt_alone() -> None:
     made = fit(global_prompts=1, topk=None, local_prompts=0, dropout=0.0, calibration_folds=2)
     found = made.predict_all([picture(0), picture(1, "blue")])
     assert np.array_equal(found.probabilities, found.probabilities_global)
-    local = found.probabilities_local, made.history_[0].accuracy_local, made.explain(picture(0)).local_probabilities
-    assert local == (None, None, None)
+    explanation = made.explain(picture(0))
+    local = found.probabilities_local, made.history_[0].accuracy_local, explanation.local_probabilities
+    assert (*local, explanation.local_scores.shape) == (None, None, None, (3, 0))
     assert made.calibration_.threshold is not None
     assert torch.equal(learned(made)["local_projection"], torch.eye(64))
+    assert explanation.probabilities == explanation.global_probabilities
+    assert len(plot_explanation(explanation).axes) >= 2
+    with pytest.raises(ValueError, match="this model has 0"):
+        explanation.map("red", 0)
 
 
 # --- Threshold and temperature ------------------------------------------------------------------------------------
@@ -546,9 +533,14 @@ def test_the_threshold_is_that_of_prompts_that_never_saw_the_shot() -> None:
     assert made.calibration_.threshold != pytest.approx(wanted, abs=1e-3)
 
 
-def test_with_no_rounds_no_prompt_changes_and_the_head_learns_and_is_calibrated() -> None:
+def test_with_no_rounds_no_prompt_changes_no_view_is_encoded_and_the_head_learns_and_is_calibrated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encode, encoded = Backbone.encode_image, []
+    monkeypatch.setattr(Backbone, "encode_image", lambda self, seen: encoded.append(len(seen)) or encode(self, seen))
     images, labels = pictures({"red": 6, "green": 6, "blue": 5})
     made = classifier(calibration_folds=3, epochs=0, head="ridge").fit(images, labels)
+    assert sum(encoded) == 17
     named = classifier(head="ridge").zero_shot(["red", "green", "blue"])
     assert equal(learned(made), learned(named))
     shown = named.add_shots(images, labels).model_.branches[0].form
@@ -557,17 +549,6 @@ def test_with_no_rounds_no_prompt_changes_and_the_head_learns_and_is_calibrated(
     assert made.calibration_.threshold == pytest.approx(scores[math.ceil(0.95 * 17) - 1], abs=1e-5)
     assert (made.history_, made.calibration_.photos) == ([], 17)
     assert made.calibration_.temperature != 1
-
-
-def test_with_no_rounds_no_view_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    images, labels = pictures({"red": 3, "green": 3})
-    made, encoded = classifier(calibration_folds=2, epochs=0, head="ridge"), []
-    encode = Backbone.encode_image
-    monkeypatch.setattr(
-        Backbone, "encode_image", lambda self, pixels: encoded.append(len(pixels)) or encode(self, pixels)
-    )
-    made.fit(images, labels)
-    assert sum(encoded) == 6
 
 
 def test_a_class_that_is_known_by_its_name_alone_is_not_the_smallest_of_those_with_shots() -> None:
@@ -705,10 +686,6 @@ def explanation(fitted: GalLoPClassifier) -> Explanation:
     return fitted.explain(picture(11, "blue", (50, 80)))
 
 
-def pairs(explanation: Explanation) -> Iterator[tuple[str, int]]:
-    return ((name, n) for name in explanation.class_names for n in range(len(explanation.topk)))
-
-
 def test_an_explanation_says_what_the_prediction_says(fitted: GalLoPClassifier, explanation: Explanation) -> None:
     found = fitted.predict_all(picture(11, "blue", (50, 80)))
     assert list(explanation.probabilities) == list(explanation.class_names) == fitted.classes_.tolist()
@@ -717,47 +694,32 @@ def test_an_explanation_says_what_the_prediction_says(fitted: GalLoPClassifier, 
         (explanation.global_probabilities, found.probabilities_global),
         (explanation.local_probabilities, found.probabilities_local),
     ):
-        assert told is not None
-        assert wanted is not None
-        assert np.allclose(list(told.values()), wanted[0], atol=1e-6)
+        assert np.allclose(list(there(told).values()), there(wanted)[0], atol=1e-6)
     assert (explanation.label, explanation.is_ood) == (found.labels[0], there(found.is_ood)[0])
     assert explanation.ood_score == pytest.approx(float(found.ood["GL-MCM"][0]), abs=1e-6)
-    assert explanation.image.size == (50, 80)
-    assert explanation.global_scores.shape == explanation.local_scores.shape == (3, 2)
+    shapes = explanation.image.size, explanation.global_scores.shape, explanation.local_scores.shape
+    assert shapes == ((50, 80), (3, 2), (3, 2))
     logits = (explanation.global_scores.mean(1) + explanation.local_scores.mean(1)) / 2
     wanted = softmax(logits.astype(np.float64) * explanation.scale / explanation.temperature)
     assert np.allclose(list(explanation.probabilities.values()), wanted, atol=1e-5)
-
-
-def test_regions_are_the_k_largest_and_their_mean_is_the_local_score(explained: Explanation) -> None:
-    for name, n in pairs(explained):
-        boxes, cosines = explained.regions(name, n), explained.region_scores(name, n)
-        assert (cosines.shape, len(boxes)) == ((4, 4), explained.topk[n])
-        scores = [box.score for box in boxes]
-        assert scores == pytest.approx(np.sort(cosines.ravel())[::-1][: len(boxes)].tolist(), abs=1e-7)
-        assert scores == pytest.approx([cosines.ravel()[box.region] for box in boxes], abs=1e-7)
-        score = explained.local_scores[explained.class_names.index(name), n]
-        assert np.mean(scores) == pytest.approx(float(score), abs=1e-6)
 
 
 def test_boxes_tile_the_crop_and_lie_inside_it(explained: Explanation) -> None:
     boxes = sorted(explained.with_topk((16, 16)).regions("red", 0), key=lambda box: box.region)
     assert [box.region for box in boxes] == list(range(16))
     crop, (width, height) = explained.crop, explained.image.size
+    across, down = (crop.right - crop.left) / 4, (crop.bottom - crop.top) / 4
     for box in boxes:
         row, column = divmod(box.region, 4)
-        across, down = (crop.right - crop.left) / 4, (crop.bottom - crop.top) / 4
-        wanted = crop.left + column * across, crop.top + row * down
-        assert (box.left, box.top) == pytest.approx(wanted)
-        assert (box.right, box.bottom) == pytest.approx((wanted[0] + across, wanted[1] + down))
+        x, y = crop.left + column * across, crop.top + row * down
+        assert (box.left, box.top, box.right, box.bottom) == pytest.approx((x, y, x + across, y + down))
         left, top, right, bottom = box.rounded()
         assert 0 <= left <= right <= width
         assert 0 <= top <= bottom <= height
 
 
 def test_maps_are_the_photos_size_and_nan_outside_the_crop(explained: Explanation) -> None:
-    width, height = explained.image.size
-    crop = explained.crop
+    crop, (width, height) = explained.crop, explained.image.size
     for smooth in (False, True):
         values = explained.map("green", 1, smooth=smooth)
         assert values.shape == (height, width)
@@ -798,19 +760,15 @@ def test_regions_of_a_grid_that_is_not_square_are_numbered_row_by_row() -> None:
 
 def test_other_scales_change_local_things_alone(explanation: Explanation) -> None:
     changed = explanation.with_topk((1, 16))
-    assert np.array_equal(changed.global_scores, explanation.global_scores)
-    assert (changed.global_probabilities, changed.ood_score) == (
-        explanation.global_probabilities,
-        explanation.ood_score,
-    )
+    for kept in ("global_scores", "global_probabilities", "ood_score"):
+        np.testing.assert_equal(getattr(changed, kept), getattr(explanation, kept))
     assert np.array_equal(changed.region_scores("red", 1), explanation.region_scores("red", 1))
-    for c, name in enumerate(explanation.class_names):
-        assert changed.local_scores[c, 0] == pytest.approx(explanation.region_scores(name, 0).max())
-        assert changed.local_scores[c, 1] == pytest.approx(explanation.region_scores(name, 1).mean(), abs=1e-6)
+    scores = [[explanation.region_scores(name, n) for n in (0, 1)] for name in explanation.class_names]
+    assert np.allclose(changed.local_scores, [(first.max(), second.mean()) for first, second in scores], atol=1e-6)
     assert changed.probabilities != explanation.probabilities
     assert explanation.topk == (2, 4)  # the first one has not moved
-    assert len(changed.regions("red", 1)) == 16
-    assert len(explanation.with_topk((500, 500)).regions("red", 0)) == 16  # clamped
+    clamped = explanation.with_topk((500, 500))
+    assert (len(changed.regions("red", 1)), len(clamped.regions("red", 0))) == (16, 16)
     assert explanation.with_topk([2, 4]).probabilities == explanation.probabilities
 
 
@@ -848,16 +806,6 @@ def test_a_plot_has_a_panel_a_prompt_and_a_bar_a_global_score(explanation: Expla
     assert [axes.get_title() for axes in maps] == [
         f"local prompt {n + 1}, k = {k}: {means[n]:.3f}" for n, k in enumerate(explanation.topk)
     ]
-    heights = [bar.get_height() for bar in scores.patches]
     bars = explanation.global_scores[1]
-    assert np.ptp(bars) < 0.02
-    assert heights == pytest.approx((bars - bars.mean()).tolist(), abs=1e-6), "where they are nearly equal"
-
-
-def test_without_local_prompts_an_explanation_has_none() -> None:
-    explanation = classifier(global_prompts=1, topk=(), dropout=0.0).zero_shot(["red", "green"]).explain(picture(0))
-    assert explanation.local_scores.shape == (2, 0)
-    assert explanation.probabilities == explanation.global_probabilities
-    assert len(plot_explanation(explanation).axes) >= 2
-    with pytest.raises(ValueError, match="this model has 0"):
-        explanation.map("red", 0)
+    assert np.ptp(bars) < 0.02, "nearly equal"
+    assert [bar.get_height() for bar in scores.patches] == pytest.approx((bars - bars.mean()).tolist(), abs=1e-6)

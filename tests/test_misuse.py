@@ -108,8 +108,7 @@ def narrow_prompts(p: Place) -> Any:
     return PromptModel(model.backbone, model.class_names, model.config, prompts)
 
 
-Misuse = tuple[str, Callable[[Place], Any], str, str]
-MISUSES: list[Misuse] = [
+MISUSES: list[tuple[str, Callable[[Place], Any], str, str]] = [
     # --- what fit is given: what somebody does, the call, what the sentence names, the way out that it says
     ("nothing", lambda p: fit(None), r"nothing \(None\)", "Pass their class names"),
     ("a number", lambda p: fit(3), "an int", "a folder of class folders"),
@@ -375,7 +374,7 @@ MISUSES: list[Misuse] = [
     ),
     (
         "splits in place of one",
-        lambda p: p.model.predict({"train": _Split(), "val": _Split()}),
+        lambda p: p.model.predict({"train": _Split([]), "val": _Split([])}),
         "no split 'test'",
         "it has train, val",
     ),
@@ -430,9 +429,6 @@ class _Split(Rows):
 
     features: dict[str, Any] = {}  # noqa: RUF012
 
-    def __init__(self) -> None:
-        super().__init__([])
-
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("do", "named", "way_out"), [m[1:] for m in MISUSES], ids=[m[0] for m in MISUSES])
@@ -442,8 +438,7 @@ def test_a_sentence_names_it_and_the_way_out(
     with pytest.raises((GallopError, ValueError, NotFittedError)) as caught:
         do(place)
     said = str(caught.value)
-    assert re.search(named, said), said
-    assert re.search(way_out, said), said
+    assert [words for words in (named, way_out) if not re.search(words, said)] == [], said
     assert said.endswith((".", ")", "]")) or re.search(r"Did you mean [^?]+\?$", said), said
     assert len(said) < 600, said
 
@@ -478,12 +473,7 @@ def test_a_misspelled_keyword_is_answered_with_the_argument_most_like_it(
 def test_warnings_point_at_the_line_that_called(place: Place) -> None:
     model = classifier(epochs=1, topk=(99,))
     steps = model.fit_steps(place.root)
-    calls: list[Callable[[], Any]] = [
-        lambda: model.fit(place.root),
-        lambda: model.zero_shot(["green"]),
-        lambda: list(steps),
-    ]
-    for call in calls:
+    for call in (lambda: model.fit(place.root), lambda: model.zero_shot(["green"]), lambda: list(steps)):
         with pytest.warns(UserWarning, match="topk contains 99|only class") as told:
             call()
         assert {warning.filename for warning in told} == {__file__}

@@ -1,4 +1,4 @@
-"""The tutorial notebooks: in step with their scripts, well kept, and green from the first cell to the last."""
+"""The tutorial notebooks: in step with their scripts, well kept, true, and green from the first cell to the last."""
 
 from __future__ import annotations
 
@@ -33,20 +33,34 @@ import nbformat
 from notebooks import sync
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+GIVEN = {
+    "03_topk_and_scales": {"20%", "0.1"},  # the size of a pasted photo
+    "07_none_of_these": {"95%", "5%"},  # what a threshold is set to
+    "10_your_own_data": {"80%", "95%"},  # of a class made up
+    "11_methods_side_by_side": {"22%", "47%", "95%"},  # the README's, of real photos
+}
+"""Numbers that are no result of the notebook: of its set-up, or of another page."""
+NUMBER = re.compile(r"(?<![\w.$-])\d+(?:\.\d+)?%|(?<![\w.$-])0\.\d+\b")
 
 each_notebook = pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)
 
 
-def sources(script: Path, kind: str) -> list[str]:
-    return [cell.source for cell in sync.blank(script).cells if cell.cell_type == kind]
+@pytest.fixture
+def stored(script: Path) -> nbformat.NotebookNode:
+    """The notebook that belongs to a script."""
+    return nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+
+
+def text_of(output: nbformat.NotebookNode) -> str:
+    """What is stored of an output as text, which a picture has too."""
+    return str(output.text if output.output_type == "stream" else output.data["text/plain"] + "\n")
 
 
 # In step and well kept ----------------------------------------------------------------------------------------------
 
 
 @each_notebook
-def test_the_notebook_is_what_its_script_gives(script: Path) -> None:
-    stored = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+def test_the_notebook_is_what_its_script_gives(script: Path, stored: nbformat.NotebookNode) -> None:
     assert stored.metadata.pop("digest") == sync.digest(stored), "code or outputs are not those of its last run"
     for cell in sync.code_cells(stored):
         cell.outputs = []
@@ -54,40 +68,39 @@ def test_the_notebook_is_what_its_script_gives(script: Path) -> None:
 
 
 @each_notebook
-def test_what_is_stored_shows_without_a_kernel(script: Path) -> None:
-    stored = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
-    outputs = [output for cell in sync.code_cells(stored) for output in cell.outputs]
-    shown = [out.text if out.output_type == "stream" else list(out.data) for out in outputs]
-    assert ["image/png", "text/plain"] in shown, "run `make notebooks-sync`"
-    for output in shown:
-        if isinstance(output, str):
-            assert not re.search(r"/home/|/root/|/tmp/|/Users/", output), output
-        else:
-            assert sorted(output) == ["image/png", "text/plain"]
+def test_what_is_stored_shows_without_a_kernel_and_every_picture_has_a_text_that_stands_for_it(
+    script: Path, stored: nbformat.NotebookNode
+) -> None:
+    cells = sync.code_cells(stored)
+    outputs = [output for cell in cells for output in cell.outputs]
+    pictures = [output for output in outputs if output.output_type != "stream"]
+    assert pictures, "run `make notebooks-sync`"
+    assert [sorted(picture.data) for picture in pictures] == [["image/png", "text/plain"]] * len(pictures)
+    texts = [picture.metadata["image/png"]["alt"] for picture in pictures]
+    assert texts == [picture.data["text/plain"] for picture in pictures]
+    assert (min(map(len, texts)) > 40, len(set(texts))) == (True, len(texts))
+    assert not re.findall(r"/home/|/root/|/tmp/|/Users/", "".join(map(text_of, outputs)))
+    assert not [cell.source for cell in cells if "plt.show()" in cell.source]
     assert script.with_suffix(".ipynb").stat().st_size < 1_000_000
 
 
 @each_notebook
-def test_a_quiz_is_stored_as_it_is_asked_now(script: Path) -> None:
-    cells = [
-        cell for cell in nbformat.read(script.with_suffix(".ipynb"), as_version=4).cells if cell.cell_type == "code"
-    ]
-    asked = {cell.source: cell.outputs for cell in cells if cell.source.startswith("quiz(")}
+def test_a_quiz_is_stored_as_it_is_asked_now(script: Path, stored: nbformat.NotebookNode) -> None:
+    asked = {cell.source: cell.outputs for cell in sync.code_cells(stored) if cell.source.startswith("quiz(")}
     number = int(script.stem[:2])
-    for i, question in enumerate(questions_of(number), start=1):
-        (output,) = asked.pop(f"quiz({number}, {i})")
-        assert output.text == in_plain_text(question) + "\n", "run `make notebooks-sync`"
-    assert not asked
+    now = {f"quiz({number}, {i})": in_plain_text(question) + "\n" for i, question in enumerate(questions_of(number), 1)}
+    assert {source: "".join(map(text_of, outputs)) for source, outputs in asked.items()} == now, "make notebooks-sync"
 
 
 @each_notebook
-def test_every_picture_has_a_text_that_stands_for_it(script: Path) -> None:
-    stored = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
-    pictures = [out for cell in sync.code_cells(stored) for out in cell.outputs if out.output_type != "stream"]
-    texts = [picture.metadata["image/png"]["alt"] for picture in pictures]
-    assert texts == [picture.data["text/plain"] for picture in pictures]
-    assert (min(map(len, texts)) > 40, len(set(texts))) == (True, len(texts))
-    assert not [source for source in sources(script, "code") if "plt.show()" in source]
+def test_a_number_of_a_result_is_stored_beside_it(script: Path, stored: nbformat.NotebookNode) -> None:
+    """As text, that of pictures too, and not what the quiz asks."""
+    printed = "".join(text_of(output) for cell in sync.working_cells(stored) for output in cell.outputs)
+    for cell in stored.cells:
+        if cell.cell_type == "markdown" and "**What you should see.**" in cell.source:
+            stated = set(NUMBER.findall(cell.source)) - GIVEN.get(script.stem, set())
+            missing = [number for number in stated if not re.search(rf"(?<![\d.]){re.escape(number)}", printed)]
+            assert not missing, f"{missing} are said and not stored: {cell.source}"
 
 
 # Anywhere -----------------------------------------------------------------------------------------------------------
@@ -96,7 +109,7 @@ def test_every_picture_has_a_text_that_stands_for_it(script: Path) -> None:
 def test_the_first_cell_installs_what_is_missing_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, check: called.append(command))
-    install = sources(sync.scripts()[0], "code")[0]
+    install = next(cell.source for cell in sync.code_cells(sync.blank(sync.scripts()[0])))
     exec(install, {})
     assert called == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -246,27 +259,23 @@ def test_one_variable_gives_your_own_photos(monkeypatch: pytest.MonkeyPatch, tmp
         photos.by_class()
 
 
-def test_a_split_folder_is_taken_as_it_is_split(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_split_folder_is_taken_as_it_is_split_and_a_label_means_the_same_in_both_parts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``green`` is nowhere to be tested: without it red is 1, and not 2 in the one part and 1 in the other."""
     tiny.write_folder(tmp_path / "train", {"red": 3, "blue": 3, "green": 2})
-    tiny.write_folder(tmp_path / "test", {"red": 5, "blue": 4}, first_seed=2)  # the first of each is in train too
+    # The first of red and of blue is in train too.
+    tiny.write_folder(tmp_path / "test", {"red": 5, "blue": 4, "yellow": 2}, first_seed=2)
     monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path))
     train, test = photos.few_shots(8)
     assert {name: (len(train[name]), len(test[name])) for name in train} == {"blue": (2, 4), "red": (2, 5)}
     assert not set_of(train) & set_of(test)
-
-
-def test_a_label_means_the_same_in_both_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """``green`` is nowhere to be tested: without it red is 1, and not 2 in the one part and 1 in the other."""
-    tiny.write_folder(tmp_path / "train", {"red": 3, "blue": 3, "green": 2})
-    tiny.write_folder(tmp_path / "test", {"red": 5, "blue": 4, "yellow": 2}, first_seed=20)
-    monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path))
-    train, test = photos.few_labelled(8)
-    assert train.class_names == test.class_names == ("blue", "red")
-    assert (train.names.count("red"), test.names.count("red")) == (3, 5)
-    parts = read_folder(tmp_path, split="train"), read_folder(tmp_path, split="test")
-    first, second = photos.same_classes(*parts)
-    assert first.class_names == second.class_names == ("blue", "red")
-    assert [path.parent.name for path in second.paths] == second.names
+    learn, ask = photos.few_labelled(8)
+    assert learn.class_names == ask.class_names == ("blue", "red")
+    assert (learn.names.count("red"), ask.names.count("red")) == (2, 5)
+    parts = photos.same_classes(read_folder(tmp_path, split="train"), read_folder(tmp_path, split="test"))
+    assert [part.class_names for part in parts] == [("blue", "red")] * 2
+    assert [path.parent.name for path in parts[1].paths] == parts[1].names
 
 
 def test_a_photo_that_is_of_a_class_by_its_name_is_not_taken_for_an_unknown_one() -> None:
@@ -292,10 +301,8 @@ def test_too_little_to_learn_from_is_told(
 
 def test_of_many_classes_the_first_forty_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for number in range(42):
-        folder = tmp_path / f"class {number:02}"
-        folder.mkdir()
-        for i in range(2):
-            Image.new("RGB", (16, 16), (number, i, 0)).save(folder / f"{i}.png")
+        pictures = [Image.new("RGB", (16, 16), (number, i, 0)) for i in range(2)]
+        tiny.write_images(tmp_path / f"class {number:02}", pictures)
     monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path))
     with pytest.warns(UserWarning, match="42 classes; only the first 40"):
         train, test = photos.few_shots(4)

@@ -163,13 +163,15 @@ def test_code_and_card_tell_it(found: Any) -> None:
 
 
 def test_it_comes_back_and_leaves_no_trace_where_it_is_not_used(found: Any) -> None:
-    for kept in ("checkpoints", "keys"):
+    for kept in ("keys", "checkpoints"):
         usual, other = found[kept]
         assert not {"warmup", "schedule", "tilt"} & set(usual)
         assert other == usual | {"warmup": 2, "tilt": 0.5}
-    _, other = found["checkpoints"]
-    unused = {"schedule": "cosine", "head": "none", "detail": 1.0, "detail_in": "answers"}
-    unused |= {
+    unused = {
+        "schedule": "cosine",
+        "head": "none",
+        "detail": 1.0,
+        "detail_in": "answers",
         "global_projection": False,
         "class_weight": "none",
         "starts": "A photo of a",

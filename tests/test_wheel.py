@@ -14,12 +14,15 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("streamlit", reason="needs the extra 'app'")
+
+import gallop
 from app.views import method
 from gallop.export.web.fetch import FETCHED_TO
 from tests.conftest import MAIN, ROOT, serving
+from tests.raw_sockets import drawn, opened
 
-PAGE = FETCHED_TO.with_name("page")
-FETCHED = f"{FETCHED_TO.relative_to(ROOT)}/"
+PAGES = tuple(f"{folder.relative_to(ROOT)}/" for folder in (FETCHED_TO, FETCHED_TO.with_name("page")))
 WEIGHTS = ROOT / "checkpoints" / "mini" / "mini.safetensors"
 
 pytestmark = [
@@ -93,21 +96,18 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "maps/explainer/src/steps/host.js",
         "lab/bench/specs/photos-mini.yaml",
     )
-    library = {path for path in (ROOT / "gallop").rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    sample = {path for path in library if path.is_relative_to(ROOT / "gallop" / "sample")}
-    templates = {path for path in library if path.suffix == ".j2"}
-    wanted = {f"gallop/{file}" for file in files} | {str(path.relative_to(ROOT)) for path in sample | templates}
-    assert wanted - set(names) == set()
-    sources = {str(path.relative_to(ROOT)) for path in library if path.suffix == ".py"}
-    page = {str(path.relative_to(ROOT)) for path in library if path.is_relative_to(PAGE)}
-    fetched = {str(path.relative_to(ROOT)) for path in FETCHED_TO.glob("*")}  # none where nobody made it
-    assert page | fetched == {name for name in names if name.startswith((f"{PAGE.relative_to(ROOT)}/", FETCHED))}
+    there = (path for path in (ROOT / "gallop").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    library = {path.relative_to(ROOT).as_posix() for path in there}
+    held = {name for name in library if name.startswith("gallop/sample/") or name.endswith(".j2")}
+    assert {*held, *(f"gallop/{file}" for file in files)} - set(names) == set()
+    # What was fetched is none where nobody made it.
+    assert {name for name in library if name.startswith(PAGES)} == {name for name in names if name.startswith(PAGES)}
     app = {f"gallop/{path.relative_to(ROOT)}" for path in MAIN.parent.rglob("*.py")}
     notebooks = {f"gallop/notebooks/{name}" for name in method.notebook_files()}
     assert {name for name in names if name.startswith("gallop/notebooks/")} == notebooks
+    sources = {name for name in library if name.endswith(".py")}
     assert {name for name in names if name.endswith(".py")} == sources | app, "no tests, no build scripts"
-    beside = {name for name in names if name.startswith("gallop/app/")} - app
-    held = (
+    beside = (
         ".streamlit/config.toml",
         "icon.png",
         "photos/sample_answers.json",
@@ -123,7 +123,8 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "ui/widgets/strip.css",
         "ui/widgets/strip.js",
     )
-    assert beside == {f"gallop/app/{name}" for name in held}
+    held = {name for name in names if name.startswith("gallop/app/")} - app
+    assert held == {f"gallop/app/{name}" for name in beside}
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"gallop"}
     licences = {Path(name).name for name in names if ".dist-info/licenses/" in name}
     assert licences >= {"LICENSE", "THIRD_PARTY_NOTICES.md"}
@@ -156,28 +157,27 @@ print(method.__file__, *sorted(method.notebook_files()))
 def test_the_command_line_comes_with_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert "usage: gallop" in python(installed, tmp_path, "-m", "gallop", "--help")
     assert (installed / "bin" / "gallop").is_file()
-    import gallop
-
     version = python(installed, tmp_path, "-c", "import gallop; print(gallop.__version__)").strip()
     assert version == gallop.__version__
     assert list(installed.glob(f"gallop_explorer-{version}.dist-info"))
 
 
+def shows_explore(address: str) -> None:
+    with opened(address) as page:
+        explore = page.run()
+    assert "GalLoP Explorer" in [heading.body for heading in drawn(explore, "heading")]
+    assert not drawn(explore, "exception")
+
+
 def test_the_app_starts_from_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
     """And ends with the command that started it, whatever lies in the folder where that was given."""
-    pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    from tests.raw_sockets import drawn, opened
-
     entry = python(installed, tmp_path, "-c", "from gallop.cli.commands import app; print(app.app_entry())")
     assert Path(entry.strip()) == installed / "gallop" / "app" / "main.py"
     for other in ("app", "gallop")[: 1 + (sys.version_info >= (3, 11))]:  # 3.10 has no -P for `python -m`
         (tmp_path / f"{other}.py").write_text("raise RuntimeError('another one')\n", encoding="utf-8")
     command = [str(installed / "bin" / "gallop"), "app", "--no-browser", "--port"]
     with serving(tmp_path, command, installed) as (address, server):
-        with opened(address) as page:
-            explore = page.run()
-        assert "GalLoP Explorer" in [heading.body for heading in drawn(explore, "heading")]
-        assert not drawn(explore, "exception")
+        shows_explore(address)
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 130
         with pytest.raises(OSError):
@@ -189,11 +189,6 @@ def test_the_app_starts_from_the_installed_wheel(installed: Path, tmp_path: Path
 
 def test_the_clones_app_runs_on_the_installed_library(installed: Path, tmp_path: Path) -> None:
     """``pip install .`` and ``streamlit run app/main.py``."""
-    pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    from tests.raw_sockets import drawn, opened
-
     command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true", "--server.port"]
-    with serving(tmp_path, command, installed) as (address, _), opened(address) as page:
-        explore = page.run()
-    assert "GalLoP Explorer" in [heading.body for heading in drawn(explore, "heading")]
-    assert not drawn(explore, "exception")
+    with serving(tmp_path, command, installed) as (address, _):
+        shows_explore(address)

@@ -71,9 +71,7 @@ def pictures(counts: Mapping[str, int], first_seed: int = 0) -> tuple[list[Image
 def write_folder(root: Path, counts: Mapping[str, int], *, first_seed: int = 0) -> Path:
     """A folder of class folders: ``counts[colour]`` different PNG files in each."""
     for colour, count in counts.items():
-        (root / colour).mkdir(parents=True, exist_ok=True)
-        for i in range(count):
-            picture(first_seed + i, colour).save(root / colour / f"{i}.png")
+        write_images(root / colour, [picture(first_seed + i, colour) for i in range(count)])
     return root
 
 
@@ -94,9 +92,8 @@ def backbone_folder(folder: Path, *, image_size: int = 32, patch_size: int = 8) 
     config = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
     torch.manual_seed(0)
     save_file({k: v.contiguous() for k, v in CLIP(**config).state_dict().items()}, folder / "weights.safetensors")
-    half = [0.5, 0.5, 0.5]
-    settings = {"model_cfg": config, "preprocess": {"mean": half, "std": half, "interpolation": "bicubic"}}
-    (folder / "config.json").write_text(json.dumps(settings))
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}
+    (folder / "config.json").write_text(json.dumps({"model_cfg": config, "preprocess": preprocess}))
     return folder
 
 

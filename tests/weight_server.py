@@ -98,27 +98,22 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
             hub.asked.append(f"{self.command} {self.path}")
             name, commit = hub.find(self.path)
             content = hub.files.get(name)
+            # A connection that was kept would be answered after ``leave``.
+            status, headers = 416, {"Content-Length": "0", "Connection": "close"}
             if hub.gated:
-                self.send_response(401)
-                self.send_header("X-Error-Code", "GatedRepo")
+                status, headers["X-Error-Code"] = 401, "GatedRepo"
             elif content is None:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "EntryNotFound")
-            elif begins < 0:
-                self.send_response(416)
-            else:
-                self.send_response(206 if begins else 200)
-                self.send_header("X-Repo-Commit", commit)
-                self.send_header("ETag", f'"{hub.tag or hashlib.sha256(content).hexdigest()}"')
-                self.send_header("Content-Length", str(len(content) - begins + longer))
-                if begins:
-                    self.send_header("Content-Range", f"bytes {begins}-{len(content) - 1}/{len(content)}")
-                self.end_headers()
-                return content
-            self.send_header("Content-Length", "0")
-            self.send_header("Connection", "close")  # one that was kept would be answered after ``leave``
+                status, headers["X-Error-Code"] = 404, "EntryNotFound"
+            elif begins >= 0:
+                status, size = 206 if begins else 200, len(content)
+                headers = {"X-Repo-Commit": commit, "Content-Length": str(size - begins + longer)}
+                headers["ETag"] = f'"{hub.tag or hashlib.sha256(content).hexdigest()}"'
+                headers |= {"Content-Range": f"bytes {begins}-{size - 1}/{size}"} if begins else {}
+            self.send_response(status)
+            for key, value in headers.items():
+                self.send_header(key, value)
             self.end_headers()
-            return None
+            return content if status < 300 else None
 
     with listening(Answer) as server:
         hub.address, hub.leave = server.address, server.leave

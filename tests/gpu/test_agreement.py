@@ -1,26 +1,100 @@
-"""A GPU computes what the CPU does: features, losses, gradients, steps and scores, within what its precision allows."""
+"""A GPU computes what the CPU does: features, losses, gradients, steps and scores, within what its precision allows.
+
+Each test computes once on the CPU, and once on a GPU (marked ``gpu``). On the CPU they show that they are sound, on
+backbones of a few thousand weights; what they are for is the GPU. There is one command for them and the rates beside
+them: ``make gpu``. Backbones are asked in two precisions, as they are run there and in plain fp32, which differ by
+rounding alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from open_clip import SimpleTokenizer
+from open_clip.model import CustomTextCLIP
 
 from gallop import GalLoPClassifier, load_image
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, load_backbone
 from gallop.config import REGION_KINDS
 from gallop.features.cache import MemoryCache
 from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
-from tests import tiny
-from tests.gpu.backbones import EXACT, HALF, IMAGES, backbone_of, exact, learned
+from tests import reference, tiny
+from tests.backbones.test_encoders import PREPROCESS, TINY_VISION, draw_parameters
 from tests.reference import LEARNED, golden, relative_error
 
+EXACT = 1e-4
+"""Relative difference of two devices in fp32: the order of sums."""
+
+HALF = 2e-2
+"""The same of a half precision and fp32: fp16 for images on a GPU, bf16 for text that is learned from."""
+
+IMAGES = {"cpu": 0.1, "cuda": HALF}
+"""The same of image features, by device: through fifty layers, bf16 has three bits less than fp16."""
 CPU = torch.device("cpu")
 COUNTS = {"red": 5, "green": 5, "blue": 5, "yellow": 5}
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """A device that is there; without a GPU the tests that are for one are left out, and named."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("torch sees no GPU here")
+    return torch.device(request.param)
+
+
+def backbone_of(name: str, device: torch.device) -> Backbone:
+    """``mini``, one of the reference's two, or "plain": text that is not causal, and an image pooled by attention;
+    on a CPU in bf16, which stands for a GPU's half precision there.
+    """
+    ways = {
+        "mini": lambda: load_backbone("mini", device="cpu"),
+        "vit": tiny.new_vit,
+        "rn": lambda: reference.backbone("rn"),
+        "plain": _plain,
+    }
+    made: Backbone = ways[name]()
+    if device.type == "cpu":
+        made.precision = "bf16"
+    return made.to(device)
+
+
+def _plain() -> Backbone:
+    torch.manual_seed(0)
+    vision = {**TINY_VISION, "layers": 2, "head_width": 16, "patch_size": 8, "attentional_pool": True}
+    text = {"width": 64, "heads": 2, "layers": 2, "context_length": 24, "no_causal_mask": True, "pool_type": "last"}
+    model = CustomTextCLIP(32, vision, text)
+    draw_parameters(model)
+    return Backbone("plain", model, SimpleTokenizer(context_length=24), replace(PREPROCESS, size=32))
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """All backbones in fp32, on a GPU too, and its convolutions without TF32."""
+
+    def plain(self: Backbone, on_gpu: torch.dtype) -> torch.autocast:
+        return torch.autocast(self.device.type, enabled=False)
+
+    usual = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with mock.patch.object(Backbone, "autocast", plain):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = usual
+
+
+def learned(made: GalLoPClassifier) -> torch.Tensor:
+    """Return all that a classifier has learned, as one row on the CPU."""
+    return torch.cat([value.detach().cpu().flatten() for value in made.model_.prompts.parameters()])
 
 
 def pixels(backbone: Backbone) -> torch.Tensor:
@@ -36,11 +110,11 @@ SEEN = [*(("vit", kind) for kind in REGION_KINDS), ("rn", "value"), ("plain", "v
 @pytest.mark.parametrize(("name", "kind"), SEEN)
 def test_features_are_those_of_the_cpu(device: torch.device, name: str, kind: Any) -> None:
     with exact():
-        reference = backbone_of(name, CPU).with_regions(kind)
-        seen = pixels(reference)
-        wanted = reference.encode_image(seen)
+        wanting = backbone_of(name, CPU).with_regions(kind)
+        seen = pixels(wanting)
+        wanted = wanting.encode_image(seen)
     here = backbone_of(name, device).with_regions(kind)
-    assert here.vision_fingerprint == reference.vision_fingerprint, "weights are the same wherever they are"
+    assert here.vision_fingerprint == wanting.vision_fingerprint, "weights are the same wherever they are"
     as_it_is = here.encode_image(seen)
     with exact():
         plain = here.encode_image(seen)
@@ -148,10 +222,8 @@ def test_a_training_that_was_cut_off_goes_on_on_the_same_device(device: torch.de
         if isinstance(event, StepEvent) and event.step == 7:
             break
     resumed = made()
-    first = next(e for e in resumed.fit_steps(*images, work=tmp_path) if isinstance(e, StepEvent))
-    assert first.step == 6, "from the end of the last whole epoch"
-    resumed = made()
-    list(resumed.fit_steps(*images, work=tmp_path))
+    steps = [event.step for event in resumed.fit_steps(*images, work=tmp_path) if isinstance(event, StepEvent)]
+    assert steps[0] == 6, "from the end of the last whole epoch"
     moved = learned(whole) - learned(made().zero_shot(list(COUNTS)))
     apart = [float((learned(one) - learned(whole)).norm() / moved.norm()) for one in (resumed, other)]
     assert apart[0] < (1e-6 if device.type == "cpu" else 0.05)

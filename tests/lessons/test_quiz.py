@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,6 @@ from gallop.lab.lessons import asking, quiz
 from gallop.lab.lessons.asking import QUESTIONS, PossibleAnswer, QuizQuestion, questions_of
 from tests.conftest import ROOT
 
-SCRIPTS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
-EACH = pytest.mark.parametrize("file", sorted(QUESTIONS.glob("*.yaml")), ids=lambda file: file.stem)
 WHAT_HAS_MANY = QuizQuestion(
     text="Which <scale> has the most regions?",
     cell="Scales",
@@ -23,15 +22,12 @@ WHAT_HAS_MANY = QuizQuestion(
 )
 
 
-def script_of(file: Path) -> Path:
-    return next(path for path in SCRIPTS if path.stem.startswith(f"{file.stem}_"))
-
-
-@EACH
+@pytest.mark.parametrize("file", sorted(QUESTIONS.glob("*.yaml")), ids=lambda file: file.stem)
 def test_each_question_has_one_right_answer_and_a_hint_that_names_a_heading(file: Path) -> None:
-    found, text = questions_of(int(file.stem)), script_of(file).read_text(encoding="utf-8")
-    headings = {line.lstrip("# ") for line in text.splitlines() if line.startswith(("# ## ", "# ### "))}
-    for question in found:
+    (script,) = (ROOT / "notebooks").glob(f"{file.stem}_*.py")
+    lines = script.read_text(encoding="utf-8").splitlines()
+    headings = {line.lstrip("# ") for line in lines if line.startswith(("# ## ", "# ### "))}
+    for question in questions_of(int(file.stem)):
         assert question.text.endswith("?")
         assert question.cell in headings
         assert [answer.right for answer in question.answers].count(True) == 1
@@ -76,14 +72,13 @@ def test_it_asks_in_plain_text_where_no_widgets_are_installed() -> None:
     assert done.stdout.endswith('Answer with quiz(11, 2, "a"), or another letter.\n')
 
 
-def test_in_a_notebook_buttons_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_notebook_buttons_answer_and_what_they_say_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("ipywidgets", reason="needs the extra 'notebooks'")
-    import IPython
-    import IPython.display
-
     shown: list[Any] = []
-    monkeypatch.setattr(IPython, "get_ipython", lambda: type("Shell", (), {"kernel": object()})())
-    monkeypatch.setattr(IPython.display, "display", shown.append)
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setattr("IPython.display.display", shown.append)
     quiz(11, 1)
     asked = capsys.readouterr().out
     assert ("  c) " in asked, "Answer with" in asked) == (True, False)
@@ -94,10 +89,6 @@ def test_in_a_notebook_buttons_answer(monkeypatch: pytest.MonkeyPatch, capsys: p
         assert said.value.startswith(f"{letter}) is ")
     letters.value = None
     assert said.value == ""
-
-
-def test_what_a_button_says_is_escaped() -> None:
-    pytest.importorskip("ipywidgets", reason="needs the extra 'notebooks'")
     letters, said = asking.answer_buttons(WHAT_HAS_MANY).children
     letters.value = "b"
     assert said.value == "b) is right. 20 &gt; 5."

@@ -44,7 +44,7 @@ def python() -> list[str]:
     """The words that stand for ``sys.executable``."""
     if not sys.platform.startswith("linux"):
         return [sys.executable]  # a fork of what has imported so much is safe on Linux alone
-    return [sys.executable, "-I", "-S", str(HERE / "starter.py"), _address()]
+    return [sys.executable, "-I", "-S", str(HERE / "starter.py"), _first()[0]]
 
 
 @cache
@@ -52,15 +52,17 @@ def executable() -> str:
     """A program that stands for ``sys.executable`` where that has to be one word."""
     if not sys.platform.startswith("linux"):
         return sys.executable
-    program = Path(_address()).with_name("python")
+    program = Path(_first()[0]).with_name("python")
     program.write_text(f'#!/bin/sh\nexec {shlex.join(python())} "$@"\n', encoding="utf-8")
     program.chmod(0o700)
     return str(program)
 
 
 @cache
-def _address() -> str:
-    """Where the one of this process listens: it is started when it is first asked for, and ends with this process."""
+def _first() -> tuple[str, subprocess.Popen[bytes]]:
+    """Where the one of this process listens, and itself: it is started when it is first asked for, and ends with this
+    process, with which its input closes.
+    """
     address = str(Path(tempfile.mkdtemp(prefix="warm-"), "asked"))
     path = os.pathsep.join(filter(None, [str(ROOT), ENVIRONMENT.get("PYTHONPATH")]))
     process = subprocess.Popen(
@@ -72,9 +74,4 @@ def _address() -> str:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n", "the process that others are forked from did not start"
-    _running.append(process)
-    return address
-
-
-_running: list[subprocess.Popen[bytes]] = []
-"""Kept, because its input closes with it."""
+    return address, process

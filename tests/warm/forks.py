@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -10,7 +11,7 @@ import itertools
 import json
 import os
 import runpy
-import selectors
+import select
 import shutil
 import signal
 import socket
@@ -27,60 +28,45 @@ NOTHING_HERE = ("-B", "-u")
 
 def served(address: str) -> list[Any]:
     """What a fork is to be; the first process never returns, and ends when whoever started it has gone."""
-    ready = selectors.DefaultSelector()
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
-    listener.listen()
-    ready.register(listener, selectors.EVENT_READ)
-    ready.register(sys.stdin, selectors.EVENT_READ)
-    print("ready", flush=True)
-    running: dict[int, tuple[int, socket.socket]] = {}
-    while True:
-        for key, _ in ready.select():
-            if key.fileobj is sys.stdin:
-                for pid, _ in running.values():
-                    os.kill(pid, signal.SIGKILL)
-                shutil.rmtree(Path(address).parent)
-                os._exit(0)
-            elif key.fileobj is listener:
-                starter, _ = listener.accept()
-                (numbers, *request), files = received(starter)
-                pid = os.fork()
-                if pid == 0:
-                    for handle, (_, end) in running.items():
-                        os.close(handle)
-                        end.close()
-                    for ours in (ready, listener, starter):
-                        ours.close()
-                    take_over(files, numbers)
-                    return request
-                for file in files:
-                    os.close(file)
-                starter.sendall(f"{pid}\n".encode())
-                handle = os.pidfd_open(pid)
-                running[handle] = pid, starter
-                ready.register(handle, selectors.EVENT_READ, handle)
-                ready.register(starter, selectors.EVENT_READ, handle)
-            elif key.data in running:  # a fork has ended, or its starter has been killed
-                pid, starter = running.pop(key.data)
-                if key.fileobj is starter:
-                    os.kill(pid, signal.SIGKILL)
-                status = os.waitpid(pid, 0)[1]
-                for end in (key.data, starter):
-                    ready.unregister(end)
-                if key.fileobj is not starter:
-                    starter.sendall(f"{status}\n".encode())
-                starter.close()
-                os.close(key.data)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        print("ready", flush=True)
+        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+            starter, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                return attended(starter)
+            starter.close()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:  # counts the seconds of those that have ended
+                    pass
+    shutil.rmtree(Path(address).parent)
+    os._exit(0)
 
 
-def received(starter: socket.socket) -> tuple[list[Any], list[int]]:
-    """The request, and the starter's open files."""
-    head, files, _, _ = socket.recv_fds(starter, 8, MOST)
-    left, data = int.from_bytes(head, "little"), b""
-    while len(data) < left:
-        data += starter.recv(left - len(data))
-    return json.loads(data), files
+def attended(starter: socket.socket) -> list[Any]:
+    """What a fork is to be; the process that made it stays beside it, tells its starter how it ends, and ends it where
+    the starter has been killed, or whoever started the first process has gone.
+    """
+    _, files, _, _ = socket.recv_fds(starter, 1, MOST)
+    numbers, *request = json.loads(starter.makefile("rb").readline())
+    pid = os.fork()
+    if pid == 0:
+        starter.close()
+        take_over(files, numbers)
+        return request
+    for file in files:
+        os.close(file)
+    with contextlib.suppress(OSError):  # a starter that has been killed hears nothing
+        starter.sendall(f"{pid}\n".encode())
+    handle = os.pidfd_open(pid)
+    if handle not in select.select([handle, starter, sys.stdin], [], [])[0]:
+        os.kill(pid, signal.SIGKILL)
+    status = os.waitpid(pid, 0)[1]
+    with contextlib.suppress(OSError):
+        starter.sendall(f"{status}\n".encode())
+    os._exit(0)
 
 
 def take_over(files: list[int], numbers: list[int]) -> None:
@@ -114,19 +100,16 @@ def become(words: list[str], environment: dict[str, str], folder: str, deaf: boo
     how, *rest = [*itertools.dropwhile(NOTHING_HERE.__contains__, words)]
     names = sys.modules["__main__"].__dict__
     del names["forks"]
+    file = Path(folder, how)
+    settle(environment, folder, deaf, {"-m": folder, "-c": ""}.get(how, str(file.parent)))
+    sys.argv = [how, *(rest[1:] if how in ("-m", "-c") else rest)]
     if how == "-m":
-        settle(environment, folder, deaf, folder)
-        sys.argv = ["-m", *rest[1:]]
         runpy._run_module_as_main(rest[0])  # type: ignore[attr-defined]  # what -m does
     elif how == "-c":
-        settle(environment, folder, deaf, "")
-        sys.argv = ["-c", *rest[1:]]
         exec(compile(rest[0], "<string>", "exec", dont_inherit=True), names)
     else:
-        settle(environment, folder, deaf, str(Path(folder, how).parent))
-        sys.argv = words
-        names |= {"__file__": str(Path(folder, how)), "__cached__": None}
-        exec(compile(Path(folder, how).read_bytes(), how, "exec", dont_inherit=True), names)
+        names |= {"__file__": str(file), "__cached__": None}
+        exec(compile(file.read_bytes(), how, "exec", dont_inherit=True), names)
 
 
 def status_of(request: list[Any]) -> int:
@@ -138,12 +121,9 @@ def status_of(request: list[Any]) -> int:
             return stop.code or 0
         print(stop.code, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except BaseException as error:
         sys.excepthook(*sys.exc_info())
-        return -signal.SIGINT
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        return 1
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 

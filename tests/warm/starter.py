@@ -22,9 +22,9 @@ inherited = [number for number in inherited if os.path.exists(f"/proc/self/fd/{n
 with socket.socket(socket.AF_UNIX) as asked:
     asked.connect(address)
     deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    request = json.dumps([inherited, words, dict(os.environ), os.getcwd(), deaf]).encode()
-    socket.send_fds(asked, [len(request).to_bytes(8, "little")], inherited)
-    asked.sendall(request)
+    request = json.dumps([inherited, words, dict(os.environ), os.getcwd(), deaf])
+    socket.send_fds(asked, [b" "], inherited)
+    asked.sendall(f"{request}\n".encode())
     answers = asked.makefile("r")
     pid = int(answers.readline())
     for number in (signal.SIGINT, signal.SIGTERM):
