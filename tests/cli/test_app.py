@@ -74,10 +74,14 @@ def test_an_address_of_another_machine_is_a_sentence() -> None:
 def test_what_the_app_does_not_know_is_not_passed_over(tmp_path: Path) -> None:
     """After ``--`` it takes the options of ``gallop app`` that are not its server's."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = ["streamlit", "run", str(MAIN), "--server.headless", "true", "--", "--dota", "x"]
     done = subprocess.run(
-        [*command, "--", "--dota", "x"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     said = [text in done.stderr for text in ("unrecognized arguments: --dota x", "Traceback")]
     assert (done.returncode, said) == (2, [True, False]), done.stderr
@@ -138,8 +142,10 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
     """``streamlit run app/main.py -- WORDS`` takes the same words: both parsers are one."""
     folder = tiny.backbone_folder(tmp_path)
     backbones = [str(folder), f"ViT-B-16={folder / 'weights.safetensors'}"]
-    words = "--data runs --allow-downloads --backbone-memory 1.5 --device cpu --precision bf16 --regions query-query "
-    words += "--keep 30m --visitor-memory 0.5"
+    words = (
+        "--data runs --allow-downloads --backbone-memory 1.5 --device cpu --precision bf16 --regions query-query "
+        "--keep 30m --visitor-memory 0.5"
+    )
     parser = argparse.ArgumentParser()
     add_app_words(parser)
     for given in (["--backbones", *backbones], ["--backbones", backbones[0], "--backbones", backbones[1]]):

@@ -3,7 +3,6 @@ label-studio``: tasks with the answers as predictions, as Label Studio reads the
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import re
@@ -23,7 +22,7 @@ from gallop.answers import PhotoScorer
 from gallop.runtime import progress
 from gallop.service.tables.layout import MANIFEST
 from tests import tiny
-from tests.cli.test_cli import Outcome, call
+from tests.cli.test_cli import Outcome, call, rows_of
 from tests.scoring.test_outages import failing
 
 CLASSES = ("--classes", "red,green")
@@ -38,10 +37,6 @@ def photos(tmp_path: Path) -> Path:
 
 def predict(photos: Path, out: Path, backbone: Path, *more: object) -> Outcome:
     return call("predict", photos, *CLASSES, "--backbone", backbone, "--out", out, "--shard-size", 20, *more)
-
-
-def rows_of(table: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
 
 
 def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> None:

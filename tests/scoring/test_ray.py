@@ -261,8 +261,8 @@ def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
 def test_where_nobody_listens_it_is_a_sentence(
     backbone: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nobody = mock.Mock(side_effect=ConnectionError("Ray is not running at 127.0.0.1:1.\nDetails"))
-    monkeypatch.setattr("ray.init", nobody)
+    nobody = ConnectionError("Ray is not running at 127.0.0.1:1.\nDetails")
+    monkeypatch.setattr("ray.init", mock.Mock(side_effect=nobody))
     words = ["embed", photos, "--backbone", backbone, "--engine", "ray", "--address", "127.0.0.1:1"]
     outcome = call(*words, "--out", tmp_path / "out")
     said = "gallop: error: Ray cannot be used at 127.0.0.1:1 (Ray is not running at 127.0.0.1:1)."

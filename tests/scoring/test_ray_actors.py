@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,9 +86,7 @@ def test_photos_without_an_answer_are_counted_as_errors_of_a_piece(backbone: Pat
 
 
 def test_another_backbone_of_that_name_is_refused(backbone: Path, tmp_path: Path) -> None:
-    sent = packed(scorer(backbone), "cpu")
-    assert isinstance(sent, PhotoScorer)
-    assert isinstance(sent.model, Mapping)
+    sent: Any = packed(scorer(backbone), "cpu")
     other = str(tiny.backbone_folder(tmp_path / "other", patch_size=16)).encode()
     sent.model = {name: file.replace(str(backbone).encode(), other) for name, file in sent.model.items()}
     with pytest.raises(CheckpointError):

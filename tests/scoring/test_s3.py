@@ -154,8 +154,11 @@ def test_a_service_that_stops_answering_while_tables_are_written_keeps_the_finis
     ):  # a table and the manifest
         outcome = predict(photos, "s3://photos/out", backbone)
     assert outcome.code == 75
-    assert "s3://photos does not respond (the service is gone)" in outcome.err
-    assert "1 table was written to s3://photos/out. Run the same command again to continue." in outcome.err
+    assert re.search(
+        r"s3://photos does not respond \(the service is gone\).* 1 table was written to s3://photos/out\. "
+        r"Run the same command again to continue\.",
+        outcome.err,
+    )
     assert sorted(service.files("photos/out")) == [MANIFEST, "part-000000.parquet"]
     assert predict(photos, "s3://photos/out", backbone, "--json").json["skipped"] == 10
     assert len(service.files("photos/out")) == 4
