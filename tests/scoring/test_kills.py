@@ -52,9 +52,8 @@ def test_twenty_kills_change_neither_the_tables_nor_the_exit_status(tmp_path: Pa
     chance = random.Random(0)
 
     def started(out: str) -> subprocess.Popen[str]:
-        words = ["predict", photos, "--classes", "red,green", "--backbone", backbone, "--device", "cpu"]
-        words += ["--shard-size", SHARD, "--out", tmp_path / out]
-        command = [*python(), "-m", "gallop", *map(str, words)]
+        words = ("predict", photos, "--classes", "red,green", "--backbone", backbone, "--shard-size", SHARD)
+        command = [*python(), "-m", "gallop", *map(str, words), "--device", "cpu", "--out", str(tmp_path / out)]
         return subprocess.Popen(
             command,
             cwd=ROOT,

@@ -98,8 +98,9 @@ def cluster(home: Path) -> Iterator[str]:
     port = free_port()
     words = ["start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
     command = [sys.executable, "-m", "ray.scripts.scripts", *words]
-    how = environment(home) | {"RAY_AUTH_MODE": "disabled"}
-    started = subprocess.run(command, env=how, capture_output=True, text=True)
+    started = subprocess.run(
+        command, env=environment(home) | {"RAY_AUTH_MODE": "disabled"}, capture_output=True, text=True
+    )
     if started.returncode:
         assert BUSY in started.stdout + started.stderr
         too_busy()
@@ -261,8 +262,8 @@ def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
 def test_where_nobody_listens_it_is_a_sentence(
     backbone: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nobody = ConnectionError("Ray is not running at 127.0.0.1:1.\nDetails")
-    monkeypatch.setattr("ray.init", mock.Mock(side_effect=nobody))
+    nobody = mock.Mock(side_effect=ConnectionError("Ray is not running at 127.0.0.1:1.\nDetails"))
+    monkeypatch.setattr("ray.init", nobody)
     words = ["embed", photos, "--backbone", backbone, "--engine", "ray", "--address", "127.0.0.1:1"]
     outcome = call(*words, "--out", tmp_path / "out")
     said = "gallop: error: Ray cannot be used at 127.0.0.1:1 (Ray is not running at 127.0.0.1:1)."

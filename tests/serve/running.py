@@ -27,12 +27,11 @@ from tests.until import until
 CLASSES = ("red", "green", "blue", "yellow")
 
 
-def make_model(folder: Path, backbone: Path, names: Sequence[str] = CLASSES) -> GalLoPClassifier:
+def make_model(folder: Path, backbone: Path, names: Sequence[str]) -> None:
     """A model that has learned nothing, with a limit and a temperature, saved in ``folder``."""
     made = GalLoPClassifier(str(backbone), global_prompts=2, topk=(2, 4), device="cpu").zero_shot(names)
     made.calibration_ = Calibration(1.5, -0.4)
     made.save(folder)
-    return made
 
 
 def photo(seed: int = 0, colour: str = "red", form: str = "PNG") -> bytes:
