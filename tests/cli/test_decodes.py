@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from torch import Tensor
 from gallop import draw_shots, read_folder
 from gallop.backbones import Backbone
 from gallop.images import photo
-from tests.cli.test_cli import call
-from tests.tiny import picture
+from tests.cli.test_cli import done
+from tests.tiny import write_folder
 
 SHOTS, VIEWS = 3, 4
 
@@ -25,10 +24,10 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def folder(tmp_path: Path) -> Path:
     """Six photos a class to draw from and two to test with; no two files have one name."""
     for split, count, first in (("train", 6, 0), ("test", 2, 50)):
-        for colour in ("red", "green"):
-            (tmp_path / "photos" / split / colour).mkdir(parents=True)
-            for i in range(first, first + count):
-                picture(i, colour).save(tmp_path / "photos" / split / colour / f"{split} {colour} {i}.png")
+        for path in write_folder(tmp_path / "photos" / split, {"red": count, "green": count}, first_seed=first).rglob(
+            "*.png"
+        ):
+            path.rename(path.with_name(f"{split} {path.parent.name} {path.name}"))
     return tmp_path / "photos"
 
 
@@ -77,17 +76,13 @@ def test_a_training_decodes_a_drawn_photo_as_often_as_it_has_views(
     alone. No view and no centre is encoded twice; the next training, with other settings of its steps, decodes nothing.
     """
     settings = ("--backbone", backbone, "--json", "--shots", SHOTS, "--views", VIEWS, "--batch-size", 4)
-    outcome = call("train", folder, "--out", tmp_path / "out", "--epochs", VIEWS, *settings)
-    assert outcome.code == 0, outcome.err
+    first = done("train", folder, "--out", tmp_path / "out", "--epochs", VIEWS, *settings).json
     assert (len(decodes), sum(encoded)) == (16, 2 * SHOTS * (VIEWS + 1))
     assert decodes == {name: 3 if name in drawn else 1 for name in decodes}
     decodes.clear()
-    again = call("train", folder, "--out", tmp_path / "again", "--epochs", VIEWS, *settings)
-    assert again.code == 0, again.err
-    assert not decodes
-    first, second = (json.loads(each.out) | {"out": "", "seconds": 0} for each in (outcome, again))
-    assert first == second
-    assert call("train", folder, "--out", tmp_path / "other", "--epochs", 1, "--seed", 1, *settings).code == 0
+    again = done("train", folder, "--out", tmp_path / "again", "--epochs", VIEWS, *settings).json
+    assert (again, decodes) == (first | {name: again[name] for name in ("out", "seconds")}, {})
+    done("train", folder, "--out", tmp_path / "other", "--epochs", 1, "--seed", 1, *settings)
     views_and_centre = dict(decodes)
     other = {path.name for path in draw_shots(read_folder(folder), SHOTS, seed=1).paths}
     assert views_and_centre == {name: 1 if name in drawn else 2 for name in other}, "centres are those of any seed"

@@ -1,25 +1,29 @@
-"""``predict --out`` and ``embed``: what a call writes and says, and what is kept when it is cut off."""
+"""``predict --out`` and ``embed``: what a call writes and says, and what is kept when it is cut off. ``--format
+label-studio``: tasks with the answers as predictions, as Label Studio reads them."""
 
 from __future__ import annotations
 
-import csv
+import itertools
 import json
 import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import pytest
 from pyarrow import parquet
 
 from gallop.answers import PhotoScorer
-from gallop.cli import many
 from gallop.runtime import progress
 from gallop.service.tables.layout import MANIFEST
 from tests import tiny
-from tests.cli.test_cli import Outcome, call
+from tests.cli.test_cli import Outcome, call, rows_of
+from tests.scoring.test_outages import failing
 
 CLASSES = ("--classes", "red,green")
 
@@ -35,15 +39,10 @@ def predict(photos: Path, out: Path, backbone: Path, *more: object) -> Outcome:
     return call("predict", photos, *CLASSES, "--backbone", backbone, "--out", out, "--shard-size", 20, *more)
 
 
-def rows_of(table: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
-
-
 def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> None:
     outcome = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
     assert outcome.code == 2, "one photo has no answer"
-    counts = ("answered", "errors", "skipped", "tables")
-    assert [outcome.json[name] for name in counts] == [44, 1, 0, 3]
+    assert {"answered": 44, "errors": 1, "skipped": 0, "tables": 3}.items() <= outcome.json.items()
     table = parquet.read_table(tmp_path / "out")
     assert (table.num_rows, "regions" in table.column_names) == (45, True)
     assert json.loads(table.schema.metadata[b"classes"]) == ["red", "green"]
@@ -51,15 +50,13 @@ def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> No
     labels = {Path(answer["image"]).relative_to(photos).as_posix(): answer.get("label") for answer in plain}
     assert dict(zip(table["key"].to_pylist(), table["label"].to_pylist(), strict=True)) == labels
     again = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
-    counts = ("answered", "errors", "skipped", "skipped_errors")
-    assert (again.code, [again.json[name] for name in counts]) == (2, [0, 0, 45, 1]), "as the rows say"
-    other = predict(photos, tmp_path / "out", backbone, "--json")
-    assert "contains results made with other columns. Use another folder" in other.err
-    old = tmp_path / "out" / MANIFEST
-    old.write_text(old.read_text().replace('"format": 2', '"format": 1'))
-    older = predict(photos, tmp_path / "out", backbone, "--json")
-    assert "contains results made with another version of gallop" in older.err
-    assert (other.code, older.code) == (2, 2)
+    assert again.code == 2, "as the rows say"
+    assert {"answered": 0, "errors": 0, "skipped": 45, "skipped_errors": 1}.items() <= again.json.items()
+    manifest = tmp_path / "out" / MANIFEST
+    for version, why in (("2", "other columns. Use another folder"), ("1", "another version of gallop")):
+        manifest.write_text(manifest.read_text().replace('"format": 2', f'"format": {version}'))
+        other = predict(photos, tmp_path / "out", backbone, "--json")
+        assert (other.code, f"contains results made with {why}" in other.err) == (2, True), other.err
 
 
 @pytest.mark.parametrize("part", ["1/4", "4/4"])
@@ -73,16 +70,8 @@ def test_a_part_that_has_no_table_to_write_is_told(photos: Path, backbone: Path,
 @contextmanager
 def ctrl_c_in_the_third_batch() -> Iterator[None]:
     """That is in the second table."""
-    finish, seen = PhotoScorer.finish, [0]
-
-    def stopped(self: PhotoScorer, prepared: Any) -> Any:
-        seen[0] += 1
-        if seen[0] == 3:
-            raise KeyboardInterrupt
-        return finish(self, prepared)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PhotoScorer, "finish", stopped)
+    calls = itertools.count(1)
+    with failing(PhotoScorer, "finish", lambda *_: KeyboardInterrupt() if next(calls) == 3 else None):
         yield
 
 
@@ -103,9 +92,8 @@ def test_ctrl_c_keeps_the_answers_of_a_csv(photos: Path, backbone: Path, tmp_pat
         outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
     table, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
     assert (outcome.code, outcome.err.splitlines()[-1]) == (130, f"gallop: Stopped. The answers so far are in {part}.")
-    assert not table.exists(), "a file of that name has all answers"
     rows = rows_of(part)
-    assert len(rows) == 32
+    assert (table.exists(), len(rows)) == (False, 32), "a file of that name has all answers"
     assert [Path(row["image"]).name for row in rows[:9]] == ["0.png", "1.png", *(f"{i}.png" for i in range(10, 17))], (
         "sorted by name"
     )
@@ -140,9 +128,8 @@ def test_every_kind_of_source_is_answered_without_tables_too(photos: Path, backb
     assert "Use --buckets to allow it" in answers[2]["error"]
     assert predict(photo, tmp_path / "out", backbone, "--with", "embedding", "regions").code == 0
     (row,) = parquet.read_table(tmp_path / "out").to_pylist()
-    for answer in answers[:2]:
-        assert answer["embedding"] == pytest.approx(row["embedding"], abs=1e-3)
-        assert (answer["regions"], answer["label"]) == (row["regions"], row["label"])
+    wanted = {"embedding": pytest.approx(row["embedding"], abs=1e-3), "regions": row["regions"], "label": row["label"]}
+    assert [{name: answer[name] for name in wanted} for answer in answers[:2]] == [wanted] * 2
 
 
 def test_programs_hear_how_far_it_is(
@@ -153,9 +140,9 @@ def test_programs_hear_how_far_it_is(
     outcome = predict(photos, tmp_path / "out", backbone, "--json")
     assert outcome.json["answered"] == 44
     told = [json.loads(line) for line in outcome.err.splitlines() if line.startswith("{")]
-    assert [event["photos"] for event in told] == [16, 20, 20, 36, 40, 40, 45, 45]
-    assert [event["errors"] for event in told][-1] == 1
-    assert [event["tables"] for event in told] == [0, 0, 1, 1, 1, 2, 2, 3]
+    wanted = [(16, 0), (20, 0), (20, 1), (36, 1), (40, 1), (40, 2), (45, 2), (45, 3)]
+    assert [(event["photos"], event["tables"]) for event in told] == wanted
+    assert told[-1]["errors"] == 1
     assert all(event["a_second"] > 0 for event in told)
     assert re.search("photos 45: .* per second, 1 failed", predict(photos, tmp_path / "other", backbone).err)
 
@@ -166,57 +153,67 @@ def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
     assert parquet.read_schema(tmp_path / "a" / "part-000000.parquet").field("embedding").type.list_size == 32
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ((), "pyarrow must be installed for --out: pip install 'gallop-explorer[many]'"),
-        (("--engine", "ray"), "ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'"),
-    ],
-)
-def test_without_its_packages_it_says_what_to_install(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, said: str
-) -> None:
-    found: Any = many.find_spec
-    monkeypatch.setattr(many, "find_spec", lambda name: None if said.startswith(name) else found(name))
-    outcome = predict(photos, tmp_path / "out", backbone, *options)
-    assert outcome.code == 2
-    assert said in outcome.err
+# For Label Studio ----------------------------------------------------------------------------------------------------
+
+NAMES = ["red", 'a "mug" & <b>']
+CHECK = """
+import json, sys
+from label_studio_sdk.label_interface import LabelInterface
+config, tasks = json.load(sys.stdin)
+interface = LabelInterface(config)
+for task in tasks:
+    assert interface.validate_task({"data": task["data"]})
+    for prediction in task["predictions"]:
+        assert interface.validate_prediction(prediction), prediction
+        assert isinstance(prediction["score"], float)
+wrong = tasks[0]["predictions"][0]
+wrong["result"][0]["value"]["choices"] = ["no class"]
+assert not interface.validate_prediction(wrong)
+print(len(tasks))
+"""
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("embed PHOTOS", "embed needs --out DIR, the folder that the features"),
-        ("embed ROOT/none --out ROOT/o", "is not a folder: use a folder, a photo, a .txt list"),
-        ("embed ROOT/empty --out ROOT/o", "contains no photos"),
-        ("embed PHOTOS --out ROOT/file", "is a file: choose a folder"),
-        ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part I/N with I from 1 to N"),
-        ("embed PHOTOS --out ROOT/o --shard-size 0", "is not an integer of 1 or more"),
-        ("embed https://example.org/x.txt --out ROOT/o", "Use --web"),
-        (
-            "predict PHOTOS --classes a,b --engine ray",
-            "--part and --engine only apply to the tables that --out writes: add --out DIR",
-        ),
-        (
-            "predict PHOTOS --classes a,b --out ROOT/o --workers 2",
-            "--workers only apply to --engine ray: add --engine ray",
-        ),
-        ("embed PHOTOS --out ROOT/o --address auto", "--workers only apply to --engine ray: add --engine ray"),
-        ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, pass one source"),
-        ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and leave out --csv"),
-        (
-            "predict PHOTOS --classes a,b --with regions",
-            "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR",
-        ),
-        ("predict PHOTOS --classes a,b --out ROOT/o --with maps", "invalid choice: 'maps'"),
-    ],
-)
-def test_a_call_that_cannot_be_carried_out_is_a_sentence(
-    photos: Path, backbone: Path, tmp_path: Path, words: str, sentence: str
-) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").write_text("x")
-    given = words.replace("PHOTOS", str(photos)).replace("ROOT", str(tmp_path)).split()
-    outcome = call(*given, "--backbone", backbone)
-    assert sentence in outcome.err
-    assert (outcome.code, "Traceback" in outcome.err, (tmp_path / "o").exists()) == (2, False, False)
+@pytest.fixture
+def pile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three photos and one that cannot be read, below the folder in which the command runs."""
+    tiny.write_folder(tmp_path / "pile", {"red": 3})
+    (tmp_path / "pile" / "red" / "a b&c.png").write_bytes((tmp_path / "pile" / "red" / "0.png").read_bytes())
+    (tmp_path / "pile" / "red" / "1.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    return Path("pile")
+
+
+def tasks(pile: Path, backbone: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The tasks, and what ``--json`` answers."""
+    words = ("predict", pile, "--classes", ",".join(NAMES), "--backbone", backbone)
+    return call(*words, "--format", "label-studio").json, call(*words, "--json").json
+
+
+def test_tasks_are_the_answers(pile: Path, backbone: Path) -> None:
+    found, rows = tasks(pile, backbone)
+    read = [row for row in rows if "error" not in row]
+    assert [task["data"]["image"] for task in found] == [
+        "/data/local-files/?d=pile/red/0.png",
+        "/data/local-files/?d=pile/red/2.png",
+        "/data/local-files/?d=pile/red/a%20b%26c.png",
+    ]
+    for task, row in zip(found, read, strict=True):
+        (prediction,) = task["predictions"]
+        given = prediction["score"], prediction["result"][0]["value"]
+        assert given == (row["probability"], {"choices": [row["label"]]})
+
+
+@pytest.mark.slow
+def test_label_studio_takes_the_tasks(pile: Path, backbone: Path, tmp_path: Path) -> None:
+    """By its own package, in an environment of this test."""
+    python = tmp_path / "own" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "own"], check=True)
+    fetch = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "label-studio-sdk>=2,<3"]
+    if subprocess.run(fetch, capture_output=True, timeout=900).returncode:
+        pytest.skip("label-studio-sdk cannot be fetched here")
+    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in NAMES)
+    control = f'<Choices name="label" toName="image">{choices}</Choices>'
+    config = f'<View><Image name="image" value="$image"/>{control}</View>'
+    asked = json.dumps([config, tasks(pile, backbone)[0]])
+    outcome = subprocess.run([python, "-c", CHECK], input=asked, capture_output=True, text=True, timeout=300)
+    assert outcome.stdout.strip() == "3", outcome.stderr

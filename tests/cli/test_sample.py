@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gallop.sample import sample_photos
-from tests.cli.test_cli import call
+from tests.cli.test_cli import call, done
 from tests.conftest import ROOT
 
 
@@ -21,8 +21,6 @@ def test_it_writes_the_sample_and_says_what_comes_next(tmp_path: Path) -> None:
         **parts,
         "model": str(out / "model"),
     }
-    again = call("sample", out)
-    assert (again.code, "photos is not empty" in again.err) == (2, True)
     assert f"Next: gallop train {tmp_path / 'more'} --out my-model --shots 8" in call("sample", tmp_path / "more").out
 
 
@@ -43,5 +41,4 @@ def test_the_commands_of_the_readme_work_on_it(
         words = command.partition("#")[0].split()
         assert words[0] == "gallop"
         short = ("--epochs", "1", "--views", "1") if words[1] == "train" else ()
-        outcome = call(*words[1:], *short)
-        assert outcome.code == 0, (command, outcome.err)
+        done(*words[1:], *short)

@@ -47,6 +47,12 @@ def sort(photos: Path, model: Path, out: Path, *more: object) -> Outcome:
     return call("sort", photos, "--model", model, "--out", out, "--json", *more)
 
 
+@pytest.fixture
+def first(photos: Path, model: Path, out: Path) -> Outcome:
+    """A call that accepts nearly all."""
+    return sort(photos, model, out, "--line", 0.1)
+
+
 def facts_of(out: Path) -> dict[str, Any]:
     """What the page knows."""
     text = (out / "check.html").read_text(encoding="utf-8")
@@ -68,35 +74,38 @@ def placed(out: Path) -> dict[str, bytes]:
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in out.glob("*/*.png")}
 
 
-def test_checks_earn_a_promise_and_photos_are_copied(photos: Path, model: Path, out: Path) -> None:
+def test_checks_earn_a_promise_and_photos_are_copied(photos: Path, model: Path, out: Path, first: Outcome) -> None:
     before = {path: path.read_bytes() for path in photos.rglob("*.png")}
-    first = sort(photos, model, out, "--line", 0.1)
-    assert first.code == 2, "one photo cannot be read"
-    assert "1 photo cannot be read" in first.err
+    assert (first.code, "1 photo cannot be read" in first.err) == (2, True)
     needed = int(checks_needed(0.05, PHOTOS - 1)[0])
-    wanted = {"photos": PHOTOS, "errors": 1, "accepted": PHOTOS - 1, "remaining": needed, "placed": 0}
-    assert wanted.items() <= first.json.items()
+    wanted = {
+        "photos": PHOTOS,
+        "errors": 1,
+        "accepted": PHOTOS - 1,
+        "remaining": needed,
+        "placed": 0,
+        "next_line": None,
+    }
+    assert wanted.items() <= first.json.items(), "nothing was checked yet"
     assert placed(out) == {}
     facts = facts_of(out)
     assert len({photo["key"] for photo in facts["photos"]}) == len(facts["photos"]) >= needed
     assert all(photo["url"].startswith("data:image/jpeg;base64,") for photo in facts["photos"])
-    assert first.json["next_line"] is None, "nothing was checked yet"
     checked(out, needed - 1)
     almost = sort(photos, model, out).json
-    assert (almost["remaining"], placed(out)) == (1, {})
-    assert len(facts_of(out)["earlier"]) == needed - 1
+    assert (almost["remaining"], placed(out), len(facts_of(out)["earlier"])) == (1, {}, needed - 1)
     checked(out, 1)
     after = sort(photos, model, out)
-    assert after.json["promise"] == Promise(0.05, PHOTOS - 1, needed).words
-    assert (after.json["remaining"], after.json["placed"]) == (0, PHOTOS - 1)
+    wanted = {"promise": Promise(0.05, PHOTOS - 1, needed).words, "remaining": 0, "placed": PHOTOS - 1}
+    assert wanted.items() <= after.json.items()
     assert sorted(placed(out).values()) == sorted(data for data in before.values() if data)
     assert {path.split("/")[0] for path in placed(out)} <= {"red", "_green"}
     assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
     assert sort(photos, model, out).json == after.json
 
 
+@pytest.mark.usefixtures("first")
 def test_errors_cost_checks_and_go_where_the_checker_says(photos: Path, model: Path, out: Path) -> None:
-    sort(photos, model, out, "--line", 0.1)
     label = facts_of(out)["photos"][0]["label"]
     other = next(name for name in ("red", "../green") if name != label)
     needed = checks_needed(0.05, PHOTOS - 1)
@@ -112,8 +121,8 @@ def test_errors_cost_checks_and_go_where_the_checker_says(photos: Path, model: P
     assert str(photos / keys[1]) in (out / "rest.txt").read_text().splitlines()
 
 
+@pytest.mark.usefixtures("first")
 def test_a_line_that_is_moved_after_errors_is_another_promise(photos: Path, model: Path, out: Path) -> None:
-    sort(photos, model, out, "--line", 0.1)
     free = sort(photos, model, out, "--line", 0.11).json
     assert free["remaining"] == checks_needed(0.05, PHOTOS - 1)[0], "nothing was checked yet"
     checked(out, 10, {3: ""})
@@ -136,9 +145,9 @@ def test_a_promise_that_failed_is_not_forgotten_by_asking_for_less(photos: Path,
     assert sort(photos, model, out, "--promise", 1).json["remaining"] == Promise(0.01, left, moved=1).remaining
 
 
+@pytest.mark.usefixtures("first")
 def test_only_checks_that_follow_each_other_count(photos: Path, model: Path, out: Path) -> None:
     """Else one could leave out the photos that look wrong."""
-    sort(photos, model, out, "--line", 0.1)
     checks = checked(out, 50)
     del checks[list(checks)[7]]
     (out / "checks.json").write_text(json.dumps({"pile": facts_of(out)["pile"], "checks": checks}))
@@ -147,8 +156,8 @@ def test_only_checks_that_follow_each_other_count(photos: Path, model: Path, out
 
 def test_without_a_promise_nothing_is_asked_and_nothing_promised(photos: Path, model: Path, out: Path) -> None:
     told = sort(photos, model, out, "--promise", "none", "--line", 0.1).json
-    assert (told["placed"], told["promise"], told["page"]) == (PHOTOS - 1, "none", None)
-    assert len(placed(out)) == PHOTOS - 1
+    found = len(placed(out)), told["placed"], told["promise"], told["page"]
+    assert found == (PHOTOS - 1, PHOTOS - 1, "none", None)
 
 
 def test_moves_are_undone(photos: Path, model: Path, out: Path) -> None:
@@ -159,13 +168,12 @@ def test_moves_are_undone(photos: Path, model: Path, out: Path) -> None:
     assert again.json["placed"] == PHOTOS - 1, "photos that were moved are not missed"
     assert "pass that folder" in sort(photos / "red", model, out, "--undo").err, "they came from another one"
     assert sort(photos, model, out, "--undo").json == {"moved back": PHOTOS - 1, "failed": 0}
-    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
-    assert placed(out) == {}
+    assert ({path: path.read_bytes() for path in photos.rglob("*.png")}, placed(out)) == (before, {})
 
 
+@pytest.mark.usefixtures("first")
 def test_a_limit_that_is_unreliable_decides_nothing(photos: Path, model: Path, out: Path) -> None:
     """It is told, as everywhere, and "none of these" is no reason to leave a photo where it is."""
-    sort(photos, model, out, "--line", 0.1)
     remembered = out / ".gallop" / "pile.json"
     state = json.loads(remembered.read_text())
     assert (state["doubt"], sort(photos, model, out).json["none_of_these"]) == ("", 0), "this model has no limit"
@@ -200,22 +208,24 @@ def test_a_file_that_has_no_checks_is_refused(photos: Path, model: Path, out: Pa
 
 
 def test_what_cannot_be_sorted_is_refused(photos: Path, model: Path, out: Path, tmp_path: Path) -> None:
-    assert "lies in" in sort(photos, model, photos / "red" / "sorted").err
-    assert "is not a folder" in sort(photos / "nowhere", model, out).err
     (tmp_path / "empty").mkdir()
-    assert "contains no photos" in sort(tmp_path / "empty", model, out).err
+    for pile, to, said in (
+        (photos, photos / "red" / "sorted", "lies in"),
+        (photos / "nowhere", out, "is not a folder"),
+        (tmp_path / "empty", out, "contains no photos"),
+    ):
+        assert said in sort(pile, model, to).err
     assert sort(photos / "red", model, out, "--line", 0.1).json["photos"] == PHOTOS // 2, "nothing was taken up by it"
     assert "does not exist" in sort(photos / "red", model, out, "--checks", tmp_path / "none.json").err
     sort(photos, model, tmp_path / "other", "--line", 0.1)
     assert "choose another --out" in sort(photos / "red", model, tmp_path / "other").err
 
 
+@pytest.mark.usefixtures("first")
 def test_checks_of_a_photo_that_is_not_there_are_refused_and_nothing_is_remembered(
     photos: Path, model: Path, out: Path
 ) -> None:
-    sort(photos, model, out, "--line", 0.1)
-    needed = facts_of(out)["needed"][0]
-    checks = checked(out, needed)
+    checks = checked(out, facts_of(out)["needed"][0])
     told = json.loads((out / "checks.json").read_text())
     (out / "checks.json").write_text(json.dumps(told | {"checks": told["checks"] | {"../7.png": "red"}}))
     refused = sort(photos, model, out)
@@ -226,8 +236,7 @@ def test_checks_of_a_photo_that_is_not_there_are_refused_and_nothing_is_remember
 
 def test_photos_of_an_earlier_call_that_nothing_is_promised_of_are_told(photos: Path, model: Path, out: Path) -> None:
     sort(photos, model, out, "--promise", "none", "--line", 0.1)
-    scores = json.loads(sort(photos, model, out, "--promise", "none", "--line", 0.99).out)
-    assert scores["accepted"] == 0
+    assert sort(photos, model, out, "--promise", "none", "--line", 0.99).json["accepted"] == 0
     again = sort(photos, model, out, "--promise", "none", "--line", 0.99)
     assert f"{PHOTOS - 1} photos of an earlier call would not go there now" in again.err
     assert (out / "rest.txt").read_text() == "", "what was placed is not what is left"
@@ -238,5 +247,4 @@ def test_a_name_that_is_not_utf8_ends_nothing(model: Path, out: Path, tmp_path: 
     photos = tiny.write_folder(tmp_path / "odd", {"red": 4})
     (photos / "red" / "0.png").rename(photos / "red" / "bad\udcff.png")
     told = sort(photos, model, out, "--line", 0.1, "--promise", "none")
-    assert (told.json["photos"], len(placed(out))) == (4, 3)
-    assert "udcff.png" in told.err, "it is named"
+    assert (told.json["photos"], len(placed(out)), "udcff.png" in told.err) == (4, 3, True), "it is named"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,22 +45,36 @@ def test_the_size_of_a_pool(device: str, wanted: int | None, cpus: float, gpus: 
         PoolSize.of("cuda", None, cpus, 0)
 
 
-def scorer(backbone: Path) -> PhotoScorer:
-    classifier = GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu").zero_shot(["red", "green"])
-    classifier.model_.prompts.global_contexts.data.add_(0.01)
-    classifier.calibration_ = Calibration(1.7, -0.5, "for a test")
+def scorer(backbone: Path, head: str = "none", detail: float = 1) -> PhotoScorer:
+    """With a calibration, and with a head where there is one."""
+    method = MethodConfig(head=head, detail=detail)
+    classifier = GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu", method=method, topk=(2, 4))
+    classifier.zero_shot(["red", "green"])
+    if head == "none":
+        classifier.model_.prompts.global_contexts.data.add_(0.01)
+        classifier.calibration_ = Calibration(1.7, -0.5, "for a test")
+    else:
+        classifier.add_shots(*tiny.pictures({"red": 2, "green": 2}))
     return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True), opener=Opener(web=True), draft=True)
 
 
-def test_a_scorer_travels_without_its_backbone_and_answers_alike(backbone: Path, tmp_path: Path) -> None:
-    here = scorer(backbone)
+@pytest.mark.parametrize(("head", "detail"), [("none", 1), ("ridge", 1), ("ridge", 2)])
+def test_a_scorer_travels_without_its_backbone_and_answers_alike(
+    backbone: Path, tmp_path: Path, head: str, detail: float
+) -> None:
+    """With its head, and looks as closely; features of single shots stay where they are."""
+    here = scorer(backbone, head, detail)
     sent = pickle.dumps(packed(here, "cpu"))
     assert len(sent) < (backbone / "weights.safetensors").stat().st_size / 20
     there = pickle.loads(sent)
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
     assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
-    asked = {"path": [str(path) for path in tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])]}
+    assert [branch.shots for branch in there.classifier.model_.branches] == [None] * (head != "none")
+    paths = tiny.write_images(tmp_path, [tiny.picture(i, colour) for i in range(2) for colour in ("red", "green")])
+    asked = {"path": [str(path) for path in paths]}
     assert there(asked) == here(asked)
+    found = here.classifier.predict_all(asked["path"])
+    np.testing.assert_allclose(there(asked)["probabilities"], found.probabilities, atol=1e-6)
 
 
 def test_photos_without_an_answer_are_counted_as_errors_of_a_piece(backbone: Path, tmp_path: Path) -> None:
@@ -71,33 +85,9 @@ def test_photos_without_an_answer_are_counted_as_errors_of_a_piece(backbone: Pat
     assert [(progress.done, progress.errors) for progress in heard] == [(3, 1)]
 
 
-@pytest.mark.parametrize("detail", [1, 2])
-def test_a_head_travels_with_it_and_looks_as_closely(backbone: Path, tmp_path: Path, detail: float) -> None:
-    here = with_head(backbone, detail)
-    there = pickle.loads(pickle.dumps(packed(here, "cpu")))
-    assert fingerprint(there.classifier) == fingerprint(here.classifier)
-    assert tiny.head_of(there.classifier).shots is None, "features of single shots stay where they are"
-    paths = tiny.write_images(tmp_path, [tiny.picture(i, colour) for i in range(2) for colour in ("red", "green")])
-    asked = {"path": [str(path) for path in paths]}
-    assert there(asked) == here(asked)
-    found = here.classifier.predict_all([str(path) for path in paths])
-    np.testing.assert_allclose(there(asked)["probabilities"], found.probabilities, atol=1e-6)
-
-
-def with_head(backbone: Path, detail: float) -> PhotoScorer:
-    method = MethodConfig(head="ridge", detail=detail)
-    classifier = GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu", method=method, topk=(2, 4))
-    classifier.zero_shot(["red", "green"]).add_shots(*tiny.pictures({"red": 2, "green": 2}))
-    return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True))
-
-
 def test_another_backbone_of_that_name_is_refused(backbone: Path, tmp_path: Path) -> None:
-    sent = packed(scorer(backbone), "cpu")
-    assert isinstance(sent, PhotoScorer)
-    assert isinstance(sent.model, Mapping)
-    other = tmp_path / "other"
-
-    tiny.backbone_folder(other, patch_size=16)
-    sent.model = {name: file.replace(str(backbone).encode(), str(other).encode()) for name, file in sent.model.items()}
+    sent: Any = packed(scorer(backbone), "cpu")
+    other = str(tiny.backbone_folder(tmp_path / "other", patch_size=16)).encode()
+    sent.model = {name: file.replace(str(backbone).encode(), other) for name, file in sent.model.items()}
     with pytest.raises(CheckpointError):
         _ = sent.classifier

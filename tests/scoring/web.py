@@ -34,14 +34,11 @@ class Web:
     _how: str = ""
     _at: str = ""
 
-    def stops(self, how: str, at: str) -> None:
+    def stops(self, how: str = "", at: str = "") -> None:
         """From the moment at which a file is asked for: it ``closes`` connections, is ``busy``, ``refuses``, as a
-        server does whose database is gone, ``waits`` without an answer, or ``drips`` one.
+        server does whose database is gone, ``waits`` without an answer, or ``drips`` one; or it goes on, with nothing.
         """
         self._how, self._at = how, at
-
-    def goes_on(self) -> None:
-        self._how = self._at = ""
 
     def now(self, name: str) -> str:
         if name == self._at:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tests.serve.running import Running, make_model, running
+from tests.serve.running import CLASSES, Running, make_model, running
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +18,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     backbones = [root / "backbone", root / "other-backbone"]
     for backbone, side in zip(backbones, (32, 48), strict=True):
         tiny.backbone_folder(backbone, image_size=side)
-    make_model(root / "colours", backbones[0])
-    make_model(root / "warm", backbones[0], ["red", "yellow"])
-    make_model(root / "others", backbones[1])
-    return {name: root / name for name in ("colours", "warm", "others")}
+    names = {"colours": CLASSES, "warm": ("red", "yellow"), "others": CLASSES}
+    for name, classes in names.items():
+        make_model(root / name, backbones[name == "others"], classes)
+    return {name: root / name for name in names}
 
 
 @pytest.fixture(scope="module")

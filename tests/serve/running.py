@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,11 @@ from tests.until import until
 CLASSES = ("red", "green", "blue", "yellow")
 
 
-def make_model(folder: Path, backbone: Path, names: Sequence[str] = CLASSES) -> GalLoPClassifier:
+def make_model(folder: Path, backbone: Path, names: Sequence[str]) -> None:
     """A model that has learned nothing, with a limit and a temperature, saved in ``folder``."""
     made = GalLoPClassifier(str(backbone), global_prompts=2, topk=(2, 4), device="cpu").zero_shot(names)
     made.calibration_ = Calibration(1.5, -0.4)
     made.save(folder)
-    return made
 
 
 def photo(seed: int = 0, colour: str = "red", form: str = "PNG") -> bytes:
@@ -51,12 +51,9 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     def post(self, path: str, *photos: bytes, urls: Sequence[str] = (), **named: Any) -> httpx.Response:
-        files = [("photo", (f"secret-{i}.jpg", data)) for i, data in enumerate(photos)]
-        form = {"url": list(urls)} if urls else None
-        with httpx.Client(timeout=30, trust_env=False) as client:
-            if not files and urls:  # httpx sends a form without files as another kind
-                return client.post(f"{self.address}{path}", files=[("url", (None, url)) for url in urls], **named)
-            return client.post(f"{self.address}{path}", files=files, data=form, **named)
+        fields: list[Any] = [("url", (None, url)) for url in urls]
+        fields += [("photo", (f"secret-{i}.jpg", data)) for i, data in enumerate(photos)]
+        return httpx.post(f"{self.address}{path}", files=fields, timeout=30, trust_env=False, **named)
 
     def get(self, path: str, **named: Any) -> httpx.Response:
         return httpx.get(f"{self.address}{path}", timeout=30, trust_env=False, **named)
@@ -117,16 +114,9 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 def answer_on(connection: socket.socket) -> tuple[int, dict[str, Any]]:
     """Status and JSON of the answer that comes there."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = connection.recv(65536)
-        assert piece, f"the connection ended after {data!r}"
-        data += piece
-    top, _, body = data.partition(b"\r\n\r\n")
-    length = next(int(line.split(b":")[1]) for line in top.lower().split(b"\r\n") if line.startswith(b"content-length"))
-    while len(body) < length:
-        body += connection.recv(65536)
-    return int(top.split()[1]), json.loads(body)
+    answer = HTTPResponse(connection)
+    answer.begin()
+    return answer.status, json.load(answer)
 
 
 def refusal_on(connection: socket.socket, *sent: bytes) -> tuple[int, str]:
