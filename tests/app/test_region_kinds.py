@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,13 @@ from tests.app_pages import (
     EXPORT,
     Open,
     cards,
-    everything,
     explained,
     fine,
     go,
+    plain,
+    runs_of,
     session_of,
+    taught_of,
     there,
     train,
     with_photo,
@@ -39,7 +40,7 @@ OTHER = "small (query-query)"
 
 
 def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> BackboneRoom:
-
+    """The app's backbones, ``small`` among them; the app closes them."""
     monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
     room = BackboneRoom(Options((str(tiny.backbone_folder(folder / "small")),), **options))
     monkeypatch.setattr(resources.shared, "backbones", room)
@@ -47,11 +48,10 @@ def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> Back
 
 
 @pytest.fixture
-def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """The app with ``mini``, and a small ViT beside it."""
-    room = opens(monkeypatch, tmp_path)
-    yield tiny_app
-    room.close()
+    opens(monkeypatch, tmp_path)
+    return tiny_app
 
 
 def choose(at: AppTest, name: str, kind: str | None = None) -> AppTest:
@@ -67,12 +67,10 @@ def kinds(at: AppTest) -> list[str]:
 
 def test_the_choice_is_there_for_a_vit_and_says_what_it_is(small: Open) -> None:
     at = with_photo(small, "red\ngreen")
-    assert kinds(at) == [], "mini has the paper's alone"
-    assert kinds(choose(at, "small")) == list(REGION_KINDS)
-    assert "region kind value: each region's own value, which is the paper's" in everything(at).replace("\\", "")
-    choose(at, "small", "query-query")
-    assert "region kind query-query: attention of queries to queries" in everything(at).replace("\\", "")
-    assert kinds(choose(at, "mini")) == []
+    shown = [kinds(at), kinds(choose(at, "small"))]
+    assert "region kind value: each region's own value, which is the paper's" in plain(at)
+    assert "region kind query-query: attention of queries to queries" in plain(choose(at, "small", "query-query"))
+    assert [*shown, kinds(choose(at, "mini"))] == [[], list(REGION_KINDS), []], "mini has the paper's alone"
 
 
 def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_path: Path) -> None:
@@ -96,17 +94,15 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
 def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     at = choose(with_photo(small, "red\ngreen"), "small", "query-query")
     session = session_of(train(cards(at, {"red": 2, "green": 2}, tests=1)))
-    taught, ledger = there(session.training.taught), there(session.training.ledger)
-    assert taught.backbone_name == OTHER
-    (run,) = ledger.runs()
-    assert run.backbone_name == OTHER
-    files = ledger.files(run.id)
+    (run,) = runs_of(at)
+    assert (taught_of(at).backbone_name, run.backbone_name) == (OTHER, OTHER)
+    files = there(session.training.ledger).files(run.id)
     told = json.loads(files.settings)
     assert (told["backbone"], told["regions"]) == ("small", "query-query"), "as the library reads it"
 
     choose(at, "small", "value")
     assert session.training.taught is None
-    assert "Prompts trained with small (query-query) are still available" in everything(at).replace("\\", "")
+    assert "Prompts trained with small (query-query) are still available" in plain(at)
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
     assert backbone_of_files(resources.backbones(), files, "mini") == OTHER
     fresh = BackboneRoom(resources.backbones().options)
@@ -122,4 +118,3 @@ def test_whoever_starts_the_app_says_which_kind_is_usual(
     at = choose(with_photo(tiny_app, "red\ngreen"), "small")
     assert (session_of(at).training.backbone_name, room.status("small (tokens)").device) == ("small (tokens)", "cpu")
     assert not room.status("small").device, "nobody asked for it"
-    room.close()
