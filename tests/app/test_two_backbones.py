@@ -64,11 +64,7 @@ LOADED = {"mini": tiny.new_vit, "other": tiny.other_vit}
 @pytest.fixture
 def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """The app with a second backbone, ``other``, which whoever starts it has named."""
-
-    def load(name: str, **_: Any) -> Backbone:
-        return tiny.new_vit() if name == "mini" else tiny.other_vit()
-
-    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
+    monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: LOADED.get(name, tiny.other_vit)())
     room = BackboneRoom(Options((str(tiny.backbone_folder(tmp_path / "other")),), precision="fp32"))
     monkeypatch.setattr(resources.shared, "backbones", room)
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
@@ -240,22 +236,30 @@ def test_two_backbones_of_one_name_are_told_apart_by_their_weights() -> None:
         return Run(number, f"run {number}", 0.0, ("a", "b"), None, name, fingerprint)
 
     first, second, third, old = run(1, "a" * 64), run(2, "b" * 64), run(3, "c" * 64, "theirs"), run(4, "", "theirs")
-    assert backbones_of([first, first]) == ("", "")
-    assert backbones_of([third, old]) == ("", ""), "of an old run the name is all there is"
-    assert backbones_of([first, second, third]) == ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs")
-    assert backbones_of([]) == ()
+    several = ([first, first], [third, old], [first, second, third], [])  # of an old run the name is all there is
+    told = [("", ""), ("", ""), ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs"), ()]
+    assert [backbones_of(runs) for runs in several] == told
     assert "the backbone ours (aaaaaaaa) and B uses ours (bbbbbbbb)" in backbones_in_words(first, second)
     assert ("backbone", "ours (aaaaaaaa)", "theirs") not in differences(first, first)
     assert ("backbone", "ours", "theirs") in differences(first, third)
 
 
-def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
+def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays_and_opens_as_soon_as_its_backbone_is_loaded(
     at: AppTest, two: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(choose(at, "other"))
+    options = resources.backbones().options
     restart()
-    room = BackboneRoom(resources.backbones().options)
-    monkeypatch.setattr(resources.shared, "backbones", room)
+    monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(Options()))
+    at = go(fine(two()), COMPARE)
+    assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
+    fine(button(at, "Open this run").click().run())
+    told = " ".join(error.value.replace("\\", "") for error in at.error)
+    assert "was trained with the backbone other, which is not available on this machine. The run stays saved" in told
+    assert session_of(at).training.taught is None
+
+    restart()
+    monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(options))
     monkeypatch.setattr(resources, "PAGE_PATIENCE", 0.0)
     gate, load = threading.Event(), gallop.backbones.load_backbone
 
@@ -270,23 +274,7 @@ def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
     fine(button(at, "Open this run").click().run())
     assert session_of(at).page_jobs.running is not None, "no page waits for a backbone"
     gate.set()
-    assert session_of(finish(at)).training.backbone_name == "other"
-    assert session_of(at).training.taught is not None
-    room.close()
-
-
-def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(
-    at: AppTest, two: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train(choose(at, "other"))
-    restart()
-    monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(Options()))
-    at = go(fine(two()), COMPARE)
-    assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
-    fine(button(at, "Open this run").click().run())
-    told = " ".join(error.value.replace("\\", "") for error in at.error)
-    assert "was trained with the backbone other, which is not available on this machine. The run stays saved" in told
-    assert session_of(at).training.taught is None
+    assert taught_of(finish(at)).backbone_name == session_of(at).training.backbone_name == "other"
 
 
 def test_a_models_zip_opens_on_its_own_backbone(at: AppTest, tmp_path: Path) -> None:
@@ -320,13 +308,10 @@ def test_an_address_that_asks_for_a_path_opens_nothing_and_loses_nothing(two: Op
 def test_a_backbone_that_cannot_be_loaded_is_a_sentence_and_the_page_goes_on(
     two: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(name: str, **_: Any) -> Backbone:
-        if name == "mini":
-            return tiny.new_vit()
-        raise BackboneError("The weights do not fit.")
-
-    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
-    at = choose(with_photo(two, "red\ngreen"), "other")
+    at = with_photo(two, "red\ngreen")
+    failing = mock.Mock(side_effect=BackboneError("The weights do not fit."))
+    monkeypatch.setattr(gallop.backbones, "load_backbone", failing)
+    choose(at, "other")
     assert [error.value.replace("\\", "") for error in at.error] == ["The weights do not fit."]
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.other_vit())
     assert answer(fine(button(at, "Try again").click().run()))
