@@ -97,8 +97,8 @@ def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: O
 def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> None:
     at = taught(tiny_app, tests=0, counts={"red": 1, "green": 1}, topk=(4,))
     assert "2 photos" in everything(at)
-    learned = [*app_pages.taught_of(at).learned[:1]]
-    assert testing.figures(session_of(at), resources.backbone(), learned).accuracy.of == 1
+    pairs = [*app_pages.taught_of(at).learned[:1]]
+    assert testing.figures(session_of(at), resources.backbone(), pairs).accuracy.of == 1
 
 
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:
@@ -148,8 +148,7 @@ def test_the_best_regions_of_a_local_prompt_are_a_gallery_and_a_click_opens_the_
 ) -> None:
     at = parted(tiny_app)
     session = session_of(at)
-    photos = [photo for some in session.photos.tests().values() for photo in some]
-    found = session.training.taught_model.after.explain(photos)
+    found = session.training.taught_model.after.explain([p for some in session.photos.tests().values() for p in some])
     for n in range(4):
         scores = np.concatenate([each.region_scores("green", n).ravel() for each in found])
         assert [float(tile["name"]) for tile in patches(at, n)] == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)

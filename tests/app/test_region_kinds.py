@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,26 +66,31 @@ def kinds(at: AppTest) -> list[str]:
     return [option for found in at.selectbox if found.key == "backbones regions" for option in found.options]
 
 
-def test_the_choice_is_there_for_a_vit_and_says_what_it_is(small: Open) -> None:
+def test_the_choice_is_there_for_a_vit_and_each_kind_answers_for_itself_and_its_code_says_which(
+    small: Open, tmp_path: Path
+) -> None:
     at = with_photo(small, "red\ngreen")
-    shown = [kinds(at), kinds(choose(at, "small"))]
-    assert "region kind value: each region's own value, which is the paper's" in plain(at)
-    assert "region kind query-query: attention of queries to queries" in plain(choose(at, "small", "query-query"))
-    assert [*shown, kinds(choose(at, "mini"))] == [[], list(REGION_KINDS), []], "mini has the paper's alone"
-
-
-def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_path: Path) -> None:
-    at = with_photo(small, "red\ngreen")
-    photo = next(iter(session_of(at).photos.shelf.photos.values()))
-    for kind in ("value", "query-query"):
-        shown = explained(choose(at, "small", kind)).cosines
+    photo, mini = next(iter(session_of(at).photos.shelf.photos.values())), explained(at).shares
+    assert (kinds(at), kinds(choose(at, "small"))) == ([], list(REGION_KINDS)), "mini has the paper's alone"
+    for kind, words, code, link in (
+        ("value", "each region's own value, which is the paper's", "'small'", "small"),
+        (
+            "query-query",
+            "attention of queries to queries",
+            "load_backbone('small', regions='query-query')",
+            "small+%28query-query%29",
+        ),
+    ):
+        shown = explained(choose(go(at, EXPLORE), "small", kind)).cosines
+        assert f"region kind {kind}: {words}" in plain(at)
         backbone = load_backbone(tmp_path / "small", regions=kind)
         found = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"]).explain(photo)
         assert shown == pytest.approx(found.similarities.looks[0].region_cosines[0].numpy(), abs=1e-6)
-    go(at, EXPORT)
-    assert "backbone=load_backbone('small', regions='query-query')" in "".join(found.value for found in at.code)
-    assert "backbone=small+%28query-query%29" in at.code[-1].value
-    choose(go(at, EXPLORE), "mini")
+        go(at, EXPORT)
+        assert re.search(rf"backbone={re.escape(code)}[,)]", "".join(found.value for found in at.code))
+        assert re.search(rf"&backbone={re.escape(link)}\b", at.code[-1].value)
+    assert go(at, EXPLORE).selectbox(key="backbones chosen").value == "small"
+    assert (explained(choose(at, "mini")).shares, kinds(at)) == (mini, [])
     at.query_params["backbone"] = OTHER
     fine(at.run())
     assert [at.selectbox(key=f"backbones {what}").value for what in ("chosen", "regions")] == ["small", "query-query"]

@@ -71,14 +71,14 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
 
 
 def rows_of(at: AppTest) -> list[dict[str, str]]:
-    """The table that is handed out."""
     return list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
 
 
 def test_a_table_has_every_photo_no_formula_and_who_voted(at: AppTest) -> None:
     pile, rows = pile_of(at), rows_of(at)
-    assert [row["label"] for row in rows] == [pile.scored.labels[key] or "none of these" for key in pile.scored.keys]
-    assert [row["accepted"] == "yes" for row in rows] == [key in pile.scored.targets for key in pile.scored.keys]
+    assert [(row["label"], row["accepted"] == "yes") for row in rows] == [
+        (pile.scored.labels[key] or "none of these", key in pile.scored.targets) for key in pile.scored.keys
+    ]
     assert [row["image"] for row in rows if "1+1" in row["image"]] == [f"'{NAME}"]
     finish(fine(at.toggle(key="sort together").set_value(True).run()))
     photos = {photo.name: photo for photo in pile_of(at).now.photos.values()}
@@ -158,18 +158,23 @@ def test_the_pile_goes_with_everything_and_by_itself_and_leaves_words_and_a_tabl
     assert session.photos.pile.size == 0
 
 
-def test_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
+def test_the_same_picture_twice_is_refused_and_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
     session, pile = session_of(at), pile_of(at)
+    pile.waiting = [("again.png", png(500, "red")), ("new.png", png(900)), ("new too.png", png(900))]
+    finish(fine(at.run()))
+    assert len(pile.scored.keys) == 10
+    assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
+    assert session.photos.pile is pile
     pile.waiting = [(f"{i}.png", png(800 + i)) for i in range(40)]
     steps = sorting.sorting(session, resources.backbones()).run()
     told = [next(steps).sentence for _ in range(2)]
     steps.close()  # type: ignore[attr-defined]
     pile.settle()
     assert told == ["16 of 40 photos", "32 of 40 photos"]
-    assert ([name for name, _ in pile.waiting], len(pile.scored.keys)) == ([f"{i}.png" for i in range(32, 40)], 9 + 32)
+    assert ([name for name, _ in pile.waiting], len(pile.scored.keys)) == ([f"{i}.png" for i in range(32, 40)], 10 + 32)
     fine(at.run())
     finish(fine(at.run()))
-    assert (pile.waiting, len(pile.scored.keys)) == ([], 9 + 40)
+    assert (pile.waiting, len(pile.scored.keys)) == ([], 10 + 40)
 
 
 def test_similar_photos_vote_as_in_the_library_without_being_answered_again_until_the_first_check(
@@ -194,15 +199,6 @@ def test_similar_photos_vote_as_in_the_library_without_being_answered_again_unti
     assert not at.toggle(key="sort together").disabled
     do(pile, {"act": "check", "photos": [pile.scored.keys.index(pile.to_check()[0])], "wrong": []})
     assert fine(at.run()).toggle(key="sort together").disabled
-
-
-def test_the_same_picture_twice_is_refused(at: AppTest) -> None:
-    session, pile = session_of(at), pile_of(at)
-    pile.waiting = [("again.png", png(500, "red")), ("new.png", png(900)), ("new too.png", png(900))]
-    finish(fine(at.run()))
-    assert len(pile.scored.keys) == 10
-    assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
-    assert session.photos.pile is pile
 
 
 def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:

@@ -23,6 +23,7 @@ from gallop.features.ordinary import ordinary_photos
 from gallop.names.class_names import SOMETHING_ELSE
 from tests.app_pages import (
     EXPLORE,
+    PAPERS,
     TEACH,
     Open,
     again,
@@ -64,17 +65,7 @@ def add_classes(at: AppTest, names: str) -> AppTest:
 
 def teach(at: AppTest, counts: dict[str, int], epochs: int = 2, tests: int = 0) -> AppTest:
     """Cards with so many photos each, ready to train."""
-    at = add_classes(go(at, TEACH), ", ".join(counts))
-    for number, (name, count) in enumerate(counts.items()):
-        for i in range(count):
-            uploader(at, f"Photos of {name}").upload(f"{i}.png", png(100 * number + i, name))
-        fine(at.run())
-        if tests:
-            put(at, f"what {number + 1}", "Test photos")
-            for i in range(tests):
-                uploader(at, f"Test photos of {name}").upload(f"test {i}.png", png(1000 * (number + 1) + i, name))
-            fine(at.run())
-    return settings(at, epochs=epochs)
+    return settings(go(cards(at, counts, tests, **PAPERS), TEACH), epochs=epochs)
 
 
 def settings(at: AppTest, **values: Any) -> AppTest:
@@ -91,6 +82,10 @@ def train(at: AppTest) -> AppTest:
 
 def card(at: AppTest, name: str) -> Any:
     return there(session_of(at).photos.deck.find(name))
+
+
+def keys(at: AppTest) -> list[str | None]:
+    return [found.key for found in at.button]
 
 
 def names(at: AppTest) -> list[str]:
@@ -117,8 +112,7 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
 @pytest.mark.parametrize(("typed", "words"), [("red", "are the same (case"), ("x" * 201, "the maximum is 200")])
 def test_a_name_that_cannot_be_used_is_told_and_the_card_stays(tiny_app: Open, typed: str, words: str) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
-    second = session_of(at).photos.deck.cards[1].id
-    at.text_input(key=f"name {second} green").set_value(typed)
+    at.text_input(key=f"name {card(at, 'green').id} green").set_value(typed)
     assert words in fine([found for found in at.button if found.label == "Rename"][1].click().run()).error[0].value
     assert names(at) == ["red", "green"]
     assert words in add_classes(at, typed).error[0].value
@@ -208,57 +202,43 @@ def test_photos_are_looked_through_taken_away_and_kept_to_test(tiny_app: Open) -
 # Settings ------------------------------------------------------------------------------------------------------------
 
 
-def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
+def test_presets_set_every_field_but_dropout_and_custom_frees_them_and_what_is_folded_away_holds(
+    tiny_app: Open,
+) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
+    fine(at.number_input(key="teach settings dropout").set_value(0.25).run())
     for way, preset in (("Quick", "default"), ("As in the paper", "paper")):
         put(at, "teach way", way)
         config, chosen = train_preset(preset), session_of(at).training.settings
         field = at.number_input(key="teach settings epochs")
         shown = (chosen.epochs, chosen.lr, chosen.views, field.value, field.disabled)
         assert shown == (config.epochs, config.lr, config.views, config.epochs, True)
+        assert (chosen.dropout, at.radio(key="teach way").value) == (0.25, way), "it is free whatever the way to teach"
     settings(at, epochs=7, lr=0.05, dropout=0.5, global_prompts=2, local_prompts=3, views=2, shots=4, seed=9)
     fine(at.number_input(key="teach scales 2").set_value(7).run())
     chosen = session_of(at).training.settings
     assert chosen == replace(
         chosen, epochs=7, lr=0.05, dropout=0.5, global_prompts=2, topk=(5, 10, 7), views=2, shots=4, seed=9
     )
+    put(at, "settings", False)
+    assert "teach settings epochs" not in [field.key for field in at.number_input], "folded away"
+    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
     # They stand over a change of page.
     at = go(go(at, EXPLORE), TEACH)
     assert (at.number_input(key="teach settings epochs").value, session_of(at).training.settings) == (7, chosen)
 
 
-def test_dropout_is_free_whatever_the_way_to_teach_and_settings_that_are_folded_away_hold(tiny_app: Open) -> None:
-    at = add_classes(go(fine(tiny_app()), TEACH), "red")
-    fine(at.number_input(key="teach settings dropout").set_value(0.5).run())
-    put(at, "teach way", "As in the paper")
-    assert (session_of(at).training.settings.dropout, at.radio(key="teach way").value) == (0.5, "As in the paper")
-    settings(at, epochs=7)
-    put(at, "settings", False)
-    assert "teach settings epochs" not in [field.key for field in at.number_input], "folded away"
-    assert session_of(at).training.settings.epochs == 7
-    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
-
-
-def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
-    at = finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})))
-    assert "Changed since training" not in everything(at)
-    before = explained(at).shares
-    assert explained(fine(at.number_input(key="teach scales 0").set_value(1).run())).shares != before
-    assert "Changed since training" not in everything(at)
-    uploader(settings(at, epochs=9), "Photos of red").upload("new.png", png(77))
-    assert "Changed since training: the photos and rounds" in everything(fine(at.run()))
-
-
-def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -> None:
+def test_what_needs_a_new_training_is_told_and_k_and_new_photos_of_a_head_act_at_once(tiny_app: Open) -> None:
     at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
     at = finish(train(fine(at.selectbox(key="teach settings head").set_value("ridge").run())))
-    before, version = there(session_of(at).training.taught), session_of(at).training.version
-    assert not [found for found in at.button if found.key == "learn more"]
+    shares = explained(at).shares
+    assert explained(fine(at.number_input(key="teach scales 0").set_value(1).run())).shares != shares
+    before, version = taught_of(at), session_of(at).training.version
+    assert ("Changed since training" in everything(at), "learn more" in keys(at)) == (False, False)
     fine(uploader(at, "Photos of red").upload("new.png", png(77)).run())
     assert "Changed since training: the photos" in everything(at)
     fine(at.button(key="learn more").click().run())
-    assert "Changed since training" not in everything(at)
-    assert not [found for found in at.button if found.key == "learn more"]
+    assert ("Changed since training" in everything(at), "learn more" in keys(at)) == (False, False)
     after = taught_of(at)
     assert (before.shots, after.shots) == (4, 5)
     assert after.after.model_.prompts is before.after.model_.prompts
@@ -269,7 +249,8 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     deck.remove(deck.in_use[0].shots[0].sha256)
     fine(uploader(at, "Photos of red").upload("other.png", png(78)).run())
     assert "Changed since training: the photos" in everything(at)
-    assert not [found for found in at.button if found.key == "learn more"], "a head cannot forget"
+    assert "learn more" not in keys(at), "a head cannot forget"
+    assert "Changed since training: the photos and rounds" in everything(settings(at, epochs=9))
 
 
 def test_the_watched_map_is_one_of_a_fixed_scale_and_a_region_is_asked_of_its_own_photo_alone(tiny_app: Open) -> None:
@@ -279,8 +260,7 @@ def test_the_watched_map_is_one_of_a_fixed_scale_and_a_region_is_asked_of_its_ow
     stands = shown["state"]
     scores = [sight.explanation.region_scores(stands["class_name"], 0) for sight in taught_of(at).sights]
     assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
-    said = (shown["compact"], stands["prompt"], stands["topk"], stands["region"])
-    assert said == (True, 0, [5, 10, 15, 16], None)
+    assert (shown["compact"], stands["prompt"], stands["topk"], stands["region"]) == (True, 0, [5, 10, 15, 16], None)
     session_of(at).region, session_of(at).region_of = AskedRegion(6, (4, 4)), watched.sha256  # as a click does
     assert grid(fine(at.run()), "watched map")["state"]["region"] == 6
     uploader(at, "Photos to try").upload("found.png", png(500))
@@ -311,15 +291,13 @@ def test_a_single_card_is_told_from_the_samples_photos_in_one_click_and_an_empty
     tiny_app: Open,
 ) -> None:
     at = teach(fine(tiny_app()), {"red": 2})
-    assert at.button(key="train").disabled
-    assert "at least two classes" in everything(at)
+    assert (at.button(key="train").disabled, "at least two classes" in everything(at)) == (True, True)
     fine(at.button(key="something else").click().run())
     red, other = session_of(at).photos.deck.cards
     paths = ordinary_photos("red", red.shots, resources.backbone())
     assert paths
     assert (other.name, [photo.name for photo in other.shots]) == (SOMETHING_ELSE, [path.name for path in paths[:64]])
-    assert not at.button(key="train").disabled
-    assert "something else" not in [button.key for button in at.button]
+    assert (at.button(key="train").disabled, "something else" in keys(at)) == (False, False)
     assert "green and blue have no photos" in everything(add_classes(at, "green, blue"))
     fine(at.button(key=f"turn {card(at, 'blue').id}").click().run())
     assert "green has no photos" in everything(at)
@@ -374,15 +352,13 @@ def test_a_second_training_says_which_test_photos_it_fixed_and_broke(tiny_app: O
     assert not unsaid(at, f"**Compared with all red:** {counts}", "Fixed: ", "This may be chance.")
 
 
-def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny_app: Open) -> None:
-    at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
+def test_cards_that_are_on_and_as_many_shots_as_asked_are_learned_and_those_classes_become_the_list(
+    tiny_app: Open,
+) -> None:
+    at = teach(with_photo(tiny_app, "cat\ndog"), {"red": 4, "green": 3, "blue": 2})
     at = finish(train(settings(fine(at.button(key=f"turn {card(at, 'blue').id}").click().run()), shots=2)))
     assert (taught_of(at).names, taught_of(at).shots) == (("green", "red"), 4)
-
-
-def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off(tiny_app: Open) -> None:
-    at = go(finish(train(teach(with_photo(tiny_app, "cat\ndog"), {"red": 2, "green": 2}))), EXPLORE)
-    assert at.text_area(key="explore names").value == "green\nred"
+    assert go(at, EXPLORE).text_area(key="explore names").value == "green\nred"
     fine(at.text_area(key="explore names").set_value("red\ngreen\nyellow").run())
     assert "Added without retraining: yellow" in everything(at)
     assert set(grid(at, "explainer")["names"]) == {"red", "green", "yellow"}
@@ -397,18 +373,27 @@ def in_training(at: AppTest) -> AppTest:
     return at
 
 
-def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(
+def test_while_it_learns_the_page_is_usable_and_its_charts_grow_and_cancel_keeps_the_best_so_far(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold(monkeypatch, learning)
+    step = [3]
+    hold(monkeypatch, lambda progress: progress.phase == "training" and progress.done >= step[-1])
     at = with_photo(tiny_app, "red\ngreen")
     zero_shot = explained(at).shares
     at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=6)))
     assert at.button(key="train").disabled
+    first = bars(at, "learning")
+    assert [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
+    step.append(4)
+    until(lambda: bars(again(at), "learning") != first)
+    assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)
+    other = card(at, "green").shots[0]
+    fine(at.selectbox(key="teach watched").set_value(f"{card(at, 'green').id} {other.sha256}").run())
+    assert there(session_of(at).training.watch.photo).sha256 == other.sha256
     assert "See the page *Teach*" in everything(go(at, EXPLORE))
     assert sums(hand(at, k={1: 2}))[1].startswith("k = 2: ")
     taught = taught_of(finish(fine(button(go(at, TEACH), "Cancel").click().run())))
-    assert taught.steps == 3 < taught.of_steps
+    assert taught.steps == 4 < taught.of_steps
     assert f"round {taught.best_epoch}, the best so far" in at.info[-1].value.replace("\\", "")
     assert explained(go(at, EXPLORE)).shares != zero_shot
 
@@ -427,23 +412,6 @@ def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_le
     tried.set()
     assert (session_of(finish(at)).explore.names, len(runs_of(at))) == ("red\ngreen\nblue", 1)
     assert grid(at, "explainer")["threshold"] is not None
-
-
-def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(
-    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step = [3]
-    hold(monkeypatch, lambda progress: progress.phase == "training" and progress.done >= step[-1])
-    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
-    first = bars(at, "learning")
-    assert [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
-    step.append(4)
-    until(lambda: bars(again(at), "learning") != first)
-    assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)
-    other = card(at, "green").shots[0]
-    fine(at.selectbox(key="teach watched").set_value(f"{card(at, 'green').id} {other.sha256}").run())
-    assert there(session_of(at).training.watch.photo).sha256 == other.sha256
-    finish(fine(button(at, "Cancel").click().run()))
 
 
 @pytest.mark.slow
@@ -478,7 +446,6 @@ def test_a_full_queue_and_a_training_that_fails_are_told_in_a_sentence(
     with monkeypatch.context() as patched:
         patched.setattr(resources.jobs(), "submit", mock.Mock(side_effect=full))
         assert str(full) in train(at).error[0].value
-    failing = mock.Mock(side_effect=RuntimeError("a secret path"))
-    monkeypatch.setattr("gallop.GalLoPClassifier.fit_steps", failing)
+    monkeypatch.setattr("gallop.GalLoPClassifier.fit_steps", mock.Mock(side_effect=RuntimeError("a secret path")))
     assert "The training stopped" in finish(train(at)).error[0].value
     assert "secret" not in everything(at)

@@ -69,7 +69,6 @@ def add_unknown(at: AppTest, *seeds: int, colour: str = "blue") -> AppTest:
 
 
 def track(at: AppTest) -> dict[str, Any]:
-    """What the track of the limit was sent."""
     return grid(at, f"limit {session_of(at).training.number}")
 
 
@@ -229,51 +228,23 @@ def test_shots_that_voted_are_told_of_the_photo_that_is_opened(tiny_app: Open) -
     assert not unsaid(at, wrong[1].name, "raise or lower the head's score for red most")
 
 
-def test_a_pair_of_classes_shows_its_photos(tiny_app: Open) -> None:
+def test_a_pair_of_classes_shows_its_photos_and_what_a_browser_sends_of_a_click_in_the_matrix_is_checked(
+    tiny_app: Open,
+) -> None:
     at = taught(tiny_app)
     found = there(testing.measure(session_of(at), resources.backbone()))
     cells = [tuple(map(int, cell)) for cell in np.argwhere(found.evaluation.confusion)]
     shown = []
-    for cell in cells:
+    for cell in sorted(cells):
         fine(at.selectbox(key="test group").set_value(cell).run())
         photos = [found.answers.photos[i] for i in found.evaluation.cell(*cell)]
         assert [tile["about"] for tile in tiles(at)] == [photo.name for photo in photos]
         said = app_pages.taught_of(at).names[cell[1]]
         # As Markdown: brackets are shown as typed.
         assert text.markdown(answer_in_words(said, None, UNRELIABLE)) in everything(at)
-        assert not unsaid(at, UNRELIABLE)
         assert app_pages.answer(at).startswith(f"{said}: ")
         shown.append(grid(at, "explainer")["photo"])
     assert len(set(shown)) == len(cells)
-
-
-def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: Open) -> None:
-    at, _ = mistaken(tiny_app, 1)
-    session = session_of(at)
-    assert at.selectbox(key="test group").value == testing.MISTAKES, "a wrong answer is shown first"
-    measured = there(testing.measure(session, resources.backbone()))
-    surest = testing.groups(session, resources.backbone(), measured)[testing.MISTAKES][0]
-    opened, data = surest.photo, grid(at, "explainer")
-    assert data["names"] == list(app_pages.taught_of(at).names)
-    said = app_pages.taught_of(at).after.explain(opened).probabilities
-    assert explained(at).shares == pytest.approx(said, abs=1e-5)
-    assert data["state"]["class_name"] is None, "what it said is explained"
-
-    # As a hand leaves it: why what it said, not what it is; k of one prompt moved, and opaque maps.
-    really, usual = surest.really, data["state"]["topk"]
-    left = ExplainerState.from_browser(
-        data["state"] | {"against": really, "topk": [1, *usual[1:]], "opacity": 1.0, "region": 3}
-    )
-    session.test = replace(session.test, explainer_state=left, explainer_photo=opened.sha256)
-    stands = grid(fine(at.run()), "explainer")["state"]
-    assert (stands["against"], stands["topk"][0], stands["opacity"], stands["region"]) == (really, 1, 1.0, 3)
-    session.test = replace(session.test, explainer_photo="another photo")
-    stands = grid(fine(at.run()), "explainer")["state"]
-    assert (stands["against"], stands["topk"], stands["opacity"], stands["region"]) == (None, usual, 1.0, None)
-
-
-def test_a_click_in_the_matrix_shows_its_photos_and_what_the_browser_sends_is_checked(tiny_app: Open) -> None:
-    at = taught(tiny_app)
     before = session_of(at).test.group
     for sent in ("9 9", "0 1", "", 0, None, ["1 0"], "1 0"):
         script = AppTest.from_function(_send, default_timeout=60)
@@ -289,8 +260,40 @@ def _send() -> None:
     mistakes.choose("confusions", {(0, 0): "", (1, 0): ""})
 
 
-def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: Open) -> None:
-    at = add_unknown(taught(tiny_app), 1, 2, 3)
+def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: Open) -> None:
+    at, _ = mistaken(tiny_app, 1)
+    session = session_of(at)
+    assert at.selectbox(key="test group").value == testing.MISTAKES, "a wrong answer is shown first"
+    measured = there(testing.measure(session, resources.backbone()))
+    surest = testing.groups(session, resources.backbone(), measured)[testing.MISTAKES][0]
+    opened, data = surest.photo, grid(at, "explainer")
+    assert data["names"] == list(app_pages.taught_of(at).names)
+    assert explained(at).shares == pytest.approx(app_pages.taught_of(at).after.explain(opened).probabilities, abs=1e-5)
+    assert data["state"]["class_name"] is None, "what it said is explained"
+
+    # As a hand leaves it: why what it said, not what it is; k of one prompt moved, and opaque maps.
+    really, usual = surest.really, data["state"]["topk"]
+    left = ExplainerState.from_browser(
+        data["state"] | {"against": really, "topk": [1, *usual[1:]], "opacity": 1.0, "region": 3}
+    )
+    session.test = replace(session.test, explainer_state=left, explainer_photo=opened.sha256)
+    stands = grid(fine(at.run()), "explainer")["state"]
+    assert (stands["against"], stands["topk"][0], stands["opacity"], stands["region"]) == (really, 1, 1.0, 3)
+    session.test = replace(session.test, explainer_photo="another photo")
+    stands = grid(fine(at.run()), "explainer")["state"]
+    assert (stands["against"], stands["topk"], stands["opacity"], stands["region"]) == (None, usual, 1.0, None)
+
+
+def test_photos_are_encoded_once_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    with counted(resources.backbone()) as calls:
+        put_limit(fine(at.run()), 0)
+        assert calls == []
+        fine(at.selectbox(key="test group").set_value(testing.CALLED_NONE).run())
+        assert sum(calls) <= 1, "maps need no pass, and the photo that is opened one"
+        calls.clear()
+        add_unknown(at, 1, 2, 3)
+    assert sum(calls) == 3
     scores = app_pages.table(at, "AUROC")
     assert [row["score"] for row in scores] == ["MCM", "L-MCM", "GL-MCM"]
     assert not unsaid(at, "GL-MCM is the sum of both.", "The decision uses GL-MCM.")
@@ -304,7 +307,9 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     assert (len(session.photos.unknown.photos), [f.label for f in at.metric if "Unknown" in f.label]) == (0, [])
 
 
-def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open) -> None:
+def test_the_limit_decides_on_every_page_for_the_taught_classes_until_a_new_training_and_there_is_a_way_back(
+    tiny_app: Open,
+) -> None:
     at = add_unknown(taught(tiny_app), 1, 2)
     session = session_of(at)
     stored = there(session.limit.value)
@@ -321,15 +326,9 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     at = go(at, TEST)
     assert track(at)["limit"] == track(at)["cuts"][0], "it stands over a change of page"
     assert does(put_limit(at, -1)) == "6 of 6, 0 of 2"
-    assert grid(go(at, EXPLORE), "explainer")["threshold"] == session.limit.value != stored
-    fine(button(go(at, TEST), "Back to the limit").click().run())
+    fine(button(at, "Back to the limit").click().run())
     assert (session.limit.value, track(at)["limit"]) == (stored, pytest.approx(stored))
-
-
-def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_app: Open) -> None:
-    at = put_limit(taught(tiny_app), 0)
-    session = session_of(at)
-    fine(uploader(go(at, EXPLORE), "Upload photos").upload("photo.png", png(1)).run())
+    go(put_limit(at, 0), EXPLORE)
     fine(at.text_area(key="explore names").set_value("red\ngreen\nyellow").run())
     assert "only to the trained classes" in everything(at)
     at = go(finish(train(go(at, TEACH))), TEST)
@@ -356,9 +355,11 @@ def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_fr
     assert session.limit.value == strict
 
 
-def test_without_a_limit_from_teaching_the_track_makes_one(tiny_app: Open) -> None:
-    """One photo a class: nothing can be held out."""
+def test_with_one_photo_a_class_no_label_is_called_right_and_the_track_makes_the_limit(tiny_app: Open) -> None:
+    """Nothing can be held out."""
+    assert "No label was checked" in everything(taught(tiny_app, {"red": 1, "green": 1}, tests=0))
     at = taught(tiny_app, {"red": 1, "green": 1})
+    assert re.search("Labels checked: 6. None is in doubt|Wrong label, or just hard", everything(at))
     assert session_of(at).limit.value is None
     assert not unsaid(at, "There is no limit for “none of these” here", "Only test photos are judged")
     at = fine(button(at, "Use the limit from the test photos").click().run())
@@ -375,8 +376,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     session.photos.deck.add_photos([Member(CardPlace("green", False, "wrong.png"), wrong)], "shots")
     at = go(finish(train(settings(at, epochs=40, lr=0.5))), TEST)
     (doubt, *_), judged = testing.doubts(session, None)
-    wanted = replace(doubt, photo=wrong, given="green", likely="red", learned=True)
-    assert (doubt, judged) == (wanted, 11)
+    assert (doubt, judged) == (replace(doubt, photo=wrong, given="green", likely="red", learned=True), 11)
     rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos labelled red average "
     assert not unsaid(
         at,
@@ -385,22 +385,15 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     )
     at.button(key=f"keep {wrong.sha256} red").click()
     assert not [found for found in fine(at.run()).button if found.key == f"relabel {wrong.sha256} red"]
-    assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
+    assert wrong in session.photos.shots()["green"]
     session.photos.confirmed_labels.clear()
     fine(at.run())
     fine(at.button(key=f"relabel {wrong.sha256} red").click().run())
     assert "wrong.png is now a training photo of red" in at.success[0].value
-    assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("red").shots}  # type: ignore[union-attr]
+    assert wrong in session.photos.shots()["red"]
     assert not [found for found in at.button if found.key == f"relabel {wrong.sha256} red"]
     fine(at.button(key="undo CORRECTION").click().run())
-    assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
-
-
-def test_no_label_is_called_right_where_none_was_judged(tiny_app: Open) -> None:
-    at = taught(tiny_app, {"red": 1, "green": 1}, tests=0)
-    assert "No label was checked" in everything(at)
-    at = taught(tiny_app, {"red": 1, "green": 1})
-    assert re.search("Labels checked: 6. None is in doubt|Wrong label, or just hard", everything(at))
+    assert wrong in session.photos.shots()["green"]
 
 
 def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_else_moves_it(tiny_app: Open) -> None:
@@ -449,10 +442,10 @@ def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(
     at = add_unknown(taught(tiny_app, global_prompts=1, topk=(), head=head), 1)
     assert [branch["weight"] for branch in grid(at, "explainer")["takes"][0]["branches"]] == weights
     assert metric(at, "Accuracy on 6 test photos")
-    assert len(track(at)["unknown"]) == 1
+    assert (len(track(at)["unknown"]), "k sweep" in at.session_state) == (1, False)
 
 
-def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Open) -> None:
+def test_other_k_are_tried_without_learning_and_used_with_a_warning_where_there_are_as_many(tiny_app: Open) -> None:
     at = taught(tiny_app, **BETTER_WITH_OTHER_K)
     session = session_of(at)
     assert not [found for found in at.button if found.label == "Use these k"], "folded away"
@@ -468,8 +461,11 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
     for k in range(1, sweep.together.size + 1):
         session.training.settings = replace(session.training.settings, topk=(k, 1))
         assert testing.measure(session, resources.backbone()).evaluation.accuracy.right == sweep.each[0, k - 1]  # type: ignore[union-attr]
+    session.training.settings = replace(session.training.settings, topk=(1, 1, 2))
+    assert button(fine(at.run()), "Use these k").disabled
+    assert "Change it back on *Teach*" in everything(at)
     session.training.settings = replace(session.training.settings, topk=(1, 1))
-    at = fine(button(at, "Use these k").click().run())
+    at = fine(button(fine(at.run()), "Use these k").click().run())
     assert metric(at, "Accuracy on 24").value == f"{100 * most / 24:.0f} %"
     assert not unsaid(
         at,
@@ -484,25 +480,3 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
     assert at.number_input(key="teach scales 0").value == best[0]
     at = go(fine(at.number_input(key="teach scales 0").set_value(3 if best[0] != 3 else 4).run()), TEST)
     assert "so the figures are optimistic" not in everything(at), "other k than those that were chosen"
-
-
-def test_k_is_not_offered_where_there_is_none_or_another_number_is_set(tiny_app: Open) -> None:
-    at = taught(tiny_app, topk=())
-    assert "k sweep" not in at.session_state
-    at = taught(tiny_app, **BETTER_WITH_OTHER_K)
-    session = session_of(at)
-    session.training.settings = replace(session.training.settings, topk=(1, 1, 2))
-    assert button(put(at, "k sweep", True), "Use these k").disabled
-    assert "Change it back on *Teach*" in everything(at)
-
-
-def test_photos_are_encoded_once(tiny_app: Open) -> None:
-    at = taught(tiny_app)
-    with counted(resources.backbone()) as calls:
-        put_limit(fine(at.run()), 0)
-        assert calls == []
-        fine(at.selectbox(key="test group").set_value(testing.CALLED_NONE).run())
-        assert sum(calls) <= 1, "maps need no pass, and the photo that is opened one"
-        calls.clear()
-        add_unknown(at, 1, 2)
-    assert sum(calls) == 2
