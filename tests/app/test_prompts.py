@@ -176,6 +176,6 @@ def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
     assert len(shown) == 4
     for photo, picture, only in shown:
         first, second = found.chosen[[each for each, _ in pairs].index(photo)]
-        wanted = [(first & ~second).sum(), (second & ~first).sum()], (photo.height, photo.width, 3)
-        assert (only, picture.shape) == wanted
+        assert only == [(first & ~second).sum(), (second & ~first).sum()]
+        assert picture.shape == (photo.height, photo.width, 3)
         assert f"{only[0]} blue, {only[1]} orange" in everything(at)

@@ -83,9 +83,7 @@ def elsewhere(folder: Path, *command: str) -> str:
         "GALLOP_CACHE": str(folder / "cache"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return subprocess.check_output(command, cwd=folder, env=environment, text=True)
 
 
 def shares(lines: list[str]) -> dict[str, float]:

@@ -99,7 +99,7 @@ def test_the_choice_is_small_there_and_says_what_computes(two: Open) -> None:
     )
 
 
-def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own_and_so_do_its_end_and_settings(
+def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own_and_so_do_its_settings(
     at: AppTest,
 ) -> None:
     session = session_of(at)
@@ -107,8 +107,7 @@ def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_o
     finish(choose(at, "other"))
     assert (session.training.taught, session.training.elsewhere) == (None, ["mini"])
     assert "It was trained on mini. Choose that backbone to use it." in there(session.training.outcome)[1]
-    assert "steps on 6 photos" not in everything(go(at, TEACH))
-    assert "steps on 6 photos" in everything(choose(at, "mini"))
+    choose(at, "mini")
     assert "Choose that backbone" not in there(session.training.outcome)[1]
     taught, mine = taught_of(at), session.training.settings
     session.training.backbone_name = "other"
@@ -117,6 +116,12 @@ def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_o
     assert (session.training.backbone_name, session.training.settings.epochs) == ("mini", 7)
     session.training.backbone_name = "other"
     assert session.training.settings == other
+
+
+def test_how_a_training_ended_is_told_with_its_own_backbone(at: AppTest) -> None:
+    assert "steps on 6 photos" in everything(train(go(at, TEACH)))
+    assert "steps on 6 photos" not in everything(choose(at, "other"))
+    assert "steps on 6 photos" in everything(choose(at, "mini"))
 
 
 def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page_with_the_settings_of_the_click(
