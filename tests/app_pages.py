@@ -123,8 +123,8 @@ def finish(at: AppTest, seconds: float = 60) -> AppTest:
         job = running.job if running is not None else session_of(at).training.job
         if job is not None and job.snapshot().active:
             time.sleep(0.02)  # a page drawn meanwhile would take its time
-            continue
-        fine(at.run())
+        else:
+            fine(at.run())
     return at
 
 
@@ -211,7 +211,6 @@ class Explained:
 
 
 def explaining(at: AppTest) -> bool:
-    """Whether the page has an explainer."""
     return any(found.proto.id.endswith("-explainer") for found in at.get("bidi_component"))
 
 
@@ -289,7 +288,6 @@ def look(at: AppTest, name: str) -> AppTest:
 
 
 def chips(at: AppTest) -> Any:
-    """The class names as chips."""
     return next(found for found in at.multiselect if found.label == "What might it be?")
 
 

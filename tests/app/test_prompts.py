@@ -15,7 +15,7 @@ from app.views import export, testing
 from gallop import GalLoPClassifier
 from gallop.evaluation.diversity import text_cosines
 from tests import app_pages
-from tests.app_pages import COMPARE, PAPERS, PROMPTS, Open, bars, everything, fine, go, grid, put, session_of
+from tests.app_pages import COMPARE, PAPERS, PROMPTS, Open, bars, everything, fine, go, grid, put, session_of, table
 
 
 def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None, **values: Any) -> AppTest:
@@ -40,10 +40,6 @@ def numbers(at: AppTest, key: str, what: str = "text") -> Any:
     return np.array(json.loads(bars(at, key))["data"][0][what], dtype=float)
 
 
-def table(at: AppTest, column: str) -> Any:
-    return next(found.value for found in at.dataframe if column in found.value)
-
-
 def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=8, lr=0.5, dropout=0.5)
     session = session_of(at)
@@ -51,25 +47,22 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=6e-4)
     assert numbers(at, "says local") == pytest.approx(text_cosines(said.local), abs=6e-4)
     squares = np.stack([numbers(at, "says global", what) for what in ("text", "z")])
-    (run,) = session.training.ledger.runs()  # type: ignore[union-attr]
+    (run,) = app_pages.runs_of(at)
     go(at, COMPARE)
     beside = np.stack([numbers(at, f"dropout {run.id}", what) for what in ("text", "z")])
     assert beside == pytest.approx(squares, abs=2e-3), "the same cosines in the same colours"
     go(at, PROMPTS)
-    on_tests = testing.figures(
-        session, resources.backbone(), [(p, n) for n, ps in session.photos.tests().items() for p in ps]
-    )
+    pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
+    on_tests = testing.figures(session, resources.backbone(), pairs)
     assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])
     assert on_tests.looks.sum(axis=1) == pytest.approx([5, 10, 15, 16]), "k regions a photo; the grid has 16"
     added = f"Local 2, k = 10: {on_tests.adds[1, 0]:.1f} of its regions are not among those of k = 5."
     assert not app_pages.unsaid(at, added, "The head also answers each time")
-    classifier, tests = session.training.taught.after, session.photos.tests()
-    photos = [(photo, name) for name, some in tests.items() for photo in some]
-    lead = classifier.prompts.diversity([photo for photo, _ in photos], [name for _, name in photos]).words
+    lead = app_pages.taught_of(at).after.prompts.diversity(*map(list, zip(*pairs, strict=True))).words
     assert at.markdown[1].value == f"**{lead}.**", "the sentence leads"
-    worth = table(at, "right alone")
-    assert list(worth["prompt"]) == [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
-    assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
+    prompts = [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
+    worth = [(row["prompt"], int(row["right alone"].split()[0])) for row in table(at, "right alone")]
+    assert worth == list(zip(prompts, (each.alone for each in on_tests.worths), strict=True))
 
     before = numbers(at, "looks 1", "z")
     assert "so the figures are optimistic" in everything(put(at, "prompts pile", "Training photos"))
@@ -98,21 +91,21 @@ def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: O
         "no local prompts",
         "No two prompts of a kind, so nothing to compare.",
     )
-    assert list(table(at, "right alone")["right without it"]) == [""]
+    assert [row["right without it"] for row in table(at, "right alone")] == [""]
 
 
 def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> None:
     at = taught(tiny_app, tests=0, counts={"red": 1, "green": 1}, topk=(4,))
     assert "2 photos" in everything(at)
-    learned = app_pages.taught_of(at).learned[:1]
-    assert testing.figures(session_of(at), resources.backbone(), [*learned]).accuracy.of == 1
+    pairs = [*app_pages.taught_of(at).learned[:1]]
+    assert testing.figures(session_of(at), resources.backbone(), pairs).accuracy.of == 1
 
 
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=6)
     model = app_pages.taught_of(at).after.model_
-    shown = at.warning[0].value if at.warning else ""
     assert "A dead prompt hardly separates the classes" in everything(at)
+    assert not [found for found in at.warning if "local 2" in found.value]
     # All classes get one text from local prompt 2: it cannot tell them apart.
     text = model.cached_text_features().local
     text[:, 1] = text[0, 1].clone()
@@ -120,8 +113,7 @@ def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> 
     session_of(at).answers._figures.clear()
     fine(at.run())
     assert "**local 2** has an influence of 0.00" in at.warning[0].value
-    assert "local 2" not in shown
-    assert table(at, "dead").set_index("prompt")["dead"]["local 2"]
+    assert {row["prompt"]: row["dead"] for row in table(at, "dead")}["local 2"]
     assert model is app_pages.taught_of(at).after.model_
 
 
@@ -129,10 +121,10 @@ def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None
     at = parted(tiny_app)
     told = session_of(at).training.taught_model.after.prompts.in_words("green")
     words = table(at, "in no word")
-    assert list(words["prompt"]) == [each.prompt for each in told]
-    assert list(words["in no word"]) == [f"{each.rest.added:.0%}" if each.learned else "" for each in told]
+    rests = [(each.prompt, f"{each.rest.added:.0%}" if each.learned else "") for each in told]
+    assert [(row["prompt"], row["in no word"]) for row in words] == rests
     first = told[0].parts[1]
-    assert words["words its context adds"][0].startswith(f"{first.word} {first.added:.0%}")
+    assert words[0]["words its context adds"].startswith(f"{first.word} {first.added:.0%}")
     rest = np.mean([each.rest.added for each in told if each.learned])
     lead = f"**Words say little of green here:** {rest:.0%}" if rest > 0.5 else f"Words say **{1 - rest:.0%}**"
     assert lead in everything(at)
@@ -151,10 +143,12 @@ def patches(at: AppTest, n: int) -> list[dict[str, Any]]:
     return list(grid(at, f"patches {n}")["tiles"])
 
 
-def test_the_best_regions_of_a_local_prompt_are_a_gallery_by_class(tiny_app: Open) -> None:
+def test_the_best_regions_of_a_local_prompt_are_a_gallery_and_a_click_opens_the_photo_there_with_the_sum_in_words(
+    tiny_app: Open,
+) -> None:
     at = parted(tiny_app)
-    photos = [photo for some in session_of(at).photos.tests().values() for photo in some]
-    found = session_of(at).training.taught_model.after.explain(photos)
+    session = session_of(at)
+    found = session.training.taught_model.after.explain([p for some in session.photos.tests().values() for p in some])
     for n in range(4):
         scores = np.concatenate([each.region_scores("green", n).ravel() for each in found])
         assert [float(tile["name"]) for tile in patches(at, n)] == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)
@@ -162,18 +156,14 @@ def test_the_best_regions_of_a_local_prompt_are_a_gallery_by_class(tiny_app: Ope
     red = [tile["key"] for tile in patches(put(at, "prompts class_name", "red"), 0)]
     assert red != [tile["key"] for tile in patches(put(at, "prompts class_name", "green"), 0)]
 
-
-def test_a_click_on_a_region_opens_its_photo_there_with_the_sum_in_words(tiny_app: Open) -> None:
-    at = parted(tiny_app)
-    session, tile = session_of(at), patches(at, 2)[3]
+    tile = patches(at, 2)[3]
     session.prompts = session.prompts.opening(tile["key"], "green")
     at = fine(at.run())
-    digest, prompt, region = tile["key"].split(" ")
+    _, prompt, region = tile["key"].split(" ")
     assert tile["about"].partition(",")[0] in everything(at)
     shown = grid(at, "explainer")
     opened = [shown["state"][part] for part in ("class_name", "prompt", "region")]
-    assert opened == ["green", int(prompt), int(region)], digest
-    assert [*shown["words"]] == [str(shown["names"].index("green"))]
+    assert (opened, [*shown["words"]]) == (["green", int(prompt), int(region)], [str(shown["names"].index("green"))])
     before = session.prompts
     assert before.opening("no tile", "green") == before.opening("a b c", "green") == before
 
@@ -185,7 +175,7 @@ def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
     shown = testing.choices(resources.backbone(), pairs, found, (0, 1))
     assert len(shown) == 4
     for photo, picture, only in shown:
-        chosen = found.chosen[[each for each, _ in pairs].index(photo)]
-        assert only == [(chosen[0] & ~chosen[1]).sum(), (chosen[1] & ~chosen[0]).sum()]
+        first, second = found.chosen[[each for each, _ in pairs].index(photo)]
+        assert only == [(first & ~second).sum(), (second & ~first).sum()]
         assert picture.shape == (photo.height, photo.width, 3)
         assert f"{only[0]} blue, {only[1]} orange" in everything(at)

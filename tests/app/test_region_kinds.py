@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from tests.app_pages import (
     EXPORT,
     Open,
     cards,
-    everything,
     explained,
     fine,
     go,
+    plain,
+    runs_of,
     session_of,
+    taught_of,
     there,
     train,
     with_photo,
@@ -39,7 +41,7 @@ OTHER = "small (query-query)"
 
 
 def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> BackboneRoom:
-
+    """The app's backbones, ``small`` among them; the app closes them."""
     monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
     room = BackboneRoom(Options((str(tiny.backbone_folder(folder / "small")),), **options))
     monkeypatch.setattr(resources.shared, "backbones", room)
@@ -47,11 +49,10 @@ def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> Back
 
 
 @pytest.fixture
-def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """The app with ``mini``, and a small ViT beside it."""
-    room = opens(monkeypatch, tmp_path)
-    yield tiny_app
-    room.close()
+    opens(monkeypatch, tmp_path)
+    return tiny_app
 
 
 def choose(at: AppTest, name: str, kind: str | None = None) -> AppTest:
@@ -65,28 +66,31 @@ def kinds(at: AppTest) -> list[str]:
     return [option for found in at.selectbox if found.key == "backbones regions" for option in found.options]
 
 
-def test_the_choice_is_there_for_a_vit_and_says_what_it_is(small: Open) -> None:
+def test_the_choice_is_there_for_a_vit_and_each_kind_answers_for_itself_and_its_code_says_which(
+    small: Open, tmp_path: Path
+) -> None:
     at = with_photo(small, "red\ngreen")
-    assert kinds(at) == [], "mini has the paper's alone"
-    assert kinds(choose(at, "small")) == list(REGION_KINDS)
-    assert "region kind value: each region's own value, which is the paper's" in everything(at).replace("\\", "")
-    choose(at, "small", "query-query")
-    assert "region kind query-query: attention of queries to queries" in everything(at).replace("\\", "")
-    assert kinds(choose(at, "mini")) == []
-
-
-def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_path: Path) -> None:
-    at = with_photo(small, "red\ngreen")
-    photo = next(iter(session_of(at).photos.shelf.photos.values()))
-    for kind in ("value", "query-query"):
-        shown = explained(choose(at, "small", kind)).cosines
+    photo, mini = next(iter(session_of(at).photos.shelf.photos.values())), explained(at).shares
+    assert (kinds(at), kinds(choose(at, "small"))) == ([], list(REGION_KINDS)), "mini has the paper's alone"
+    for kind, words, code, link in (
+        ("value", "each region's own value, which is the paper's", "'small'", "small"),
+        (
+            "query-query",
+            "attention of queries to queries",
+            "load_backbone('small', regions='query-query')",
+            "small+%28query-query%29",
+        ),
+    ):
+        shown = explained(choose(go(at, EXPLORE), "small", kind)).cosines
+        assert f"region kind {kind}: {words}" in plain(at)
         backbone = load_backbone(tmp_path / "small", regions=kind)
         found = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"]).explain(photo)
         assert shown == pytest.approx(found.similarities.looks[0].region_cosines[0].numpy(), abs=1e-6)
-    go(at, EXPORT)
-    assert "backbone=load_backbone('small', regions='query-query')" in "".join(found.value for found in at.code)
-    assert "backbone=small+%28query-query%29" in at.code[-1].value
-    choose(go(at, EXPLORE), "mini")
+        go(at, EXPORT)
+        assert re.search(rf"backbone={re.escape(code)}[,)]", "".join(found.value for found in at.code))
+        assert re.search(rf"&backbone={re.escape(link)}\b", at.code[-1].value)
+    assert go(at, EXPLORE).selectbox(key="backbones chosen").value == "small"
+    assert (explained(choose(at, "mini")).shares, kinds(at)) == (mini, [])
     at.query_params["backbone"] = OTHER
     fine(at.run())
     assert [at.selectbox(key=f"backbones {what}").value for what in ("chosen", "regions")] == ["small", "query-query"]
@@ -96,17 +100,15 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
 def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     at = choose(with_photo(small, "red\ngreen"), "small", "query-query")
     session = session_of(train(cards(at, {"red": 2, "green": 2}, tests=1)))
-    taught, ledger = there(session.training.taught), there(session.training.ledger)
-    assert taught.backbone_name == OTHER
-    (run,) = ledger.runs()
-    assert run.backbone_name == OTHER
-    files = ledger.files(run.id)
+    (run,) = runs_of(at)
+    assert (taught_of(at).backbone_name, run.backbone_name) == (OTHER, OTHER)
+    files = there(session.training.ledger).files(run.id)
     told = json.loads(files.settings)
     assert (told["backbone"], told["regions"]) == ("small", "query-query"), "as the library reads it"
 
     choose(at, "small", "value")
     assert session.training.taught is None
-    assert "Prompts trained with small (query-query) are still available" in everything(at).replace("\\", "")
+    assert "Prompts trained with small (query-query) are still available" in plain(at)
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
     assert backbone_of_files(resources.backbones(), files, "mini") == OTHER
     fresh = BackboneRoom(resources.backbones().options)
@@ -122,4 +124,3 @@ def test_whoever_starts_the_app_says_which_kind_is_usual(
     at = choose(with_photo(tiny_app, "red\ngreen"), "small")
     assert (session_of(at).training.backbone_name, room.status("small (tokens)").device) == ("small (tokens)", "cpu")
     assert not room.status("small").device, "nobody asked for it"
-    room.close()

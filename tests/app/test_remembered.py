@@ -57,18 +57,14 @@ def test_a_value_is_sent_until_a_run_comes_to_its_end_and_then_no_more(at: AppTe
     assert sent(fine(at.run())) == 3, "set in a callback, and cut short as well"
 
 
-def test_a_part_of_a_field_that_is_forgotten_begins_again(at: AppTest) -> None:
-    fine(at.run()).slider(key=K.key).set_value(7)
-    assert fine(at.run()).slider(key=K.key).value == 7
-    at.session_state["again"] = True
-    assert (fine(at.run()).slider(key=K.key).value, session_of(at).explore.scales) == (5, (5,))
-
-
-def test_a_value_that_is_none_of_those_allowed_becomes_the_default(at: AppTest) -> None:
+def test_a_value_that_is_none_of_those_allowed_and_a_part_that_is_forgotten_become_the_default(at: AppTest) -> None:
     fine(at.run())
     session_of(at).explore = ExploreState(scales=(400,))
     at.session_state[K.key] = 400
     assert fine(at.run()).slider(key=K.key).value == 5
+    assert fine(at.slider(key=K.key).set_value(7).run()).slider(key=K.key).value == 7
+    at.session_state["again"] = True
+    assert (fine(at.run()).slider(key=K.key).value, session_of(at).explore.scales) == (5, (5,))
 
 
 def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tiny_app: Open) -> None:
@@ -79,7 +75,7 @@ def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tin
         fine(at.run())
     assert at.text_area(key="explore names").proto.default == "red, blue"
     session_of(at).photos.deck.add("red")
-    fine(go(at, TEACH))
+    go(at, TEACH)
     at.number_input(key="teach scales 1").set_value(3)
     for _ in range(3):
         fine(at.run())
@@ -157,8 +153,8 @@ def test_what_a_widget_calls_goes_with_the_widget(tiny_app: Open) -> None:
     for number in range(6):
         at.session_state["number"] = number
         fine(at.run())
-        assert len(fine(at.button[0].click().run()).button) == 1
-        assert at.session_state["pressed"] == number + 1, "what is drawn is still called"
+        buttons = len(fine(at.button[0].click().run()).button)
+        assert (buttons, at.session_state["pressed"]) == (1, number + 1), "what is drawn is still called"
     gc.collect()
     assert len(at.session_state["models"]) <= 2, "that of the last run, and of the one before"
     at.session_state["cut"] = True
@@ -182,5 +178,4 @@ st.text("on the page")
 def test_a_page_is_drawn_from_the_top_by_a_thread_that_has_drawn_a_part(tiny_app: Open) -> None:
     """One that had drawn a dialog went on inside it: the page showed an error where it opens the dialog."""
     at = fine(AppTest.from_string(AFTER_A_PART).run())
-    assert [each.value for each in at.sidebar.text] == ["in the part"]
-    assert [each.value for each in at.main.text] == ["on the page"]
+    assert [[each.value for each in part.text] for part in (at.sidebar, at.main)] == [["in the part"], ["on the page"]]

@@ -23,7 +23,6 @@ from app.runs.run import Files
 from app.runs.store import (
     FILE,
     MACHINE,
-    MARK,
     VERSION,
     Ledger,
     RunsProblem,
@@ -102,18 +101,23 @@ def test_names_are_one_line_and_short_and_never_empty(store: RunStore) -> None:
     assert Ledger(store, "me").runs()[0].name == "'; DROP TABLE runs; --"
 
 
-def test_there_is_a_most_and_it_is_told(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_store, "MOST_RUNS", 2)
-    for _ in range(2):
-        Ledger(store, "me").add(run(0, **NOW), FILES)
-    with pytest.raises(RunsProblem, match=r"exceed the limit of 2 runs or 1024 MB\. Delete some"):
-        Ledger(store, "me").add(run(0, **NOW), FILES)
-    Ledger(store, "you").add(run(0, **NOW), FILES)
-    monkeypatch.setattr(run_store, "MOST_RUNS", 200)
-    monkeypatch.setattr(run_store, "MOST_BYTES", 5 * 2**20)
-    with pytest.raises(RunsProblem, match=r"5 MB\. Delete"):
-        Ledger(store, "me").add(run(0, **NOW), Files("{}", bytes(6 * 2**20)))
-    assert (len(Ledger(store, "me").runs()), len(Ledger(store, "you").runs())) == (2, 1)
+@pytest.mark.parametrize(
+    ("limit", "most", "words"),
+    [
+        ("MOST_RUNS", 2, r"exceed the limit of 2 runs or 1024 MB\. Delete some"),
+        ("MOST_BYTES", 5 * 2**20, r"exceed the limit of 200 runs or 5 MB\. Delete some"),
+    ],
+)
+def test_there_is_a_most_and_it_is_told(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, words: str
+) -> None:
+    monkeypatch.setattr(run_store, limit, most)
+    files = Files("{}", bytes(2 * 2**20))
+    for owner in ("me", "me", "you"):
+        Ledger(store, owner).add(run(0, **NOW), files)
+    with pytest.raises(RunsProblem, match=words):
+        Ledger(store, "me").add(run(0, **NOW), files)
+    assert [len(Ledger(store, owner).runs()) for owner in ("me", "you")] == [2, 1]
 
 
 @pytest.mark.parametrize("damage", ["not a database at all" * 50, "half"])
@@ -134,7 +138,7 @@ def test_a_damaged_file_is_set_aside_and_nothing_of_it_is_lost(tmp_path: Path, d
     assert len(Ledger(store, "me").runs()) == 1
 
 
-def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
+def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / FILE
     Ledger(RunStore(tmp_path), "me").add(run(0, **NOW), FILES)
     with sqlite3.connect(path) as connection:
@@ -143,6 +147,10 @@ def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
     before, store = path.read_bytes(), RunStore(tmp_path)
     with pytest.raises(RunsProblem, match="written by a newer version"):
         Ledger(store, "me").add(run(0, **NOW), FILES)
+    with monkeypatch.context() as full:  # it is judged where it cannot be written too
+        full.setattr(run_store, "set_aside_if_damaged", cannot_write)
+        with pytest.raises(RunsProblem, match="written by a newer version"):
+            Ledger(RunStore(tmp_path), "me").runs()
     assert path.read_bytes() == before
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -152,7 +160,6 @@ def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
     other.mkdir()
     with sqlite3.connect(other / FILE) as connection:
         connection.execute("CREATE TABLE recipes (name)")
-    assert MARK != 0
     with pytest.raises(RunsProblem, match="not written by this app"):
         Ledger(RunStore(other), "me").runs()
 
@@ -234,20 +241,13 @@ def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[
                 Ledger(store, "me").rename(number, "other")
 
 
-def test_a_file_that_cannot_be_written_is_still_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Ledger(RunStore(tmp_path), "me").add(run(0, **NOW), FILES)
-    with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-    monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
-    with pytest.raises(RunsProblem, match="written by a newer version"):
-        Ledger(RunStore(tmp_path), "me").runs()
-
-
 def cannot_write(path: Path) -> str:
     raise not_opened(path, OSError("unable to open database file"))
 
 
-def test_runs_can_be_written_again_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_visitor_leaves_though_nothing_can_be_written_and_runs_are_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     Ledger(RunStore(tmp_path), "me").add(run(0, **NOW, name="mine"), FILES)
     store = RunStore(tmp_path)
     with monkeypatch.context() as full:
@@ -255,18 +255,11 @@ def test_runs_can_be_written_again_when_there_is_room(tmp_path: Path, monkeypatc
         assert [found.name for found in Ledger(store, "me").runs()] == ["mine"]
         with pytest.raises(RunsProblem, match="cannot be written"):
             Ledger(store, "me").add(run(0, **NOW), FILES)
+        Ledger(store, "visitor").close()  # an error would end the thread that closes sessions
+        assert "cannot be written" in caplog.text
         assert store.only_read
     Ledger(store, "me").add(run(0, **NOW), FILES)
     assert (len(Ledger(store, "me").runs()), store.only_read) == (2, "")
-
-
-def test_a_visitor_leaves_though_their_runs_cannot_be_deleted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An error would end the thread that closes sessions."""
-    monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
-    Ledger(RunStore(tmp_path), "visitor").close()
-    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize("time_", range(3))  # whoever comes second may meet a file that is half made

@@ -35,6 +35,7 @@ from tests.app_pages import (
     go,
     png,
     restart,
+    runs_of,
     session_of,
     taught_of,
     there,
@@ -71,25 +72,23 @@ def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
     for page in PAGES:
         labels = [found.label for found in go(at, page).button]
         assert ("Try it with sample photos" if page == SORT else OFFER) in labels, page
-        begins = page in (EXPLORE, METHOD)  # with a photo to look at
-        assert ("Start here" in everything(at)) != begins, page
+        assert ("Start here" in everything(at)) != (page in (EXPLORE, METHOD)), page  # they have a photo to look at
     take(go(at, TEST))
     for page in PAGES:
         assert not offered(go(at, page)), page
         assert ("Start here" not in everything(at), [error.value for error in at.error]) == (True, []), page
     # What is shown is what was kept when the model was taught: of zero-shot and of the run.
-    said = [answer for answer in sample_run().answers.values() if not answer.seen]
-    right = sum(answer.right for answer in said)
-    go(at, TEST)
-    assert f"{100 * right / len(said):.0f} %" in everything(at)
+    run = sample_run()
+    right = [answer.right for answer in run.answers.values() if not answer.seen]
+    assert f"{100 * sum(right) / len(right):.0f} %" in everything(go(at, TEST))
     assert session_of(at).training.stale() == [], "the cards are those that the model was taught with"
     shown = list(session_of(go(at, EXPLORE)).photos.shelf.photos)
-    run = sample_run()
     assert answer(at) == f"{run.answers[shown[-1]].truth}: {percent(run.answers[shown[-1]].probability)}"
-    assert run.answers[shown[0]].right, "one of them is what teaching has mended"
-    assert not run.answers_before[shown[0]].right
+    assert [said[shown[0]].right for said in (run.answers_before, run.answers)] == [False, True], (
+        "teaching has mended it"
+    )
     names = {card.name: (len(card.shots), len(card.tests)) for card in session_of(at).photos.deck.cards}
-    assert (set(names.values()), tuple(names)) == ({(8, 6)}, sample_run().class_names)
+    assert (set(names.values()), tuple(names)) == ({(8, 6)}, run.class_names)
     assert not go(at, TEACH).warning, "no two photos are alike"
     drawn = [chart.proto.id for chart in at.get("plotly_chart")]
     assert not [key for key in drawn if "kept prompts" in key], "an opened run has no lots, and no empty chart"
@@ -127,10 +126,8 @@ def test_training_again_on_the_sample_gives_the_prompts_that_come_with_it(app: O
     finish(fine(at.run()), 240)
     again = taught_of(at)
     assert again.steps == again.of_steps
-    assert again.answers.keys() == shipped.keys()
-    for digest, said in again.answers.items():
-        kept = shipped[digest]
-        assert (said.label, said.probability) == (kept.label, pytest.approx(kept.probability, abs=0.01))
+    near = {key: (said.label, pytest.approx(said.probability, abs=0.01)) for key, said in shipped.items()}
+    assert {key: (said.label, said.probability) for key, said in again.answers.items()} == near
 
 
 @pytest.mark.slow
@@ -144,22 +141,19 @@ def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
     session.photos.unknown.add([load_image(png(77), name="mine too")])
     assert session.training.settings == sample_run().settings != preset(QUICK)
     fine(button(fine(at.run()), REMOVE).click().run())
-    usual = preset(QUICK, counted=(1, 2))  # a photo and two classes are left
-    assert session.training.settings == usual, "those of the sample are for its photos alone"
+    # A photo and two classes are left.
+    assert session.training.settings == preset(QUICK, counted=(1, 2)), "the sample's are for its photos alone"
     kept = {card.name: [photo.name for photo in (*card.shots, *card.tests)] for card in session.photos.deck.cards}
     assert kept == {name: ["mine.png"], "dog": []}
     assert [photo.name for photo in session.photos.unknown.photos.values()] == ["mine too"]
-    assert not session.photos.shelf.photos
-    assert session.training.taught is None
-    assert not there(session.training.ledger).runs()
+    assert (session.photos.shelf.photos, session.training.taught, runs_of(at)) == ({}, None, [])
     assert not any(found.label == REMOVE for found in at.button)
-    for page in PAGES:
-        assert not offered(go(at, page)), "there are cards of the visitor's own"
+    assert [page for page in PAGES if offered(go(at, page))] == [], "there are cards of the visitor's own"
     # And the way back: the cards by Undo on Teach, the run by Undo on Compare.
     fine(button(go(at, TEACH), "Undo").click().run())
     assert len(session.photos.deck.cards) == len(sample_run().class_names) + 1
     fine(button(go(at, COMPARE), "Undo").click().run())
-    assert [run.name for run in session.training.ledger.runs()] == [SAMPLE_RUN]
+    assert [run.name for run in runs_of(at)] == [SAMPLE_RUN]
 
 
 @pytest.mark.slow
@@ -181,17 +175,14 @@ def test_cards_of_ones_own_are_never_mixed_with_it(tiny_app: Open) -> None:
     cards(at, {"red": 1})  # in another tab, just before
     fine(clicked.click().run())
     assert [card.name for card in session_of(at).photos.deck.cards] == ["red"]
-    for page in PAGES:
-        assert not offered(go(at, page)), page
+    assert [page for page in PAGES if offered(go(at, page))] == []
 
 
 def test_on_another_backbone_there_are_the_photos_and_a_sentence(tiny_app: Open) -> None:
     """Here a tiny one is called mini."""
     at = take(go(fine(tiny_app()), TEACH))
     session = session_of(at)
-    assert project.is_there(session)
-    assert session.training.taught is None
+    assert (project.is_there(session), session.training.taught) == (True, None)
     (error,) = at.error
     assert error.value.startswith("This model was trained on different weights")
-    (run,) = there(session.training.ledger).runs()
-    assert is_sample_run(run)
+    assert [is_sample_run(run) for run in runs_of(at)] == [True]

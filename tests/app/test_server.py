@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -26,16 +24,12 @@ from app.runs.store import LOOPBACK
 from app.visitor.registry import MOST_SESSIONS
 from gallop.cli.commands.app import THIS_MACHINE
 from tests.app.test_front import asked, scripts_of
-from tests.conftest import MAIN, ROOT, served
+from tests.app.test_rules import printed
+from tests.conftest import MAIN, served
 from tests.raw_sockets import drawn, opened
 from tests.until import until
 
 Told = tuple[str, Path]
-
-
-def named(server: str, host: str) -> str:
-    """The server's own port, by another name."""
-    return f"{host}:{urlsplit(server).port}"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +42,7 @@ def named(server: str, host: str) -> str:
 )
 def test_a_page_is_let_in_by_this_machines_own_names_alone(app_server: str, host: str, status: int) -> None:
     """DNS rebinding: the browser takes such a page for one of this server, so Origin and Host agree."""
-    there = named(app_server, host)
+    there = f"{host}:{urlsplit(app_server).port}"  # the server's own port, by another name
     with opened(app_server, there, f"http://{there}") as page:
         assert page.status == status
 
@@ -117,16 +111,14 @@ def test_each_browser_is_given_a_number_that_no_script_reads_and_keeps_it(app_se
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_behind_https_the_number_is_sent_over_https_alone(scheme: str) -> None:
-    cookies: list[str] = []
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
 
-    async def sent(message: Message) -> None:
-        cookies.append(Headers(raw=message["headers"])["set-cookie"])
-
+    sent = AsyncMock()
     asyncio.run(KnownBrowsers(page, "/")({"type": "http", "scheme": scheme, "headers": []}, AsyncMock(), sent))
-    assert ["Secure" in cookie.split("; ") for cookie in cookies] == [scheme == "https"]
+    ((message,), _) = sent.await_args
+    assert ("Secure" in Headers(raw=message["headers"])["set-cookie"].split("; ")) == (scheme == "https")
 
 
 def test_the_address_of_a_session_leads_to_it_in_the_browser_that_began_it_alone(app_server: str) -> None:
@@ -215,10 +207,9 @@ def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> N
 
 @pytest.mark.slow
 def test_the_backbone_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path: Path) -> None:
-    note = tmp_path / "note.txt"
-    code = f"""
-import asyncio, time
-from pathlib import Path
+    code = """
+import asyncio, os, time
+os.environ["STREAMLIT_SERVER_HEADLESS"] = "true"
 from app import main
 from app.backbones import BackboneRoom
 from app.ui import resources
@@ -234,11 +225,9 @@ async def live():
             await asyncio.sleep(0.01)
 
 asyncio.run(live())
-Path({str(note)!r}).write_text(" ".join(begun))
+print(*begun)
 """
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "STREAMLIT_SERVER_HEADLESS": "true"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path, timeout=120)
-    assert note.read_text() == "mini"
+    assert printed(code, tmp_path).split() == ["mini"]
 
 
 def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(told_server: Told) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from app.runs.run import files_of
@@ -30,7 +29,7 @@ from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_back
 from gallop.backbones import Backbone
 from gallop.config import KINDS_OF_PICTURE, PRESETS
 from tests import tiny, warm
-from tests.app_pages import there
+from tests.app.test_teaching import run
 from tests.conftest import ROOT
 
 NAMES = ["red' + \"thing", "$(green)", "blue;ls {x}"]
@@ -60,14 +59,14 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
 def here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], str]:
     """Run Python code in a folder, with no names but its own, and without the seconds that a process takes to start."""
 
-    def run(folder: Path, code: str) -> str:
+    def ran(folder: Path, code: str) -> str:
         with monkeypatch.context() as patched, contextlib.redirect_stdout(io.StringIO()) as out:
             patched.chdir(folder)
             patched.setenv("GALLOP_CACHE", str(folder / "cache"))
             exec(compile(code, "code", "exec"), {"__name__": "__main__"})
         return out.getvalue()
 
-    return run
+    return ran
 
 
 def line_by_line(shell: str) -> str:
@@ -84,9 +83,11 @@ def elsewhere(folder: Path, *command: str) -> str:
         "GALLOP_CACHE": str(folder / "cache"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return subprocess.check_output(command, cwd=folder, env=environment, text=True)
+
+
+def shares(lines: list[str]) -> dict[str, float]:
+    return {name: float(share) for name, share in (line.rsplit(" ", 1) for line in lines)}
 
 
 def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
@@ -97,9 +98,8 @@ def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
     recipe = snippets.explain_snippet(NAMES, templates, topk, NAMES[1], taught=False)
     out = elsewhere(put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo)}), *warm.python(), "code.py")
     *lines, last = out.splitlines()
-    said = [line.rsplit(" ", 1) for line in lines]
-    assert {name: float(share) for name, share in said} == found.probabilities  # to the last bit
-    assert float(last.split()[-1]) == found.ood_score
+    # To the last bit.
+    assert (shares(lines), float(last.split()[-1])) == (found.probabilities, found.ood_score)
     assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -109,10 +109,8 @@ def test_explore_taught_as_python_notebook_and_command_line(
 ) -> None:
     colours = dict(zip(NAMES, ["red", "green", "blue"], strict=True))
     shots = {name: (picture(1, colour), picture(2, colour)) for name, colour in colours.items()}
-    teaching = Teaching(mini, None, shots, {}, replace(SETTINGS, shots=0), Watch())
-    for _ in teaching.run():
-        pass
-    taught, session, photo = there(teaching.result()), Session(), picture(77, "green")
+    _, taught = run(Teaching(mini, None, shots, {}, replace(SETTINGS, shots=0), Watch()))
+    session, photo = Session(), picture(77, "green")
     session.training.adopt(taught)
     session.explore = ExploreState(prompts=TAUGHT, scales=(5, 40))  # moved on Explore
     asked = Question(tuple(NAMES), taught=True)
@@ -122,7 +120,7 @@ def test_explore_taught_as_python_notebook_and_command_line(
     put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo), **files_of(classifier).as_folder()})
 
     out = here(tmp_path, (tmp_path / "code.py").read_text())
-    said = {name: float(share) for name, share in (line.rsplit(" ", 1) for line in out.splitlines()[:-1])}
+    said = shares(out.splitlines()[:-1])
     assert said == wanted.probabilities
 
     cells = json.loads((tmp_path / "code.ipynb").read_text())["cells"]
@@ -161,8 +159,8 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
     taught = snippets.teach(["red", "green"], SETTINGS, tests=False, used=used)
     assert made.strip() in taught.python
     assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
-    both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "tokens")
-    assert both.python == "load_backbone('ViT-L-14/openai', precision='bf16', regions='tokens')"
+    both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "tokens").python
+    assert both == "load_backbone('ViT-L-14/openai', precision='bf16', regions='tokens')"
 
 
 def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,10 +184,7 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     names = {"red thing": "red", "green-ish": "green", "Blue": "blue"}
     shots = {name: tuple(picture(20 * i + j, names[name]) for j in range(3)) for i, name in enumerate(names)}
     tests = {name: tuple(picture(500 + 20 * i + j, names[name]) for j in range(2)) for i, name in enumerate(names)}
-    teaching = Teaching(mini, None, shots, tests, settings, Watch())
-    for _ in teaching.run():
-        pass
-    taught = there(teaching.result())
+    _, taught = run(Teaching(mini, None, shots, tests, settings, Watch()))
     wanted = taught.after.model_.prompts.digest()
     recipe, photos = snippets.teach(shots, settings, tests=True), snippets.photo_folder(shots, tests)
     python, shell = put(tmp_path / "python", {**recipe.files(), **photos}), put(tmp_path / "shell", photos)
@@ -205,10 +200,11 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     found = GalLoPClassifier.load(shell / "model", backbone=mini)
     assert (found.model_.prompts.digest(), found.calibration_) == (wanted, taught.after.calibration_)
     probe = [picture(900, "red"), picture(901, "blue")]
-    mine = dict(zip(taught.after.classes_.tolist(), taught.after.predict_proba(probe).T, strict=True))
-    theirs = dict(zip(found.classes_.tolist(), found.predict_proba(probe).T, strict=True))
-    assert mine.keys() == theirs.keys()
-    assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+    mine, theirs = (
+        dict(zip(model.classes_.tolist(), model.predict_proba(probe).T.tolist(), strict=True))
+        for model in (taught.after, found)
+    )
+    assert mine == theirs
 
 
 @pytest.mark.parametrize("name", ["a_b", "a/b", "..", ".hidden", "a:b", "what?", "end.", "x" * 201])

@@ -31,13 +31,13 @@ from tests.app_pages import (
     go,
     grid,
     session_of,
+    there,
     train,
     unsaid,
     uploader,
 )
 from tests.tiny import png
 
-HERE = Path(__file__).parent
 # Spreadsheets take it for a formula, and it is markup; browsers send a name without its folders.
 NAME = f"=1+1 {HOSTILE[1].replace('/', '')}.png"
 
@@ -66,17 +66,28 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
     )
     photos = [pile.now.photos[key] for key in pile.scored.keys]
     answers = testing.answered(session, resources.backbone(), [sorting.load_image(photo.data) for photo in photos])
-    assert answers is not None
-    np.testing.assert_allclose([photo.row for photo in photos], answers.probabilities, atol=1e-5)
+    np.testing.assert_allclose([photo.row for photo in photos], there(answers).probabilities, atol=1e-5)
     assert not unsaid(at, "words.txt", "9 takes")
 
 
-def test_a_table_has_every_photo_and_no_formula(at: AppTest) -> None:
-    rows = list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
-    pile = pile_of(at)
-    assert [row["label"] for row in rows] == [pile.scored.labels[key] or "none of these" for key in pile.scored.keys]
-    assert [row["accepted"] == "yes" for row in rows] == [key in pile.scored.targets for key in pile.scored.keys]
+def rows_of(at: AppTest) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
+
+
+def test_a_table_has_every_photo_no_formula_and_who_voted(at: AppTest) -> None:
+    pile, rows = pile_of(at), rows_of(at)
+    assert [(row["label"], row["accepted"] == "yes") for row in rows] == [
+        (pile.scored.labels[key] or "none of these", key in pile.scored.targets) for key in pile.scored.keys
+    ]
     assert [row["image"] for row in rows if "1+1" in row["image"]] == [f"'{NAME}"]
+    finish(fine(at.toggle(key="sort together").set_value(True).run()))
+    photos = {photo.name: photo for photo in pile_of(at).now.photos.values()}
+    for row in rows_of(at):
+        photo = photos[row["image"].removeprefix("'")]
+        assert row["alone"] == ("green", "red", "none of these")[int(photo.alone.argmax()) if photo.answer >= 0 else 2]
+        votes = [vote.replace(": ", " ").rsplit(" ", 2) for vote in row["votes"].removeprefix("'").split("; ") if vote]
+        assert {name for name, *_ in votes} <= {p.name for p in photos.values() if p.answer >= 0} - {photo.name}
+        assert all(label in ("green", "red") and 0 < float(vote) <= STRENGTH for _, label, vote in votes)
 
 
 def test_class_folders_have_the_accepted_photos_under_names_that_every_system_allows(at: AppTest) -> None:
@@ -96,9 +107,7 @@ def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained
     do(pile, {"act": "label", "photos": list(range(9)), "label": 0})
     before = session.training.number
     fine(button(at, "Teach with").click().run())
-    card = session.photos.deck.find("green")
-    assert card is not None
-    assert {photo.sha256 for photo in card.shots} >= set(pile.scored.keys)
+    assert {photo.sha256 for photo in there(session.photos.deck.find("green")).shots} >= set(pile.scored.keys)
     finish(at)
     assert session.training.number > before
     assert not unsaid(fine(at.run()), "Sorted by an earlier model")
@@ -108,22 +117,19 @@ def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained
     assert pile.scored.said == dict.fromkeys(pile.scored.keys, "green"), "what a person said stays"
 
 
-def test_taught_again_without_anything_new_no_training_begins(at: AppTest) -> None:
-    session, pile = session_of(at), pile_of(at)
-    do(pile, {"act": "label", "photos": list(range(9)), "label": 0})
+def test_more_than_a_class_takes_is_told_and_without_anything_new_no_training_begins(
+    at: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of(at)
+    do(pile_of(at), {"act": "label", "photos": list(range(9)), "label": 0})
+    with monkeypatch.context() as patched:
+        for module in (sorting, cards_of_deck):
+            patched.setattr(module, "MOST_PHOTOS", 5)
+        told = sorting.teach(session)
+    added = "2 photos added to the cards on Teach, and a training begins."
+    assert told == f"{added} There was no room for 7 photos: a class takes 5."
     sorting.teach(session)
     assert sorting.teach(session) == "All of them are on the cards on Teach already."
-
-
-def test_more_than_a_class_takes_is_told(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    session, pile = session_of(at), pile_of(at)
-    do(pile, {"act": "label", "photos": list(range(9)), "label": 0})
-    for module in (sorting, cards_of_deck):
-        monkeypatch.setattr(module, "MOST_PHOTOS", 5)
-    words = (
-        "2 photos added to the cards on Teach, and a training begins. There was no room for 7 photos: a class takes 5."
-    )
-    assert sorting.teach(session) == words
 
 
 def test_acts_of_a_browser_are_heard_once_and_only_about_this_sorting(at: AppTest) -> None:
@@ -139,38 +145,46 @@ def test_acts_of_a_browser_are_heard_once_and_only_about_this_sorting(at: AppTes
     pile.hear({"acts": act})
 
 
-def test_the_pile_goes_with_everything_and_by_itself(at: AppTest) -> None:
+def test_the_pile_goes_with_everything_and_by_itself_and_leaves_words_and_a_table(at: AppTest) -> None:
     session = session_of(at)
-    held = session.photos.size
-    size = pile_of(at).size
+    held, size = session.photos.size, pile_of(at).size
     assert size > 0
     fine(button(at, "Remove the pile").click().run())
     assert (session.photos.size, pile_of(at).scored.keys) == (held - size, [])
+    assert sorting.in_words(session).startswith("0 photos accepted.")
+    assert sorting.table(session).decode().splitlines() == ["image,label,accepted,by,probability"]
     session.photos.pile.waiting.append(("a", b"1234"))
     session.photos.let_go()
     assert session.photos.pile.size == 0
 
 
-def test_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
+def test_the_same_picture_twice_is_refused_and_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
     session, pile = session_of(at), pile_of(at)
+    pile.waiting = [("again.png", png(500, "red")), ("new.png", png(900)), ("new too.png", png(900))]
+    finish(fine(at.run()))
+    assert len(pile.scored.keys) == 10
+    assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
+    assert session.photos.pile is pile
     pile.waiting = [(f"{i}.png", png(800 + i)) for i in range(40)]
     steps = sorting.sorting(session, resources.backbones()).run()
     told = [next(steps).sentence for _ in range(2)]
     steps.close()  # type: ignore[attr-defined]
     pile.settle()
     assert told == ["16 of 40 photos", "32 of 40 photos"]
-    assert ([name for name, _ in pile.waiting], len(pile.scored.keys)) == ([f"{i}.png" for i in range(32, 40)], 9 + 32)
+    assert ([name for name, _ in pile.waiting], len(pile.scored.keys)) == ([f"{i}.png" for i in range(32, 40)], 10 + 32)
     fine(at.run())
     finish(fine(at.run()))
-    assert (pile.waiting, len(pile.scored.keys)) == ([], 9 + 40)
+    assert (pile.waiting, len(pile.scored.keys)) == ([], 10 + 40)
 
 
-def test_similar_photos_vote_as_in_the_library_without_being_answered_again(
+def test_similar_photos_vote_as_in_the_library_without_being_answered_again_until_the_first_check(
     at: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pile, before = pile_of(at), {key: photo.row for key, photo in pile_of(at).now.photos.items()}
     monkeypatch.setattr("gallop.features.encoding.encode_centres", None)
+    do(pile, {"act": "line", "count": 1})
     finish(fine(at.toggle(key="sort together").set_value(True).run()))
+    assert not pile.by_hand, "the line is set anew"
     photos = list(pile.now.photos.values())
     found = answered_together(
         [before[photo.key] for photo in photos],
@@ -182,44 +196,9 @@ def test_similar_photos_vote_as_in_the_library_without_being_answered_again(
     assert not unsaid(at, "The photos most like each photo voted on its answer.")
     finish(fine(at.toggle(key="sort together").set_value(False).run()))
     assert all((photo.row == before[key]).all() for key, photo in pile.now.photos.items())
-
-
-def test_votes_are_switched_until_the_first_check_and_set_the_line_anew(at: AppTest) -> None:
-    pile = pile_of(at)
-    do(pile, {"act": "line", "count": 1})
-    finish(fine(at.toggle(key="sort together").set_value(True).run()))
-    assert not pile.by_hand
     assert not at.toggle(key="sort together").disabled
     do(pile, {"act": "check", "photos": [pile.scored.keys.index(pile.to_check()[0])], "wrong": []})
     assert fine(at.run()).toggle(key="sort together").disabled
-
-
-def test_a_pile_that_was_just_removed_has_words_and_a_table(at: AppTest) -> None:
-    session = session_of(at)
-    session.photos.pile = PhotoPile()
-    assert sorting.in_words(session).startswith("0 photos accepted.")
-    assert sorting.table(session).decode().splitlines() == ["image,label,accepted,by,probability"]
-
-
-def test_a_table_of_voted_answers_says_who_voted(at: AppTest) -> None:
-    finish(fine(at.toggle(key="sort together").set_value(True).run()))
-    rows = list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
-    photos = {photo.name: photo for photo in pile_of(at).now.photos.values()}
-    for row in rows:
-        photo = photos[row["image"].removeprefix("'")]
-        assert row["alone"] == ("green", "red", "none of these")[int(photo.alone.argmax()) if photo.answer >= 0 else 2]
-        votes = [vote.replace(": ", " ").rsplit(" ", 2) for vote in row["votes"].removeprefix("'").split("; ") if vote]
-        assert {name for name, *_ in votes} <= {p.name for p in photos.values() if p.answer >= 0} - {photo.name}
-        assert all(label in ("green", "red") and 0 < float(vote) <= STRENGTH for _, label, vote in votes)
-
-
-def test_the_same_picture_twice_is_refused(at: AppTest) -> None:
-    session, pile = session_of(at), pile_of(at)
-    pile.waiting = [("again.png", png(500, "red")), ("new.png", png(900)), ("new too.png", png(900))]
-    finish(fine(at.run()))
-    assert len(pile.scored.keys) == 10
-    assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
-    assert session.photos.pile is pile
 
 
 def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:
@@ -234,6 +213,6 @@ def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:
 
 def test_its_script_works_out_places_as_by_hand(node: str) -> None:
     surroundings = os.environ | {"SORT_SOURCE": str(Path(projects.__file__).with_name("sort") / "sort.js")}
-    command = [node, "--test", str(HERE / "sort.test.mjs")]
+    command = [node, "--test", str(Path(__file__).with_name("sort.test.mjs"))]
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout

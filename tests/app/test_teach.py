@@ -23,6 +23,7 @@ from gallop.features.ordinary import ordinary_photos
 from gallop.names.class_names import SOMETHING_ELSE
 from tests.app_pages import (
     EXPLORE,
+    PAPERS,
     TEACH,
     Open,
     again,
@@ -38,11 +39,13 @@ from tests.app_pages import (
     hand,
     hold,
     learning,
+    plain,
     png,
     put,
     runs_of,
     session_of,
     sums,
+    table,
     taught_of,
     there,
     unsaid,
@@ -62,17 +65,7 @@ def add_classes(at: AppTest, names: str) -> AppTest:
 
 def teach(at: AppTest, counts: dict[str, int], epochs: int = 2, tests: int = 0) -> AppTest:
     """Cards with so many photos each, ready to train."""
-    at = add_classes(go(at, TEACH), ", ".join(counts))
-    for number, (name, count) in enumerate(counts.items()):
-        for i in range(count):
-            uploader(at, f"Photos of {name}").upload(f"{i}.png", png(100 * number + i, name))
-        fine(at.run())
-        if tests:
-            put(at, f"what {number + 1}", "Test photos")
-            for i in range(tests):
-                uploader(at, f"Test photos of {name}").upload(f"test {i}.png", png(1000 * (number + 1) + i, name))
-            fine(at.run())
-    return settings(at, epochs=epochs)
+    return settings(go(cards(at, counts, tests, **PAPERS), TEACH), epochs=epochs)
 
 
 def settings(at: AppTest, **values: Any) -> AppTest:
@@ -89,6 +82,10 @@ def train(at: AppTest) -> AppTest:
 
 def card(at: AppTest, name: str) -> Any:
     return there(session_of(at).photos.deck.find(name))
+
+
+def keys(at: AppTest) -> list[str | None]:
+    return [found.key for found in at.button]
 
 
 def names(at: AppTest) -> list[str]:
@@ -115,17 +112,19 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
 @pytest.mark.parametrize(("typed", "words"), [("red", "are the same (case"), ("x" * 201, "the maximum is 200")])
 def test_a_name_that_cannot_be_used_is_told_and_the_card_stays(tiny_app: Open, typed: str, words: str) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
-    second = session_of(at).photos.deck.cards[1].id
-    at.text_input(key=f"name {second} green").set_value(typed)
+    at.text_input(key=f"name {card(at, 'green').id} green").set_value(typed)
     assert words in fine([found for found in at.button if found.label == "Rename"][1].click().run()).error[0].value
     assert names(at) == ["red", "green"]
     assert words in add_classes(at, typed).error[0].value
     assert not fine(at.run()).error, "it is told once"
 
 
-def test_two_tabs_of_one_visitor_both_take_photos(tiny_app: Open) -> None:
+def test_photos_for_two_cards_that_come_at_once_and_from_two_tabs_are_all_taken(tiny_app: Open) -> None:
     """The second tab still shows an uploader that the first has emptied."""
     first = add_classes(go(fine(tiny_app()), TEACH), "red, green")
+    for name in ("red", "green"):
+        uploader(first, f"Photos of {name}").upload(f"{name}.png", png(3, name))
+    assert everything(fine(first.run())).count("1 to learn from") == 2
     second = tiny_app()
     second.query_params[resources.ADDRESS] = first.session_state[resources.STATE]
     second.session_state[resources.STATE] = first.session_state[resources.STATE]
@@ -133,7 +132,8 @@ def test_two_tabs_of_one_visitor_both_take_photos(tiny_app: Open) -> None:
     assert session_of(first) is session_of(second)
     fine(uploader(first, "Photos of red").upload("a.png", png(1)).run())
     fine(uploader(second, "Photos of red").upload("b.png", png(2)).run())
-    assert [photo.name for photo in card(first, "red").shots] == ["a.png", "b.png"]
+    taken = {name: [photo.name for photo in shots] for name, shots in session_of(first).photos.shots().items()}
+    assert taken == {"red": ["red.png", "a.png", "b.png"], "green": ["green.png"]}
 
 
 def test_a_zip_makes_the_cards_and_its_hostile_members_are_refused(tiny_app: Open, tmp_path: Path) -> None:
@@ -148,12 +148,16 @@ def test_a_zip_makes_the_cards_and_its_hostile_members_are_refused(tiny_app: Ope
     }
     at = go(fine(tiny_app()), TEACH)
     fine(uploader(at, "A zip of class folders").upload("things.zip", zip_of(members)).run())
-    assert (names(at), [photo.name for photo in card(at, "red").shots]) == (["red", "green apple"], ["1.png"])
-    assert [photo.name for photo in card(at, "red").tests] == ["2.png"]
+    photos = [[photo.name for photo in pile] for pile in (card(at, "red").shots, card(at, "red").tests)]
+    assert (names(at), photos) == (["red", "green apple"], [["1.png"], ["2.png"]])
     (warning,) = at.warning
-    assert "3 added, 3 not added" in warning.value
-    for words in ("is not a safe path", "100 times its size", "does not have an image file extension"):
-        assert words in warning.value
+    words = (
+        "3 added, 3 not added",
+        "is not a safe path",
+        "100 times its size",
+        "does not have an image file extension",
+    )
+    assert [each for each in words if each not in warning.value] == []
     assert names(fine(button(at, "Undo").click().run())) == []
 
 
@@ -174,9 +178,9 @@ def test_many_classes_are_rows_that_are_found_by_a_part_of_their_name(tiny_app: 
     at = add_classes(go(fine(tiny_app()), TEACH), ", ".join(f"thing {n}" for n in range(MOST_DRAWN)))
     assert not at.dataframe
     at = add_classes(fine(uploader(at, "Photos of thing 1").upload("1.png", png(1)).run()), "other")
-    (rows,) = at.dataframe
-    assert list(rows.value["Class"]) == [*(f"thing {n}" for n in range(MOST_DRAWN)), "other"]
-    assert (list(rows.value["Learn"])[:3], set(rows.value["In use"])) == ([0, 1, 0], {True})
+    rows = [(row["Class"], row["Learn"], row["In use"]) for row in table(at, "Class")]
+    classes = [*(f"thing {n}" for n in range(MOST_DRAWN)), "other"]
+    assert rows == [(name, int(name == "thing 1"), True) for name in classes]
     fine(at.text_input(key="find a class").set_value("HING 1").run())
     found = [name for name in names(at) if "hing 1" in name]
     assert list(at.dataframe[0].value["Class"]) == found
@@ -191,63 +195,50 @@ def test_photos_are_looked_through_taken_away_and_kept_to_test(tiny_app: Open) -
     fine(button(at, "Look through").click().run())
     fine(at.button(key=f"look {first.shots[0].sha256} away").click().run())
     fine(at.button(key=f"look {first.shots[1].sha256} to tests").click().run())
-    assert [photo.name for photo in card(at, "red").shots] == ["2.png"]
-    assert [photo.name for photo in card(at, "red").tests] == ["1.png"]
+    (left,) = session_of(at).photos.deck.cards
+    assert [[photo.name for photo in pile] for pile in (left.shots, left.tests)] == [["2.png"], ["1.png"]]
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
 
 
-def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
+def test_presets_set_every_field_but_dropout_and_custom_frees_them_and_what_is_folded_away_holds(
+    tiny_app: Open,
+) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
+    fine(at.number_input(key="teach settings dropout").set_value(0.25).run())
     for way, preset in (("Quick", "default"), ("As in the paper", "paper")):
         put(at, "teach way", way)
         config, chosen = train_preset(preset), session_of(at).training.settings
-        assert (chosen.epochs, chosen.lr, chosen.views) == (config.epochs, config.lr, config.views)
-        assert at.number_input(key="teach settings epochs").value == config.epochs
-        assert at.number_input(key="teach settings epochs").disabled
+        field = at.number_input(key="teach settings epochs")
+        shown = (chosen.epochs, chosen.lr, chosen.views, field.value, field.disabled)
+        assert shown == (config.epochs, config.lr, config.views, config.epochs, True)
+        assert (chosen.dropout, at.radio(key="teach way").value) == (0.25, way), "it is free whatever the way to teach"
     settings(at, epochs=7, lr=0.05, dropout=0.5, global_prompts=2, local_prompts=3, views=2, shots=4, seed=9)
     fine(at.number_input(key="teach scales 2").set_value(7).run())
     chosen = session_of(at).training.settings
-    assert (chosen.epochs, chosen.lr, chosen.dropout, chosen.views) == (7, 0.05, 0.5, 2)
-    assert (chosen.global_prompts, chosen.topk, chosen.shots, chosen.seed) == (2, (5, 10, 7), 4, 9)
+    assert chosen == replace(
+        chosen, epochs=7, lr=0.05, dropout=0.5, global_prompts=2, topk=(5, 10, 7), views=2, shots=4, seed=9
+    )
+    put(at, "settings", False)
+    assert "teach settings epochs" not in [field.key for field in at.number_input], "folded away"
+    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
     # They stand over a change of page.
     at = go(go(at, EXPLORE), TEACH)
     assert (at.number_input(key="teach settings epochs").value, session_of(at).training.settings) == (7, chosen)
 
 
-def test_dropout_is_free_whatever_the_way_to_teach_and_settings_that_are_folded_away_hold(tiny_app: Open) -> None:
-    at = add_classes(go(fine(tiny_app()), TEACH), "red")
-    fine(at.number_input(key="teach settings dropout").set_value(0.5).run())
-    put(at, "teach way", "As in the paper")
-    assert (session_of(at).training.settings.dropout, at.radio(key="teach way").value) == (0.5, "As in the paper")
-    settings(at, epochs=7)
-    put(at, "settings", False)
-    assert "teach settings epochs" not in [field.key for field in at.number_input], "folded away"
-    assert session_of(at).training.settings.epochs == 7
-    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
-
-
-def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
-    at = finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})))
-    assert "Changed since training" not in everything(at)
-    before = explained(at).shares
-    assert explained(fine(at.number_input(key="teach scales 0").set_value(1).run())).shares != before
-    assert "Changed since training" not in everything(at)
-    uploader(settings(at, epochs=9), "Photos of red").upload("new.png", png(77))
-    assert "Changed since training: the photos and rounds" in everything(fine(at.run()))
-
-
-def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -> None:
+def test_what_needs_a_new_training_is_told_and_k_and_new_photos_of_a_head_act_at_once(tiny_app: Open) -> None:
     at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
     at = finish(train(fine(at.selectbox(key="teach settings head").set_value("ridge").run())))
-    before, version = there(session_of(at).training.taught), session_of(at).training.version
-    assert not [found for found in at.button if found.key == "learn more"]
+    shares = explained(at).shares
+    assert explained(fine(at.number_input(key="teach scales 0").set_value(1).run())).shares != shares
+    before, version = taught_of(at), session_of(at).training.version
+    assert ("Changed since training" in everything(at), "learn more" in keys(at)) == (False, False)
     fine(uploader(at, "Photos of red").upload("new.png", png(77)).run())
     assert "Changed since training: the photos" in everything(at)
     fine(at.button(key="learn more").click().run())
-    assert "Changed since training" not in everything(at)
-    assert not [found for found in at.button if found.key == "learn more"]
+    assert ("Changed since training" in everything(at), "learn more" in keys(at)) == (False, False)
     after = taught_of(at)
     assert (before.shots, after.shots) == (4, 5)
     assert after.after.model_.prompts is before.after.model_.prompts
@@ -258,30 +249,24 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     deck.remove(deck.in_use[0].shots[0].sha256)
     fine(uploader(at, "Photos of red").upload("other.png", png(78)).run())
     assert "Changed since training: the photos" in everything(at)
-    assert not [found for found in at.button if found.key == "learn more"], "a head cannot forget"
+    assert "learn more" not in keys(at), "a head cannot forget"
+    assert "Changed since training: the photos and rounds" in everything(settings(at, epochs=9))
 
 
-def test_a_region_that_is_asked_is_asked_of_its_own_photo_alone(tiny_app: Open) -> None:
+def test_the_watched_map_is_one_of_a_fixed_scale_and_a_region_is_asked_of_its_own_photo_alone(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
     watched = there(session_of(at).training.watch.photo)
-    assert grid(at, "watched map")["state"]["region"] is None
+    shown = grid(at, "watched map")
+    stands = shown["state"]
+    scores = [sight.explanation.region_scores(stands["class_name"], 0) for sight in taught_of(at).sights]
+    assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
+    assert (shown["compact"], stands["prompt"], stands["topk"], stands["region"]) == (True, 0, [5, 10, 15, 16], None)
     session_of(at).region, session_of(at).region_of = AskedRegion(6, (4, 4)), watched.sha256  # as a click does
     assert grid(fine(at.run()), "watched map")["state"]["region"] == 6
     uploader(at, "Photos to try").upload("found.png", png(500))
     assert grid(fine(at.run()), "explainer")["state"]["region"] is None, "that is another photo"
     session_of(at).region_of = "another"
     assert grid(fine(at.run()), "watched map")["state"]["region"] is None
-
-
-def test_the_watched_map_is_one_of_a_fixed_scale_and_says_no_more(tiny_app: Open) -> None:
-    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
-    shown = grid(at, "watched map")
-    sights = session_of(at).training.taught.sights  # type: ignore[union-attr]
-    name = shown["state"]["class_name"]
-    scores = [sight.explanation.region_scores(name, 0) for sight in sights]
-    assert shown["compact"]
-    assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
-    assert (shown["state"]["prompt"], shown["state"]["topk"]) == (0, [5, 10, 15, 16])
 
 
 def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:
@@ -292,8 +277,7 @@ def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> 
     assert "deleted red" in everything(at)
     deck.enable(False, card(at, "green").id)  # by another tab, just before
     fine(before.click().run())
-    assert [found.name for found in deck.cards] == ["green"], "neither of the two was taken back"
-    assert not deck.cards[0].enabled
+    assert [(found.name, found.enabled) for found in deck.cards] == [("green", False)], "neither was taken back"
     fine(button(at, "Undo").click().run())
     assert deck.cards[0].enabled
     fine(button(at, "Undo").click().run())
@@ -303,21 +287,17 @@ def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> 
 # Training ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_single_card_is_told_from_the_samples_photos_in_one_click(tiny_app: Open) -> None:
+def test_a_single_card_is_told_from_the_samples_photos_in_one_click_and_an_empty_one_cannot_be_taught(
+    tiny_app: Open,
+) -> None:
     at = teach(fine(tiny_app()), {"red": 2})
+    assert (at.button(key="train").disabled, "at least two classes" in everything(at)) == (True, True)
     fine(at.button(key="something else").click().run())
     red, other = session_of(at).photos.deck.cards
     paths = ordinary_photos("red", red.shots, resources.backbone())
     assert paths
     assert (other.name, [photo.name for photo in other.shots]) == (SOMETHING_ELSE, [path.name for path in paths[:64]])
-    assert not at.button(key="train").disabled
-    assert "something else" not in [button.key for button in at.button]
-
-
-def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:
-    at = teach(fine(tiny_app()), {"red": 1})
-    assert at.button(key="train").disabled
-    assert "at least two classes" in everything(at)
+    assert (at.button(key="train").disabled, "something else" in keys(at)) == (False, False)
     assert "green and blue have no photos" in everything(add_classes(at, "green, blue"))
     fine(at.button(key=f"turn {card(at, 'blue').id}").click().run())
     assert "green has no photos" in everything(at)
@@ -328,15 +308,12 @@ def test_what_is_said_of_a_test_is_of_the_photos_and_classes_that_are_there_now(
     advice, since = "Add test photos to the class cards", "Test photos or classes have changed since training."
     assert advice in everything(at)
     at = go(cards(at, {"red": 0, "green": 0}, tests=1), TEACH)
-    assert advice not in everything(at), "they were added"
-    assert since in everything(at)
+    assert (advice in everything(at), since in everything(at)) == (False, True), "they were added"
     at = go(run_training(at), TEACH)
     label = "Right on 2 test photos"
-    assert label in [metric.label for metric in at.metric]
-    assert since not in everything(at)
-    at = add_classes(at, "blue")
-    assert label not in [metric.label for metric in at.metric], "the figure is of two classes, and there are three"
-    assert since in everything(at)
+    assert (label in [metric.label for metric in at.metric], since in everything(at)) == (True, False)
+    figures = [metric.label for metric in add_classes(at, "blue").metric]
+    assert (label in figures, since in everything(at)) == (False, True), "it is of two classes, and there are three"
 
 
 def test_teaching_changes_the_answer_and_says_by_how_much(tiny_app: Open, own_cache: Path, tmp_path: Path) -> None:
@@ -350,8 +327,8 @@ def test_teaching_changes_the_answer_and_says_by_how_much(tiny_app: Open, own_ca
     assert explained(go(at, EXPLORE)).shares != pytest.approx(zero_shot, abs=1e-3)
     assert any("Accuracy on 4 test photos" in metric.label for metric in at.metric)
     assert grid(at, "explainer")["threshold"] is not None, "a limit for none of these was found"
-    written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [path.name for path in written] == ["runs.sqlite"], "the privacy line says that no photo is written to disk"
+    written = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert written == ["runs.sqlite"], "the privacy line says that no photo is written to disk"
     # The frozen answer is still there, and the same.
     assert explained(put(at, "explore prompts", "Zero-shot")).shares == pytest.approx(zero_shot, abs=1e-5)
 
@@ -371,37 +348,24 @@ def test_a_second_training_says_which_test_photos_it_fixed_and_broke(tiny_app: O
     counts = (
         f"{fixed} test photos fixed, {3 - broken} broken, {6 - fixed - (3 - broken)} unchanged, by their nearest class."
     )
-    assert f"**Compared with all red:** {counts}" in everything(at)
     assert fixed, "it learned something"
-    assert not unsaid(at, "Fixed: ", "This may be chance.")
+    assert not unsaid(at, f"**Compared with all red:** {counts}", "Fixed: ", "This may be chance.")
 
 
-def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) -> None:
-    at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
-    for name in ("red", "green"):
-        uploader(at, f"Photos of {name}").upload(f"{name}.png", png(1, name))
-    fine(at.run())
-    assert {name: len(shots) for name, shots in session_of(at).photos.shots().items()} == {"red": 1, "green": 1}
-    assert everything(at).count("1 to learn from") == 2
-
-
-def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny_app: Open) -> None:
-    at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
+def test_cards_that_are_on_and_as_many_shots_as_asked_are_learned_and_those_classes_become_the_list(
+    tiny_app: Open,
+) -> None:
+    at = teach(with_photo(tiny_app, "cat\ndog"), {"red": 4, "green": 3, "blue": 2})
     at = finish(train(settings(fine(at.button(key=f"turn {card(at, 'blue').id}").click().run()), shots=2)))
     assert (taught_of(at).names, taught_of(at).shots) == (("green", "red"), 4)
-
-
-def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off(tiny_app: Open) -> None:
-    at = go(finish(train(teach(with_photo(tiny_app, "cat\ndog"), {"red": 2, "green": 2}))), EXPLORE)
-    assert at.text_area(key="explore names").value == "green\nred"
+    assert go(at, EXPLORE).text_area(key="explore names").value == "green\nred"
     fine(at.text_area(key="explore names").set_value("red\ngreen\nyellow").run())
     assert "Added without retraining: yellow" in everything(at)
     assert set(grid(at, "explainer")["names"]) == {"red", "green", "yellow"}
     fine(at.text_area(key="explore names").set_value("red\nyellow").run())
-    assert "The answers are zero-shot" in at.info[0].value
-    assert "green is missing" in at.info[0].value
+    assert re.search(r"^The answers are zero-shot.* and green is missing\.", at.info[0].value)
     fine(at.text_area(key="explore names").set_value("red\ngreen").run())
-    assert any(metric.label.startswith("This photo is") for metric in at.metric)
+    assert len(grid(at, "explainer")["takes"]) == 2, "what was taught answers again, beside zero-shot"
 
 
 def in_training(at: AppTest) -> AppTest:
@@ -409,18 +373,27 @@ def in_training(at: AppTest) -> AppTest:
     return at
 
 
-def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(
+def test_while_it_learns_the_page_is_usable_and_its_charts_grow_and_cancel_keeps_the_best_so_far(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold(monkeypatch, learning)
+    step = [3]
+    hold(monkeypatch, lambda progress: progress.phase == "training" and progress.done >= step[-1])
     at = with_photo(tiny_app, "red\ngreen")
     zero_shot = explained(at).shares
     at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=6)))
     assert at.button(key="train").disabled
+    first = bars(at, "learning")
+    assert [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
+    step.append(4)
+    until(lambda: bars(again(at), "learning") != first)
+    assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)
+    other = card(at, "green").shots[0]
+    fine(at.selectbox(key="teach watched").set_value(f"{card(at, 'green').id} {other.sha256}").run())
+    assert there(session_of(at).training.watch.photo).sha256 == other.sha256
     assert "See the page *Teach*" in everything(go(at, EXPLORE))
     assert sums(hand(at, k={1: 2}))[1].startswith("k = 2: ")
     taught = taught_of(finish(fine(button(go(at, TEACH), "Cancel").click().run())))
-    assert taught.steps == 3 < taught.of_steps
+    assert taught.steps == 4 < taught.of_steps
     assert f"round {taught.best_epoch}, the best so far" in at.info[-1].value.replace("\\", "")
     assert explained(go(at, EXPLORE)).shares != zero_shot
 
@@ -437,30 +410,12 @@ def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_le
     assert grid(fine(at.run()), "explainer")["threshold"] is None, "no limit was found yet"
     session_of(at).explore = replace(session_of(at).explore, names="red\ngreen\nblue")
     tried.set()
-    assert session_of(finish(at)).explore.names == "red\ngreen\nblue"
+    assert (session_of(finish(at)).explore.names, len(runs_of(at))) == ("red\ngreen\nblue", 1)
     assert grid(at, "explainer")["threshold"] is not None
-    assert len(session_of(at).training.ledger.runs()) == 1  # type: ignore[union-attr]
-
-
-def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(
-    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step = [3]
-    hold(monkeypatch, lambda progress: progress.phase == "training" and progress.done >= step[-1])
-    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
-    first = bars(at, "learning")
-    assert [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
-    step.append(4)
-    until(lambda: bars(again(at), "learning") != first)
-    assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)
-    other = card(at, "green").shots[0]
-    fine(at.selectbox(key="teach watched").set_value(f"{card(at, 'green').id} {other.sha256}").run())
-    assert there(session_of(at).training.watch.photo).sha256 == other.sha256
-    finish(fine(button(at, "Cancel").click().run()))
 
 
 @pytest.mark.slow
-def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_does_not(
+def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_waits_for_it(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(monkeypatch, learning)
@@ -469,42 +424,28 @@ def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_doe
     reloaded.query_params[resources.ADDRESS] = at.query_params[resources.ADDRESS]
     assert names(in_training(go(fine(reloaded.run()), TEACH))) == ["red", "green"]
     assert session_of(reloaded) is session_of(at)
-    other = go(fine(tiny_app()), TEACH)
-    assert other.query_params[resources.ADDRESS] != at.query_params[resources.ADDRESS]
-    assert (names(other), len(other.progress)) == ([], 0)
     stranger = AppTest.from_file(str(SCRIPT), default_timeout=60)
     stranger.query_params[resources.ADDRESS] = "0" * 32
     assert session_of(fine(stranger.run())) is not session_of(at)
     assert "has ended" in stranger.info[0].value
+    other = go(fine(tiny_app()), TEACH)
+    assert other.query_params[resources.ADDRESS] != at.query_params[resources.ADDRESS]
+    assert (names(other), len(other.progress)) == ([], 0)
+    other = train(teach(other, {"red": 1, "green": 1}, epochs=1))
+    assert "Waiting: 1 job ahead of yours" in other.progress[0].text
     finish(fine(button(reloaded, "Cancel").click().run()))
+    assert taught_of(finish(other)) is not taught_of(reloaded)
+    assert "Done: 1 step on 2 photos" in plain(other)
 
 
-@pytest.mark.slow
-def test_a_second_session_waits_and_is_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold(monkeypatch, learning)
-    first = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
-    at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
-    assert "Waiting: 1 job ahead of yours" in at.progress[0].text
-    finish(fine(button(first, "Cancel").click().run()))
-    assert session_of(finish(at)).training.taught is not session_of(first).training.taught
-    assert "Done: 1 step on 2 photos" in at.success[0].value.replace("\\", "")
-
-
-def test_a_training_that_fails_is_told_in_a_sentence(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    import gallop
-
+def test_a_full_queue_and_a_training_that_fails_are_told_in_a_sentence(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    monkeypatch.setattr(gallop.GalLoPClassifier, "fit_steps", mock.Mock(side_effect=RuntimeError("a secret path")))
-    at = finish(train(at))
-    assert "The training stopped" in at.error[0].value
-    assert "secret" not in everything(at)
-
-
-def test_a_full_queue_is_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     full = QueueFull("5 of your jobs are still waiting or running")
-    at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    monkeypatch.setattr(resources.jobs(), "submit", mock.Mock(side_effect=full))
-    assert str(full) in train(at).error[0].value
-
-
-# Trying and correcting -----------------------------------------------------------------------------------------------
+    with monkeypatch.context() as patched:
+        patched.setattr(resources.jobs(), "submit", mock.Mock(side_effect=full))
+        assert str(full) in train(at).error[0].value
+    monkeypatch.setattr("gallop.GalLoPClassifier.fit_steps", mock.Mock(side_effect=RuntimeError("a secret path")))
+    assert "The training stopped" in finish(train(at)).error[0].value
+    assert "secret" not in everything(at)

@@ -22,7 +22,6 @@ from app.runs.store import MACHINE
 from app.ui import resources
 from app.views import compare
 from app.views.project import backbone_of_files
-from gallop import GalLoPClassifier
 from gallop.backbones import Backbone
 from gallop.errors import BackboneError
 from gallop.maps.look import scale_of
@@ -38,11 +37,11 @@ from tests.app_pages import (
     button,
     cards,
     everything,
-    explained,
     fine,
     finish,
     go,
     grid,
+    plain,
     png,
     put,
     restart,
@@ -64,11 +63,7 @@ LOADED = {"mini": tiny.new_vit, "other": tiny.other_vit}
 @pytest.fixture
 def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """The app with a second backbone, ``other``, which whoever starts it has named."""
-
-    def load(name: str, **_: Any) -> Backbone:
-        return tiny.new_vit() if name == "mini" else tiny.other_vit()
-
-    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
+    monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: LOADED.get(name, tiny.other_vit)())
     room = BackboneRoom(Options((str(tiny.backbone_folder(tmp_path / "other")),), precision="fp32"))
     monkeypatch.setattr(resources.shared, "backbones", room)
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
@@ -94,8 +89,7 @@ def choose(at: AppTest, name: str) -> AppTest:
 
 
 def test_the_choice_is_small_there_and_says_what_computes(two: Open) -> None:
-    at = fine(two())
-    chosen = at.selectbox(key="backbones chosen")
+    chosen = fine(two()).selectbox(key="backbones chosen")
     assert (chosen.value, chosen.options) == ("mini", ["mini", "other"])
     assert not unsaid(
         with_photo(two),
@@ -105,22 +99,9 @@ def test_the_choice_is_small_there_and_says_what_computes(two: Open) -> None:
     )
 
 
-def test_each_answers_for_itself_on_every_page(two: Open) -> None:
-    at = with_photo(two, "red\ngreen")
-    mini = explained(at).shares
-    other = explained(choose(at, "other")).shares
-    assert mini != other
-    direct = GalLoPClassifier(backbone=tiny.other_vit(), cache=False).zero_shot(["red", "green"])
-    photo = next(iter(session_of(at).photos.shelf.photos.values()))
-    assert other == pytest.approx(direct.explain(photo).probabilities, abs=1e-5)
-    go(at, EXPORT)
-    assert "backbone='other'" in "".join(found.value for found in at.code)
-    assert "&backbone=other" in at.code[-1].value
-    go(at, EXPLORE)
-    assert (at.selectbox(key="backbones chosen").value, explained(choose(at, "mini")).shares) == ("other", mini)
-
-
-def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own(at: AppTest) -> None:
+def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own_and_so_do_its_settings(
+    at: AppTest,
+) -> None:
     session = session_of(at)
     session.training.start(resources.jobs(), resources.backbones())
     finish(choose(at, "other"))
@@ -128,18 +109,13 @@ def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_o
     assert "It was trained on mini. Choose that backbone to use it." in there(session.training.outcome)[1]
     choose(at, "mini")
     assert "Choose that backbone" not in there(session.training.outcome)[1]
-
-
-def test_settings_that_come_with_a_run_of_another_backbone_are_that_backbones(two: Open) -> None:
-    at = go(finish(cards(fine(two()), COLOURS)), TEACH)
-    training = session_of(train(at)).training
-    taught, mine = there(training.taught), training.settings
-    training.backbone_name = "other"
-    other = training.settings
-    training.adopt(taught, replace(mine, epochs=7))
-    assert (training.backbone_name, training.settings.epochs) == (taught.backbone_name, 7)
-    training.backbone_name = "other"
-    assert training.settings == other
+    taught, mine = taught_of(at), session.training.settings
+    session.training.backbone_name = "other"
+    other = session.training.settings
+    session.training.adopt(taught, replace(mine, epochs=7))
+    assert (session.training.backbone_name, session.training.settings.epochs) == ("mini", 7)
+    session.training.backbone_name = "other"
+    assert session.training.settings == other
 
 
 def test_how_a_training_ended_is_told_with_its_own_backbone(at: AppTest) -> None:
@@ -148,18 +124,17 @@ def test_how_a_training_ended_is_told_with_its_own_backbone(at: AppTest) -> None
     assert "steps on 6 photos" in everything(choose(at, "mini"))
 
 
-def test_train_takes_settings_that_came_with_the_click(at: AppTest) -> None:
-    put(go(at, TEACH), "teach way", "Custom")
-    at.number_input(key="teach settings epochs").set_value(3)
-    assert taught_of(finish(fine(button(at, "Train").click().run()))).settings.epochs == 3
-
-
-def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page(at: AppTest) -> None:
+def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page_with_the_settings_of_the_click(
+    at: AppTest,
+) -> None:
     button(go(at, TEACH), "Train").click()
     at.switch_page(COMPARE)  # one request then takes both to the server
     fine(at.run())
     assert session_of(at).training.job is not None or session_of(at).training.taught is not None
     assert session_of(finish(at)).training.taught is not None
+    put(go(at, TEACH), "teach way", "Custom")
+    at.number_input(key="teach settings epochs").set_value(3)
+    assert taught_of(finish(fine(button(at, "Train").click().run()))).settings.epochs == 3
 
 
 @pytest.mark.slow
@@ -171,11 +146,9 @@ def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
         ("mini", tiny.new_vit().fingerprint),
         ("other", tiny.other_vit().fingerprint),
     ]
-    assert siblings(mine, [mine, theirs]) == [mine], "another backbone is no other seed"
-    assert not same_backbone(mine, theirs)
+    assert (siblings(mine, [mine, theirs]), same_backbone(mine, theirs)) == ([mine], False), "it is no other seed"
     assert "A uses the backbone mini and B uses other" in backbones_in_words(mine, theirs)
-    room = resources.backbones()
-    assert [compare.backbone_of_run(room, run) for run in (mine, theirs)] == ["mini", "other"]
+    assert [compare.backbone_of_run(resources.backbones(), run) for run in (mine, theirs)] == ["mini", "other"]
     assert session_of(at).training.backbone_name == "other"
     assert "It answers with the backbone it was trained on" not in button(at, "Open this run").help
     fine(at.selectbox(key="compare run").set_value(mine.id).run())
@@ -205,7 +178,7 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
         "GalLoP 1 (mini",
     ]
     assert "not comparable" not in everything(at), "A and B are of one"
-    said = everything(fine(at.selectbox(key="compare pin_b").set_value(1).run())).replace("\\", "")
+    said = plain(fine(at.selectbox(key="compare pin_b").set_value(1).run()))
     assert not unsaid(
         at,
         "A uses the backbone other and B uses mini",
@@ -240,22 +213,30 @@ def test_two_backbones_of_one_name_are_told_apart_by_their_weights() -> None:
         return Run(number, f"run {number}", 0.0, ("a", "b"), None, name, fingerprint)
 
     first, second, third, old = run(1, "a" * 64), run(2, "b" * 64), run(3, "c" * 64, "theirs"), run(4, "", "theirs")
-    assert backbones_of([first, first]) == ("", "")
-    assert backbones_of([third, old]) == ("", ""), "of an old run the name is all there is"
-    assert backbones_of([first, second, third]) == ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs")
-    assert backbones_of([]) == ()
+    several = ([first, first], [third, old], [first, second, third], [])  # of an old run the name is all there is
+    told = [("", ""), ("", ""), ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs"), ()]
+    assert [backbones_of(runs) for runs in several] == told
     assert "the backbone ours (aaaaaaaa) and B uses ours (bbbbbbbb)" in backbones_in_words(first, second)
     assert ("backbone", "ours (aaaaaaaa)", "theirs") not in differences(first, first)
     assert ("backbone", "ours", "theirs") in differences(first, third)
 
 
-def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
+def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays_and_opens_as_soon_as_its_backbone_is_loaded(
     at: AppTest, two: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(choose(at, "other"))
+    options = resources.backbones().options
     restart()
-    room = BackboneRoom(resources.backbones().options)
-    monkeypatch.setattr(resources.shared, "backbones", room)
+    monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(Options()))
+    at = go(fine(two()), COMPARE)
+    assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
+    fine(button(at, "Open this run").click().run())
+    told = " ".join(error.value.replace("\\", "") for error in at.error)
+    assert "was trained with the backbone other, which is not available on this machine. The run stays saved" in told
+    assert session_of(at).training.taught is None
+
+    restart()
+    monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(options))
     monkeypatch.setattr(resources, "PAGE_PATIENCE", 0.0)
     gate, load = threading.Event(), gallop.backbones.load_backbone
 
@@ -270,23 +251,7 @@ def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
     fine(button(at, "Open this run").click().run())
     assert session_of(at).page_jobs.running is not None, "no page waits for a backbone"
     gate.set()
-    assert session_of(finish(at)).training.backbone_name == "other"
-    assert session_of(at).training.taught is not None
-    room.close()
-
-
-def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(
-    at: AppTest, two: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train(choose(at, "other"))
-    restart()
-    monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(Options()))
-    at = go(fine(two()), COMPARE)
-    assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
-    fine(button(at, "Open this run").click().run())
-    told = " ".join(error.value.replace("\\", "") for error in at.error)
-    assert "was trained with the backbone other, which is not available on this machine. The run stays saved" in told
-    assert session_of(at).training.taught is None
+    assert taught_of(finish(at)).backbone_name == session_of(at).training.backbone_name == "other"
 
 
 def test_a_models_zip_opens_on_its_own_backbone(at: AppTest, tmp_path: Path) -> None:
@@ -297,11 +262,10 @@ def test_a_models_zip_opens_on_its_own_backbone(at: AppTest, tmp_path: Path) -> 
     fine(uploader(at, "A model's zip").upload("model.zip", tiny.zip_of(files.as_folder())).run())
     assert any("model.zip is in use: green and red." in found.value.replace("\\", "") for found in at.success)
     assert session_of(at).training.backbone_name == "other"
-    room = resources.backbones()
-    evil = type(files)(files.settings.replace('"other"', '"/etc/passwd"'), files.prompts)
-    assert backbone_of_files(room, evil, "mini") == "other", "by its weights, which were loaded"
-    unknown = type(files)('{"backbone": "/etc/passwd", "fingerprint": "x"}', files.prompts)
-    assert backbone_of_files(room, unknown, "mini") == "mini"
+    # By its weights, which were loaded; of unknown weights no path is opened.
+    evil = (files.settings.replace('"other"', '"/etc/passwd"'), '{"backbone": "/etc/passwd", "fingerprint": "x"}')
+    asked = [type(files)(settings, files.prompts) for settings in evil]
+    assert [backbone_of_files(resources.backbones(), each, "mini") for each in asked] == ["other", "mini"]
 
 
 @pytest.mark.slow
@@ -317,26 +281,17 @@ def test_an_address_that_asks_for_a_path_opens_nothing_and_loses_nothing(two: Op
     assert "backbone" not in at.query_params
 
 
-def test_a_backbone_that_cannot_be_loaded_is_a_sentence_and_the_page_goes_on(
+def test_a_backbone_that_cannot_be_loaded_and_a_gpu_that_is_too_small_are_sentences_and_the_page_goes_on(
     two: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(name: str, **_: Any) -> Backbone:
-        if name == "mini":
-            return tiny.new_vit()
-        raise BackboneError("The weights do not fit.")
-
-    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
-    at = choose(with_photo(two, "red\ngreen"), "other")
+    at = with_photo(two, "red\ngreen")
+    failing = mock.Mock(side_effect=BackboneError("The weights do not fit."))
+    monkeypatch.setattr(gallop.backbones, "load_backbone", failing)
+    choose(at, "other")
     assert [error.value.replace("\\", "") for error in at.error] == ["The weights do not fit."]
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.other_vit())
     assert answer(fine(button(at, "Try again").click().run()))
-    assert answer(fine(choose(at, "mini")))
 
-
-def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
-    two: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at = choose(with_photo(two, "red\ngreen"), "other")
     full = mock.Mock(side_effect=torch.OutOfMemoryError("CUDA out of memory"))
     monkeypatch.setattr(resources.backbone("other"), "encode_image", full)
     fine(uploader(at, "Upload photos").upload("second.png", png(77)).run())

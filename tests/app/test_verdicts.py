@@ -10,7 +10,6 @@ from streamlit.testing.v1 import AppTest
 from app.ui import resources
 from app.visitor.page_state import Question
 from gallop.model.calibration import UNRELIABLE
-from tests.app.test_sample import app, needs_mini, take  # noqa: F401 - a fixture
 from tests.app_pages import (
     EXPLORE,
     METHOD,
@@ -27,6 +26,7 @@ from tests.app_pages import (
     plain,
     png,
     session_of,
+    table,
     there,
     train,
     uploader,
@@ -44,8 +44,7 @@ def test_after_teaching_explore_shows_what_was_taught_and_asks_no_sample_about_i
     assert grid(at, "photo strip")["chosen"] == test.sha256, "a photo of the cards, not the sample looked at before"
     assert session.explore.question(session.training) == Question(("green", "red"), True)
     assert (len(grid(at, "explainer")["takes"]), chips(look(at, "Rocket")).value[0]) == (2, "rocket")
-    assert not session.explore.question(session.training).taught
-    assert len(grid(at, "explainer")["takes"]) == 1
+    assert (session.explore.question(session.training).taught, len(grid(at, "explainer")["takes"])) == (False, 1)
     assert "What training changed" not in [header.value for header in at.header]
     assert "comes with its own class names" in plain(at)
     assert not explaining(go(at, TEACH)), "nor is it tried there"
@@ -62,8 +61,7 @@ def test_what_was_taught_waits_for_a_photo_where_there_are_samples_alone(tiny_ap
     fine(script.run())
     assert chips(go(at, EXPLORE)).value[0] == "cat"
     at = fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
-    assert set(chips(at).value) == {"red", "green"}
-    assert session.explore.question(session.training).taught
+    assert (set(chips(at).value), session.explore.question(session.training).taught) == ({"red", "green"}, True)
 
 
 def _show() -> None:
@@ -114,5 +112,4 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     at = go(at, TEST)
     assert [warning.value.replace("\\", "") for warning in at.warning] == [doubt] * bool(doubt)
     session.photos.unknown.add([photo])
-    rows = next(each.value for each in fine(at.run()).dataframe if "answer" in each.value.columns)
-    assert list(rows["answer"]) == [said]
+    assert [row["answer"] for row in table(fine(at.run()), "answer")] == [said]

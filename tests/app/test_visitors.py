@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from app.jobs import JobManager, State
@@ -23,72 +21,28 @@ from tests.app_pages import there
 from tests.until import until
 
 
-class Open(set[str]):
-    """The pages that are connected."""
-
-    def visitors(self, grace: float) -> Visitors:
-        return Visitors(self.__contains__, grace)
-
-
-def test_a_token_of_128_bits_leads_to_one_session_and_no_other_token_does() -> None:
-    visitors = Open().visitors(60)
+def test_a_token_of_128_bits_leads_the_browser_that_began_a_session_to_it_and_none_else() -> None:
+    visitors = Visitors(set().__contains__, 60)
     first, second = visitors.new(), visitors.new()
     assert (first == second, len(bytes.fromhex(first))) == (False, 16)
-    assert visitors.find(first) is visitors.find(first) is not visitors.find(second)
+    assert there(visitors.find(first)) is visitors.find(first) is not visitors.find(second)
     assert [visitors.find(guess) for guess in ("", "0" * 32, first.upper(), first[:-1])] == [None] * 4
+    mine, other = "a" * 32, "b" * 32
+    token = visitors.new(mine)
+    found = visitors.find(token, mine), visitors.find(token, other), visitors.find(token), visitors.find(first, mine)
+    assert [session is not None for session in found] == [True, False, False, False]
 
 
-def test_a_session_is_found_by_the_browser_that_began_it_alone() -> None:
-    visitors, mine, other = Open().visitors(60), "a" * 32, "b" * 32
-    token, without = visitors.new(mine), visitors.new()
-    found = visitors.find(token, mine), visitors.find(token, other), visitors.find(token)
-    assert [session is not None for session in found] == [True, False, False]
-    assert visitors.find(without) is not None, "a browser that keeps no cookies finds its own again"
-    assert visitors.find(without, mine) is None
-
-
-def ended(visitors: Visitors, token: str) -> bool:
-    return until(lambda: visitors.find(token) is None)
-
-
-def test_a_reload_or_another_tab_keeps_the_session_and_leaving_ends_it_after_the_grace_time() -> None:
-    pages = Open({"first"})
-    visitors = pages.visitors(0.2)
-    token = visitors.new()
-    visitors.lease(token, "first")
-    session = visitors.find(token)
-    time.sleep(0.4)
-    assert visitors.find(token) is session, "it is open"
-    pages.remove("first")
-    pages |= {"reloaded", "tab"}
-    for page in pages:
-        visitors.lease(token, page)
-    time.sleep(0.4)
-    assert visitors.find(token) is session
-    pages.remove("tab")
-    time.sleep(0.4)
-    assert visitors.find(token) is session, "one of two tabs"
-    pages.clear()
-    assert visitors.find(token) is session, "not at once"
-    assert ended(visitors, token)
-
-
-def test_a_page_holds_its_own_visitors_session_alone() -> None:
-    visitors = Open({"mine"}).visitors(0.1)
+def test_a_page_holds_its_own_visitors_session_alone_and_one_that_ends_cancels_its_training() -> None:
+    manager, visitors = JobManager(), Visitors({"mine"}.__contains__, 0.1)
     mine, other = visitors.new(), visitors.new()
     visitors.lease(mine, "mine")
     visitors.lease("0" * 32, "mine")
-    assert ended(visitors, other)
+    training = there(visitors.find(other)).training
+    training.job = manager.submit(Counting(10**12))
+    assert until(lambda: visitors.find(other) is None)
+    assert wait(training.job).state is State.CANCELLED
     assert visitors.find(mine) is not None
-
-
-def test_a_session_that_ends_cancels_its_training() -> None:
-    manager, visitors = JobManager(), Open().visitors(0.1)
-    token = visitors.new()
-    session = there(visitors.find(token))
-    session.training.job = manager.submit(Counting(10**12))
-    assert ended(visitors, token)
-    assert wait(session.training.job).state is State.CANCELLED
     manager.close()
 
 
@@ -121,8 +75,8 @@ def with_photos(visitors: Visitors, *seeds: int, side: int = 32) -> str:
     return token
 
 
-def test_an_address_finds_everything_for_hours_after_its_page_was_closed() -> None:
-    pages, clock = Open({"page"}), Clock()
+def test_an_address_finds_everything_while_a_page_is_open_and_for_hours_after_the_last_was_closed() -> None:
+    pages, clock = {"page"}, Clock()
     visitors = Visitors(pages.__contains__, keep=8 * HOUR, clock=clock)
     token = with_photos(visitors, 1, 2)
     session = there(visitors.find(token))
@@ -131,10 +85,14 @@ def test_an_address_finds_everything_for_hours_after_its_page_was_closed() -> No
     assert visitors.find(token) is session, "its page is open"
     pages.clear()
     clock.after(7.9 * HOUR, visitors)
-    pages.add("again")
-    visitors.lease(token, "again")
+    pages |= {"again", "tab"}
+    for page in pages:
+        visitors.lease(token, page)
     assert visitors.find(token) is session
     assert [each.name for each in session.photos.shelf.photos.values()] == ["1.png", "2.png"]
+    pages.remove("tab")
+    clock.after(20 * HOUR, visitors)
+    assert visitors.find(token) is session, "one of two tabs"
     pages.clear()
     clock.after(7.9 * HOUR, visitors)
     assert visitors.find(token) is session, "counted from the last time that it was open"
@@ -144,7 +102,7 @@ def test_an_address_finds_everything_for_hours_after_its_page_was_closed() -> No
 
 def test_what_can_be_worked_out_again_goes_and_photos_stay() -> None:
     clock = Clock()
-    visitors = Visitors(Open().__contains__, keep=8 * HOUR, clock=clock)
+    visitors = Visitors(set().__contains__, keep=8 * HOUR, clock=clock)
     session = there(visitors.find(with_photos(visitors, 1)))
     features, answers = session.photos.features(), session.answers
     answers.once("key", lambda: 5)
@@ -159,7 +117,7 @@ def test_what_can_be_worked_out_again_goes_and_photos_stay() -> None:
 
 
 def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
-    pages, clock = Open({"open"}), Clock()
+    pages, clock = {"open"}, Clock()
     size = 4 * 32 * 32
     visitors = Visitors(pages.__contains__, keep=8 * HOUR, most_bytes=2 * size, clock=clock)
     shown = with_photos(visitors, *range(20))
@@ -170,13 +128,12 @@ def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
     clock.after(GRACE_SECONDS - 5, visitors)
     assert visitors.find(first) is not None, "the others still have their grace time"
     clock.after(20, visitors)
-    assert visitors.find(first) is None
-    assert all(visitors.find(token) is not None for token in (shown, empty, second, third))
+    assert [each for each in (first, shown, empty, second, third) if visitors.find(each) is None] == [first]
 
 
 def test_one_visitors_many_photos_push_nobody_elses_out() -> None:
     clock, size = Clock(), 4 * 32 * 32
-    visitors = Visitors(Open().__contains__, keep=8 * HOUR, most_bytes=6 * size, clock=clock)
+    visitors = Visitors(set().__contains__, keep=8 * HOUR, most_bytes=6 * size, clock=clock)
 
     def left(browser: str, *seeds: int) -> str:
         token = visitors.new(browser)
@@ -191,7 +148,7 @@ def test_one_visitors_many_photos_push_nobody_elses_out() -> None:
 
 
 def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
-    pages, clock = Open({"open"}), Clock()
+    pages, clock = {"open"}, Clock()
     visitors = Visitors(pages.__contains__, most=3, keep=8 * HOUR, clock=clock)
     shown = visitors.new()
     visitors.lease(shown, "open")
@@ -202,13 +159,12 @@ def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
     visitors.lease(shown, "open")
     visitors.lease(with_two, "closed at once")
     clock.after(2, visitors)
-    next_one = visitors.new()
-    assert visitors.find(with_one) is None, "left longest"
-    assert all(visitors.find(token) is not None for token in (shown, with_two, next_one))
+    tokens = (with_one, shown, with_two, visitors.new())
+    assert [token for token in tokens if visitors.find(token) is None] == [with_one], "who left longest ago"
 
 
 def test_a_place_with_nothing_in_it_is_given_up_before_a_newcomer_is_refused() -> None:
-    pages, clock = Open({"held", "read", "idle", "clicked"}), Clock()
+    pages, clock = {"held", "read", "idle", "clicked"}, Clock()
     visitors = Visitors(pages.__contains__, most=5, clock=clock)
     names = ("held", "idle", "clicked", "read", "closed")
     tokens = {name: visitors.new(name) for name in names}
@@ -238,21 +194,20 @@ def test_whoever_holds_most_places_makes_room_and_gets_no_more() -> None:
     tokens = [with_photos(visitors, n) for n in range(5)]
     for token in tokens:
         visitors.lease(token, token)
-    honest = [visitors.new("first")]
-    visitors.lease(honest[0], "first")
+    first = visitors.new("first")
+    visitors.lease(first, "first")
     with pytest.raises(TooManyVisitors):
         visitors.new()
     for name in ("second", "third"):
-        honest.append(visitors.new(name))
-        visitors.lease(honest[-1], name)
+        visitors.lease(visitors.new(name), name)
     assert [visitors.find(token) is None for token in tokens] == [True, True, False, False, False]
-    assert visitors.find(honest[0], "first") is not None
+    assert visitors.find(first, "first") is not None
     with pytest.raises(TooManyVisitors):
         visitors.new("fourth")
 
 
 def test_everything_is_removed_at_once_when_that_is_said() -> None:
-    visitors = Visitors(Open().__contains__, keep=8 * HOUR)
+    visitors = Visitors(set().__contains__, keep=8 * HOUR)
     token, other = with_photos(visitors, 1), with_photos(visitors, 2)
     for gone in (token, token, "0" * 32):
         visitors.remove(gone)
@@ -265,12 +220,12 @@ def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: 
     request.addfinalizer(lambda: start_with(Options()))
     start_with(Options(keep=HOUR))
     assert session_seconds("127.0.0.1") == session_seconds(None) == HOUR
-    assert Visitors(Open().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"
+    assert Visitors(set().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"
 
 
 def test_what_undo_brings_back_is_bounded_too() -> None:
     """Thirty times 1,600 photos of 512 pixels would be forty gigabytes."""
-    visitors = Visitors(Open().__contains__)
+    visitors = Visitors(set().__contains__)
     found = there(visitors.find(visitors.new()))
     deck, image = found.photos.deck, photo(1).image
     for turn in range(5):

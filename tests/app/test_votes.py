@@ -74,8 +74,7 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_
     gaps = model.shot_features(encoded)[REGIONS] - there(head_of(taught.after).shots).features[:, 0]
     assert float(gaps.norm(dim=-1).max()) < 5e-3, "each vote stands under the photo that gave it"
     branches = grid(at, "explainer")["takes"][0]["branches"]
-    looks = 1 if detail == 1 else 2
-    assert [branch["name"] for branch in branches] == ["whole photo", *["regions"] * looks, *["head"] * looks]
+    assert [each["name"] for each in branches] == ["whole photo", *["regions"] * int(detail), *["head"] * int(detail)]
     assert sum(branch["weight"] for branch in branches) == pytest.approx(1)
     assert not offered(put(at, "explore prompts", "Zero-shot")), "prompts that know no photo have no votes"
 
@@ -95,7 +94,7 @@ def reopened(at: AppTest) -> AppTest:
     return at
 
 
-def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
+def test_a_run_that_is_opened_tells_its_votes_for_a_further_class_too_while_its_photos_are_on_the_cards(
     tiny_app: Open, own_cache: Path
 ) -> None:
     at = learned(tiny_app, {"red": 3, "green": 2}, head="ridge")
@@ -105,20 +104,17 @@ def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
     assert told == ["No matching test photos. These figures are from training photos, so they are optimistic."]
     assert not own_cache.exists(), "nothing of anybody's photos is written to disk"
 
-
-def test_a_run_that_is_opened_tells_its_votes_for_a_further_class_too_and_says_what_they_lack(tiny_app: Open) -> None:
-    at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
-    said = everything(unfolded(fine(at.text_area(key="explore names").set_value("red\ngreen\nblue").run()), "votes"))
-    votes = [float(vote) for vote, _ in VOTE.findall(said)]
+    at = go(at, EXPLORE)
+    words = everything(unfolded(fine(at.text_area(key="explore names").set_value("red\ngreen\nblue").run()), "votes"))
+    votes = [float(vote) for vote, _ in VOTE.findall(words)]
     assert len(votes) == 5
-    (found,) = SUM.findall(said)
+    (found,) = SUM.findall(words)
     assert sum(votes) + float(found[0]) == pytest.approx(float(found[1]), abs=7 * 5e-5)
     session = session_of(at)
-    card = session.photos.deck.in_use[0]
-    session.photos.deck.remove(card.shots[0].sha256)
-    said = everything(unfolded(fine(at.run()), "votes"))
-    assert "only while all its training photos are on the class cards on *Teach*" in said
-    assert VOTE.findall(said) == []
+    session.photos.deck.remove(session.photos.deck.in_use[0].shots[0].sha256)
+    words = everything(unfolded(fine(at.run()), "votes"))
+    assert "only while all its training photos are on the class cards on *Teach*" in words
+    assert VOTE.findall(words) == []
 
 
 @pytest.mark.parametrize("head", ["ridge", "logistic"])
@@ -144,6 +140,5 @@ def test_a_model_from_a_file_that_learned_more_here_has_no_votes_and_no_error(ti
     session.training.settings = taught_of(at).settings
     session.training.learn_more()
     assert len(taught_of(at).learned) == 6, "all that are here: nobody knows which ones it had learned before"
-    said = everything(unfolded(fine(at.run()), "votes"))
-    assert "Votes can only be shown for a model that was trained here" in said
+    assert "Votes can only be shown for a model that was trained here" in everything(unfolded(fine(at.run()), "votes"))
     assert not at.error

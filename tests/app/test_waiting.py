@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,17 +24,14 @@ def test_the_first_page_is_streamlits_with_the_picture_in_it(app_server: str) ->
     ((response, body, _),) = asked(app_server, "/")
     page, streamlits = body.decode(), (FOLDER / "index.html").read_text(encoding="utf-8")
     before, after = streamlits.split('<div id="root"></div>')
-    assert page.startswith(before)
-    assert page.endswith(after)
     picture = page.removeprefix(before).removesuffix(after)
+    assert page == before + picture + after
     assert picture.startswith('<div id="root"></div><div id="waiting" hidden>')
     assert CAT.shown["photo"] in picture
-    for theme in ("light", "dark"):
-        for name in ("textColor", "backgroundColor", "primaryColor", "linkColor"):
-            assert colours(theme)[name] in picture
+    for name in ("textColor", "backgroundColor", "primaryColor", "linkColor"):
+        assert [theme for theme in ("light", "dark") if colours(theme)[name] not in picture] == [], name
     assert "$" not in picture.replace("${location.pathname}", "")
-    assert response.headers["cache-control"] == "no-store"
-    assert "modulepreload" in response.headers["link"]
+    assert (response.headers["cache-control"], "modulepreload" in response.headers["link"]) == ("no-store", True)
     ((response, short, _),) = asked(app_server, "/", **{"Accept-Encoding": "gzip, br"})
     assert (response.headers["content-encoding"], gzip.decompress(short)) == ("gzip", body)
     assert len(short) < 120_000
@@ -49,20 +45,21 @@ def test_anything_else_is_sent_as_streamlit_has_it(app_server: str, path: str) -
     assert (response.status, body) == (200, (FOLDER / "index.html").read_bytes())
 
 
-@pytest.mark.parametrize("index", ["<div id=root></div>", '<div id="root"></div><div id="root"></div>', ""])
-def test_a_page_of_another_shape_is_left_as_it_is(index: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "index", "sent"),
+    [
+        ("GET", "/gallop/", '<div id="root"></div>', '<div id="root"></div>seen'),
+        ("GET", "/", '<div id="root"></div>', ""),
+        ("HEAD", "/gallop/", '<div id="root"></div>', ""),
+        *(("GET", "/gallop/", index, "") for index in ("<div id=root></div>", '<div id="root"></div>' * 2, "")),
+    ],
+)
+def test_only_a_page_of_streamlits_shape_at_its_own_address_has_one(
+    tmp_path: Path, method: str, path: str, index: str, sent: str
+) -> None:
     (tmp_path / "index.html").write_text(index)
-    request = {"method": "GET", "path": "/", "query_string": b"", "headers": []}
-    assert first_page(tmp_path, "/", lambda *_: "picture", request) == ""
-
-
-def test_only_the_page_at_its_own_address_has_one(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text('<div id="root"></div>')
-    first = partial(first_page, tmp_path, "/gallop/", lambda query, _: query)
-    wanted = {"query_string": b"seen", "headers": []}
-    assert first({"method": "GET", "path": "/gallop/"} | wanted) == '<div id="root"></div>seen'
-    for other in ({"method": "GET", "path": "/"}, {"method": "HEAD", "path": "/gallop/"}):
-        assert first(other | wanted) == ""
+    request = {"method": method, "path": path, "query_string": b"seen", "headers": []}
+    assert first_page(tmp_path, "/gallop/", lambda query, _: query, request) == sent
 
 
 SAME = [ExploreState(), ExploreState(scales=CAT.topk, prompt=0, opacity=80)]
