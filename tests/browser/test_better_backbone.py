@@ -21,9 +21,7 @@ from tests.browsing import (
     expect,
     go,
     name_classes,
-    pick,
     rounds,
-    settled,
 )
 from tests.conftest import ROOT, serving, visiting
 from tests.weight_server import Hub, weight_server
@@ -54,11 +52,7 @@ def page(browser: Any, server: str) -> Iterator[Page]:
 
 
 def train(page: Page) -> None:
-    settled(page)
-    if page.locator("details[open]").filter(has_text="All settings").count() == 0:
-        page.get_by_text("All settings").click()
-    pick(page, "Quick")  # views that are encoded once
-    rounds(page, 2)
+    rounds(page, 2, "Quick")  # with views that are encoded once
     page.get_by_role("button", name=re.compile("^Train")).click()
     expect(page.get_by_text(re.compile(r"Done: \d+ steps on 6 photos"))).to_be_visible(timeout=6 * PATIENCE)
 
