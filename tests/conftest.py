@@ -91,9 +91,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_main_module() -> Iterator[None]:
     """Streamlit's tests leave the app as ``__main__``; processes that are spawned later would run it first."""
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")

@@ -102,8 +102,12 @@ def firefox(program: str, profile: Path) -> Iterator[Firefox]:
     settings = {"app.update.enabled": False, "browser.startup.homepage": "about:blank", "app.normandy.enabled": False}
     lines = (f"user_pref({json.dumps(key)}, {json.dumps(value)});\n" for key, value in settings.items())
     (profile / "user.js").write_text("".join(lines), "utf-8")
-    words = [program, "--headless", "--profile", str(profile), "--remote-debugging-port", "0"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        [program, "--headless", "--profile", str(profile), "--remote-debugging-port", "0"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         try:
             found = (re.search(r"BiDi listening on (ws://\S+)", line) for line in there(process.stderr))
             address = next(match[1] for match in found if match)

@@ -36,8 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app with downloads allowed, beside a Hub that has the offered repository with a random model."""
     folder = tmp_path_factory.mktemp("better")
     written(folder / "model", LAYOUTS["TinyCLIP"])
-    repository = SMALL.name.removeprefix("hf-hub:")
-    files = {f"{repository}/{path.name}": path.read_bytes() for path in (folder / "model").iterdir()}
+    files = {
+        f"{SMALL.name.removeprefix('hf-hub:')}/{path.name}": path.read_bytes() for path in (folder / "model").iterdir()
+    }
     command = [sys.executable, "-m", "gallop", "app", "--no-browser", "--allow-downloads", "--port"]
     with weight_server(Hub(files)) as hub, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_ENDPOINT", hub.address)
