@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.photos import sample_answers
+from tests.conftest import leave_out_without
 from tests.nasty_images import encode
 from tests.tiny import zip_of
 
@@ -91,25 +93,42 @@ def alone(browser: Any, width: int = 1000, height: int = 900, **settings: Any) -
     assert not errors
 
 
+def lone_page(browser: Any) -> Iterator[Page]:
+    """A page for one test: ``page = pytest.fixture(lone_page)``."""
+    with alone(browser) as page:
+        yield page
+
+
+def axe_faults(page: Page, context: str | None = None) -> list[str]:
+    """What axe finds wrong inside an element that a selector finds, or on the page: a line for each rule and element.
+
+    It begins with the rule, and ends with what is wrong.
+    """
+    leave_out_without("" if find_spec("axe_playwright_python") else "axe-playwright-python is not installed")
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        f"{rule['id']}: {node['html']} " + " ".join(check["message"] for check in node["any"] + node["all"])
+        for rule in Axe().run(page, context=context).response["violations"]
+        for node in rule["nodes"]
+    ]
+
+
 def photo(sample: str) -> Image.Image:
     return load_image(sample_answers.available_samples()[sample]).image
 
 
-def upload(name: str, image: Image.Image) -> dict[str, Any]:
-    return {"name": name, "mimeType": "image/jpeg", "buffer": encode(image, "JPEG")}
+def upload(name: str, image: Image.Image, form: str = "JPEG", **options: object) -> dict[str, Any]:
+    return {"name": name, "mimeType": f"image/{form.lower()}", "buffer": encode(image, form, **options)}
 
 
 def shots(sample: str, count: int) -> list[dict[str, Any]]:
     """Different pieces of one sample photo."""
     image = photo(sample)
     side = min(image.size) * 2 // 3
-    room = image.width - side, image.height - side
-    pieces = []
-    for i in range(count):
-        left, top = room[0] * i // (count - 1), room[1] * (i % 2)
-        piece = image.crop((left, top, left + side, top + side)).resize((160, 160))
-        pieces.append(upload(f"{sample} {i}.jpg", piece))
-    return pieces
+    corners = [((image.width - side) * i // (count - 1), (image.height - side) * (i % 2)) for i in range(count)]
+    pieces = (image.resize((160, 160), box=(x, y, x + side, y + side)) for x, y in corners)
+    return [upload(f"{sample} {i}.jpg", piece) for i, piece in enumerate(pieces)]
 
 
 def files_into(page: Page, label: str, files: list[Any]) -> None:
@@ -138,16 +157,30 @@ def go(page: Page, name: str) -> None:
     settled(page)
 
 
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def drag(page: Page, start: tuple[float, float], *way: tuple[float, float]) -> None:
+    """Hold the mouse from a place on, and let go at the last one of a way."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    for place in way:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def reads(page: Page, *words: str | re.Pattern[str]) -> None:
+    """Wait until all of these are to be read on the page."""
+    for each in words:
+        expect(page.get_by_text(each)).to_be_visible()
+
+
 def metric(page: Page, label: str | re.Pattern[str]) -> Any:
     """Its value; while the page is drawn, the old one may still stand beside the new one."""
     drawn = page.locator('[data-testid="stElementContainer"][data-stale="false"]').get_by_test_id("stMetric")
     return drawn.filter(has_text=label).get_by_test_id("stMetricValue")
-
-
-def write(page: Page, label: str, words: str) -> None:
-    field = page.get_by_role("textbox", name=label)
-    field.fill(words)
-    field.press("Control+Enter")
 
 
 def name_classes(page: Page, words: str) -> None:
@@ -184,18 +217,27 @@ def limit_track(page: Page) -> Any:
     return page.get_by_role("slider", name="Limit, strict to lenient")
 
 
+def figure(score: float) -> str:
+    """A score as pages write it."""
+    return f"{score:.4f}".replace("-", "\u2212")
+
+
 def number(words: str) -> float:
     found = re.search(r"-?\d+\.\d+", words)
     assert found is not None, words
     return float(found.group())
 
 
-def rounds(page: Page, epochs: int) -> None:
-    """Open the settings of the page Teach and set how often the photos are gone through: 500 times at most."""
+def rounds(page: Page, epochs: int, way: str = "Custom") -> None:
+    """Open the settings of the page Teach and set how often the photos are gone through: 500 times at most.
+
+    All other settings are those of a way to teach.
+    """
     settled(page)
     if page.locator("details[open]").filter(has_text="All settings").count() == 0:
         page.get_by_text("All settings").click()
-    pick(page, "Custom")
+    for option in (way, "Custom"):
+        pick(page, option)
     field = page.get_by_role("spinbutton", name="Rounds")
     expect(field).to_be_enabled()
     field.fill(str(epochs))

@@ -19,7 +19,7 @@ import time
 import urllib.request
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -101,8 +101,9 @@ def own_main_module() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def installed_components() -> Any:
     """Streamlit looks for them in every installed package, each time that an app starts: once is enough here."""
-    scanner = pytest.importorskip("streamlit.components.v2.manifest_scanner", reason="needs the extra 'app'")
-    return scanner.scan_component_manifests()
+    return pytest.importorskip(
+        "streamlit.components.v2.manifest_scanner", reason="needs the extra 'app'"
+    ).scan_component_manifests()
 
 
 @pytest.fixture(scope="session")
@@ -142,10 +143,8 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_componen
         return at.run()
 
     yield opened
-    resources.visitors().close()
-    resources.jobs().close()
-    resources.shared.downloads.close()
-    resources.backbones().close()
+    for running in (resources.visitors(), resources.jobs(), resources.shared.downloads, resources.backbones()):
+        running.close()
 
 
 @pytest.fixture(scope="session")
@@ -280,7 +279,6 @@ def page(new_page: Any) -> Any:
 @contextmanager
 def visiting(browser: Any, server: str) -> Iterator[Any]:
     """A function that opens a page there in a context of its own; fails when one asked anything of another machine."""
-    contexts: list[Any] = []
     away: list[str] = []
 
     def note(address: str) -> None:
@@ -292,19 +290,18 @@ def visiting(browser: Any, server: str) -> Iterator[Any]:
         from tests.browsing import PATIENCE, RUNS
 
         settings = {"viewport": {"width": 1400, "height": 1000}, "reduced_motion": "reduce"} | settings
-        contexts.append(browser.new_context(**settings))
-        contexts[-1].on("request", lambda request: note(request.url))
-        contexts[-1].add_init_script(RUNS)
-        page = contexts[-1].new_page()
+        context = stack.enter_context(browser.new_context(**settings))
+        context.on("request", lambda request: note(request.url))
+        context.add_init_script(RUNS)
+        page = context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("websocket", lambda socket: note(socket.url))
         page.goto(f"{server}/{path}")
         page.get_by_role("heading", level=1).wait_for()
         return page
 
-    yield make
-    for context in contexts:
-        context.close()
+    with ExitStack() as stack:
+        yield make
     assert away == [], "the page asked another machine"
 
 

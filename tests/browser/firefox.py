@@ -9,10 +9,14 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
+
+from tests.tiny import there
+from tests.until import until
 
 PATIENCE = 60.0
 """Seconds until what is waited for must be there."""
@@ -60,31 +64,27 @@ class Firefox:
 
     def click(self, role: str, name: str) -> None:
         """Click it with the mouse, once it is there."""
-        origin = {"type": "element", "element": self._found({"type": "accessibility", "value": _named(role, name)})}
+        named = {"type": "accessibility", "value": {"role": role, "name": name}}
+        origin = {"type": "element", "element": self._found(named)}
         moves = [{"type": "pointerMove", "x": 0, "y": 0, "origin": origin}]
         moves += [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp")]
-        mouse = {"type": "pointer", "id": "mouse", "actions": moves}
-        self._ask("input.performActions", context=self._context, actions=[mouse])
+        self._act("pointer", moves)
 
     def type(self, text: str) -> None:
-        keys = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
-        self._ask(
-            "input.performActions", context=self._context, actions=[{"type": "key", "id": "keys", "actions": keys}]
-        )
+        self._act("key", [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")])
 
     def give(self, selector: str, files: Sequence[Path]) -> None:
         """Give files to the input that a selector of CSS finds."""
         element = self._found({"type": "css", "value": selector})
-        self._ask("input.setFiles", context=self._context, element=element, files=[str(file) for file in files])
+        self._ask("input.setFiles", context=self._context, element=element, files=[*map(str, files)])
+
+    def _act(self, kind: str, actions: list[dict[str, Any]]) -> None:
+        source = {"type": kind, "id": kind, "actions": actions}
+        self._ask("input.performActions", context=self._context, actions=[source])
 
     def _found(self, locator: dict[str, Any]) -> dict[str, Any]:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            nodes = self._ask("browsingContext.locateNodes", context=self._context, locator=locator)["nodes"]
-            if nodes:
-                return {"sharedId": nodes[0]["sharedId"]}
-            time.sleep(0.1)
-        raise AssertionError(f"{locator['value']} is not there after {PATIENCE:g} s.")
+        asked = partial(self._ask, "browsingContext.locateNodes", context=self._context, locator=locator)
+        return {"sharedId": until(lambda: asked()["nodes"], PATIENCE)[0]["sharedId"]}
 
     def _ask(self, method: str, **parameters: Any) -> Any:
         number = next(self._numbers)
@@ -96,21 +96,20 @@ class Firefox:
                 return answer["result"]
 
 
-def _named(role: str, name: str) -> dict[str, str]:
-    return {"role": role, "name": name}
-
-
 @contextmanager
 def firefox(program: str, profile: Path) -> Iterator[Firefox]:
     """A headless Firefox with a profile of its own, which asks nobody for updates."""
     settings = {"app.update.enabled": False, "browser.startup.homepage": "about:blank", "app.normandy.enabled": False}
-    lines = [f"user_pref({json.dumps(key)}, {json.dumps(value)});" for key, value in settings.items()]
-    (profile / "user.js").write_text("\n".join(lines), "utf-8")
-    words = [program, "--headless", "--profile", str(profile), "--remote-debugging-port", "0"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    lines = (f"user_pref({json.dumps(key)}, {json.dumps(value)});\n" for key, value in settings.items())
+    (profile / "user.js").write_text("".join(lines), "utf-8")
+    with subprocess.Popen(
+        [program, "--headless", "--profile", str(profile), "--remote-debugging-port", "0"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         try:
-            assert process.stderr is not None
-            found = (re.search(r"BiDi listening on (ws://\S+)", line) for line in process.stderr)
+            found = (re.search(r"BiDi listening on (ws://\S+)", line) for line in there(process.stderr))
             address = next(match[1] for match in found if match)
             with connect(f"{address}/session", max_size=None, open_timeout=PATIENCE) as socket:
                 yield Firefox(socket)

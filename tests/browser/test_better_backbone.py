@@ -21,9 +21,7 @@ from tests.browsing import (
     expect,
     go,
     name_classes,
-    pick,
     rounds,
-    settled,
 )
 from tests.conftest import ROOT, serving, visiting
 from tests.weight_server import Hub, weight_server
@@ -38,8 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app with downloads allowed, beside a Hub that has the offered repository with a random model."""
     folder = tmp_path_factory.mktemp("better")
     written(folder / "model", LAYOUTS["TinyCLIP"])
-    repository = SMALL.name.removeprefix("hf-hub:")
-    files = {f"{repository}/{path.name}": path.read_bytes() for path in (folder / "model").iterdir()}
+    files = {
+        f"{SMALL.name.removeprefix('hf-hub:')}/{path.name}": path.read_bytes() for path in (folder / "model").iterdir()
+    }
     command = [sys.executable, "-m", "gallop", "app", "--no-browser", "--allow-downloads", "--port"]
     with weight_server(Hub(files)) as hub, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_ENDPOINT", hub.address)
@@ -54,11 +53,7 @@ def page(browser: Any, server: str) -> Iterator[Page]:
 
 
 def train(page: Page) -> None:
-    settled(page)
-    if page.locator("details[open]").filter(has_text="All settings").count() == 0:
-        page.get_by_text("All settings").click()
-    pick(page, "Quick")  # views that are encoded once
-    rounds(page, 2)
+    rounds(page, 2, "Quick")  # with views that are encoded once
     page.get_by_role("button", name=re.compile("^Train")).click()
     expect(page.get_by_text(re.compile(r"Done: \d+ steps on 6 photos"))).to_be_visible(timeout=6 * PATIENCE)
 

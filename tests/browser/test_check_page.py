@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +11,60 @@ import pytest
 from gallop.service.sorting.page import check_page
 from gallop.service.sorting.pile import Pile
 from tests import tiny
-from tests.browsing import Page, alone, expect
+from tests.browsing import Page, alone, axe_faults, expect, lone_page, press
 
 HOSTILE = "</script><script>window.hacked = 1</script>"
 CLASSES = [HOSTILE, '"><img src=x onerror="window.hacked = 1">', "mug"]
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Page]:
-    with alone(browser, accept_downloads=True) as opened:
-        yield opened
+page = pytest.fixture(lone_page)
 
 
 def pile(folder: Path, photos: int) -> Pile:
-    (folder / HOSTILE).mkdir(parents=True)
-    keys = [f"{HOSTILE}/{i}.png" for i in range(photos)]
-    for i, key in enumerate(keys):
-        (folder / key).parent.mkdir(parents=True, exist_ok=True)
-        tiny.picture(i).save(folder / key)
-    table = {"key": keys, "error": [None] * photos, "label": [HOSTILE] * photos, "probability": [0.9] * photos}
-    table |= {"is_ood": [None] * photos}
+    keys = [
+        f"{HOSTILE}/{path.name}" for path in tiny.write_images(folder / HOSTILE, [*map(tiny.picture, range(photos))])
+    ]
+    table = {"key": keys, "label": [HOSTILE] * photos, "probability": [0.9] * photos}
+    table |= {column: [None] * photos for column in ("error", "is_ood")}
     return Pile(table, {"classes": CLASSES, "line": 0.5}, 0.05)
 
 
-def opened(page: Page, folder: Path, some: Pile) -> None:
+def show(page: Page, folder: Path, some: Pile) -> None:
     (folder / "check.html").write_text(check_page(some, folder), encoding="utf-8")
     page.goto((folder / "check.html").as_uri())
 
 
-def saved(page: Page) -> str:
+def saved(page: Page) -> Any:
     with page.expect_download() as download:
         page.keyboard.press("s")
-    return Path(download.value.path()).read_text(encoding="utf-8")
+    return json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
 
 
 def test_checks_are_made_with_keys_and_taken_by_the_command(page: Page, tmp_path: Path) -> None:
     some, complaints = pile(tmp_path, 100), list[str]()
     page.on("console", lambda message: complaints.append(message.text))
-    opened(page, tmp_path, some)
+    show(page, tmp_path, some)
     told, found = page.locator("#told"), page.locator("#found")
     expect(told).to_have_text(f"{some.promise.words.split(' (')[0]}")
     expect(page.locator("#question")).to_have_text(f"Is this “{HOSTILE}”?")
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Right").click()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("1")
-    page.keyboard.press("f")
+    press(page, "ArrowLeft", "1", "f")
     page.get_by_role("button", name="None of these").click()
     expect(found).to_have_text("4 of 100 photos checked, 2 wrong")
     page.keyboard.press("u")
     expect(found).to_have_text("3 of 100 photos checked, 1 wrong")
     page.reload()
     expect(found).to_have_text("3 of 100 photos checked, 1 wrong")
-    text = saved(page)
-    assert some.take(json.loads(text))
-    said = list(json.loads(text)["checks"].values())
-    assert said == [HOSTILE, HOSTILE, CLASSES[1]]
-    assert some.checked == list(json.loads(text)["checks"])
+    said = saved(page)
+    assert some.take(said)
+    assert [*said["checks"].values()] == [HOSTILE, HOSTILE, CLASSES[1]]
+    assert some.checked == [*said["checks"]]
     expect(told).to_have_text(f"{some.promise.words.split(' (')[0]}")
-    for _ in range(some.promise.remaining or 0):
-        page.keyboard.press("j")
+    press(page, *"j" * (some.promise.remaining or 0))
     expect(told).to_contain_text("At most 5% of these 100 photos are wrong (95% sure)")
     expect(page.locator("#ask")).to_be_hidden()
-    some.take(json.loads(saved(page)))
+    some.take(saved(page))
     assert some.promise.kept
     assert page.evaluate("window.hacked") is None
     assert not complaints
@@ -82,22 +72,19 @@ def test_checks_are_made_with_keys_and_taken_by_the_command(page: Page, tmp_path
 
 def test_the_next_page_goes_on_after_the_checks_of_the_last(page: Page, tmp_path: Path) -> None:
     some = pile(tmp_path, 60)
-    opened(page, tmp_path, some)
-    for _ in range(5):
-        page.keyboard.press("j")
-    some.take(json.loads(saved(page)))
-    opened(page, tmp_path, some)
+    show(page, tmp_path, some)
+    press(page, *"jjjjj")
+    some.take(saved(page))
+    show(page, tmp_path, some)
     expect(page.locator("#found")).to_have_text("5 of 60 photos checked, none wrong")
     expect(page.locator("#undo")).to_be_disabled()
     page.keyboard.press("j")
-    assert len(json.loads(saved(page))["checks"]) == 6
+    assert len(saved(page)["checks"]) == 6
 
 
 def test_too_many_errors_end_the_checks_with_a_way_out(page: Page, tmp_path: Path) -> None:
-    opened(page, tmp_path, pile(tmp_path, 40))
-    for _ in range(3):
-        page.keyboard.press("f")
-        page.keyboard.press("0")
+    show(page, tmp_path, pile(tmp_path, 40))
+    press(page, *"f0f0f0")
     expect(page.locator("#told")).to_contain_text("Too many are wrong")
     expect(page.locator("#next")).to_contain_text("a higher --line")
 
@@ -105,12 +92,9 @@ def test_too_many_errors_end_the_checks_with_a_way_out(page: Page, tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing_at_any_width(browser: Any, tmp_path: Path, scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
     with alone(browser, width, 800, color_scheme=scheme, bypass_csp=True) as page:
-        opened(page, tmp_path, pile(tmp_path, 60))
+        show(page, tmp_path, pile(tmp_path, 60))
         for keys in ("", "f", "0jj"):
-            for key in keys:
-                page.keyboard.press(key)
-            found = axe.Axe().run(page).response["violations"]
-            assert not [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+            press(page, *keys)
+            assert axe_faults(page) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import Page, answer, expect, files_into, go, open_sample, rounds, settled, shots
+from tests.browsing import Page, answer, expect, files_into, go, open_sample, reads, rounds, settled, shots
 
 
 def at_once(*clicked: Any) -> None:
     """Click on all of them in one moment, as late as that in which a page reports something by itself."""
-    first = clicked[0].element_handle()
-    first.evaluate("(_, all) => all.forEach((each) => each.click())", [each.element_handle() for each in clicked])
+    clicked[0].evaluate("(_, all) => all.forEach((each) => each.click())", [each.element_handle() for each in clicked])
 
 
 def link(page: Page, name: str) -> Any:
@@ -22,6 +21,15 @@ def link(page: Page, name: str) -> Any:
 
 def sample(page: Page, name: str) -> Any:
     return page.get_by_role("button", name=name, exact=True)
+
+
+def add(page: Page, names: str) -> None:
+    """Classes on the page Teach, until the last of them is there."""
+    field = page.get_by_role("textbox", name="New class")
+    field.fill(names)
+    field.press("Enter")
+    expect(page.get_by_role("heading", name=names.split(", ")[-1], exact=True)).to_be_visible()
+    settled(page)
 
 
 @pytest.mark.slow
@@ -47,28 +55,19 @@ def test_who_goes_to_another_page_gets_there_whatever_the_page_before_still_repo
     expect(sample(page, "Cat")).to_have_attribute("aria-pressed", "true")
     settled(page)
     page.get_by_role("button", name="Teach it your own classes").click()  # a button leads on, too
-    field = page.get_by_role("textbox", name="New class")
-    field.fill("kitten, cup")
-    field.press("Enter")
-    expect(page.get_by_role("heading", name="cup", exact=True)).to_be_visible()
+    add(page, "kitten, cup")
     page.reload()  # an address that leads to a page: until its first run is over, Streamlit calls that one another
-    field.fill("candle")
-    field.press("Enter")
-    expect(page.get_by_role("heading", name="candle", exact=True)).to_be_visible()
-    settled(page)
+    add(page, "candle")
     expect(page.get_by_role("heading", name="Teach", exact=True, level=1)).to_be_visible()
 
 
 @pytest.mark.slow
 def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page: Any) -> None:
     page: Page = new_page("teach")
-    page.get_by_role("textbox", name="New class").fill("kitten, cup")
-    page.get_by_role("textbox", name="New class").press("Enter")
-    expect(page.get_by_role("heading", name="cup", exact=True)).to_be_visible()
-    settled(page)
+    add(page, "kitten, cup")
     page.get_by_role("button", name="Test, webcam").first.click()
     files_into(page, "Test photos", shots("Cat", 6)[2:4])
-    expect(page.get_by_text("2 to test with")).to_be_visible()
+    reads(page, "2 to test with")
     settled(page)
     expect(page.get_by_role("radio", name="Webcam")).to_have_count(1)  # above it the card's first picture has come
 
@@ -90,6 +89,6 @@ def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page:
     expect(running).to_be_visible()
     tab.get_by_role("button", name=cancel).click()
     expect(running).to_have_count(0)
-    expect(page.get_by_text(re.compile("^Accuracy on"))).to_be_visible()
+    reads(page, re.compile("^Accuracy on"))
     settled(page)
     expect(page.get_by_role("button", name="Remove now")).to_be_visible()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import PATIENCE, Page, expect, go, open_sample, pick, settled
+from tests.browsing import PATIENCE, Page, drag, expect, go, open_sample, pick, reads, settled
 
 POINTS = """map => { const { xaxis, yaxis } = map._fullLayout; return map._fullData.flatMap(({ x, y }) =>
     Array.from(x, (value, i) => [xaxis._offset + xaxis.d2p(value), yaxis._offset + yaxis.d2p(y[i])])) }"""
@@ -36,16 +36,13 @@ def test_a_cluster_is_covered_and_photos_are_chosen_on_the_map(page: Page) -> No
     first = galleries.first.get_by_role("button").first
     first.click()
     expect(first).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_text(re.compile("a photo of candle"))).to_be_visible()
+    reads(page, "a photo of candle")
 
     places = points(page)
     assert len(places) == 24
     (left, top), (right, bottom) = (tuple(edge(axis) for axis in zip(*places, strict=True)) for edge in (min, max))
-    page.mouse.move(left - 9, top - 9)
-    page.mouse.down()
-    for place in ((right + 9, top - 9), (right + 9, bottom + 9), (left - 9, bottom + 9), (left - 9, top - 9)):
-        page.mouse.move(*place, steps=8)
-    page.mouse.up()
+    left, top, right, bottom = left - 9, top - 9, right + 9, bottom + 9
+    drag(page, (left, top), (right, top), (right, bottom), (left, bottom), (left, top))
     expect(galleries).to_have_count(clusters + 1)
     expect(galleries.last.locator("img:visible")).to_have_count(24)
 

@@ -20,6 +20,8 @@ from tests.browsing import (
     number,
     photo,
     pick,
+    press,
+    reads,
     settled,
     told,
     upload,
@@ -34,30 +36,27 @@ def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     expect(answer(page)).to_contain_text("%")
     page.get_by_text("All numbers in a table").click()
     settled(page)
-    answer_before = answer(page).inner_text()
-    together = page.get_by_text("Together:").locator("strong")
-    score_before = together.inner_text()
+    together, mean = page.get_by_text("Together:").locator("strong"), page.locator(".sum")
+    answer_before, score_before, mean_before = (part.inner_text() for part in (answer(page), together, mean))
     outlined = page.get_by_role("gridcell", name=re.compile(", outlined"))
     expect(outlined).to_have_count(5)
-    mean_before = number(page.locator(".sum").inner_text())
 
     page.get_by_role("slider", name="k of local prompt 1").focus()
-    for _ in range(7):
-        page.keyboard.press("ArrowRight")
-    expect(page.locator(".sum")).to_have_text(re.compile(r"^Mean of the 12 outlined regions: "))
-    assert number(page.locator(".sum").inner_text()) < mean_before, "a mean over more regions than the best is lower"
+    press(page, *["ArrowRight"] * 7)
+    expect(mean).to_have_text(re.compile(r"^Mean of the 12 outlined regions: "))
+    assert number(mean.inner_text()) < number(mean_before), "a mean over more regions than the best is lower"
     expect(outlined).to_have_count(12)
     expect(together).not_to_have_text(score_before)
     settled(page)
     expect(page.get_by_role("slider", name="k of local prompt 1")).to_be_focused()
     score_now = together.inner_text()
     page.keyboard.press("End")
-    expect(page.locator(".sum")).to_have_text(re.compile(r"^Mean of the 196 outlined regions: "))
+    expect(mean).to_have_text(re.compile(r"^Mean of the 196 outlined regions: "))
     expect(answer(page)).not_to_have_text(answer_before)
     expect(together).not_to_have_text(score_now)  # the page has heard of it
     settled(page)
     page.reload()
-    expect(page.locator(".sum")).to_have_text(re.compile(r"^Mean of the 196 outlined regions: "))
+    expect(mean).to_have_text(re.compile(r"^Mean of the 196 outlined regions: "))
     settled(page)
     page.context.set_offline(True)
     page.get_by_label("Local prompt 1: its k best regions").fill("5")
@@ -90,8 +89,7 @@ def test_what_was_done_just_before_a_reload_or_another_photo_is_not_lost(page: P
     choose_photo(page, "Coffee", "cup of coffee")
     settled(page)
     page.get_by_role("slider", name="k of local prompt 1").focus()
-    for _ in range(4):
-        page.keyboard.press("ArrowRight")
+    press(page, *["ArrowRight"] * 4)
     page.reload()  # at once: nothing was told yet
     expect(answer(page)).to_contain_text("cup of coffee")
     expect(page.get_by_label("Local prompt 1: its k best regions")).to_have_value("9")
@@ -109,30 +107,20 @@ def test_what_was_done_just_before_a_reload_or_another_photo_is_not_lost(page: P
 
 
 @pytest.mark.slow
-def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
+def test_the_first_screen_needs_no_scrolling_and_on_a_phone_the_answer_is_above_the_map(new_page: Any) -> None:
     page = new_page(viewport={"width": 1280, "height": 800})
     settled(page)
-    parts = {
-        "photo": page.locator(".explainer .stage"),
-        "verdict": page.locator(".explainer .best"),
-        "bars": page.locator(".explainer .bars"),
-        "k": page.get_by_role("slider", name="k of local prompt 1"),
-        "sample": page.get_by_role("button", name="Load a sample project"),
-        "way on": page.get_by_role("button", name="Teach it your own classes"),
-    }
-    for name, part in parts.items():
-        expect(part).to_be_visible()
-        box = part.bounding_box()
-        assert box is not None
-        assert box["y"] + box["height"] <= 800, name
-
-
-@pytest.mark.slow
-def test_on_a_phone_the_answer_is_in_the_first_view_above_the_map(new_page: Any) -> None:
-    page = new_page(viewport={"width": 390, "height": 844})
+    sample, stage = page.get_by_role("button", name="Load a sample project"), page.locator(".explainer .stage")
+    for part in (
+        *(stage, answer(page), page.locator(".explainer .bars"), sample),
+        page.get_by_role("slider", name="k of local prompt 1"),
+        page.get_by_role("button", name="Teach it your own classes"),
+    ):
+        expect(part).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
     settled(page)
-    parts = [page.get_by_role("button", name="Load a sample project"), answer(page), page.locator(".explainer .stage")]
-    tops = [part.bounding_box()["y"] for part in parts]
+    tops = [part.bounding_box()["y"] for part in (sample, answer(page), stage)]
     assert tops == sorted(tops)
     assert tops[-1] < 844
 
@@ -152,16 +140,6 @@ def test_a_local_prompts_dot_chooses_its_map_and_a_global_ones_is_marked(page: P
     expect(page.get_by_label("Local prompt 3: its k best regions")).to_be_visible()
 
 
-def point_at(page: Page, cell: Any) -> None:
-    """Move the mouse there. Where the page moved under it meanwhile, a browser tells nobody: then once more."""
-    end = time.monotonic() + PATIENCE / 1000
-    while "row" not in page.locator(".pointed").inner_text():
-        assert time.monotonic() < end, "the region under the mouse is not told"
-        page.mouse.move(0, 0)
-        cell.hover()
-        page.wait_for_timeout(100)
-
-
 @pytest.mark.slow
 def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> None:
     choose_photo(page, "Coffee", "cup of coffee")
@@ -170,7 +148,12 @@ def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> N
     cell = grid.get_by_role("gridcell", name=re.compile("row 5, column 8"))
     settled(page)
     cell.scroll_into_view_if_needed()
-    point_at(page, cell)
+    end = time.monotonic() + PATIENCE / 1000
+    while "row" not in page.locator(".pointed").inner_text():
+        assert time.monotonic() < end, "the region under the mouse is not told"
+        page.mouse.move(0, 0)  # where the page moved under the mouse meanwhile, a browser tells nobody: then once more
+        cell.hover()
+        page.wait_for_timeout(100)
     expect(page.locator(".pointed")).to_have_text(re.compile(r"^Upper centre, row 5, column 8: \d\.\d{4}"))
     cell.click()
     asked = page.locator(".asked .title")
@@ -188,13 +171,9 @@ def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> N
     expect(asked).to_be_hidden()
 
 
-def strip(page: Page) -> Any:
-    return page.get_by_role("group", name="Photos")
-
-
 def own(page: Page) -> Any:
     """The photos of the visitor's, the newest first."""
-    return strip(page).get_by_role("button", name=re.compile("^Take .* away$"))
+    return page.get_by_role("group", name="Photos").get_by_role("button", name=re.compile("^Take .* away$"))
 
 
 def snap(page: Page) -> None:
@@ -219,13 +198,12 @@ def test_a_photo_from_the_webcam_is_answered(page: Page) -> None:
     expect(own(page)).to_have_count(1)
     expect(own(page)).to_have_accessible_name(re.compile("camera"))
     # The camera is ready for the next one. The test picture moves, but comes round again: an equal one is no new photo.
-    for _ in range(6):
+    end = time.monotonic() + PATIENCE / 1000
+    while own(page).count() < 2:
+        assert time.monotonic() < end, "no second photo is taken"
         snap(page)
-        try:
-            expect(own(page)).to_have_count(2, timeout=PATIENCE / 6)
-            return
-        except AssertionError:
-            page.wait_for_timeout(300)
+        page.wait_for_timeout(300)
+        settled(page)
     expect(own(page)).to_have_count(2)
 
 
@@ -236,7 +214,7 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
         upload(f"{i}.jpg", photo("Cat").crop((10 * i, 0, 300 + 10 * i, 300)).resize((3000, 3000))) for i in range(8)
     ]
     files_into(page, "Upload photos", pieces)
-    expect(page.get_by_text("Reading the files")).to_be_visible()
+    reads(page, "Reading the files")
     page.get_by_role("link", name="Teach").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
     page.wait_for_timeout(3000)  # a run that ends later must not lead back
@@ -249,8 +227,7 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
 def test_regions_are_covered_by_hand_and_by_key_and_uncovered(page: Page) -> None:
     expect(answer(page)).to_contain_text("cat")
     settled(page)
-    untouched = answer(page).inner_text()
-    covered, was = page.locator(".cell.covered"), page.locator("p.was")
+    untouched, covered, was = answer(page).inner_text(), page.locator(".cell.covered"), page.locator("p.was")
     page.get_by_role("button", name="Cover regions").click()
     left, top, width, height = (page.locator(".cells").bounding_box() or {}).values()
     with told(page):
@@ -262,8 +239,7 @@ def test_regions_are_covered_by_hand_and_by_key_and_uncovered(page: Page) -> Non
     expect(was).to_have_text(re.compile("^Before covering: cat, "))
     expect(answer(page)).not_to_have_text(untouched)
     page.locator(".cell").nth(1).focus()
-    for key in ("Space", "ArrowRight", "Enter"):
-        page.keyboard.press(key)
+    press(page, "Space", "ArrowRight", "Enter")
     expect(covered).to_have_count(16)
     settled(page)
     seen = page.locator(".stage .photo")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,10 +28,8 @@ def page(tmp_path: Path) -> Iterator[Firefox]:
 
 
 def test_an_own_photo_is_answered_and_classes_are_taught(page: Firefox, app_server: str) -> None:
-    photos = defaultdict(list)
-    for photo in sample_photos():
-        if photo.part == "train":
-            photos[photo.class_name].append(photo.path)
+    taught = [photo for photo in sample_photos() if photo.part == "train"]
+    photos = {name: [photo.path for photo in taught if photo.class_name == name] for name in CLASSES}
     page.go(app_server)
     page.wait_for("Nearest|%")
     page.give("input[type=file]", [photos["mug"][0]])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.browser.test_bearing import violations
-from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, open_sample, settled
+from tests.browser.test_export import saved
+from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, open_sample, reads, settled
 
 
 def menu(page: Page) -> None:
@@ -25,11 +26,8 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     figure = metric(first, re.compile("Accuracy on")).inner_text()
     go(first, "Teach")
     menu(first)
-    with first.expect_download() as waiting:
-        first.get_by_role("button", name="Save project").click()
-    file = tmp_path / waiting.value.suggested_filename
+    file = saved(first, "Save project", tmp_path)
     assert file.name == "project candle mug teapot vase.zip"
-    waiting.value.save_as(file)
     first.get_by_role("link", name="Explore", exact=True).click()
     expect(first.get_by_role("heading", name="What training changed")).to_be_visible()
     settled(first)
@@ -54,11 +52,11 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(second.get_by_role("button", name="Cancel")).to_be_visible()
     second.keyboard.press("Escape")
     assert violations(second) == []
-    expect(second.get_by_text("this URL brings them back until")).to_be_visible()
+    reads(second, "this URL brings them back until")
     settled(second)
     second.get_by_role("button", name="Remove everything").click()
     second.get_by_role("button", name="Remove now").click()
-    expect(second.get_by_text("its photos are gone")).to_be_visible()
+    reads(second, "its photos are gone")
     expect(second.get_by_text("8 to learn from")).to_have_count(0)
     first.reload()
     expect(answer(first)).to_have_text(said)

@@ -1,4 +1,4 @@
-"""The first minute in a real browser: from nothing to full pages with one click, and back."""
+"""The first minute in a real browser: from nothing to full pages with one and back."""
 
 from __future__ import annotations
 

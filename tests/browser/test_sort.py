@@ -1,4 +1,4 @@
-"""The page Sort in a real browser: a newcomer's click, a line dragged, photos corrected and checked, also by keys."""
+"""The page Sort in a real browser: a newcomer's a line dragged, photos corrected and checked, also by keys."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import PATIENCE, Page, expect, go, settled
+from tests.browsing import PATIENCE, Page, drag, expect, go, press, settled
 
 
 def accepted(page: Page) -> int:
-    words = page.get_by_role("slider", name="Line").get_attribute("aria-valuetext") or ""
-    return int(re.findall(r"Above the line: (\d+) of 33", words)[0])
-
-
-def drag(page: Page, places: list[tuple[float, float]]) -> None:
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=8)
-    page.mouse.up()
+    words = page.get_by_role("slider", name="Line").get_attribute("aria-valuetext")
+    return int(re.findall(r"Above the line: (\d+) of 33", words or "")[0])
 
 
 def place_of(found: Any) -> tuple[float, float]:
@@ -36,20 +28,18 @@ def test_a_pile_is_sorted_corrected_and_checked(page: Page) -> None:
     expect(photos.first).to_have_attribute("aria-setsize", "33", timeout=4 * PATIENCE)  # torch and mini first
     expect(photos.first.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"))
 
-    # Many at once: click, shift-click, a lasso, then keys alone.
+    # Many at once: shift-click, a lasso, then keys alone.
     photos.nth(1).click()
     photos.nth(4).click(modifiers=["Shift"])
     expect(selected).to_have_text("4 selected")
     page.get_by_role("button", name="Clear").click()
     first, second = place_of(photos.nth(0)), place_of(photos.nth(1))
-    drag(page, [(first[0], first[1] - 20), (second[0], second[1])])
+    drag(page, (first[0], first[1] - 20), second)
     expect(selected).to_have_text("2 selected")
-    page.get_by_role("listbox").press("Escape")
-    page.get_by_role("listbox").press("Home")
-    page.get_by_role("listbox").press("Shift+ArrowRight")
-    page.get_by_role("listbox").press("3")
-    expect(photos.nth(0)).to_have_attribute("aria-label", re.compile("teapot, by you, accepted"))
-    expect(photos.nth(1)).to_have_attribute("aria-label", re.compile("teapot, by you, accepted"))
+    page.get_by_role("listbox").focus()
+    press(page, "Escape", "Home", "Shift+ArrowRight", "3")
+    for photo in (photos.nth(0), photos.nth(1)):
+        expect(photo).to_have_attribute("aria-label", re.compile("teapot, by you, accepted"))
     page.get_by_role("button", name="Undo", exact=True).click()
     expect(page.locator(".tile").filter(has_text="by you")).to_have_count(0)
 
@@ -61,7 +51,7 @@ def test_a_pile_is_sorted_corrected_and_checked(page: Page) -> None:
     assert accepted(page) == at_end - 1
     settled(page)
     line = place_of(page.locator(".list > .line"))
-    drag(page, [line, (line[0], line[1] - 160)])
+    drag(page, line, (line[0], line[1] - 160))
     settled(page)
     now = accepted(page)
     assert 0 < now < at_end - 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from gallop.maps.explainer.data import Origins, explainer_data, steps_data
 from gallop.maps.explainer.state import ExplainerState
 from gallop.predictions.explanation import Explanation
 from tests import tiny
-from tests.browsing import HOSTILE, Page, alone, expect
+from tests.browsing import HOSTILE, Page, axe_faults, expect, figure, lone_page, press, reads
 from tests.maps.test_explainer import made_up
 from tests.tiny import head_scores, there
 
@@ -31,10 +30,7 @@ async ([script, data]) => {
 """
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Page]:
-    with alone(browser, 1280, 700) as opened:
-        yield opened
+page = pytest.fixture(lone_page)
 
 
 def show(
@@ -44,6 +40,7 @@ def show(
     css = "\n".join(path.read_text(encoding="utf-8") for path in (STYLE_SHEET, STEPS_STYLE_SHEET))
     theme = f"color-scheme: {scheme}; --st-primary-color: {accent}; --st-link-color: {link}; background: {paper}"
     page.set_content(f"<!doctype html><html lang=en><title>Steps</title><style>:root {{ {theme} }} {css}</style><main>")
+    page.set_viewport_size({"width": 1280, "height": 700})
     data = steps_data(explainer_data(found, state=stands, asks=False), found.image.size, found.crop, origins)
     page.evaluate(SHOW, [base64.b64encode(script(STEPS).encode()).decode(), data])
     expect(page.get_by_role("tab")).to_have_text([f"{i}{title}" for i, title in enumerate(TITLES, 1)])
@@ -54,8 +51,9 @@ def step(page: Page, title: str) -> None:
     expect(page.get_by_role("heading", name=title)).to_be_visible()
 
 
-def figure(score: float) -> str:
-    return f"{score:.4f}".replace("-", "\u2212")
+def asked(page: Page) -> Any:
+    """The button of the class that is asked about."""
+    return page.get_by_role("button", name="class 3 ")
 
 
 def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
@@ -67,55 +65,53 @@ def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
     expect(page.locator(".texts li").nth(1)).to_have_text("global 2A drawing of a class 3the whole photo")
     step(page, "Cosines")
     page.get_by_role("button", name="global 2").click()
-    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(figure(found.global_scores[3, 1]))
+    expect(asked(page)).to_contain_text(figure(found.global_scores[3, 1]))
     page.get_by_role("button", name="local 3").click()
     page.locator(".cell").nth(9).click()
-    cosine = found.region_scores("class 3", 2).ravel()[9]
-    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(figure(cosine))
+    expect(asked(page)).to_contain_text(figure(found.region_scores("class 3", 2).ravel()[9]))
     step(page, "Top-k")
     page.get_by_role("button", name="local 2, k = 10").click()
     expect(page.locator(".sum")).to_have_text(f"Their mean: {figure(found.local_scores[3, 1])}")
     expect(page.locator(".cell.outlined")).to_have_count(10)
-    page.get_by_role("slider").focus()
-    page.keyboard.press("ArrowRight")
+    page.get_by_role("slider").press("ArrowRight")
     moved = found.with_topk((5, 11, 15, 20))
     expect(page.locator(".cell.outlined")).to_have_count(11)
     expect(page.locator(".sum")).to_have_text(f"Their mean: {figure(moved.local_scores[3, 1])}")
     step(page, "Ensemble")
-    branches = (moved.global_scores, moved.local_scores)
-    whole, local = (float(np.mean(scores[3], dtype=np.float64)) for scores in branches)
-    expect(page.locator(".dots .line").nth(2)).to_have_text(f"together{figure((whole + local) / 2)}")
+    expect(page.locator(".dots .line").nth(2)).to_have_text(f"together{figure(of_prompts(moved))}")
     step(page, "Softmax")
     share = f"{100 * moved.probabilities['class 3']:.1f} %"
-    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
-    page.get_by_role("slider").focus()
-    page.keyboard.press("End")
-    expect(page.get_by_role("button", name="class 3 ")).not_to_contain_text(share)
+    expect(asked(page)).to_contain_text(share)
+    page.get_by_role("slider").press("End")
+    expect(asked(page)).not_to_contain_text(share)
     page.get_by_role("button", name="Back to the model's scale").click()
-    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
+    expect(asked(page)).to_contain_text(share)
+
+
+def of_prompts(found: Explanation) -> float:
+    """What all prompts together give the class that is asked about."""
+    return float(np.mean([np.mean(part[3], dtype=np.float64) for part in (found.global_scores, found.local_scores)]))
 
 
 def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None:
     found = made_up(20, 7, head=0.6)
     show(page, found, Origins(224), ExplainerState("class 3", prompt=4))  # the head's map, which no step is about
     step(page, "Ensemble")
-    line, shots = page.locator(".dots .line"), float(head_scores(found)[3])
-    prompts = (float(found.global_scores[3].mean()) + float(found.local_scores[3].mean())) / 2
+    line, shots, prompts = page.locator(".dots .line"), float(head_scores(found)[3]), of_prompts(found)
+    together = figure(0.4 * prompts + 0.6 * shots)
     expect(line).to_have_count(4)
     expect(line.nth(2)).to_have_text(f"head{figure(shots)}")
-    expect(line.nth(3)).to_have_text(f"together{figure(0.4 * prompts + 0.6 * shots)}")
+    expect(line.nth(3)).to_have_text(f"together{together}")
     page.get_by_text("Formula", exact=True).click()
-    told = f"With the head: 0.40 × {figure(prompts)} + 0.60 × {figure(shots)} = {figure(0.4 * prompts + 0.6 * shots)}."
+    told = f"With the head: 0.40 × {figure(prompts)} + 0.60 × {figure(shots)} = {together}."
     expect(page.locator(".formula")).to_contain_text(told)
     step(page, "Softmax")
-    share = f"{100 * found.probabilities['class 3']:.1f} %"
-    expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
+    expect(asked(page)).to_contain_text(f"{100 * found.probabilities['class 3']:.1f} %")
     step(page, "Ensemble")
-    page.get_by_role("slider", name="What shots count").focus()
-    page.keyboard.press("Home")
+    page.get_by_role("slider", name="What shots count").press("Home")
     expect(line.nth(3)).to_have_text(f"together{figure(prompts)}")
     page.get_by_role("button", name="Back to the model's weight").click()
-    expect(line.nth(3)).to_have_text(f"together{figure(0.4 * prompts + 0.6 * shots)}")
+    expect(line.nth(3)).to_have_text(f"together{together}")
     page.get_by_role("tab", name="Learning", exact=True).click()
     expect(page.locator(".saying")).to_contain_text("The head needs no steps")
 
@@ -134,10 +130,8 @@ def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_rea
     expect(bars).to_have_count(6)
     for bar in bars.all():
         box, fill = there(bar.bounding_box()), there(bar.locator(".fill").bounding_box())
-        assert stage["x"] - 1 <= box["x"]
-        assert box["x"] + box["width"] <= stage["x"] + stage["width"] + 1
-        assert stage["y"] - 1 <= box["y"]
-        assert box["y"] + box["height"] <= stage["y"] + stage["height"] + 1
+        for side, size in (("x", "width"), ("y", "height")):
+            assert stage[side] - 1 <= box[side] <= stage[side] + stage[size] - box[size] + 1
         share = found.probabilities[bar.locator(".name").inner_text()]
         assert fill["width"] == pytest.approx(share * stage["width"], abs=1)
         seen = np.asarray(Image.open(io.BytesIO(bar.screenshot())).convert("RGB"))[4, 4] / 255
@@ -157,11 +151,10 @@ def test_a_limit_that_is_moved_turns_the_verdict_and_dropout_changes_the_loss(pa
     score = float(found.similarities.ood()["GL-MCM"][0])
     verdict = ("One of these", "None of these")[score > -1.2]
     expect(page.locator(".step .best")).to_have_text(verdict)
-    page.get_by_role("slider").focus()
-    page.keyboard.press("Home" if score < -1.2 else "End")
+    page.get_by_role("slider").press("Home" if score < -1.2 else "End")
     expect(page.locator(".step .best")).not_to_have_text(verdict)
     step(page, "Learning")
-    expect(page.get_by_text("In the last step.")).to_be_visible()
+    reads(page, "In the last step.")
     loss = page.locator(".step .bar").first
     first = loss.inner_text()
     page.get_by_role("button", name="global 3").click()
@@ -178,14 +171,12 @@ def test_it_is_walked_through_by_keys_and_by_next(page: Page) -> None:
             page.get_by_role("button", name="Next").click()
     expect(page.get_by_role("button", name="Next")).to_be_hidden()
     page.get_by_role("tab", name="Learning").focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("ArrowRight")
+    press(page, "Home", "ArrowRight")
     expect(page.get_by_role("tab", name="Regions")).to_be_focused()
     expect(page.get_by_role("heading", name="Regions")).to_be_visible()  # drawn with the next frame
     page.locator(".cell[tabindex='0']").focus()
-    page.keyboard.press("Control+End")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("Lower right, row 7, column 7")).to_be_visible()
+    press(page, "Control+End", "Enter")
+    reads(page, "Lower right, row 7, column 7")
 
 
 def test_the_crop_is_seen_as_the_model_gets_it(page: Page) -> None:
@@ -215,13 +206,9 @@ def test_one_class_no_local_prompt_and_hostile_names_are_walked_through(page: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_step(page: Page, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     show(page, made_up(20, 7, head=0.5), Origins(224, kept=2), scheme=scheme)
-    told = []
     for title in TITLES:
         step(page, title)
         for summary in page.get_by_text("Formula", exact=True).all():
             summary.click()
-        found = axe.Axe().run(page, context=".explainer")
-        told += [f"{title}: {found.generate_report()}"] * bool(found.response["violations"])
-    assert not told, "\n".join(told)
+        assert axe_faults(page, ".explainer") == [], title

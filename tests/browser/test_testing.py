@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import Page, answer, choose, expect, go, limit_track, open_sample, settled
+from tests.browsing import Page, answer, choose, expect, go, limit_track, open_sample, reads, settled
 
 PLACES = """plot => {
   const { data, _fullLayout: { xaxis, yaxis } } = plot, photos = data.find(({ customdata }) => customdata);
@@ -32,8 +32,11 @@ def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(pa
     open_sample(page)
     shown = page.get_by_role("combobox", name="Photos shown")
     expect(shown).to_have_value("All mistakes: 1 photo")
-    opened = page.get_by_role("grid", name=re.compile("Map of local prompt 1. Where it sees teapot"))
-    expect(opened.locator(".cell.outlined")).to_have_count(5)
+    expect(
+        page.get_by_role("grid", name=re.compile("Map of local prompt 1. Where it sees teapot")).locator(
+            ".cell.outlined"
+        )
+    ).to_have_count(5)
     for _ in range(2):  # the same square once more, after another choice
         click_in_matrix(page, "0 0")
         expect(shown).to_have_value("candle, answered correctly: 6 photos")
@@ -42,14 +45,13 @@ def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(pa
         expect(page.locator(".explainer .best")).to_contain_text("teapot")
     click_in_matrix(page, "0 0")
     photos = page.get_by_role("group", name="Photos")
-    third = photos.get_by_role("button").nth(2)
+    third, marks = photos.get_by_role("button").nth(2), photos.get_by_role("checkbox")
     third.click()
     expect(third).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_text(third.get_attribute("aria-description").split(". ")[1])).to_be_visible()
-    marks = photos.get_by_role("checkbox")
+    reads(page, third.get_attribute("aria-description").split(". ")[1])
     for mark in (0, 1, 3):  # faster than the page is drawn
         marks.nth(mark).press("Space")
-    expect(page.get_by_text("3 selected")).to_be_visible()
+    reads(page, "3 selected")
     settled(page)
     assert [mark.is_checked() for mark in marks.all()] == [True, True, False, True, False, False]
     page.get_by_role("button", name="Learn from these").click()
@@ -69,26 +71,23 @@ def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(pa
     def does() -> tuple[int, ...]:
         """Photos kept and noticed where the limit stands."""
         words = slider.get_attribute("aria-valuetext") or ""
-        told = re.fullmatch(r"accepts (\d+) of 24 known, detects (\d) of 9 unknown", words)
-        assert told is not None
-        return tuple(map(int, told.groups()))
+        ((kept, noticed),) = re.findall(r"^accepts (\d+) of 24 known, detects (\d) of 9 unknown$", words)
+        return int(kept), int(noticed)
 
-    before, words_before = does(), slider.get_attribute("aria-valuetext") or ""
-    expect(page.locator(".limit i.right")).to_have_count(sum(before))
-    slider.focus()
-    slider.press("End")
-    assert does() == (24, 0)
-    slider.press("Home")
-    assert does() == (0, 9)
+    words_before = slider.get_attribute("aria-valuetext")
+    expect(page.locator(".limit i.right")).to_have_count(sum(does()))
+    for key, there in (("End", (24, 0)), ("Home", (0, 9))):
+        slider.press(key)
+        assert does() == there
     for passing in range(1, 34):  # each step lets one more photo pass
         slider.press("ArrowRight")
         kept, noticed = does()
         assert kept + 9 - noticed == passing
     slider.press("Home")
-    expect(page.get_by_text("This limit was set by hand.")).to_be_visible()
+    reads(page, "This limit was set by hand.")
     settled(page)
     page.get_by_role("link", name="Explore", exact=True).click()
-    expect(page.get_by_text("This limit was set by you")).to_be_visible()
+    reads(page, "This limit was set by you")
     expect(answer(page)).to_contain_text("earest: ")
     go(page, "Test")
     expect(slider).to_have_attribute("aria-valuetext", re.compile("accepts 0 of 24 known, detects 9 of 9"))

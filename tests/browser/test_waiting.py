@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -23,48 +24,35 @@ NEAR = 3
 """Pixels that nobody sees move."""
 _PNG = re.compile(r"data:image/png;base64,([\w+/=]+)")
 
-Open = Callable[..., Page]
-
-
-class Held:
-    """A visitor whose browser has the page, and Streamlit's script only when it is let through."""
-
-    def __init__(self, context: Any, address: str, longest: str) -> None:
-        self._held: list[Any] = []
-        self._longest = longest
-        self.page: Page = context.new_page()
-        self.page.route("**/static/js/index.*.js", lambda route: self._held.append(route))
-        self.page.route(re.compile(rf"^{re.escape(address)}/(\?.*)?$"), self._opened)
-        self.page.goto(address, wait_until="commit")
-
-    def _opened(self, route: Any) -> None:
-        """As it is sent, but that a test sees into it, and chooses how long it may stand."""
-        page = route.fetch().text().replace('shadowrootmode="closed"', 'shadowrootmode="open"')
-        page = page.replace("LONGEST = 10_000", f"LONGEST = {self._longest}")
-        route.fulfill(body=page, content_type="text/html; charset=utf-8")
-
-    def let_through(self) -> None:
-        for route in self._held:
-            route.continue_()
-
-    def break_off(self) -> None:
-        for route in self._held:
-            route.abort()
+Open = Callable[..., tuple[Page, list[Any]]]
 
 
 @pytest.fixture
-def held(browser: Any, app_server: str) -> Iterator[Callable[..., Held]]:
-    contexts = []
+def held(browser: Any, app_server: str) -> Iterator[Open]:
+    """A function that gives a visitor the page, but not Streamlit's script, and returns the requests for that too."""
 
-    def make(longest: str = "Infinity", **settings: Any) -> Held:
-        contexts.append(browser.new_context(**{"reduced_motion": "reduce"} | settings))
-        contexts[-1].add_init_script(RUNS)
-        return Held(contexts[-1], app_server, longest)
+    def make(longest: str = "Infinity", **settings: Any) -> tuple[Page, list[Any]]:
+        context, routes = (
+            stack.enter_context(browser.new_context(**{"reduced_motion": "reduce"} | settings)),
+            list[Any](),
+        )
+        context.add_init_script(RUNS)
+        page: Page = context.new_page()
+        stack.callback(page.unroute_all, behavior="ignoreErrors")
 
-    yield make
-    for context in contexts:
-        context.pages[0].unroute_all(behavior="ignoreErrors")
-        context.close()
+        def open_(route: Any) -> None:
+            """As it is sent, but that a test sees into it, and chooses how long it may stand."""
+            sent = route.fetch().text().replace('shadowrootmode="closed"', 'shadowrootmode="open"')
+            sent = sent.replace("LONGEST = 10_000", f"LONGEST = {longest}")
+            route.fulfill(body=sent, content_type="text/html; charset=utf-8")
+
+        page.route("**/static/js/index.*.js", lambda route: routes.append(route))
+        page.route(re.compile(rf"^{re.escape(app_server)}/(\?.*)?$"), open_)
+        page.goto(app_server, wait_until="commit")
+        return page, routes
+
+    with ExitStack() as stack:
+        yield make
 
 
 def boxes(page: Page, inside: str) -> dict[str, list[float]]:
@@ -74,11 +62,8 @@ def boxes(page: Page, inside: str) -> dict[str, list[float]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (820, "dark"), (390, "dark"), (390, "light")])
-def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
-    held: Callable[..., Held], width: int, theme: str
-) -> None:
-    visit = held(viewport={"width": width, "height": 800}, color_scheme=theme)
-    page = visit.page
+def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(held: Open, width: int, theme: str) -> None:
+    page, routes = held(viewport={"width": width, "height": 800}, color_scheme=theme)
     expect(page.locator("#waiting .best")).to_contain_text("%")
     assert page.locator("#root > *").count() == 0
     page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
@@ -86,7 +71,8 @@ def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
     before = boxes(page, "#waiting")
     colour = page.locator("#waiting").evaluate("it => getComputedStyle(it).backgroundColor")
     words = page.locator("#waiting .best").inner_text()
-    visit.let_through()
+    for route in routes:
+        route.continue_()
     expect(page.locator("#waiting")).to_have_count(0)
     settled(page)
     expect(answer(page)).to_have_text(words, use_inner_text=True)
@@ -117,8 +103,8 @@ def test_a_theme_that_was_chosen_in_the_menu_is_that_of_the_picture(new_page: An
 
 
 @pytest.mark.slow
-def test_it_is_in_nobodys_way(held: Callable[..., Held]) -> None:
-    page = held(viewport={"width": 1280, "height": 800}).page
+def test_it_is_in_nobodys_way(held: Open) -> None:
+    page, _ = held(viewport={"width": 1280, "height": 800})
     expect(page.locator("#waiting .best")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("Loading …")
     page.mouse.click(300, 500)
@@ -130,22 +116,17 @@ def test_it_is_in_nobodys_way(held: Callable[..., Held]) -> None:
 
 
 @pytest.mark.slow
-def test_it_goes_where_the_page_cannot_come(held: Callable[..., Held]) -> None:
-    visit = held()
-    expect(visit.page.locator("#waiting .best")).to_be_visible()
-    visit.break_off()
-    expect(visit.page.locator("#waiting")).to_have_count(0, timeout=5000)
-
-
-@pytest.mark.slow
-def test_it_goes_after_some_seconds_whatever_happens(held: Callable[..., Held]) -> None:
-    page = held("2_000").page
+@pytest.mark.parametrize(("longest", "broken"), [("Infinity", True), ("2_000", False)])
+def test_it_goes_where_the_page_cannot_come_and_after_some_seconds(held: Open, longest: str, broken: bool) -> None:
+    page, routes = held(longest)
     expect(page.locator("#waiting .best")).to_be_visible()
-    expect(page.locator("#waiting")).to_have_count(0)
+    for route in routes * broken:
+        route.abort()
+    expect(page.locator("#waiting")).to_have_count(0, timeout=5000)
 
 
-def test_without_scripts_there_is_no_picture_of_what_cannot_come(held: Callable[..., Held]) -> None:
-    page = held(java_script_enabled=False).page
+def test_without_scripts_there_is_no_picture_of_what_cannot_come(held: Open) -> None:
+    page, _ = held(java_script_enabled=False)
     expect(page.locator("noscript p").first).to_be_visible()
     expect(page.locator("#waiting .best")).to_be_hidden()
 

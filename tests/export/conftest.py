@@ -15,6 +15,7 @@ import gallop.export.onnx
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.export.onnx import OnnxFile, export_onnx
 from gallop.export.web.folder import page_sources
+from gallop.runtime.writing import write_file
 from tests import tiny
 
 NAMES = ["red", "green", "blue"]
@@ -52,21 +53,24 @@ def model(taught: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture(scope="session")
-def ask_taught(tmp_path_factory: pytest.TempPathFactory, node: str) -> Ask:
-    """What the scripts of the page that teaches say of some questions."""
+def run_script(tmp_path_factory: pytest.TempPathFactory, node: str) -> Callable[[str, Any], Any]:
+    """What a script here says of what it is given, beside all that the pages for browsers are made of."""
     folder = tmp_path_factory.mktemp("page")
-    for name, data in page_sources(teach=True).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    (folder / "package.json").write_text('{"type": "module"}')
+    for name, data in {**page_sources(teach=True), "package.json": b'{"type": "module"}'}.items():
+        write_file(folder / name, data)
 
-    def asked(*questions: dict[str, Any]) -> list[Any]:
-        command = [node, str(Path(__file__).with_name("teach_script") / "said.mjs"), str(folder)]
+    def run(script: str, given: Any) -> Any:
+        command = [node, str(Path(__file__).parent / script), str(folder)]
         done = subprocess.run(
-            command, input=json.dumps(questions), capture_output=True, text=True, check=False, timeout=120
+            command, input=json.dumps(given), capture_output=True, text=True, check=False, timeout=120
         )
         assert done.returncode == 0, done.stderr
-        found: list[Any] = json.loads(done.stdout)
-        return found
+        return json.loads(done.stdout)
 
-    return asked
+    return run
+
+
+@pytest.fixture(scope="session")
+def ask_taught(run_script: Callable[[str, Any], Any]) -> Ask:
+    """What the scripts of the page that teaches say of some questions."""
+    return lambda *questions: run_script("teach_script/said.mjs", questions)

@@ -16,20 +16,13 @@ from gallop.export.report import html_report
 from tests import tiny
 
 
-@pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
-    tiny.classifier().zero_shot(["red", "green"]).save(tmp_path / "model")
-    return tmp_path / "model"
-
-
 def test_card_and_report_of_the_command_line_are_the_librarys(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo, card, report = (tmp_path / name for name in ("a photo.png", "model.md", "why.html"))
     tiny.picture(3, "red").save(photo)
     assert main(["export", str(model), "--card", str(card)]) == 0
-    assert "The model card of 2 classes is in" in capsys.readouterr().out
+    assert "The model card of 3 classes is in" in capsys.readouterr().out
     assert main(["export", str(model), "--report", str(report), "--photo", str(photo), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["out"], said["bytes"]) == (str(report), report.stat().st_size)
@@ -39,10 +32,7 @@ def test_card_and_report_of_the_command_line_are_the_librarys(
 
 
 def test_a_card_states_the_accuracy_on_test_photos(model: Path, tmp_path: Path) -> None:
-    photos, card = tmp_path / "photos", tmp_path / "model.md"
-    for colour in ("red", "green"):
-        (photos / colour).mkdir(parents=True)
-        tiny.picture(5, colour).save(photos / colour / "1.png")
+    card, photos = tmp_path / "model.md", tiny.write_folder(tmp_path / "photos", {"red": 1, "green": 1}, first_seed=5)
     assert main(["export", str(model), "--card", str(card), "--test", str(photos)]) == 0
     right = GalLoPClassifier.load(model).evaluate(photos).accuracy
     assert f"- Accuracy on test photos: {right.right} of 2, " in card.read_text(encoding="utf-8")
@@ -85,6 +75,7 @@ REFUSED = {
     "--report OUT": "--report needs a photo to explain: add --photo IMAGE.",
     "--card OUT --photo a.png": "--photo does not apply to --card: leave out --photo.",
     "--web OUT --test a": "--test does not apply to --web: leave out --test.",
+    "--card OUT --teach": "--teach does not apply to --card: leave out --teach.",
     "--card OUT --photos a": "--photos does not apply to --card: leave out --photos.",
     "--card OUT --onnx OUT": "argument --onnx: not allowed with argument --card",
     "": "one of the arguments --card --onnx --report --web is required",

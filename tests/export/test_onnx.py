@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import itertools
 import json
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,8 @@ import pytest
 pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
 
-import copy
-import sys
-from concurrent.futures import ThreadPoolExecutor
-
 import onnx
 import onnxruntime
-import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -36,36 +34,49 @@ from tests.conftest import ROOT
 from tests.export.conftest import NAMES
 
 
+def as_said(image: Image.Image, steps: dict[str, Any], box: tuple[float, float, float, float]) -> np.ndarray:
+    """Pixels as a stranger makes them, with Pillow and numpy alone."""
+    size = steps["size"]
+    pixels = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box), np.float32) / np.float32(255)
+    return (pixels.transpose(2, 0, 1) - np.array(steps["mean"], np.float32)[:, None, None]) / np.array(
+        steps["std"], np.float32
+    )[:, None, None]
+
+
+def apart(found: np.ndarray, wanted: Any) -> float:
+    """The largest difference."""
+    assert found.shape == np.shape(wanted)
+    return float(np.abs(found - wanted).max())
+
+
 def test_the_file_alone_gives_the_classifiers_numbers(taught: GalLoPClassifier, made: OnnxFile) -> None:
     """As a stranger would use it: metadata, Pillow, numpy and onnxruntime, nothing of gallop."""
     session = onnxruntime.InferenceSession(made.data)
     metadata = session.get_modelmeta().custom_metadata_map
-    names, steps = json.loads(metadata["class_names"]), json.loads(metadata["preprocessing"])
-    assert names == NAMES
+    steps, grid, *more = (
+        json.loads(metadata[key]) for key in ("preprocessing", "grid", "class_names", "topk", "opset")
+    )
+    assert more == [NAMES, [2, 4], onnx.load_from_string(made.data).opset_import[0].version]
     size = steps["size"]
     images = [tiny.picture(90 + i, colour, (48, size)) for i, colour in enumerate([*NAMES, "yellow"])]
     left = (48 - size) // 2  # the short side has the input's size already, so nothing is resized
-    pixels = np.stack([np.asarray(image)[:, left : left + size].transpose(2, 0, 1) for image in images])
-    scaled = pixels.astype(np.float32) / np.float32(255)
-    scaled = (scaled - np.array(steps["mean"], np.float32)[:, None, None]) / np.array(steps["std"], np.float32)[
-        :, None, None
-    ]
+    scaled = np.stack([as_said(image, steps, (left, 0, left + size, size)) for image in images])
     shares, ood, whole, local, head = session.run(None, {"pixels": scaled})
     wanted = taught.predict_all(images)
-    assert [names[k] for k in shares.argmax(1)] == wanted.labels.tolist()
-    assert np.abs(shares - wanted.probabilities).max() < ALLOWED
-    assert np.abs(ood - wanted.ood["GL-MCM"]).max() < ALLOWED
+    assert [NAMES[k] for k in shares.argmax(1)] == wanted.labels.tolist()
+    assert apart(shares, wanted.probabilities) < ALLOWED
+    assert apart(ood, wanted.ood["GL-MCM"]) < ALLOWED
     why = taught.explain(images[0])
-    assert np.abs(whole[0] - why.global_scores).max() < 1e-5
-    rows, columns = json.loads(metadata["grid"])
+    assert apart(whole[0], why.global_scores) < 1e-5
     for k, n in itertools.product(range(3), range(2)):
-        assert np.abs(local[0, :, k, n].reshape(rows, columns) - why.region_scores(NAMES[k], n)).max() < 1e-5
-    assert np.abs(head[0].mean(axis=0) - tiny.head_scores(why)).max() < 1e-5
+        assert apart(local[0, :, k, n].reshape(grid), why.region_scores(NAMES[k], n)) < 1e-5
+    assert apart(head[0].mean(axis=0), tiny.head_scores(why)) < 1e-5
     assert float(metadata["threshold"]) == taught.calibration_.threshold
-    assert json.loads(metadata["topk"]) == [2, 4]
-    assert int(metadata["opset"]) == onnx.load_from_string(made.data).opset_import[0].version
-    alone = session.run(["probabilities", "ood_score"], {"pixels": scaled[:1]})  # any number of images, and no maps
-    assert [part.shape for part in alone] == [(1, 3), (1,)]
+    # any number of images, and no maps
+    assert [part.shape for part in session.run(["probabilities", "ood_score"], {"pixels": scaled[:1]})] == [
+        (1, 3),
+        (1,),
+    ]
     assert (made.parity.images, made.parity.labels_differ) == (5, 0)
     assert made.parity.difference == max(made.parity.by_output.values()) <= ALLOWED
 
@@ -74,13 +85,12 @@ def test_the_pages_recipe_gives_the_librarys_pixels(tmp_path: Path) -> None:
     """At sizes whose margins are odd, where half a pixel decides."""
     page = (ROOT / "docs" / "howto" / "share.md").read_text(encoding="utf-8")
     (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def pixels" in block)
-    backbone = tiny.vit()
-    size = backbone.preprocess.size
-    recipe = {"np": np, "how": {"size": size, "mean": backbone.preprocess.mean, "std": backbone.preprocess.std}}
+    steps = tiny.vit().preprocess
+    recipe = {"np": np, "how": {"size": steps.size, "mean": steps.mean, "std": steps.std}}
     exec("from PIL import Image, ImageOps\n" + code[code.index("def pixels") : code.index("batch =")], recipe)
     for i, shape in enumerate([(47, 33), (33, 47), (101, 64), (32, 32), (640, 427)]):
         tiny.picture(i, "red", shape).save(tmp_path / "photo.png")
-        wanted, _ = backbone.preprocess.centre(load_image(tmp_path / "photo.png").image)
+        wanted, _ = steps.centre(load_image(tmp_path / "photo.png").image)
         assert np.abs(recipe["pixels"](tmp_path / "photo.png") - wanted.numpy()).max() < 1e-5  # type: ignore[operator]
 
 
@@ -103,8 +113,7 @@ def test_the_command_writes_the_file_and_tells_its_parity(
     assert main(["export", str(model), "--onnx", str(out), "--photos", str(tmp_path / "photos"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["checked_on"], said["labels_differ"], said["class_names"]) == (6, 0, NAMES)
-    assert said["largest_difference"] <= ALLOWED
-    assert out.stat().st_size == said["bytes"]
+    assert (said["largest_difference"] <= ALLOWED, said["bytes"]) == (True, out.stat().st_size)
     assert "quantized" not in said
     (tmp_path / "empty").mkdir()
     assert main(["export", str(model), "--onnx", str(out), "--photos", str(tmp_path / "empty")]) == 2
@@ -131,32 +140,15 @@ IMAGES = [tiny.picture(90 + i, colour, (61, 47)) for i, colour in enumerate([*NA
 
 def looking(detail: float, **changes: Any) -> GalLoPClassifier:
     method = MethodConfig(head="ridge", detail=detail, **changes)
-    found = tiny.classifier(method=method, topk=changes["topk"]).zero_shot(NAMES)
-    return found.add_shots(*tiny.pictures({"red": 3, "green": 3, "blue": 3}))
-
-
-@pytest.fixture(scope="module")
-def closer() -> GalLoPClassifier:
-    return looking(2, topk=(2, 4))
-
-
-@pytest.fixture(scope="module")
-def made_closer(closer: GalLoPClassifier) -> OnnxFile:
-    return export_onnx(closer, IMAGES[:1])
-
-
-def as_said(image: Image.Image, steps: dict[str, Any], box: tuple[float, float, float, float]) -> np.ndarray:
-    """Pixels as a stranger makes them, with Pillow and numpy alone."""
-    size = steps["size"]
-    pixels = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box), np.float32) / np.float32(255)
-    return (pixels.transpose(2, 0, 1) - np.array(steps["mean"], np.float32)[:, None, None]) / np.array(
-        steps["std"], np.float32
-    )[:, None, None]
+    found = tiny.classifier(method=method, topk=changes["topk"])
+    return found.zero_shot(NAMES).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3)))
 
 
 @pytest.mark.slow
-def test_the_file_alone_gives_the_numbers_of_both_looks(closer: GalLoPClassifier, made_closer: OnnxFile) -> None:
-    session = onnxruntime.InferenceSession(made_closer.data)
+def test_the_file_alone_gives_the_numbers_of_both_looks() -> None:
+    closer = looking(2, topk=(2, 4))
+    made = export_onnx(closer, IMAGES[:1])
+    session = onnxruntime.InferenceSession(made.data)
     said = session.get_modelmeta().custom_metadata_map
     first, second = json.loads(said["preprocessing"]), json.loads(said["finer_preprocessing"])
     assert [(given.name, given.shape[1:]) for given in session.get_inputs()] == [
@@ -176,22 +168,20 @@ def test_the_file_alone_gives_the_numbers_of_both_looks(closer: GalLoPClassifier
     }
     found = dict(zip([output.name for output in session.get_outputs()], session.run(None, given), strict=True))
     wanted = closer.predict_all(IMAGES)
-    assert np.abs(found["probabilities"] - wanted.probabilities).max() < 1e-5
-    assert np.abs(found["ood_score"] - wanted.ood["GL-MCM"]).max() < 1e-5
+    assert apart(found["probabilities"], wanted.probabilities) < 1e-5
+    assert apart(found["ood_score"], wanted.ood["GL-MCM"]) < 1e-5
     why = closer.explain(IMAGES[0])
-    assert np.abs(found["global_cosines"][0] - why.global_scores).max() < 1e-5
-    sizes = (("", "grid"), ("finer_", "finer_grid"))
-    for look, (prefix, grid) in zip(why.looks, sizes, strict=True):
-        rows, columns = json.loads(said[grid])
-        assert look.grid == (rows, columns)
-        maps, head = found[f"{prefix}local_cosines"][0], found[f"{prefix}head_regions"][0]
+    assert apart(found["global_cosines"][0], why.global_scores) < 1e-5
+    for look, prefix in zip(why.looks, ("", "finer_"), strict=True):
+        assert json.loads(said[f"{prefix}grid"]) == [*look.grid]
+        maps, head = (found[f"{prefix}{part}"][0] for part in ("local_cosines", "head_regions"))
         for k, name in enumerate(NAMES):
             for n in range(2):
-                assert np.abs(maps[:, k, n].reshape(rows, columns) - look.region_scores(name, n)).max() < 1e-5
-            assert np.abs(head[:, k].reshape(rows, columns) - tiny.head_map(look, name)).max() < 1e-5
+                assert apart(maps[:, k, n].reshape(look.grid), look.region_scores(name, n)) < 1e-5
+            assert apart(head[:, k].reshape(look.grid), tiny.head_map(look, name)) < 1e-5
     whole = (found["head_regions"][0].mean(axis=0) + found["finer_head_regions"][0].mean(axis=0)) / 2
-    assert np.abs(whole - tiny.head_scores(why)).max() < 1e-5
-    assert made_closer.parity.difference <= 1e-5
+    assert apart(whole, tiny.head_scores(why)) < 1e-5
+    assert made.parity.difference <= 1e-5
     alone = session.run(list(found), {name: pixels[:1] for name, pixels in given.items()})  # any number of images
     assert [part.shape for part in alone] == [(1, *part.shape[1:]) for part in found.values()]
 
@@ -203,8 +193,7 @@ def test_one_and_a_half_looks_of_a_head_without_local_prompts_behind_a_projectio
     The backbone, which all share, stays as it was.
     """
     classifier = looking(1.5, topk=(), global_projection=True)
-    whole = classifier.model_.prompts.global_projection
-    assert whole is not None
+    whole = tiny.there(classifier.model_.prompts.global_projection)
     with torch.no_grad():
         whole += torch.randn(whole.shape, generator=torch.Generator().manual_seed(0)) / 8
     module = classifier.model_.backbone.vision.module  # type: ignore[attr-defined]
@@ -212,12 +201,10 @@ def test_one_and_a_half_looks_of_a_head_without_local_prompts_behind_a_projectio
     made = export_onnx(classifier)
     assert all(torch.equal(value, weights[key]) for key, value in module.state_dict().items())
     assert np.array_equal(classifier.predict_proba(IMAGES), before)
-    assert list(made.parity.by_output) == [
-        *("probabilities", "ood_score", "global_cosines", "head_regions", "finer_head_regions")
-    ]
+    outputs = ["probabilities", "ood_score", "global_cosines", "head_regions", "finer_head_regions"]
+    assert [*made.parity.by_output] == outputs
     assert made.parity.difference <= ALLOWED
-    assert (made.metadata["head"], made.metadata["head_weight"]) == ("ridge", "0.5")
-    assert json.loads(made.metadata["finer_grid"]) == [6, 6]
+    assert [made.metadata[key] for key in ("head", "head_weight", "finer_grid")] == ["ridge", "0.5", "[6, 6]"]
 
 
 # How a file is written -----------------------------------------------------------------------------------------------
@@ -261,13 +248,15 @@ def test_on_another_thread_the_exporter_is_left_alone_and_a_look_for_maps_is_not
     assert not [key for key in made.metadata if "finer" in key or key == "detail"]
 
 
-@pytest.mark.parametrize("on_a_thread", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_what_cannot_be_written_is_refused_in_a_sentence(on_a_thread: bool) -> None:
-    with pytest.raises(OnnxError, match=r"cannot be exported to ONNX with torch .*Error"):
-        write(Stubborn(), on_a_thread)
-
-
-@pytest.mark.slow
-def test_a_process_that_ends_says_how() -> None:
-    with pytest.raises(OnnxError, match=r"ended with status 1: killed, as it were. If it ran out of memory"):
-        write(Gone(), on_a_thread=True)
+@pytest.mark.parametrize(
+    ("module", "on_a_thread", "sentence"),
+    [
+        (Stubborn(), False, r"cannot be exported to ONNX with torch .*Error"),
+        pytest.param(Stubborn(), True, r"cannot be exported to ONNX with torch .*Error", marks=pytest.mark.slow),
+        pytest.param(Gone(), True, r"ended with status 1: killed, as it were. If it ran", marks=pytest.mark.slow),
+    ],
+    ids=["here", "on a thread", "a process that ends"],
+)
+def test_what_cannot_be_written_is_refused_in_a_sentence(module: nn.Module, on_a_thread: bool, sentence: str) -> None:
+    with pytest.raises(OnnxError, match=sentence):
+        write(module, on_a_thread)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import itertools
-import json
 import re
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,33 +24,18 @@ from gallop.maps.photo import photo_place
 from gallop.names.class_names import clean_name, parse_names
 from gallop.sample import sample_photos
 from tests import tiny
+from tests.export.conftest import Ask
 
-HERE = Path(__file__).with_name("page_script")
 NAMES = ("red", "green", "blue")
-Ask = Callable[..., list[Any]]
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    for name, data in page_sources().items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    (folder / "package.json").write_text('{"type": "module"}')
-    return folder
-
-
-def run(node: str, script: str, page: Path, said: Any) -> Any:
-    command = [node, str(HERE / script), str(page)]
-    done = subprocess.run(command, input=json.dumps(said), capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture
-def ask(page: Path, node: str) -> Ask:
+def ask(run_script: Callable[[str, Any], Any]) -> Ask:
     """What the scripts say of some questions."""
-    return lambda *questions: run(node, "said.mjs", page, questions)
+    return lambda *questions: run_script("page_script/said.mjs", questions)
+
+
+MERGES = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
 
 
 def packed(values: Any) -> str:
@@ -65,14 +47,10 @@ def floats(text: str) -> Any:
 
 
 def test_scripts_write_no_html_and_ask_nothing_of_anybody_but_their_own_folder() -> None:
-    for name, data in page_sources().items():
-        if not name.endswith(".js") or name.startswith("explainer/"):
-            continue
-        text = data.decode()
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text), (
-            name
-        )
-        assert not re.search(r"https?://|localStorage|sendBeacon", text), name
+    scripts = {name: data for name, data in page_sources().items() if re.fullmatch(r"(?!explainer/).*\.js", name)}
+    for name, data in scripts.items():
+        html = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function"
+        assert not re.findall(rf"{html}|https?://|localStorage|sendBeacon", data.decode()), name
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -101,30 +79,28 @@ NASTY = (
 
 
 def test_tokens_and_names_are_pythons(ask: Ask) -> None:
-    merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
-    ids, cleaned, pieces, added, twice, long = ask(
-        {"kind": "tokens", "merges": merges, "texts": WORDS},
+    tokens = clip_tokenizer()
+    ids, cleaned, pieces, added, twice, long, ant = ask(
+        {"kind": "tokens", "merges": MERGES, "texts": WORDS},
         {"kind": "names", "texts": NASTY},
         {"kind": "parsed", "text": "cat, dog,,\n great  dane \n"},
         {"kind": "added", "names": ["cat"], "more": ["dog", " "]},
         {"kind": "added", "names": ["cat"], "more": ["bird", "CAT"]},
         {"kind": "added", "names": ["cat"], "more": ["x" * 201]},
+        {"kind": "added", "names": [], "more": ["ant", "Ant"]},
     )
-    tokens = clip_tokenizer()
     assert not [text for text, said in zip(WORDS, ids, strict=True) if said != tokens.encode(text)]
     assert cleaned == [clean_name(name) for name in NASTY]
     assert tuple(pieces) == parse_names("cat, dog,,\n great  dane \n")
     assert added == {"names": ["cat", "dog"], "problem": ""}
-    assert (twice["problem"], long["names"]) == ("“CAT” is there already.", ["cat"])
-    assert ask({"kind": "added", "names": [], "more": ["ant", "Ant"]})[0]["problem"] == "“Ant” is there already."
+    assert [one["problem"] for one in (twice, ant)] == ["“CAT” is there already.", "“Ant” is there already."]
+    assert long["names"] == ["cat"]
     assert "200 characters are the most" in long["problem"]
 
 
-def test_each_of_more_texts_than_pass_at_once_gets_its_own_features(page: Path, node: str) -> None:
-    merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
-    texts = [f"{letter} cat" for letter in "abcdefghijklmnopqrst"]
-    tokens = clip_tokenizer()
-    found = run(node, "worker.mjs", page, {"merges": merges, "texts": texts})
+def test_each_of_more_texts_than_pass_at_once_gets_its_own_features(run_script: Callable[[str, Any], Any]) -> None:
+    texts, tokens = [f"{letter} cat" for letter in "abcdefghijklmnopqrst"], clip_tokenizer()
+    found = run_script("page_script/worker.mjs", {"merges": MERGES, "texts": texts})
     assert found == [number for text in texts for number in (tokens.encode(text)[0], tokens.eot_token_id)]
 
 
@@ -139,19 +115,30 @@ IN_ORDER = 10
 """So many of these are resized in the same order of passes by every Pillow; of the last the order depends on it."""
 
 
+def seen(image: Image.Image, side: int = 32, times: int = 1, squash: bool = False) -> dict[str, Any]:
+    """A question what the page gives a backbone."""
+    return {
+        "kind": "seen",
+        "rgba": packed(np.asarray(image.convert("RGBA"))),
+        "width": image.width,
+        "height": image.height,
+        "preprocess": {"size": side, "squash": squash, "mean": HALF[0], "std": HALF[1]},
+        "times": times,
+    }
+
+
 def test_pixels_are_pillows_level_by_level(ask: Ask) -> None:
     photo = Image.open(next(photo.path for photo in sample_photos())).convert("RGB")
     wanted, questions = [], []
-    for side, size, times, squash in itertools.product((32, 224), SIZES, (1, 2), (False, True)):
-        if side == 224 and (max(size) < 200 or times == 2):
-            continue
+    every = itertools.product((32, 224), SIZES, (1, 2), (False, True))
+    for side, size, times, squash in (
+        case for case in every if case[0] == 32 or (max(case[1]) >= 200 and case[2] == 1)
+    ):
         preprocess, image = Preprocess(side, *HALF, squash=squash), photo.resize(size)
         pixels, box = preprocess.centre(image, times)
         exact = SIZES.index(size) < IN_ORDER and not squash
         wanted.append((pixels.numpy(), [box.left, box.top, box.right, box.bottom], exact))
-        facts = {"size": side, "squash": squash, "mean": HALF[0], "std": HALF[1]}
-        picture = {"rgba": packed(np.asarray(image.convert("RGBA"))), "width": size[0], "height": size[1]}
-        questions.append({"kind": "seen", **picture, "preprocess": facts, "times": times})
+        questions.append(seen(image, side, times, squash))
     spread = 255 * np.array(HALF[1], np.float32)[:, None, None]
     for (pixels, box, exact), said in zip(wanted, ask(*questions), strict=True):
         assert (said["side"], said["box"]) == (pixels.shape[1], pytest.approx(box, abs=1e-9))
@@ -164,23 +151,11 @@ def test_where_a_photo_lies_is_what_the_app_says(ask: Ask) -> None:
     found = [
         tiny.classifier().zero_shot(NAMES).explain(tiny.picture(3, "green", size)) for size in ((60, 40), (40, 200))
     ]
-    facts = {"size": 32, "squash": False, "mean": HALF[0], "std": HALF[1]}
-    questions = [
-        {"kind": "seen", "width": one.image.width, "height": one.image.height, "preprocess": facts, "times": 1}
-        | {"rgba": packed(np.asarray(one.image.convert("RGBA")))}
-        for one in found
-    ]
-    for one, said in zip(found, ask(*questions), strict=True):
-        wanted = photo_place(one.image, one.crop)
-        assert said["place"]["ratio"] == pytest.approx(wanted["ratio"])
-        assert said["place"]["crop"] == pytest.approx(wanted["crop"])
+    for one, said in zip(found, ask(*(seen(one.image) for one in found)), strict=True):
+        assert said["place"] == {key: pytest.approx(value) for key, value in photo_place(one.image, one.crop).items()}
 
 
 # Answers -------------------------------------------------------------------------------------------------------------
-
-
-def zero_shot(**settings: Any) -> GalLoPClassifier:
-    return tiny.classifier(**settings).zero_shot(NAMES)
 
 
 def taught(folds: int = 0, **method: Any) -> GalLoPClassifier:
@@ -189,20 +164,19 @@ def taught(folds: int = 0, **method: Any) -> GalLoPClassifier:
     )
 
 
+SHOTS = tiny.pictures(dict.fromkeys(NAMES, 3))
 MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
-    "zero-shot": zero_shot,
+    "zero-shot": lambda: tiny.classifier().zero_shot(NAMES),
     "templates": lambda: tiny.classifier(global_prompts=3).zero_shot(
         NAMES, templates=["a {} thing", "a photo of a {}"]
     ),
-    "no local prompts": lambda: zero_shot(topk=()),
+    "no local prompts": lambda: tiny.classifier(topk=()).zero_shot(NAMES),
     "taught, with a limit found on few shots": lambda: taught(2),
     "taught": lambda: taught(global_prompts=2, topk=(2, 4), local_projection=True),
     "global projection": lambda: taught(global_prompts=2, topk=(2, 4), global_projection=True),
-    "head": lambda: zero_shot(method=MethodConfig(head="ridge")).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3))),
-    "two looks": lambda: zero_shot(method=MethodConfig(detail=2)),
-    "two looks and a head": lambda: zero_shot(method=MethodConfig(detail=2, head="discriminant")).add_shots(
-        *tiny.pictures(dict.fromkeys(NAMES, 3))
-    ),
+    "head": lambda: tiny.classifier(head="ridge").zero_shot(NAMES).add_shots(*SHOTS),
+    "two looks": lambda: tiny.classifier(detail=2).zero_shot(NAMES),
+    "two looks and a head": lambda: tiny.classifier(detail=2, head="discriminant").zero_shot(NAMES).add_shots(*SHOTS),
 }
 
 
@@ -213,11 +187,14 @@ def question(classifier: GalLoPClassifier, photo: Image.Image) -> dict[str, Any]
     with torch.no_grad():
         parts = [packed(part.numpy()) for part in Looking(classifier)(*pixels)]
     each = 2 + len(model.branches)
-    starts = range(0, len(parts), each)
-    looks = [{"global": parts[at], "regions": parts[at + 1], "branches": parts[at + 2 : at + each]} for at in starts]
+    of_looks = (parts[at : at + each] for at in range(0, len(parts), each))
+    looks = [{"global": whole, "regions": regions, "branches": more} for whole, regions, *more in of_looks]
     globals_, locals_ = facts["prompts"]
-    places = {"globals": list(range(globals_)), "locals": list(range(globals_, globals_ + locals_))}
-    texts = {"vectors": base64.b64encode(class_features(classifier)).decode(), **places}
+    texts = {
+        "vectors": base64.b64encode(class_features(classifier)).decode(),
+        "globals": [*range(globals_)],
+        "locals": [*range(globals_, globals_ + locals_)],
+    }
     return {"kind": "explained", "model": facts, "names": list(model.class_names), "looks": looks, "texts": texts}
 
 

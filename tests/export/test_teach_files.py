@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 import json
+import re
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from app.projects import Project, ProjectRun, project_file, read_project
 from app.runs.run import files_of
@@ -26,19 +25,13 @@ from tests import tiny
 from tests.app.test_runs import run
 from tests.export import test_teach_scripts as scripts
 from tests.export.conftest import Ask
+from tests.nasty_images import encode, png
 
 MODEL = {"gallop": "0.1", "backbone": "mini"}
-SENTENCE = r"[^\n]*[\w)]\."
 
 
 def photo(seed: int, colour: str = "red", name: str = "") -> Photo:
     return load_image(tiny.picture(seed, colour), name=name or f"{colour} {seed}.jpg")
-
-
-def png(picture: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return stream.getvalue()
 
 
 def text(data: bytes) -> str:
@@ -46,7 +39,7 @@ def text(data: bytes) -> str:
 
 
 def as_photo(one: Photo) -> dict[str, str]:
-    return {"name": one.name, "sha256": one.sha256, "bytes": text(png(one.image))}
+    return {"name": one.name, "sha256": one.sha256, "bytes": text(encode(one.image, "PNG"))}
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +81,15 @@ def test_the_app_opens_what_the_page_writes(ask_taught: Ask, tmp_path: Path) -> 
         Card(2, "RED?", True, (photo(4, name=".."), photo(5, name="../../etc/passwd.png"))),
         Card(3, "żółw 🐢 " + "x" * 150, True, (photo(6, name="<script>.png"),)),
     )
-    classes = [as_class(card.name, *card.shots) for card in cards]
-    (written,) = ask_taught({"kind": "write", "model": MODEL, "classes": classes})
+    (written,) = ask_taught(
+        {"kind": "write", "model": MODEL, "classes": [as_class(card.name, *card.shots) for card in cards]}
+    )
     data = base64.b64decode(written)
     assert read_project(io.BytesIO(data), "page.zip") == Project(cards, {"look": (), "other": ()})
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert archive.testzip() is None
-        assert sorted(archive.namelist())[:2] == ["project.json", "train/RED_/_.png"]
+    assert sorted(tiny.members_of(data))[:2] == ["project.json", "train/RED_/_.png"]  # read, with their checksums
     (tmp_path / "page.zip").write_bytes(data)
-    shots = [one.sha256 for card in cards for one in card.shots]
-    assert list(project_files.read_project(tmp_path / "page.zip").hashes) == shots
+    hashes = project_files.read_project(tmp_path / "page.zip").hashes
+    assert [*hashes] == [one.sha256 for card in cards for one in card.shots]
 
 
 def test_a_project_of_the_app_comes_back_from_the_page_as_it_was(ask_taught: Ask, project: Project) -> None:
@@ -106,10 +98,9 @@ def test_a_project_of_the_app_comes_back_from_the_page_as_it_was(ask_taught: Ask
     assert read_project(io.BytesIO(base64.b64decode(again)), "again.zip") == project
     on = [card for card in project.cards if card.enabled]
     assert [each["name"] for each in read] == [card.name for card in on]
-    shots, wanted = [one for each in read for one in each["shots"]], [one for card in on for one in card.shots]
-    assert [(one["name"], one["sha256"]) for one in shots] == [(one.name, one.sha256) for one in wanted]
-    pictures = [load_image(base64.b64decode(one["bytes"])) for one in shots]
-    assert [one.sha256 for one in pictures] == [one.sha256 for one in wanted]
+    shots = [one for each in read for one in each["shots"]]
+    found = [(one["name"], one["sha256"], load_image(base64.b64decode(one["bytes"])).sha256) for one in shots]
+    assert found == [(one.name, one.sha256, one.sha256) for card in on for one in card.shots]
 
 
 def test_what_the_page_does_not_show_of_a_project_outlives_changes_there(ask_taught: Ask, project: Project) -> None:
@@ -118,8 +109,8 @@ def test_what_the_page_does_not_show_of_a_project_outlives_changes_there(ask_tau
     classes = [as_class("red", red.tests[0]), as_class("RED_ (2)", photo(8)), as_class("new", off.shots[1])]
     question = {"kind": "again", "zipped": text(project_file(project)), "model": MODEL, "classes": classes}
     found = read_project(io.BytesIO(base64.b64decode(ask_taught(question)[0])), "again.zip")
-    assert [(card.name, card.enabled) for card in found.cards] == [("red", True), ("RED_ (2)", True), ("new", True)]
-    assert [(len(card.shots), len(card.tests)) for card in found.cards] == [(1, 0), (1, 0), (1, 0)]
+    cards = [(card.name, card.enabled, len(card.shots), len(card.tests)) for card in found.cards]
+    assert cards == [("red", True, 1, 0), ("RED_ (2)", True, 1, 0), ("new", True, 1, 0)]
     assert (found.shelves, found.runs, found.settings) == (project.shelves, project.runs, project.settings)
     question["classes"] = [as_class("red", red.shots[0])]
     found = read_project(io.BytesIO(base64.b64decode(ask_taught(question)[0])), "again.zip")
@@ -138,14 +129,9 @@ def test_a_project_that_could_not_be_opened_again_is_not_written(ask_taught: Ask
 Change = Callable[[dict[str, Any]], object]
 
 
-def members(project: Project) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(project_file(project))) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
 def told(project: Project, change: Change) -> bytes:
     """The project with another manifest."""
-    found = members(project)
+    found = tiny.members_of(project_file(project))
     manifest = json.loads(found["project.json"])
     change(manifest)
     return tiny.zip_of(found | {"project.json": json.dumps(manifest).encode()})
@@ -171,12 +157,16 @@ LIES: dict[str, tuple[str, Change]] = {
 }
 
 
+def assert_told(ask_taught: Ask, cases: Mapping[str, tuple[str, Any]], zips: Iterable[bytes]) -> None:
+    """Of the zip of each case the page says a sentence on one line, with its words."""
+    (said,) = ask_taught({"kind": "refusals", "zips": [*map(text, zips)]})
+    for (case, (words, _)), sentence in zip(cases.items(), said, strict=True):
+        assert words in sentence, (case, sentence)
+        assert re.fullmatch(r".*\.", sentence), (case, sentence)
+
+
 def test_a_manifest_that_lies_is_refused_with_a_sentence(ask_taught: Ask, project: Project) -> None:
-    zips = [text(told(project, change)) for _, change in LIES.values()]
-    (said,) = ask_taught({"kind": "refusals", "zips": zips})
-    for (case, (words, _)), sentence in zip(LIES.items(), said, strict=True):
-        assert words in sentence, case
-        assert sentence.endswith("."), case
+    assert_told(ask_taught, LIES, (told(project, change) for _, change in LIES.values()))
 
 
 @pytest.mark.slow
@@ -235,28 +225,19 @@ def hostile(data: bytes) -> dict[str, tuple[str, bytes]]:
         "photos alone": ("is not a project", tiny.zip_of({"red/1.png": b"x"})),
         "no JSON": ("cannot be read as JSON", tiny.zip_of({"project.json": b"{"})),
         "no text": ("is not text", tiny.zip_of({"project.json": b"\xff\xfe"})),
-        "a picture bomb": ("pixels a side", with_picture(data, png_head(30_000))),
+        "a picture bomb": ("pixels a side", with_picture(data, png((30_000, 30_000), b""))),
     }
 
 
-def png_head(side: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + struct.pack(">II", side, side) + bytes(20)
-
-
 def with_picture(data: bytes, picture: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        found = {name: archive.read(name) for name in archive.namelist()}
+    found = tiny.members_of(data)
     first = next(name for name in found if name.startswith("train/"))
     return tiny.zip_of(found | {first: picture})
 
 
 def test_hostile_zips_are_refused_with_a_sentence(ask_taught: Ask, project: Project) -> None:
     cases = hostile(project_file(project))
-    (said,) = ask_taught({"kind": "refusals", "zips": [text(data) for _, data in cases.values()]})
-    for (case, (words, _)), sentence in zip(cases.items(), said, strict=True):
-        assert words in sentence, (case, sentence)
-        assert "\n" not in sentence, case
-        assert sentence.endswith("."), case
+    assert_told(ask_taught, cases, (data for _, data in cases.values()))
 
 
 def test_no_cut_file_is_taken_for_a_smaller_project(ask_taught: Ask, project: Project) -> None:
@@ -269,38 +250,34 @@ def test_no_cut_file_is_taken_for_a_smaller_project(ask_taught: Ask, project: Pr
 # Models --------------------------------------------------------------------------------------------------------------
 
 
+def opened(written: str, folder: Path) -> GalLoPClassifier:
+    """The model of a checkpoint, as zip and in base64."""
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(written))) as archive:
+        assert archive.namelist() == ["model/gallop.json", "model/prompts.safetensors"]
+        archive.extractall(folder)
+    return GalLoPClassifier.load(folder / "model", backbone=tiny.vit())
+
+
 @pytest.mark.parametrize("case", ["enough shots", "a class without shots", "one class has shots"])
 def test_python_opens_what_was_taught_and_answers_as_the_page(case: str, ask_taught: Ask, tmp_path: Path) -> None:
     question = scripts.question(case)
     written, said = ask_taught({"kind": "checkpoint", **question}, {"kind": "taught", **question})
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(written))) as archive:
-        assert archive.namelist() == ["model/gallop.json", "model/prompts.safetensors"]
-        archive.extractall(tmp_path)
-    model = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
-    asked = ImageFeatures.cat([one.features for some in scripts.ASKED.values() for one in some])
+    model = opened(written, tmp_path)
+    found = model.predict_all(ImageFeatures.cat([one.features for one in scripts.ASKED]))
     probabilities = np.array([answer["probabilities"] for answer in said["answers"]])
-    found = model.predict_all(asked)
     assert found.probabilities == pytest.approx(probabilities, abs=1e-5)
     assert found.ood["GL-MCM"] == pytest.approx([answer["outlier"] for answer in said["answers"]], abs=1e-6)
     calibration = model.calibration_
-    assert (calibration.note, calibration.photos, calibration.threshold) == (
-        said["note"],
-        said["photos"],
-        said["threshold"],
-    )
-    assert list(calibration.held_out) == said["heldOut"]
-    assert model.classes_.tolist() == said["names"]
+    told = (calibration.note, calibration.photos, calibration.threshold, [*calibration.held_out], [*model.classes_])
+    assert told == tuple(said[key] for key in ("note", "photos", "threshold", "heldOut", "names"))
     made = scripts.taught(said["names"], scripts.photos_of(*scripts.CASES[case][:1], copies=scripts.CASES[case][1]))
     assert model._data_fingerprint == made._data_fingerprint
 
 
 def test_a_model_of_the_page_can_be_saved_again_and_learn_more(ask_taught: Ask, tmp_path: Path) -> None:
     (written,) = ask_taught({"kind": "checkpoint", **scripts.question("enough shots")})
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(written))) as archive:
-        archive.extractall(tmp_path)
-    model = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
+    model = opened(written, tmp_path)
     model.save(tmp_path / "again")
     assert json.loads((tmp_path / "again/gallop.json").read_text())["format"] == 3
-    photos = list(itertools.islice(scripts.photos_of({"red": 2}, seed=77)["red"], 2))
-    model.add_shots(photos, ["red", "red"])
+    model.add_shots(scripts.photos_of({"red": 2}, seed=77)["red"], ["red", "red"])
     assert model.model_.branches[0].sums.counts.tolist() == [8, 9, 4]

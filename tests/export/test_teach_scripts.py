@@ -44,19 +44,14 @@ def photos_of(counts: Mapping[str, int], seed: int = 0, copies: int = 0) -> dict
     made: dict[str, list[EncodedPhoto]] = {}
     for k, (name, count) in enumerate(counts.items()):
         centre = {part: np.random.default_rng(100 + k).normal(size=size) for part, size in sizes.items()}
-        drawn = [
-            {part: centre[part] + 1.3 * rng.normal(size=size) for part, size in sizes.items()} for _ in range(count)
-        ]
-        for i in range(count - copies, count):
-            drawn[i] = near(drawn[i % 2], 0.1, rng)
+        drawn: list[dict[str, Any]] = []
+        for i in range(count):
+            near, spread = (centre, 1.3) if i < count - copies else (drawn[i % 2], 0.1)
+            drawn.append({part: near[part] + spread * rng.normal(size=size) for part, size in sizes.items()})
         halves = [{part: torch.tensor(values).half().float() for part, values in one.items()} for one in drawn]
         each = [ImageFeatures(one["global"], one["regions"] @ back) for one in halves]
         made[name] = encoded_photos(ImageFeatures.cat(each)) if each else []
     return made
-
-
-def near(centre: dict[str, Any], spread: float, rng: np.random.Generator) -> dict[str, Any]:
-    return {part: values + spread * rng.normal(size=values.shape) for part, values in centre.items()}
 
 
 def as_look(photo: EncodedPhoto) -> dict[str, str]:
@@ -81,10 +76,9 @@ def facts_of(names: Sequence[str], **changes: Any) -> dict[str, Any]:
 
 def steps_of(names: Sequence[str], photos: Mapping[str, Sequence[EncodedPhoto]], seed: int = 0) -> list[dict[str, Any]]:
     """Classes, then their shots in any order."""
-    texts = texts_of(names)
     shots = [(names.index(name), photo) for name, some in photos.items() for photo in some]
     shots = [shots[i] for i in np.random.default_rng(seed).permutation(len(shots))]
-    named = [{"kind": "addClass", "name": name, "text": texts[name]} for name in names]
+    named = [{"kind": "addClass", "name": name, "text": text} for name, text in texts_of(names).items()]
     return [*named, *({"kind": "add", "index": k, "id": one.sha256, "photo": as_look(one)} for k, one in shots)]
 
 
@@ -93,17 +87,16 @@ def taught(names: Sequence[str], photos: Mapping[str, Sequence[EncodedPhoto]]) -
     classifier = tiny.classifier(method=METHOD, epochs=0, calibration_folds=3)
     there = {name: list(photos[name]) for name in names if photos.get(name)}
     if len(there) < 2:
-        (name,) = there
-        ordered = sorted(there[name], key=lambda one: hashlib.sha256(f"0|{one.sha256}".encode()).digest())
+        ((name, shots),) = there.items()
+        ordered = sorted(shots, key=lambda one: hashlib.sha256(f"0|{one.sha256}".encode()).digest())
         return classifier.partial_fit(ordered, [name] * len(ordered), classes=names)
     classifier.fit(there)
-    for name in names:
-        if name not in there:
-            classifier.add_class(name)
+    for name in (name for name in names if name not in there):
+        classifier.add_class(name)
     return classifier
 
 
-ASKED = photos_of(dict.fromkeys(NAMES, 4), seed=9)
+ASKED = [photo for some in photos_of(dict.fromkeys(NAMES, 4), seed=9).values() for photo in some]
 CASES: dict[str, tuple[dict[str, int], int]] = {
     "enough shots": ({"red": 6, "green": 9, "blue": 4}, 0),
     "many shots": (dict.fromkeys(NAMES, 12), 0),
@@ -118,16 +111,14 @@ CASES: dict[str, tuple[dict[str, int], int]] = {
 @pytest.fixture(scope="module")
 def said(ask_taught: Ask) -> dict[str, Any]:
     """What the page's scripts make of each case, with the photos that they are asked about."""
-    questions = [{"kind": "taught", **question(case)} for case in CASES]
-    return dict(zip(CASES, ask_taught(*questions), strict=True))
+    return dict(zip(CASES, ask_taught(*({"kind": "taught", **question(case)} for case in CASES)), strict=True))
 
 
 def question(case: str) -> dict[str, Any]:
     counts, copies = CASES[case]
     names = list(counts)
     steps = steps_of(names, photos_of(counts, copies=copies))
-    looks = [as_look(photo) for some in ASKED.values() for photo in some]
-    return {"model": facts_of(names, alike=COPIES), "steps": steps, "photos": looks}
+    return {"model": facts_of(names, alike=COPIES), "steps": steps, "photos": [as_look(photo) for photo in ASKED]}
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +137,7 @@ def test_the_head_is_pythons(case: str, said: dict[str, Any], wanted: dict[str, 
     if case == "one class has shots":
         assert (said[case]["form"], model.branches) == (None, ())
         return
-    (branch,) = model.branches
-    form = branch.complete(model.cached_text_features().global_)
+    form = tiny.head_of(wanted[case]).complete(model.cached_text_features().global_)
     weights = doubles(said[case]["form"]["weights"]).reshape(form.weights.shape)
     assert np.linalg.norm(weights - form.weights.numpy()) <= 1e-5 * np.linalg.norm(form.weights.numpy())
     assert said[case]["form"]["bias"] == pytest.approx(form.bias.tolist(), abs=1e-6)
@@ -159,11 +149,9 @@ def test_mix_temperature_and_limit_are_pythons(
 ) -> None:
     found, calibration = said[case], wanted[case].calibration_
     # Python's minimiser stops where the last steps were small, so that a weight is known to three digits.
-    mixes = [
-        number for branch in wanted[case].model_.branches for number in (branch.mix.weight, branch.mix.temperature)
-    ]
-    assert (found["mix"] or []) == pytest.approx(mixes, rel=1e-3)
-    assert found["temperature"] == pytest.approx(calibration.temperature, rel=1e-3)
+    mixes = (branch.mix for branch in wanted[case].model_.branches)
+    temperatures = [number for mix in mixes for number in (mix.weight, mix.temperature)] + [calibration.temperature]
+    assert [*(found["mix"] or []), found["temperature"]] == pytest.approx(temperatures, rel=1e-3)
     assert found["threshold"] == pytest.approx(calibration.threshold, abs=1e-6)
     assert found["heldOut"] == pytest.approx(list(calibration.held_out), abs=1e-6)
     assert (found["note"], found["photos"]) == (calibration.note, calibration.photos)
@@ -171,8 +159,8 @@ def test_mix_temperature_and_limit_are_pythons(
 
 @pytest.mark.parametrize("case", CASES)
 def test_answers_are_pythons(case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]) -> None:
-    features = ImageFeatures.cat([photo.features for some in ASKED.values() for photo in some])
-    answers, predictions = said[case]["answers"], wanted[case].predict_all(features)
+    predictions = wanted[case].predict_all(ImageFeatures.cat([photo.features for photo in ASKED]))
+    answers = said[case]["answers"]
     probabilities = np.array([answer["probabilities"] for answer in answers])
     assert probabilities == pytest.approx(predictions.probabilities, abs=1e-4)
     assert (probabilities.argmax(1) == predictions.probabilities.argmax(1)).all()
@@ -184,26 +172,19 @@ def test_answers_are_pythons(case: str, said: dict[str, Any], wanted: dict[str, 
 def test_the_explainer_shows_the_same_answer(said: dict[str, Any]) -> None:
     for case, found in said.items():
         for answer in found["answers"]:
-            assert answer["shown"]["shares"] == pytest.approx(answer["probabilities"], abs=1e-6), case
-            assert answer["shown"]["outlier"] == pytest.approx(answer["outlier"], abs=1e-6), case
+            shown = [*answer["shown"]["shares"], answer["shown"]["outlier"]]
+            assert shown == pytest.approx([*answer["probabilities"], answer["outlier"]], abs=1e-6), case
 
 
 @pytest.mark.parametrize("case", ["enough shots", "a class without shots"])
 def test_shots_vote_as_in_python(case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]) -> None:
-    classifier, names = wanted[case], list(CASES[case][0])
-    shots = classifier._shots
-    assert shots is not None
-    photo = next(iter(ASKED.values()))[0]
-    (voted,) = classifier.explain([photo])[0].votes.values()
-    for k, name in enumerate(names):
-        found = said[case]["answers"][0]["votes"][k]
-        by_id = {vote["id"]: vote["vote"] for vote in found["shots"]}
-        assert [by_id[digest] for digest in shots.hashes] == pytest.approx(
-            voted.shots[:, k].tolist(), rel=2e-3, abs=1e-5
-        )
-        assert found["rest"] == pytest.approx(float(voted.rest[k]), rel=2e-3, abs=1e-5), name
-        strengths = [abs(vote["vote"]) for vote in found["shots"]]
-        assert strengths == sorted(strengths, reverse=True)
+    shots = tiny.there(wanted[case]._shots)
+    voted = tiny.votes_of(wanted[case].explain(ASKED[:1])[0])
+    for k, (name, found) in enumerate(zip(CASES[case][0], said[case]["answers"][0]["votes"], strict=True)):
+        votes = {vote["id"]: vote["vote"] for vote in found["shots"]}
+        mine = [*(votes[digest] for digest in shots.hashes), found["rest"]]
+        assert mine == pytest.approx([*voted.shots[:, k].tolist(), float(voted.rest[k])], rel=2e-3, abs=1e-5), name
+        assert [*votes.values()] == sorted(votes.values(), key=abs, reverse=True)
 
 
 # Changes -------------------------------------------------------------------------------------------------------------
@@ -242,9 +223,8 @@ def test_what_does_not_fit_is_refused_with_a_sentence(ask_taught: Ask) -> None:
     broken |= {"id": "0" * 64, "photo": {**broken["photo"], "regions": packed(np.full((16, 32), np.nan))}}
     many = [{**twice, "index": 0, "id": f"{i:064}"} for i in range(1, 65)]
     (found,) = ask_taught({"kind": "taught", **asked, "steps": [*asked["steps"], twice, broken, *many]})
-    there, *others = found["problems"]
-    assert there.startswith("This picture is there already, in ")
-    assert others == [
+    assert found["problems"][0].startswith("This picture is there already, in ")
+    assert found["problems"][1:] == [
         "This picture cannot be learned from: the model gave no numbers for it.",
         "No more photos fit into red: 64 are the most of a class.",
     ]
@@ -256,10 +236,9 @@ def test_what_does_not_fit_is_refused_with_a_sentence(ask_taught: Ask) -> None:
 
 def test_half_precision_is_numpys(ask_taught: Ask) -> None:
     rng = np.random.default_rng(0)
-    values = (rng.normal(size=4000) * 10.0 ** rng.integers(-9, 6, 4000)).astype(np.float32)
-    edges = np.array([0, -0.0, 65504, 65519, 65520, 7e4, np.inf, -np.inf, 2**-24, 2**-25, 1.5 * 2**-25], np.float32)
-    halfway = (np.arange(1, 2000) * 2.0**-24 * 1.5).astype(np.float32)
-    every = np.concatenate([values, edges, halfway])
+    values, halfway = rng.normal(size=4000) * 10.0 ** rng.integers(-9, 6, 4000), np.arange(1, 2000) * 2.0**-24 * 1.5
+    edges = [0, -0.0, 65504, 65519, 65520, 7e4, np.inf, -np.inf, 2**-24, 2**-25, 1.5 * 2**-25]
+    every = np.concatenate([values, edges, halfway]).astype(np.float32)
     (found,) = ask_taught({"kind": "halves", "values": packed(every)})
     with np.errstate(over="ignore"):
         assert found == every.astype(np.float16).view(np.uint16).tolist()

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gallop.export.web.folder import page_sources
-
-SCRIPT = Path(__file__).with_name("teach_script") / "store.mjs"
 LIMITS = {"classes": 3, "shots": 3, "altogether": 4}
 
 
-def said(node: str, folder: Path, deeds: list[list[Any]], sketches: list[list[list[float]]]) -> dict[str, Any]:
-    for name, data in page_sources(teach=True).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    (folder / "package.json").write_text('{"type": "module"}')
-    asked = json.dumps({"limits": LIMITS, "deeds": deeds, "sketches": sketches})
-    done = subprocess.run(
-        [node, str(SCRIPT), str(folder)], input=asked, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def test_a_recording_and_a_name_are_undone_as_one_and_limits_are_told(node: str, tmp_path: Path) -> None:
+def test_a_recording_and_a_name_are_undone_as_one_and_limits_are_told(run_script: Callable[[str, Any], Any]) -> None:
     deeds: list[list[Any]] = [
         *(["photos", 0, ["a"], "recording"], ["photos", 0, ["b"], "recording"], ["photos", 1, ["c"], "another"]),
         *(["rename", 1, "gr"], ["rename", 1, "grass"], ["removePhoto", 0, "a"], ["remove", 0]),
@@ -38,9 +19,9 @@ def test_a_recording_and_a_name_are_undone_as_one_and_limits_are_told(node: str,
         *(["photos", 0, ["d", "e", "f"]], ["room", 0], ["room", 1], ["photos", 1, ["g"]], ["room", 1]),
     ]
     levels = np.random.default_rng(0).uniform(0, 255, 576)
-    near, far = levels + 7.9, levels + 8.1
-    sketches = [[list(levels), list(far)], [list(levels), list(far), list(near)], [list(levels)]]
-    found = said(node, tmp_path, deeds, sketches)
+    seen, near, far = levels.tolist(), (levels + 7.9).tolist(), (levels + 8.1).tolist()
+    given = {"limits": LIMITS, "deeds": deeds, "sketches": [[seen, far], [seen, far, near], [seen]]}
+    found = run_script("teach_script/store.mjs", given)
     states = [one["classes"] for one in found["said"]]
     assert states[6] == [["grass", "c"]]
     assert states[8] == [["grass", "c"], ["class 2"], ["class 3"]]
