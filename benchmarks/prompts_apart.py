@@ -1,6 +1,6 @@
 """What becomes of prompts that start from different words: trained on shots, asked about test photos.
 
-    python -m benchmarks.prompts_apart DATA OUT.jsonl [--shots 16 4] [--seeds 0 1 2] [--draw 0] [--starts WORDS;WORDS ...]
+    python -m benchmarks.prompts_apart DATA OUT.jsonl [--shots 16 4] [--seeds 0 1 2] [--draw 0] [--starts WORDS;W ...]
     python -m benchmarks.prompts_apart --table OUT.jsonl
 
 A line in OUT for each training (a second call goes on where the first stopped); the table gives means over the sets
