@@ -73,6 +73,11 @@ class Rows(torch.utils.data.Dataset[Any]):
         return self.items[index]
 
 
+class Endless(torch.utils.data.Dataset[Any]):
+    def __getitem__(self, index: int) -> Any:
+        return picture(index), "green"
+
+
 class Stream(torch.utils.data.IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(())
@@ -222,6 +227,7 @@ MISUSES: list[tuple[str, Callable[[Place], Any], str, str]] = [
         r"its data set \(\.dataset\)",
     ),
     ("a stream", lambda p: fit(Stream()), "a Stream", "loaded completely"),
+    ("rows without a number of them", lambda p: fit(Endless()), "an Endless", "came without labels"),
     (
         "a data set of images alone",
         lambda p: fit(Rows([picture(0)])),

@@ -18,6 +18,7 @@ from tests.app_pages import EXPLORE, PAPERS, Open, cards, fine, go, session_of, 
 def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
     session, photo, question = Session(), load_image(tiny.picture(3)), Question(("red", "green"))
     first = session.answers.explain(tiny.vit(), photo, question)
+    assert session.answers.explain_first_look(tiny.vit(), photo, question).alike == first.alike != ""
     assert not session.answers.has_second_look(photo, question)
     closer = session.answers.explain_second_look(tiny.vit(), photo, question)
     assert session.answers.has_second_look(photo, question)

@@ -253,7 +253,7 @@ SETTINGS: dict[str, Any] = {
     "format": 1,
     "name": "tiny",
     "model_cfg": CONFIG,
-    "preprocess": {"mean": [0.5, 0.4, 0.3], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
+    "preprocess": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4], "interpolation": "bilinear"},
 }
 
 
@@ -268,7 +268,7 @@ def test_a_folder_like_minis_is_loaded(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "own")
     ours = load_backbone(str(folder), device="cpu")
     assert relative_error(ours.encode_image(PIXELS)[0], model().encode_image(PIXELS)) < 1e-5
-    assert (ours.name, ours.preprocess.mean, ours.preprocess.size) == (str(folder), (0.5, 0.4, 0.3), 32)
+    assert (ours.name, ours.preprocess) == (str(folder), Preprocess(32, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "bilinear"))
     assert ours.text.context_length == 16
 
 

@@ -83,7 +83,7 @@ def small() -> tuple[GalLoP, Tensor, Tensor]:
     made = GalLoP(
         lambda contexts: classes[:, None] + contexts.mean(dim=1) + 0.1 * contexts.std(dim=1, correction=0),
         prompts,
-        topk=(1, 3),
+        topk=(3, 1),
         kept=2,
         scale=20.0,
         visual_projection=projection,
@@ -124,7 +124,7 @@ def test_its_cosines_and_probabilities_are_those_of_the_formula() -> None:
         assert torch.allclose(whole, cosine(images[:, None, None], text.global_, dim=-1), atol=1e-6)
         assert torch.allclose(places, cosine(joint[:, :, None, None], text.local, dim=-1), atol=1e-6)
         best = places.sort(dim=1, descending=True).values
-        local = torch.stack([best[:, :1, :, 0].mean(dim=1), best[:, :3, :, 1].mean(dim=1)], dim=-1)
+        local = torch.stack([best[:, :3, :, 0].mean(dim=1), best[:, :1, :, 1].mean(dim=1)], dim=-1)
         mean = (whole.mean(dim=-1) + local.mean(dim=-1)) / 2
         assert torch.allclose(module.probabilities(images, regions), (20 * mean).softmax(dim=-1), atol=1e-6)
 

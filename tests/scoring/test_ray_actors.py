@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from gallop.errors import CheckpointError, ParallelError
 from gallop.model.calibration import Calibration
 from gallop.service.tables.destination import open_destination
 from gallop.service.tables.layout import fingerprint, schema_of, table_of
-from gallop.service.tables.on_ray import PoolSize, _Pieces, _Writer, packed
+from gallop.service.tables.on_ray import PoolSize, _Pieces, _Writer, joined_to, packed
 from gallop.service.tables.run import ScoringProgress
 from tests import tiny
 
@@ -43,6 +46,22 @@ def test_the_size_of_a_pool(device: str, wanted: int | None, cpus: float, gpus: 
         assert int(1 / found.gpu) * gpus >= found.workers, "all find room, none on two GPUs"
     with pytest.raises(ParallelError, match=r"has a GPU: leave out device=.cuda."):
         PoolSize.of("cuda", None, cpus, 0)
+
+
+@mock.patch.dict(os.environ)
+def test_a_cluster_is_joined_at_its_address_and_one_that_is_started_is_for_this_machine_alone() -> None:
+    with mock.patch.dict(sys.modules, ray=mock.Mock()) as modules:
+        for address in ("10.0.0.1:6379", None):
+            with joined_to(address, 999):
+                pass
+        joined, started = modules["ray"].init.call_args_list
+    assert (joined.args, started.args) == (("10.0.0.1:6379",), ("local",))
+    assert {
+        "_node_ip_address": "127.0.0.1",
+        "include_dashboard": False,
+        "num_cpus": 999,
+    }.items() <= started.kwargs.items()
+    assert not {"include_dashboard", "num_cpus"} & set(joined.kwargs)
 
 
 def scorer(backbone: Path, head: str = "none", detail: float = 1) -> PhotoScorer:

@@ -11,7 +11,6 @@ from app.views import compare
 session = resources.session()
 ledger = session.training.ledger
 assert ledger is not None  # every session of this app has one
-session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is saved as a run.")

@@ -143,8 +143,6 @@ def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view
         _gallery(frozen, found, pairs, _MAP, shown[:_MOST])
 
 
-session.page_jobs.settle()
-
 st.title("Evidence", anchor=False)
 st.markdown("What does each class rely on: the thing itself, or something beside it?")
 _, pairs = labelled.choose_photos(session, "what each class relies on over all its photos, and which photos fail")

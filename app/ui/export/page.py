@@ -9,7 +9,6 @@ from app.ui.widgets.elements import onward, privacy_line, problems_shown
 from app.views import export
 
 session = resources.session()
-session.page_jobs.settle()
 
 projects.title_with_project(session, "Export", "As files and as code.")
 
