@@ -62,6 +62,10 @@ def whole() -> Results:
     return results_of(plan_of(spec(), untaught=("guess",)), figures)
 
 
+def rows_of(results: Results) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(results.csv().decode(), newline="")))
+
+
 def section(text: str, title: str) -> list[list[str]]:
     """The cells of the table below a heading."""
     lines = text.split(f"## {title}")[1].split("\n## ")[0].splitlines()
@@ -143,12 +147,10 @@ def test_names_cannot_break_a_table_or_a_spreadsheet() -> None:
     text = SPEC.replace("ours", "'=a|b<script>[x](y)'").replace("as '=a|b<script>[x](y)'", "as ours")
     plan = plan_of(spec(text), untaught=("guess",))
     results = results_of(plan, lambda label, *place: figures(label.replace("=a|b<script>[x](y)", "ours"), *place))
-    written = tables(results)
-    assert "<script" not in written
-    row = section(written, "Accuracy, 2 shots")[2]
-    assert (row[0], row[1]) == ("=a\\|b&lt;script>\\[x\\](y)", "**85.0 ± 7.1**")
-    rows = list(csv.DictReader(io.StringIO(results.csv().decode(), newline="")))
-    assert "'=a|b<script>[x](y)" in {row["method"] for row in rows}
+    assert "<script" not in tables(results)
+    row = section(tables(results), "Accuracy, 2 shots")[2]
+    assert row[:2] == ["=a\\|b&lt;script>\\[x\\](y)", "**85.0 ± 7.1**"]
+    assert "'=a|b<script>[x](y)" in {row["method"] for row in rows_of(results)}
     for _, picture in chart_files(results):
         ElementTree.fromstring(picture)
 
@@ -159,9 +161,9 @@ def test_a_cell_stays_one_line() -> None:
 
 def test_the_tidy_table_has_a_row_a_figure() -> None:
     results = whole()
-    rows = list(csv.DictReader(io.StringIO(results.csv().decode(), newline="")))
-    assert tuple(rows[0]) == COLUMNS
-    assert len(rows) == sum(len(results.records[entry.key].figures) for entry in results.plan.entries)
+    rows = rows_of(results)
+    count = sum(len(results.records[entry.key].figures) for entry in results.plan.entries)
+    assert (tuple(rows[0]), len(rows)) == (COLUMNS, count)
     (row,) = (
         r
         for r in rows
@@ -177,10 +179,9 @@ def test_costs_and_what_is_left() -> None:
     assert "one, 2 threads, cpu, torch 2" in costs(results)
     runs = [run for run in results.plan.runs if run.shots != UNTAUGHT]
     ours = {key: record for key, record in results.records.items() if record.method == "ours"}
-    seconds, unknown = estimate(runs, ours)
-    assert unknown == sum(run.method != "ours" for run in runs)
     # 16 s were learned on 24 photos, for which 24 s were encoded; a run without shots counts as one photo here.
-    assert seconds == pytest.approx(8 * (40 / 24 + 0.5))
+    wanted = (pytest.approx(8 * (40 / 24 + 0.5)), sum(run.method != "ours" for run in runs))
+    assert estimate(runs, ours) == wanted
 
 
 def test_a_line_without_a_figure_of_one_kind_does_not_keep_its_column_unfinished() -> None:
@@ -283,10 +284,8 @@ def test_transfer_and_unequal_metrics() -> None:
     assert (judge_claim(whole(), ablation).sets, judge_claim(whole(), ablation).mean) == (1, pytest.approx(0.35))
 
 
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=9))
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=9).filter(lambda values: stdev(values) >= 1e-6))
 def test_the_interval_is_students(values: list[float]) -> None:
-    if stdev(values) < 1e-6:
-        return
     assert mean_interval(values) == pytest.approx(tuple(ttest_1samp(values, 0).confidence_interval(0.95)), abs=1e-9)
 
 
@@ -321,7 +320,6 @@ def test_published_figures_stand_beside_ours() -> None:
     ]  # fmt: skip
     assert "- ours: Paper A.\n- nobody: Paper B." in text
     assert "12.3" not in text, "there is no table of these shots"
-    assert "published" not in tables(whole())
 
 
 # ------------------------------------------------------------------ pictures
