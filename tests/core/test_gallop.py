@@ -78,10 +78,9 @@ def small() -> tuple[GalLoP, Tensor, Tensor]:
     """Without a backbone: three classes, five images of nine regions."""
     torch.manual_seed(0)
     classes = torch.randn(3, 16)
-    prompts = Prompts(torch.zeros(4, 16), global_prompts=4, local_prompts=2, region_width=8)
     made = GalLoP(
         lambda contexts: classes[:, None] + contexts.mean(dim=1) + 0.1 * contexts.std(dim=1, correction=0),
-        prompts,
+        Prompts(torch.zeros(4, 16), global_prompts=4, local_prompts=2, region_width=8),
         topk=(1, 3),
         kept=2,
         scale=20.0,

@@ -50,32 +50,28 @@ def test_templates_that_do_not_fit_are_refused(templates: Any, words: str) -> No
 
 
 def test_filling_reads_nothing_but_the_place() -> None:
-    assert fill("{} {0.__class__}", "{}") == "{} {0.__class__}"
-    assert fill("a {} on a table", "cup") == "a cup on a table"
+    assert (fill("{} {0.__class__}", "{}"), fill("a {} on", "cup")) == ("{} {0.__class__}", "a cup on")
 
 
 def test_the_usual_template_is_what_untrained_prompts_say() -> None:
-    prompts = classifier().zero_shot(NAMES)
-    template = classifier().zero_shot(NAMES, ["A photo of a {}"])
-    image = picture(1)
-    assert np.allclose(prompts.predict_proba(image), template.predict_proba(image), atol=1e-5)
-    first, second = prompts.explain(image), template.explain(image)
+    made = classifier().zero_shot(NAMES), classifier().zero_shot(NAMES, ["A photo of a {}"])
+    first, second = (each.explain(picture(1)) for each in made)
+    assert first.probabilities == pytest.approx(second.probabilities, abs=1e-5)
     assert np.allclose(first.global_scores, second.global_scores, atol=1e-5)
     regions = [found.similarities.looks[0].region_cosines for found in (first, second)]
-    assert np.allclose(regions[0], regions[1], atol=1e-5)
+    assert np.allclose(*regions, atol=1e-5)
 
 
 def test_each_prompt_is_its_template_counted_round() -> None:
     """Against the plain backbone: the cosine of the image feature with the feature of the whole sentence."""
     templates = ["a sketch of a {}", "{} on a table"]
     made = GalLoPClassifier(vit(), global_prompts=3, topk=(1, 1), cache=False).zero_shot(NAMES, templates)
-    image = picture(2)
-    found = made.explain(image)
-    pixels, _ = vit().preprocess.centre(image)
-    whole, regions = vit().encode_image(pixels[None])
-    regions = regions @ vit().vision.region_projection
+    found = made.explain(picture(2))
+    pixels, _ = vit().preprocess.centre(picture(2))
+    whole, patches = vit().encode_image(pixels[None])
+    regions = patches @ vit().vision.region_projection
     cosine = torch.nn.functional.cosine_similarity
-    for m, sentence in enumerate(["a sketch of a {}", "{} on a table", "a sketch of a {}"]):
+    for m, sentence in enumerate([*templates, templates[0]]):
         for row, name in enumerate(NAMES):
             text = vit().text.encode_texts([sentence.replace("{}", name)])
             assert found.global_scores[row, m] == pytest.approx(float(cosine(whole, text)), abs=1e-5)
@@ -95,5 +91,5 @@ def test_templates_are_kept_in_a_checkpoint(tmp_path: Path) -> None:
     made.save(tmp_path)
     loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
     assert np.array_equal(loaded.predict_proba(picture(0)), made.predict_proba(picture(0)))
-    plain = classifier().zero_shot(NAMES)
-    assert not np.allclose(plain.predict_proba(picture(0)), made.predict_proba(picture(0)), atol=1e-6)
+    plain = classifier().zero_shot(NAMES).predict_proba(picture(0))
+    assert not np.allclose(plain, made.predict_proba(picture(0)), atol=1e-6)
