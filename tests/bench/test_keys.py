@@ -70,11 +70,7 @@ class KnownSet(PhotoSet):
 class KnownGroup(LabelledPhotos):
     """Unknown things of which no photo is here, only their fingerprint."""
 
-    print: str = ""
-
-    @property
-    def fingerprint(self) -> str:  # type: ignore[override]
-        return self.print
+    fingerprint: str = ""  # type: ignore[assignment]
 
 
 def known_photos() -> Photos:
@@ -84,7 +80,9 @@ def known_photos() -> Photos:
         numbers = tuple(number for number in range(len(names)) for _ in range(16))
         listed = Listing(Path(), tuple(map(str, numbers)), numbers, names)
         sets[name] = KnownSet(name, listed, listed, prints=prints)
-    unknown = {name: KnownGroup((), (), (), ("",), print=print_) for name, print_ in FINGERPRINTS["unknown"].items()}
+    unknown = {
+        name: KnownGroup((), (), (), ("",), fingerprint=known) for name, known in FINGERPRINTS["unknown"].items()
+    }
     return Photos({name: sets[name] for name in read_spec("photos-mini").sets}, unknown)
 
 

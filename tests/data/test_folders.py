@@ -67,8 +67,8 @@ def test_train_and_test_are_resolved_and_never_two_classes(tmp_path: Path, split
 
 def test_what_is_no_folder_of_class_folders_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / "loose", [picture(0)])
-    (tmp_path / "unreadable" / "cat").mkdir(parents=True)
-    (tmp_path / "unreadable" / "dog").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "unreadable" / name).mkdir(parents=True)
     (tmp_path / "unreadable" / "dog" / "a.png").write_bytes(b"not a picture")
     for name, said in (
         ("missing", "missing is not a folder"),
