@@ -21,6 +21,7 @@ from PIL import Image
 
 from app.jobs import JobManager, State, Steps
 from app.views import export
+from app.views.export import exported_question
 from gallop import GalLoPClassifier
 from gallop.export.formats import FORMATS, ModelToExport
 from gallop.export.onnx import ALLOWED
@@ -160,7 +161,8 @@ def test_an_added_class_and_another_k_go_with_the_model(
     go(hand(at, k={0: 7}), EXPORT)
     model = GalLoPClassifier.load(unzipped(handed["save model"], tmp_path) / "model", backbone=tiny.vit()).model_
     assert (set(model.class_names), model.config.topk) == ({"red", "green", "a blue thing"}, (7, 4))
-    assert taught_of(at).after.model_.config.topk == (2, 4), "what was taught stays as it is"
+    shown = session_of(at).answers.classifier(tiny.vit(), exported_question(session_of(at)))
+    assert (taught_of(at).after.model_.config.topk, shown.model_.config.topk) == ((2, 4), (2, 4)), "as they were"
 
 
 def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_table(

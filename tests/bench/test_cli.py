@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -75,18 +76,16 @@ def place(shared: tuple[Path, Path], tmp_path: Path) -> Place:
 def test_everything_is_run_once_and_told(place: Place) -> None:
     found = place.bench("--json")
     assert found.code == 0, found.err
-    told = found.json
-    assert (told["runs"], told["done"], told["left"], told["failed"]) == (RUNS, RUNS, 0, 0)
-    assert [claim["claim"] for claim in told["claims"]] == ["Ours is above theirs."]
-    names = {Path(file).name for file in told["files"] if Path(file).stat().st_size}
+    assert [found.json[key] for key in ("runs", "done", "left", "failed")] == [RUNS, RUNS, 0, 0]
+    assert [claim["claim"] for claim in found.json["claims"]] == ["Ours is above theirs."]
+    names = {Path(file).name for file in found.json["files"] if Path(file).stat().st_size}
     assert {"results.csv", "tables.md", "costs.md", "accuracy-over-shots.svg", "robustness.svg", "ood.svg"} < names
     assert (len(place.records()), len(Fake.fitted)) == (RUNS, RUNS - 2)
     before = (place.out / "tables.md").read_bytes()
     again = place.bench()
     assert again.code == 0
     assert f"{RUNS} of {RUNS} runs are done" in again.out
-    assert len(Fake.fitted) == RUNS - 2, "nothing is run twice"
-    assert (place.out / "tables.md").read_bytes() == before
+    assert (len(Fake.fitted), (place.out / "tables.md").read_bytes()) == (RUNS - 2, before), "nothing is run twice"
 
 
 def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,10 +135,9 @@ def test_tables_are_written_from_all_records_however_narrow_the_call(place: Plac
     place.bench("--only", "ours")
     place.bench("--only", "guess")
     assert len(place.records()) == 8 + 2
-    rows = list(csv.DictReader((place.out / "results.csv").open(encoding="utf-8")))
+    rows = figures(place.out)
     assert {row["method"] for row in rows} == {"guess", "ours", "as ours"}
-    untaught = [row for row in rows if row["method"] == "guess"]
-    assert {(row["shots"], row["seed"]) for row in untaught} == {("0", "0")}
+    assert {(row["shots"], row["seed"]) for row in rows if row["method"] == "guess"} == {("0", "0")}
 
 
 def test_a_run_that_diverges_is_noted_and_others_go_on(place: Place) -> None:
@@ -184,11 +182,11 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(place: Place, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(Fake, "fit", interrupted)
         found = place.bench()
-    assert (found.code, found.out) == (130, "")
-    said = found.err.splitlines()[-1]
-    assert said == (
+    assert (found.code, found.out, found.err.splitlines()[-1]) == (
+        130,
+        "",
         f"gallop: Stopped. {RUNS - 5} runs are left. Run the same command again to continue. "
-        f"The results so far are in {place.out}."
+        f"The results so far are in {place.out}.",
     )
     assert f"5 of {RUNS} runs are done" in (place.out / "tables.md").read_text()
     assert place.bench("--json").json["left"] == 0
@@ -210,7 +208,7 @@ claims:
 
 
 def figures(out: Path) -> list[dict[str, str]]:
-    rows = list(csv.DictReader((out / "results.csv").open(encoding="utf-8")))
+    rows = csv.DictReader((out / "results.csv").open(encoding="utf-8"))
     return [{key: value for key, value in row.items() if key not in ("seconds", "memory")} for row in rows]
 
 
@@ -227,10 +225,9 @@ def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: P
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
     whole = place.root / "whole"
     assert (place.call("--out", whole).code, len(place.records())) == (0, 7)
-    assert (place.out / "tables.md").read_bytes() == (whole / "tables.md").read_bytes()
     assert figures(place.out) == figures(whole)
-    for picture in whole.glob("*.svg"):
-        assert (place.out / picture.name).read_bytes() == picture.read_bytes()
+    for file in (whole / "tables.md", *whole.glob("*.svg")):
+        assert (place.out / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 # ------------------------------------------------------------------ dry run, list, refusals
@@ -240,15 +237,15 @@ def test_a_dry_run_checks_counts_and_changes_nothing(place: Place) -> None:
     before = sorted(place.root.rglob("*"))
     found = place.call("--dry-run", "--json")
     assert found.code == 0, found.err
-    assert (found.json["runs"], found.json["done"], found.json["seconds"]) == (RUNS, 0, None)
-    assert found.json["methods"] == {"fake-untaught": {"runs": 2, "done": 0}, "fake": {"runs": 18, "done": 0}}
+    methods = {"fake-untaught": {"runs": 2, "done": 0}, "fake": {"runs": 18, "done": 0}}
+    assert {"runs": RUNS, "done": 0, "seconds": None, "methods": methods}.items() <= found.json.items()
     assert (sorted(place.root.rglob("*")), Fake.fitted) == (before, [])
     place.bench("--only", "ours")
     files = {path: path.stat().st_mtime_ns for path in place.root.rglob("*")}
     found = place.call("--dry-run", "--out", place.out)
     assert "How long" not in found.out
-    assert "The rest takes about" in found.out
-    assert "plus 2 runs of methods that have not run yet" in found.out
+    told = ("The rest takes about", "plus 2 runs of methods that have not run yet")
+    assert [words for words in told if words in found.out] == [*told]
     assert [line.split() for line in found.out.splitlines() if line.startswith("fake ")] == [["fake", "18", "8"]]
     assert {path: path.stat().st_mtime_ns for path in place.root.rglob("*")} == files
     place.bench()
@@ -291,7 +288,5 @@ def test_mistakes_are_one_sentence(place: Place, words: str, said: str) -> None:
     places = {"SPEC": place.spec, "DATA": place.data, "OUT": place.out, "BACKBONE": place.backbone}
     found = call(*(places.get(word, word) for word in words.split()))
     assert (found.code, found.out) == (2, "")
-    (line,) = found.err.splitlines()
-    assert line.startswith("gallop: error: ")
-    assert said in line
+    assert re.fullmatch(rf"gallop: error: .*{re.escape(said)}.*\n", found.err), "one line"
     assert not place.out.exists()

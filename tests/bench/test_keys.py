@@ -18,7 +18,7 @@ from gallop.errors import ConfigError
 from gallop.lab.bench.definition.spec import read_spec
 from gallop.lab.bench.running import keys, plan
 from gallop.lab.bench.running.photos import Photos, read_photos
-from gallop.lab.bench.running.plan import TableEntry, make_plan
+from gallop.lab.bench.running.plan import make_plan
 from gallop.lab.methods import make_method
 from tests.bench_things import SPEC, spec, write_sets
 from tests.conftest import ROOT
@@ -70,11 +70,7 @@ class KnownSet(PhotoSet):
 class KnownGroup(LabelledPhotos):
     """Unknown things of which no photo is here, only their fingerprint."""
 
-    print: str = ""
-
-    @property
-    def fingerprint(self) -> str:  # type: ignore[override]
-        return self.print
+    fingerprint: str = ""  # type: ignore[assignment]
 
 
 def known_photos() -> Photos:
@@ -84,16 +80,15 @@ def known_photos() -> Photos:
         numbers = tuple(number for number in range(len(names)) for _ in range(16))
         listed = Listing(Path(), tuple(map(str, numbers)), numbers, names)
         sets[name] = KnownSet(name, listed, listed, prints=prints)
-    unknown = {name: KnownGroup((), (), (), ("",), print=print_) for name, print_ in FINGERPRINTS["unknown"].items()}
+    unknown = {
+        name: KnownGroup((), (), (), ("",), fingerprint=known) for name, known in FINGERPRINTS["unknown"].items()
+    }
     return Photos({name: sets[name] for name in read_spec("photos-mini").sets}, unknown)
 
 
-def entries() -> tuple[TableEntry, ...]:
-    return make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"]).entries
-
-
-def planned() -> set[str]:
-    return {entry.key for entry in entries()}
+def planned(label: str | None = None) -> set[str]:
+    made = make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"])
+    return {entry.key for entry in made.entries if label in (None, entry.label)}
 
 
 @pytest.fixture(scope="module")
@@ -124,17 +119,17 @@ def test_ours_has_other_runs_when_the_preset_has_another_method(
     """And no other line has, of the paper's method or another's."""
     monkeypatch.setitem(PRESETS, "default", (MethodConfig(topk=(7,), head="ridge"), TrainConfig(weight_decay=0.5)))
     assert kept - planned() == {key for key, line in published.items() if line == "GalLoP Explorer"}
-    ours = {entry.key for entry in entries() if entry.label == "GalLoP Explorer"}
-    assert len(ours) == 8 * 5 * 3
-    assert not ours & kept
-    both = {"method_preset": "default", "preset": "default"}
-    made = make_method("GalLoP", both | {"dropout": 0.5, "epochs": 3})
+    ours = planned("GalLoP Explorer")
+    assert (len(ours), ours & kept) == (8 * 5 * 3, set())
+    made = make_method("GalLoP", {"method_preset": "default", "preset": "default", "dropout": 0.5, "epochs": 3})
     asked = {"topk": [7], "head": "ridge", "dropout": 0.5, "epochs": 3, "weight_decay": 0.5}
     assert keys.canonical("GalLoP", made) == keys.canonical("GalLoP", make_method("GalLoP", asked))
-    with pytest.raises(ConfigError, match="no preset 'backbone'"):
-        make_method("GalLoP", {"method_preset": "backbone"})
-    with pytest.raises(ConfigError, match="CoOp has no setting 'method_preset'"):
-        make_method("CoOp", {"method_preset": "default"})
+    for name, preset, said in (
+        ("GalLoP", "backbone", "no preset 'backbone'"),
+        ("CoOp", "default", "CoOp has no setting 'method_preset'"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make_method(name, {"method_preset": preset})
 
 
 def test_a_method_that_was_revised_is_run_again_and_no_other(

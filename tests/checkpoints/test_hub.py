@@ -16,13 +16,11 @@ from huggingface_hub import constants, file_download, utils
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import SETTINGS, TENSORS
 from gallop.checkpoints.hub import HubAddress, model_folder
-from gallop.cli import main
 from gallop.cli.values import named_model
 from gallop.errors import CheckpointError, HubError
 from tests import tiny
+from tests.cli.test_cli import call
 from tests.hub_server import FakeHub, Repository, hub_server
-
-FILES = {"README.md", SETTINGS, TENSORS}
 
 
 def ask(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +63,7 @@ def pull(name: str = "ann/flowers", revision: str = "") -> GalLoPClassifier:
 def test_what_was_pushed_comes_back_bit_by_bit(hub: FakeHub, taught: GalLoPClassifier) -> None:
     assert push(taught) == f"{hub.address}/ann/flowers/commit/{hub.repositories['ann/flowers'].branches['main']}"
     assert len(hub.repositories["ann/flowers"].commits) == 2, "one commit after the first, empty one"
-    assert set(hub.files("ann/flowers")) == FILES
+    assert set(hub.files("ann/flowers")) == {"README.md", SETTINGS, TENSORS}
     found = pull()
     photos = [tiny.picture(seed, colour) for seed, colour in ((90, "red"), (91, "green"), (92, "blue"))]
     assert np.array_equal(found.predict_proba(photos), taught.predict_proba(photos))
@@ -76,14 +74,13 @@ def test_the_card_tells_the_hub_what_it_reads(hub: FakeHub, taught: GalLoPClassi
     folder = tiny.write_folder(tmp_path / "test", {"red": 3, "green": 2}, first_seed=50)
     push(taught, test=folder, data_set="ann/colours", licence="mit")
     _, facts, card = hub.files("ann/flowers")["README.md"].decode().split("---\n", 2)
-    said = yaml.safe_load(facts)
-    assert (said["library_name"], said["pipeline_tag"], said["license"]) == ("gallop", "image-classification", "mit")
-    assert (said["datasets"], said["backbone"]) == (["ann/colours"], tiny.vit().name)
+    said, right = yaml.safe_load(facts), taught.score(folder)
+    wanted = ["gallop", "image-classification", "mit", ["ann/colours"], tiny.vit().name]
+    assert [said[key] for key in ("library_name", "pipeline_tag", "license", "datasets", "backbone")] == wanted
     (entry,) = said["model-index"]
     metric = entry["results"][0]["metrics"][0]
-    assert (entry["name"], metric["type"], metric["value"]) == ("flowers", "accuracy", taught.score(folder))
-    right = round(taught.score(folder) * 5)
-    told = (f": {right} of 5, ", 'GalLoPClassifier.load("hf://ann/flowers")', "--model hf://ann/flowers")
+    assert (entry["name"], metric["type"], metric["value"]) == ("flowers", "accuracy", right)
+    told = (f": {round(5 * right)} of 5, ", 'GalLoPClassifier.load("hf://ann/flowers")', "--model hf://ann/flowers")
     assert not [words for words in told if words not in card.replace("\\", "")]
 
 
@@ -92,6 +89,8 @@ def test_a_card_makes_no_figures_up_and_names_in_it_are_text(hub: FakeHub) -> No
     _, facts, card = hub.files("ann/flowers")["README.md"].decode().split("---\n", 2)
     assert not {"model-index", "metrics", "datasets", "license", "base_model"} & yaml.safe_load(facts).keys()
     assert "It was not tested" in card
+    push(tiny.classifier().zero_shot(["red", "green"]), data_set="cifar10")
+    assert "datasets:\n- cifar10\n" in hub.files("ann/flowers")["README.md"].decode()
 
 
 def test_only_the_two_files_of_a_checkpoint_are_fetched(hub: FakeHub, taught: GalLoPClassifier, tmp_path: Path) -> None:
@@ -108,8 +107,8 @@ def test_revisions(hub: FakeHub, taught: GalLoPClassifier) -> None:
     other = tiny.classifier().zero_shot(["blue", "yellow"])
     push(other, revision="v2", message="Other colours")
     push(other, revision="v2")  # a branch that is there
-    assert (pull().classes_.tolist(), pull(revision="v2").classes_.tolist()) == (["red", "green"], ["blue", "yellow"])
-    assert pull(revision=first).classes_.tolist() == ["red", "green"]
+    found = [pull(revision=name).classes_.tolist() for name in ("", first, "v2")]
+    assert found == [["red", "green"], ["red", "green"], ["blue", "yellow"]]
     with pytest.raises(HubError, match="ann/flowers has no revision 'v3'"):
         pull(revision="v3")
 
@@ -206,23 +205,20 @@ def test_what_comes_is_checked_as_any_folder(hub: FakeHub, taught: GalLoPClassif
         pull()
 
 
-def test_the_command_line(
-    hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_line(hub: FakeHub, tmp_path: Path) -> None:
     backbone = tiny.backbone_folder(tmp_path)
     photos = tiny.write_folder(tmp_path / "photos", {"red": 2, "green": 2})
     GalLoPClassifier(backbone, device="cpu").zero_shot(["red", "green"]).save(tmp_path / "model")
-    words = ["push", str(tmp_path / "model"), "ann/colours", "--test", str(photos), "--licence", "mit", "--json"]
-    assert main(words) == 0
-    done = capsys.readouterr()
-    said = json.loads(done.out)
-    assert said["commit"] == f"{hub.address}/ann/colours/commit/{hub.repositories['ann/colours'].branches['main']}"
+    push, predict = ("push", tmp_path / "model"), ("predict", photos / "red" / "0.png", "--model")
+    done = call(*push, "ann/colours", "--test", photos, "--licence", "mit", "--json")
+    commit = hub.repositories["ann/colours"].branches["main"]
+    assert (done.code, done.json["commit"]) == (0, f"{hub.address}/ann/colours/commit/{commit}")
     assert "is only known on this machine" in done.err
-    ask = ["--model", "hf://ann/colours@main", "--backbone", str(backbone), "--json"]
-    photo = str(photos / "red" / "0.png")
-    assert main(["predict", photo, *ask]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["label"] in ("red", "green")
-    assert main(["predict", photo, "--model", "hf://ann/nothing"]) == 2
-    assert "gallop: error: There is no model hf://ann/nothing on the Hub" in capsys.readouterr().err
-    assert main(["push", str(tmp_path / "model"), "bob/colours"]) == 2
-    assert "gallop: error: You do not have permission to write to bob/colours" in capsys.readouterr().err
+    found = call(*predict, "hf://ann/colours@main", "--backbone", backbone, "--json")
+    assert (found.code, found.json[0]["label"] in ("red", "green")) == (0, True)
+    for words, said in (
+        ((*predict, "hf://ann/nothing"), "There is no model hf://ann/nothing on the Hub"),
+        ((*push, "bob/colours"), "You do not have permission to write to bob/colours"),
+    ):
+        refused = call(*words)
+        assert (refused.code, f"gallop: error: {said}" in refused.err) == (2, True), refused.err

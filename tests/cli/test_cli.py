@@ -1002,6 +1002,7 @@ def test_a_terminal_gets_a_bar_and_colours_where_it_may_have_them(
         console.error("no")
     said = err.getvalue()
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+    assert " 1/3 " in plain
     assert re.search(r"training \[red\] ━+ 3/3 .*loss 0.123", plain), "the bar, and what a name has of markup as text"
     assert "gallop: warning: careful\ngallop: error: no\n" in plain
     assert bool(re.findall(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", said)) == (not no_color)

@@ -52,9 +52,9 @@ def test_both_are_ordinary_users_on_a_read_only_file_system_with_a_health_check(
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert (service["security_opt"], service["healthcheck"]["test"][0]) == (["no-new-privileges:true"], "CMD")
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-        mounted = [place.split(":")[0] for place in service["tmpfs"]]
-        mounted += [place.split(":")[1] for place in service["volumes"]]
-        assert writable <= set(mounted), "what the image keeps in a volume would be kept for ever"
+        mounted = {place.split(":")[0] for place in service["tmpfs"]}
+        volumes = {place.split(":")[1] for place in service["volumes"]}
+        assert writable <= mounted | volumes, "what the image keeps in a volume would be kept for ever"
 
 
 def test_the_image_holds_what_the_package_is_built_from() -> None:
@@ -66,7 +66,6 @@ def test_the_image_holds_what_the_package_is_built_from() -> None:
     project: Any = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {*wheel["only-include"], *wheel["force-include"], *project["project"]["license-files"], "README.md"}
-    needed |= {"pyproject.toml"}
-    for path in needed:
+    needed = {*wheel["only-include"], *wheel["force-include"], *project["project"]["license-files"]}
+    for path in needed | {"README.md", "pyproject.toml"}:
         assert any(Path(path).is_relative_to(held) for held in sent), path

@@ -33,12 +33,13 @@ def locked_in(command: list[str], writable: Path) -> list[str]:
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         return command
     # The interpreter may lie in root's home, which others cannot look into.
-    rights = "-all,+dac_read_search"
-    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
-    user += [f"--inh-caps={rights}", f"--ambient-caps={rights}", f"--bounding-set={rights}", "--"]
-    mount = "mount --make-rprivate / && mount -o remount,bind,ro / "
-    mount += f"&& mount --bind {shlex.quote(str(writable))} {shlex.quote(str(writable))} "
-    mount += f"&& mount -o remount,bind,rw {shlex.quote(str(writable))}"
+    rights = [f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
+    user, place = ["setpriv", *ids, *rights, "--"], shlex.quote(str(writable))
+    mount = (
+        "mount --make-rprivate / && mount -o remount,bind,ro / "
+        f"&& mount --bind {place} {place} && mount -o remount,bind,rw {place}"
+    )
     if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False).returncode:
         return [*user, *command]
     return ["unshare", "-m", "sh", "-c", f"{mount} && exec {shlex.join([*user, *command])}"]
@@ -48,8 +49,8 @@ def locked_in(command: list[str], writable: Path) -> list[str]:
 def rooms(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     """A home without the right to write, and a folder with it."""
     home, writable = tmp_path / "home", tmp_path / "writable"
-    for folder in (home, writable):
-        folder.mkdir()
+    home.mkdir()
+    writable.mkdir()
     if os.geteuid() == 0:
         os.chown(writable, NOBODY, NOBODY)
     home.chmod(0o555)
@@ -65,9 +66,10 @@ def test_it_starts_and_is_healthy(rooms: tuple[Path, Path], kind: str) -> None:
         port = free.getsockname()[1]
     words = ["serve", str(sample_folder() / "model")] if kind == "service" else ["app", "--no-browser"]
     command = [sys.executable, "-B", "-m", "gallop", *words, "--port", str(port)]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment |= {"XDG_CACHE_HOME": str(writable), "MPLCONFIGDIR": str(writable), "GALLOP_DATA": str(writable)}
-    environment |= {"TMPDIR": str(writable)}
+    environment = {
+        **dict.fromkeys(("XDG_CACHE_HOME", "MPLCONFIGDIR", "GALLOP_DATA", "TMPDIR"), str(writable)),
+        **{"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    }
     log, started = writable.parent / "log.txt", locked_in(command, writable)
     with log.open("wb") as output:
         process = subprocess.Popen(started, cwd=ROOT, env=environment, stdout=output, stderr=output)

@@ -78,15 +78,13 @@ def small() -> tuple[GalLoP, Tensor, Tensor]:
     """Without a backbone: three classes, five images of nine regions."""
     torch.manual_seed(0)
     classes = torch.randn(3, 16)
-    prompts = Prompts(torch.zeros(4, 16), global_prompts=4, local_prompts=2, region_width=8)
-    projection = torch.randn(8, 16)
     made = GalLoP(
         lambda contexts: classes[:, None] + contexts.mean(dim=1) + 0.1 * contexts.std(dim=1, correction=0),
-        prompts,
+        Prompts(torch.zeros(4, 16), global_prompts=4, local_prompts=2, region_width=8),
         topk=(3, 1),
         kept=2,
         scale=20.0,
-        visual_projection=projection,
+        visual_projection=torch.randn(8, 16),
     )
     return made, torch.randn(5, 16), torch.randn(5, 9, 8)
 

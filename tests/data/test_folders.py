@@ -67,8 +67,8 @@ def test_train_and_test_are_resolved_and_never_two_classes(tmp_path: Path, split
 
 def test_what_is_no_folder_of_class_folders_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / "loose", [picture(0)])
-    (tmp_path / "unreadable" / "cat").mkdir(parents=True)
-    (tmp_path / "unreadable" / "dog").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "unreadable" / name).mkdir(parents=True)
     (tmp_path / "unreadable" / "dog" / "a.png").write_bytes(b"not a picture")
     for name, said in (
         ("missing", "missing is not a folder"),
@@ -90,10 +90,8 @@ def test_class_folders_one_level_too_deep_are_refused_with_the_way_out(tmp_path:
 def test_folders_with_equal_names_are_refused_naming_both(tmp_path: Path) -> None:
     write_images(tmp_path / "fire_truck", [picture(0)])
     write_images(tmp_path / "Fire truck", [picture(1)])
-    with pytest.raises(ClassNameError) as refused:
+    with pytest.raises(ClassNameError, match="'Fire truck' and 'fire_truck'"):
         read_folder(tmp_path)
-    assert "'fire_truck'" in str(refused.value)
-    assert "'Fire truck'" in str(refused.value)
 
 
 def test_unreadable_files_are_listed_with_a_reason_and_the_rest_is_read(folder: Path) -> None:
@@ -118,10 +116,8 @@ def test_a_picture_twice_in_a_class_counts_once_whatever_its_file(folder: Path) 
 
 def test_a_picture_in_two_classes_is_refused_naming_both_files(folder: Path) -> None:
     shutil.copy(folder / "red" / "1.png", folder / "green" / "stray.png")
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(DataError, match=rf"{folder}/green/stray\.png and {folder}/red/1\.png"):
         read_folder(folder)
-    assert str(folder / "red" / "1.png") in str(refused.value)
-    assert str(folder / "green" / "stray.png") in str(refused.value)
 
 
 def test_duplicates_between_two_sets(tmp_path: Path) -> None:
@@ -171,9 +167,8 @@ def test_draws_do_not_see_file_names_or_order(seed: int, order: list[int]) -> No
 def test_seeds_draw_differently_and_every_picture_gets_its_turn() -> None:
     dataset = made_up({"cat": 10})
     times = Counter(digest for seed in range(300) for digest in draw_shots(dataset, 2, seed=seed).hashes)
-    assert len(times) == 10  # 60 on average, deviation 7
-    assert min(times.values()) > 30
-    assert max(times.values()) < 90
+    assert len(times) == 10
+    assert 30 < min(times.values()) <= max(times.values()) < 90, "60 on average, deviation 7"
     assert draw_shots(dataset, 2, seed=5) == draw_shots(dataset, 2, seed=5)
 
 
@@ -247,11 +242,9 @@ LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=40)
 @given(labels=LABELS, folds=st.integers(2, 6), seed=st.integers(0, 9))
 def test_folds_are_disjoint_even_and_never_take_a_whole_class(labels: list[int], folds: int, seed: int) -> None:
     parts = stratified_folds(labels, folds, seed=seed)
-    flat = [i for part in parts for i in part]
     counts = Counter(labels)
-    assert sorted(flat) == [i for i, label in enumerate(labels) if counts[label] > 1]
-    assert len(parts) <= folds
-    assert all(parts)
+    assert sorted(i for part in parts for i in part) == [i for i, label in enumerate(labels) if counts[label] > 1]
+    assert len([part for part in parts if part]) == len(parts) <= folds
     for label in counts:
         per_fold = [sum(labels[i] == label for i in part) for part in parts]
         assert max(per_fold, default=0) - min(per_fold, default=0) <= 1 or len(parts) < folds
@@ -268,8 +261,7 @@ def test_folds_of_images_that_stand_for_themselves_are_dealt_round_and_round(
     for label in sorted(set(labels)):
         members = [i for i, other in enumerate(labels) if other == label]
         order += drawn.permutation(members).tolist() if len(members) > 1 else []
-    dealt = [sorted(order[start::folds]) for start in range(folds)]
-    wanted = [part for part in dealt if part]
+    wanted = [sorted(order[start::folds]) for start in range(folds) if order[start::folds]]
     assert stratified_folds(labels, folds, seed=seed) == wanted
     assert stratified_folds(labels, folds, seed=seed, groups=[7 * i for i in range(len(labels))]) == wanted
 
@@ -293,6 +285,5 @@ def test_what_belongs_together_is_held_out_together_and_no_class_is_lost(
 
 def test_the_fingerprint_of_data_does_not_see_order_but_sees_content_and_labels() -> None:
     assert data_fingerprint(["a", "b"], ["x", "y"]) == data_fingerprint(["b", "a"], ["y", "x"])
-    assert data_fingerprint(["a", "b"], ["x", "y"]) != data_fingerprint(["a", "b"], ["y", "x"])
-    assert data_fingerprint(["a", "b"], ["x", "y"]) != data_fingerprint(["a", "c"], ["x", "y"])
-    assert data_fingerprint(["a", "b"], ["x", "x"]) != data_fingerprint(["a", "b", "b"], ["x", "x", "x"])
+    others = [("ab", "xy"), ("ab", "yx"), ("ac", "xy"), ("ab", "xx"), ("abb", "xxx")]
+    assert len({data_fingerprint([*contents], [*labels]) for contents, labels in others}) == len(others)

@@ -83,10 +83,8 @@ def csv(photos: Photos) -> Path:
 
 
 def project(photos: Photos) -> Path:
-    cards = [
-        Card(k, name, True, tuple(load_image(path) for path in some))
-        for k, (name, some) in enumerate(by_class(photos, photos.paths).items(), 1)
-    ]
+    classes = enumerate(by_class(photos, photos.paths).items(), 1)
+    cards = (Card(k, name, True, tuple(load_image(path) for path in some)) for k, (name, some) in classes)
     file = photos.root.parent / "project.zip"
     file.write_bytes(project_file(Project(tuple(cards))))
     return file
@@ -103,18 +101,8 @@ def hugging_face(photos: Photos) -> Any:
     return datasets.Dataset.from_dict(columns, features=kinds)
 
 
-def splits(photos: Photos) -> Any:
-    datasets = pytest.importorskip("datasets", reason="needs the package datasets")
-    return datasets.DatasetDict({"train": hugging_face(photos), "test": hugging_face(photos)})
-
-
 def series(values: Any, **named: Any) -> Any:
     return pytest.importorskip("pandas", reason="needs the extra 'app'").Series(values, **named)
-
-
-def arrow(photos: Photos) -> Any:
-    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra 'many'")
-    return pyarrow.table({"path": [str(path) for path in photos.paths], "label": photos.names})
 
 
 def by_class(photos: Photos, values: list[Any]) -> dict[str, list[Any]]:
@@ -130,7 +118,10 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     "`from_csv(table)`": lambda p: ((from_csv(csv(p)),), {}),
     "`read_folder(folder)`": lambda p: ((read_folder(p.root),), {}),
     "`open_dataset(name, folder)`": lambda p: ((PhotoSet("mine", read_folder(p.root), read_folder(p.root)),), {}),
-    "a part of it that was not opened yet": lambda p: ((_listing(p),), {}),
+    "a part of it that was not opened yet": lambda p: (
+        (Listing(p.root, tuple(str(q.relative_to(p.root)) for q in p.paths), tuple(p.numbers), CLASSES),),
+        {},
+    ),
     "lists of images and class names": lambda p: ((p.images, p.names), {}),
     "arrays of paths and class names": lambda p: ((np.array([str(q) for q in p.paths]), np.array(p.names)), {}),
     "an array (B, H, W, 3) and class names": lambda p: ((np.stack([np.array(i) for i in p.images]), p.names), {}),
@@ -144,7 +135,10 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     "a pandas DataFrame of paths and labels": lambda p: ((frame(p),), {}),
     "a pandas DataFrame of images and numbers": lambda p: ((frame(p, image=p.images, label=p.numbers),), NUMBERED),
     "a DataFrame of one column, and labels": lambda p: ((frame(p)[["path"]], frame(p)["label"]), {}),
-    "a pyarrow Table of paths and labels": lambda p: ((arrow(p),), {}),
+    "a pyarrow Table of paths and labels": lambda p: (
+        (pytest.importorskip("pyarrow").table({"path": [str(q) for q in p.paths], "label": p.names}),),
+        {},
+    ),
     "torchvision's `ImageFolder`": lambda p: ((image_folder(p),), {}),
     "a `Subset` of it": lambda p: ((torch.utils.data.Subset(image_folder(p), range(2 * COUNT)),), {}),
     "a torch data set of (image, number) with `classes`": lambda p: (
@@ -157,17 +151,15 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     ),
     "a list of (image, class name)": lambda p: ((list(zip(p.paths, p.names, strict=True)),), {}),
     "a Hugging Face `Dataset`": lambda p: ((hugging_face(p),), {}),
-    "a Hugging Face `DatasetDict`": lambda p: ((splits(p),), {}),
+    "a Hugging Face `DatasetDict`": lambda p: (
+        (pytest.importorskip("datasets").DatasetDict({"train": hugging_face(p), "test": hugging_face(p)}),),
+        {},
+    ),
     "columns of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)["image"], hugging_face(p)["label"]), {}),
     "a dict of class names and images": lambda p: ((by_class(p, p.images),), {}),
     "a dict of class names and folders": lambda p: (({name: p.root / name for name in CLASSES},), {}),
 }
 """By the words of the table in ``docs/reference/inputs.md``."""
-
-
-def _listing(photos: Photos) -> Listing:
-    files = tuple(str(path.relative_to(photos.root)) for path in photos.paths)
-    return Listing(photos.root, files, tuple(photos.numbers), CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +193,8 @@ def test_files_are_the_same_photos_however_they_are_named(kind: str, photos: Pho
 
 
 def test_shots_of_a_data_set_are_drawn_before_anything_is_decoded(photos: Photos) -> None:
-    numbers = photos.numbers
-    data = MapStyle(list(zip(photos.images, numbers, strict=True)), classes=list(CLASSES), targets=numbers)
+    items = list(zip(photos.images, photos.numbers, strict=True))
+    data = MapStyle(items, classes=list(CLASSES), targets=photos.numbers)
     made = classifier(shots=1, epochs=1, batch_size=9).fit(data)
     assert (data.asked, len(made.history_[0].images)) == (2, 2)
     with pytest.raises(DataError, match=r"'green' has 3 images, but 4 shots were requested.*allow_fewer=True"):
@@ -228,13 +220,17 @@ def test_a_test_is_never_in_memory_at_once(photos: Photos) -> None:
     assert (data.asked, names) == (0, photos.names)
     half = images[2:4]
     assert data.asked == 0
-    assert [photo.sha256 for photo in half] == [load_image(path).sha256 for path in photos.paths[2:4]]
-    assert data.asked == 2
+    wanted = [load_image(path).sha256 for path in photos.paths[2:4]]
+    assert ([photo.sha256 for photo in half], data.asked) == (wanted, 2)
 
 
 def test_the_part_of_a_data_set_that_is_meant(photos: Photos) -> None:
-    names = photos.names
-    table = frame(photos, path=[str(p) for p in photos.paths], label=names, split=["train", "Train", "test"] * 2)
+    table = frame(
+        photos,
+        path=[str(path) for path in photos.paths],
+        label=photos.names,
+        split=["train", "Train", "test"] * 2,
+    )
     made = classifier(epochs=1, batch_size=9).fit(table)
     assert len(made.history_[0].images) == 4
     assert made.score(table) in (0.0, 0.5, 1.0)
@@ -263,15 +259,17 @@ def test_numbers_count_in_class_names(photos: Photos) -> None:
 def test_class_names_are_the_order_of_the_classes(photos: Photos) -> None:
     for given in ((photos.paths, photos.names), (photos.root,), (image_folder(photos),), (frame(photos),)):
         made = classifier(epochs=1).fit(*given, class_names=["red", "green"])
-        assert made.classes_.tolist() == ["red", "green"]
-        assert made.score(photos.paths, photos.names) == made.score(*given)
+        score = made.score(photos.paths, photos.names)
+        assert (made.classes_.tolist(), made.score(*given)) == (["red", "green"], score)
     assert names_of_numbers(["fire truck", "cat"], ["cat", "fire_truck"]) == ["fire truck", "cat"], "its own order"
     renamed = classifier(epochs=1).fit(image_folder(photos), class_names=["lime", "ruby"])
     assert renamed.classes_.tolist() == ["lime", "ruby"]
-    with pytest.raises(DataError, match="class_names contains classes without images: blue"):
-        classifier().fit(photos.paths, photos.names, class_names=["red", "green", "blue"])
-    with pytest.raises(DataError, match="Labels contain green, but class_names does not"):
-        classifier().fit(photos.paths, photos.names, class_names=["red", "blue"])
+    for names, said in (
+        (["red", "green", "blue"], "class_names contains classes without images: blue"),
+        (["red", "blue"], "Labels contain green, but class_names does not"),
+    ):
+        with pytest.raises(DataError, match=said):
+            classifier().fit(photos.paths, photos.names, class_names=names)
 
 
 def test_underscores_of_tables_and_data_sets_are_spaces_as_those_of_folders(photos: Photos, tmp_path: Path) -> None:
@@ -326,8 +324,7 @@ def test_what_is_left_of_a_folder_that_is_not_split(photos: Photos) -> None:
     whole = read_folder(photos.root)
     shots = whole.draw(2)
     left = whole.left_over(shots)
-    assert sorted(left.names) == ["green", "red"]
-    assert not set(left.hashes) & set(shots.hashes)
+    assert (sorted(left.names), set(left.hashes) & set(shots.hashes)) == (["green", "red"], set())
     with pytest.raises(
         DataError, match=r"All photos of green, red were drawn for training, so none are left for testing"
     ):

@@ -7,7 +7,7 @@ import re
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from unittest import mock
 
 import pytest
 import torchvision
@@ -27,11 +27,10 @@ from tests.data_trees import LABELLED, SYNSETS, UNLABELLED, Write
 PETS = next(tree for name, _, tree, *_ in LABELLED if name == "oxford_pets")
 
 
-def labelled() -> list[Any]:
-    return [pytest.param(*case[::2][:1], *case[2:], id=f"{case[0]} {case[1]}") for case in LABELLED]
-
-
-@pytest.mark.parametrize(("name", "tree", "names", "counts"), labelled())
+@pytest.mark.parametrize(
+    ("name", "tree", "names", "counts"),
+    [pytest.param(case[0], *case[2:], id=f"{case[0]} {case[1]}") for case in LABELLED],
+)
 def test_a_set_in_its_layout(
     tmp_path: Path, name: str, tree: Write, names: tuple[str, ...], counts: tuple[int, int, int]
 ) -> None:
@@ -46,9 +45,8 @@ def test_a_set_in_its_layout(
     assert len(set().union(*parts)) == sum(map(len, parts)), "the parts are disjoint"
     assert find_set(name).template.count("{}") == 1
     inside = [folder for folder in tmp_path.iterdir() if folder.is_dir()]
-    if len(inside) == 1:
-        for place in (inside[0], str(inside[0])):
-            assert open_dataset(name, place).class_names == names
+    for place in (inside[0], str(inside[0])) if len(inside) == 1 else ():
+        assert open_dataset(name, place).class_names == names
 
 
 @pytest.mark.parametrize(
@@ -80,10 +78,8 @@ def test_there_are_nineteen_sets_with_a_case_for_each() -> None:
     assert {known.name for known in sets} == {case[0] for case in (*LABELLED, *UNLABELLED)}
     for known in sets:
         assert (known.kind == "ood") == (known.template == "")
-        if known.template:
-            assert clean_templates([known.template]) == (known.template,)
-        if known.torchvision:
-            assert hasattr(torchvision.datasets, known.torchvision)
+        assert not known.template or clean_templates([known.template]) == (known.template,)
+        assert not known.torchvision or hasattr(torchvision.datasets, known.torchvision)
         assert known.address.startswith("https://")
         assert known.guide.startswith("https://") or not known.needs
 
@@ -109,9 +105,16 @@ def test_an_unknown_name_gets_near_ones(tmp_path: Path, word: str, said: str) ->
 def test_the_thousand_names_differ_and_stand_at_their_synset() -> None:
     names = imagenet_names()
     assert (list(names), len(clean_names(names.values()))) == (sorted(names), 1000)
-    assert (names["n01440764"], names["n02012849"], names["n03126707"]) == ("tench", "crane bird", "construction crane")
-    assert (names["n03773504"], names["n04008634"]) == ("missile", "projectile")
-    assert (names["n04355933"], names["n04356056"]) == ("sunglass", "sunglasses")
+    known = {
+        "n01440764": "tench",
+        "n02012849": "crane bird",
+        "n03126707": "construction crane",
+        "n03773504": "missile",
+        "n04008634": "projectile",
+        "n04355933": "sunglass",
+        "n04356056": "sunglasses",
+    }
+    assert {synset: names[synset] for synset in known} == known
 
 
 def test_names_from_classnames_txt_also_beside_a_variant(tmp_path: Path) -> None:
@@ -169,17 +172,12 @@ def test_imagenet_with_one_half_and_with_a_flat_val(tmp_path: Path) -> None:
 
 def test_a_draw_opens_what_it_draws_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trees.imagenet("imagenet/images")(tmp_path)
-    files: list[str] = []
-
-    def counting(path: Any, **named: Any) -> Any:
-        files.append(Path(path).name)
-        return load_image(path, **named)
-
-    monkeypatch.setattr(gallop.data.listing, "load_image", counting)
+    opened = mock.Mock(wraps=load_image)
+    monkeypatch.setattr(gallop.data.listing, "load_image", opened)
     data = open_dataset("imagenet", tmp_path)
-    assert files == []
+    assert opened.call_count == 0
     shots = data.train.draw(2, seed=1)
-    assert len(files) == 8 == len(shots)
+    assert opened.call_count == 8 == len(shots)
     assert Counter(shots.names) == dict.fromkeys(data.class_names, 2)
     assert all(load_image(path).sha256 == digest for path, digest in zip(shots.paths, shots.hashes, strict=True))
     assert set(data.train.draw(1, seed=1).paths) < set(shots.paths), "fewer shots are part of more"
@@ -208,22 +206,23 @@ def test_a_listing_is_known_by_its_paths_and_classes_and_photos_by_their_content
 
 
 def test_what_cannot_be_drawn_is_replaced_and_told(tmp_path: Path) -> None:
-    trees.photos(tmp_path, [f"{name}/{i}.jpg" for name in ("cat", "dog") for i in range(4)])
     files = tuple(f"{name}/{i}.jpg" for name in ("cat", "dog") for i in range(4))
+    trees.photos(tmp_path, files)
     (tmp_path / "cat" / "0.jpg").write_bytes(b"not a picture")
     shutil.copy(tmp_path / "cat" / "1.jpg", tmp_path / "dog" / "2.jpg")
     listing = Listing(tmp_path, files, (0,) * 4 + (1,) * 4, ("cat", "dog"))
     shots = listing.draw(3)
     assert (Counter(shots.names), len(set(shots.hashes))) == ({"cat": 3, "dog": 3}, 6)
     assert 1 <= len(shots.skipped) <= 2
-    with pytest.raises(DataError, match=r"'cat' has 3 usable images \(others .* 0.jpg is .*\) in .*, but 4 shots"):
-        listing.draw(4)
+    for count, said in (
+        (4, r"'cat' has 3 usable images \(others .* 0.jpg is .*\) in .*, but 4 shots"),
+        (5, r"'cat' has 4 images in .*, but 5 shots"),
+        (0, "the minimum is 1"),
+    ):
+        with pytest.raises(DataError, match=said):
+            listing.draw(count)
     most = listing.draw(4, allow_fewer=True)
     assert (len(most), sorted(path.name for path, _ in most.skipped if path.parent.name == "cat")[:1]) == (6, ["0.jpg"])
-    with pytest.raises(DataError, match=r"'cat' has 4 images in .*, but 5 shots"):
-        listing.draw(5)
-    with pytest.raises(DataError, match="the minimum is 1"):
-        listing.draw(0)
 
 
 # ------------------------------------------------------------------ damage
@@ -277,16 +276,16 @@ def test_damaged_files_of_the_sets(tmp_path: Path) -> None:
 
 
 def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(eurosat: Path, tmp_path: Path) -> None:
-    guide = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
+    guide, place = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md", re.escape(str(tmp_path))
     (eurosat / "split_zhou_EuroSAT.json").unlink()
-    with pytest.raises(DataError, match=f"put split_zhou_EuroSAT.json in {re.escape(str(tmp_path))}/eurosat .*{guide}"):
+    with pytest.raises(DataError, match=f"put split_zhou_EuroSAT.json in {place}/eurosat .*{guide}"):
         open_dataset("eurosat", tmp_path)
     trees.aircraft("fgvc_aircraft")(tmp_path)
     for part in ("train", "val"):
         (tmp_path / "fgvc_aircraft" / f"images_variant_{part}.txt").unlink()
-    place = re.escape(str(tmp_path))
-    missing = r"put images_variant_train\.txt and images_variant_val\.txt"
-    with pytest.raises(DataError, match=rf"{missing} in {place}/\S+ \(the official"):
+    with pytest.raises(
+        DataError, match=rf"put images_variant_train\.txt and images_variant_val\.txt in {place}/\S+ \(the official"
+    ):
         open_dataset("fgvc_aircraft", tmp_path)
 
 
@@ -296,10 +295,9 @@ def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(eur
 def test_check_tells_what_is_there(eurosat: Path, tmp_path: Path) -> None:
     told = call("data", "check", "eurosat", tmp_path, "--json")
     assert (told.code, told.err) == (0, "")
-    data = told.json
-    assert (data["classes"], data["train"], data["val"], data["test"]) == (10, 30, 10, 20)
-    assert (data["photos"], data["most_shots"], data["split"], data["complete"]) == (0, 3, "CoOp's split", True)
-    assert data["folder"] == str(eurosat / "2750")
+    counts = {"classes": 10, "train": 30, "val": 10, "test": 20, "photos": 0, "most_shots": 3}
+    wanted = counts | {"split": "CoOp's split", "complete": True, "folder": str(eurosat / "2750")}
+    assert {key: told.json[key] for key in wanted} == wanted
     assert "CoOp's split" in call("data", "check", "EuroSAT", eurosat).out
 
 

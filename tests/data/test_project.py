@@ -36,8 +36,8 @@ def test_a_projects_photos_are_those_of_the_classes_that_are_on(tmp_path: Path) 
     path = saved(tmp_path, GREEN, OFF, RED)
     found = read_project(path)
     assert found.class_names == ("a green one", "red")
-    assert found.hashes == tuple(photo.sha256 for photo in (*GREEN.shots, *RED.shots))
-    assert found.names == ["a green one"] * 3 + ["red"] * 4
+    contents = tuple(photo.sha256 for photo in (*GREEN.shots, *RED.shots))
+    assert (found.hashes, found.names) == (contents, ["a green one"] * 3 + ["red"] * 4)
     tests = labelled_path(path, split="test", content=content_hash)
     assert (tests.class_names, tests.hashes) == (("red",), tuple(photo.sha256 for photo in RED.tests))
 

@@ -11,9 +11,8 @@ from tests import tiny
 
 @pytest.mark.parametrize("name", ["mini", "hf-hub:imageomics/bioclip", "ViT-B-16/laion2b_s34b_b88k"])
 def test_a_card_names_licence_source_and_date(name: str) -> None:
-    backbone = tiny.new_vit()
+    backbone, licence = tiny.new_vit(), licence_by_name(name)
     backbone.name = name
-    licence = licence_by_name(name)
     card = model_card(tiny.classifier(backbone=backbone).zero_shot(["cat", "dog"]))
     assert f"have a separate licence: {licence.words} ({licence.source}, {licence.date})." in card
 

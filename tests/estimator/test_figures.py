@@ -41,6 +41,8 @@ def test_figures_are_those_of_the_single_answers(fitted: GalLoPClassifier, teste
     known, unknown = fitted.ood_score(TESTS), fitted.ood_score(OTHERS)
     above = np.mean(unknown[:, None] > known) + np.mean(unknown[:, None] == known) / 2
     assert tested.separations["unknown"][VERDICT].auroc == pytest.approx(above)
+    with pytest.raises(DataError, match="No images were given"):
+        fitted.evaluate(TESTS, TRUTH, unknown=[])
 
 
 def test_a_frame_has_a_row_a_class_and_one_of_all(tested: Evaluation) -> None:

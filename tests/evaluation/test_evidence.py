@@ -49,6 +49,7 @@ def told() -> Evidence:
 
 def test_the_cue_is_a_cluster_of_its_own_and_adds_most(planted: tuple[GalLoPClassifier, Evidence]) -> None:
     each = planted[1].of("even")
+    assert repr(planted[1]).startswith("Evidence(16 photos; ")
     first = each.clusters[0]
     cues = [np.flatnonzero(each.member[row] == 0).tolist() for row in range(8)]
     assert cues == [sorted(places) for places in PLACES]

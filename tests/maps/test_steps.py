@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,19 +12,8 @@ import torch
 from gallop import Explanation, MethodConfig
 from gallop.core.gallop import gallop_loss
 from gallop.images import CropBox
-from gallop.maps.explainer import SOURCE
 from gallop.maps.explainer.data import Origins, explainer_data, steps_data
-from tests.maps.test_explainer import explanation, made_up, with_head
-
-HERE = Path(__file__).with_name("explainer_script")
-
-
-def test_the_sums_are_right_on_numbers_worked_out_by_hand(node: str) -> None:
-    surroundings = os.environ | {"EXPLAINER_SOURCE": str(SOURCE)}
-    command = [node, "--test", str(HERE / "steps.test.mjs")]
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout
-
+from tests.maps.test_explainer import answer_of, explanation, made_up, with_head
 
 CASES: dict[str, Any] = {
     "golden backbones": lambda: explanation(topk=(1, 3, 5, 16)),
@@ -45,15 +31,11 @@ def test_shares_loss_and_outlier_score_are_the_librarys(case: str, node: str) ->
     found: Explanation = CASES[case]()
     prompts = found.global_scores.shape[1]
     kept = list(range(prompts))[: MethodConfig(prompts, found.topk).kept_prompts]
-    asked = json.dumps({"data": explainer_data(found), "topk": found.topk, "c": 1, "kept": kept})
-    command = [node, str(HERE / "steps_said.mjs"), str(SOURCE)]
-    said = json.loads(
-        subprocess.run(command, input=asked, capture_output=True, text=True, check=True, timeout=120).stdout
-    )
+    said = answer_of(node, "steps_said.mjs", data=explainer_data(found), topk=found.topk, c=1, kept=kept)
     assert said["shares"] == pytest.approx(list(found.probabilities.values()), abs=1e-5)
     similarities = found.similarities
-    local = similarities.local(found.topk)
-    loss = gallop_loss(similarities.image_cosines, local, torch.tensor([1]), found.scale, torch.tensor([kept]))
+    cosines = similarities.image_cosines, similarities.local(found.topk)
+    loss = gallop_loss(*cosines, torch.tensor([1]), found.scale, torch.tensor([kept]))
     assert said["loss"]["total"] == pytest.approx(float(loss.total), rel=1e-4, abs=1e-5)
     assert -said["surest"]["probability"] == pytest.approx(float(similarities.ood()["L-MCM"][0]), abs=1e-5)
 

@@ -71,11 +71,12 @@ def test_what_is_no_name_is_refused(call: Callable[[Any], Any], given: object, w
 
 def test_the_longest_name_and_one_more() -> None:
     assert clean_name("a" * MAX_NAME_LENGTH) == "a" * MAX_NAME_LENGTH
-    with pytest.raises(ClassNameError, match=rf"{MAX_NAME_LENGTH + 1} characters; the maximum is {MAX_NAME_LENGTH}"):
-        clean_name("a" * (MAX_NAME_LENGTH + 1))
-    with pytest.raises(ClassNameError) as refused:
-        clean_name("b" * 10**6)
-    assert len(str(refused.value)) < 300  # the sentence is not a page long
+    for length in (MAX_NAME_LENGTH + 1, 10**6):
+        with pytest.raises(
+            ClassNameError, match=rf"{length}.* characters; the maximum is {MAX_NAME_LENGTH}"
+        ) as refused:
+            clean_name("a" * length)
+        assert len(str(refused.value)) < 300, "the sentence is not a page long"
 
 
 @example(f"e{ZWSP}\u0301")  # composed only once the invisible character between them is gone
@@ -89,8 +90,7 @@ def test_cleaning_is_idempotent_and_gives_one_visible_line(raw: str) -> None:
     assert (clean_name(cleaned), cleaned, len(cleaned.splitlines())) == (cleaned, cleaned.strip(), 1)
     assert "  " not in cleaned
     assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    assert unicodedata.is_normalized("NFC", cleaned)
-    cleaned.encode("utf-8")
+    assert unicodedata.normalize("NFC", cleaned).encode("utf-8") == cleaned.encode("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,12 @@ def test_cleaning_is_idempotent_and_gives_one_visible_line(raw: str) -> None:
 def test_names_equal_after_cleaning_are_refused_and_both_are_named(first: str, second: str) -> None:
     with pytest.raises(ClassNameError) as refused:
         clean_names(["other", first, second])
-    assert repr(first) in str(refused.value)
-    assert repr(second) in str(refused.value)
-    assert "other" not in str(refused.value)
+    named = [repr(name) for name in (first, second, "other") if repr(name) in str(refused.value)]
+    assert named == [repr(first), repr(second)]
 
 
 def test_clean_names_keeps_order_and_case() -> None:
-    assert clean_names(["Zebra", "ant  eater", "Bee"]) == ("Zebra", "ant eater", "Bee")
-    assert clean_names(name for name in ["b", "a"]) == ("b", "a")
+    assert clean_names(name for name in ["Zebra", "ant  eater", "Bee"]) == ("Zebra", "ant eater", "Bee")
 
 
 def test_parsing_takes_commas_and_newlines_and_skips_empty_pieces() -> None:

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -58,8 +57,7 @@ def test_every_photo_says_where_its_thing_is() -> None:
         with Image.open(photo.path) as picture:
             assert mask.shape == (picture.height, picture.width), photo.path
         assert 0.01 < mask.mean() < 0.6, photo.path
-        rim = np.concatenate([mask[[0, -1]].ravel(), mask[:, [0, -1]].ravel()])
-        assert not rim.any(), f"{photo.path}: the thing is whole"
+        assert mask[1:-1, 1:-1].sum() == mask.sum(), f"{photo.path}: the thing is whole"
 
 
 def test_it_is_written_where_someone_can_use_it(tmp_path: Path) -> None:
@@ -70,10 +68,9 @@ def test_it_is_written_where_someone_can_use_it(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "holiday.jpg").write_bytes(b"mine")
-    with pytest.raises(DataError, match="mine is not empty"):
-        write_sample(mine)
-    with pytest.raises(DataError, match=r"holiday\.jpg is a file"):
-        write_sample(mine / "holiday.jpg")
+    for place, said in ((mine, "mine is not empty"), (mine / "holiday.jpg", r"holiday\.jpg is a file")):
+        with pytest.raises(DataError, match=said):
+            write_sample(place)
     assert [path.name for path in mine.iterdir()] == ["holiday.jpg"]
 
 
@@ -97,8 +94,7 @@ def test_it_is_learned_and_its_maps_lie_on_the_things(mini: Backbone, shipped: G
     before = figures(GalLoPClassifier(backbone=mini, cache=False).zero_shot(CLASSES))
     after = figures(shipped)
     said = (sample_folder() / "README.md").read_text(encoding="utf-8")
-    assert before.right < before.photos
-    assert after.right > before.right
+    assert before.right < min(before.photos, after.right)
     for found in (before, after):
         assert found.hits.regions > 2.5 * found.hits.chance
         assert found.hits.best > 3 * found.hits.chance

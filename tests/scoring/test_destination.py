@@ -127,5 +127,6 @@ def test_where_nothing_can_be_written(tmp_path: Path, name: str, sentence: str) 
 
 
 def test_an_address_of_the_disk_is_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
     open_destination(f"file://{tmp_path}/out").write("a.txt", b"x")
     assert (tmp_path / "out" / "a.txt").read_bytes() == b"x"
