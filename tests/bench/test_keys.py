@@ -70,7 +70,7 @@ class KnownSet(PhotoSet):
 class KnownGroup(LabelledPhotos):
     """Unknown things of which no photo is here, only their fingerprint."""
 
-    fingerprint: str = ""  # type: ignore[assignment]
+    fingerprint: str = ""
 
 
 def known_photos() -> Photos:

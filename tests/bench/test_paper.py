@@ -173,8 +173,9 @@ def test_answers_among_fewer_classes_are_those_of_a_model_with_these_alone(data:
     model = PromptModel(vit(), source.class_names, config)
     random = torch.Generator().manual_seed(0)
     (like,) = encode_centres(vit(), source.test.paths[:1], None)
-    parts = (torch.randn(300, *part.shape[1:], generator=random) for part in (like.global_, like.regions))
-    features = ImageFeatures(*parts)
+    features = ImageFeatures(
+        *[torch.randn(300, *part.shape[1:], generator=random) for part in (like.global_, like.regions)]
+    )
     with torch.no_grad():
         for contexts in (model.prompts.global_contexts, model.prompts.local_contexts):
             contexts.add_(torch.randn(contexts.shape, generator=random))

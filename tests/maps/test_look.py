@@ -127,7 +127,7 @@ def test_a_plot_lays_out_the_pictures_and_its_bar_has_their_colours() -> None:
     scale = shared_scale(found)
     for prompt, axes in enumerate(maps):
         (shown,) = axes.images
-        assert (shown.get_array() == np.asarray(map_picture(Subject(found, "red"), prompt, scale=scale))).all()
+        assert np.array_equal(shown.get_array(), map_picture(Subject(found, "red"), prompt, scale=scale))
         assert not axes.patches, "nothing is drawn over it"
     assert bar.get_ylim() == pytest.approx((scale.low, scale.high))
     figure.draw_without_rendering()

@@ -53,7 +53,7 @@ def test_the_usual_template_is_what_untrained_prompts_say() -> None:
     assert first.probabilities == pytest.approx(second.probabilities, abs=1e-5)
     assert np.allclose(first.global_scores, second.global_scores, atol=1e-5)
     regions = [found.similarities.looks[0].region_cosines for found in (first, second)]
-    assert np.allclose(*regions, atol=1e-5)
+    assert np.allclose(regions[0], regions[1], atol=1e-5)
 
 
 def test_each_prompt_is_its_template_counted_round() -> None:
