@@ -123,7 +123,7 @@ def test_backbones_of_another_make_are_refused() -> None:
 
 def test_it_computes_in_bf16_where_it_is_called_in_it() -> None:
     encoder = plain(custom(KINDS["CoCa"]))
-    assert encoder.context_length == 23, "the last place is the class embedding's"
+    assert encoder.context_length == 24, "the 25th place is the class embedding's"
     tokens = encoder.tokenize(NAMES, context_tokens=4)
     contexts = (0.1 * torch.randn(2, 4, encoder.width)).requires_grad_()
     exact = encoder.encode(contexts, tokens)
