@@ -24,12 +24,14 @@ from gallop.features.cache import feature_key
 from gallop.features.encoding import (
     ONCE,
     Cache,
+    Extra,
     FeatureCache,
     ImageFeatures,
     MemoryCache,
     Sight,
     TrainingViews,
     encode_centres,
+    encode_looks,
     encode_photos,
     encode_sources,
     open_cache,
@@ -444,6 +446,12 @@ def test_the_same_views_wherever_they_come_from(tmp_path: Path) -> None:
     wanted = every(memory, epochs=4)
     for other in (disk, from_disk, streamed, streamed_from_disk):
         assert torch.equal(wanted, every(other, epochs=4))
+
+
+def test_features_of_a_branch_are_asked_for_on_the_grid_of_each_look() -> None:
+    own = Extra("rows and columns", lambda pixels, grid: torch.tensor(grid).expand(len(pixels), 1, 2))
+    found = encode_looks(vit(), [torch.zeros(2, 3, side, side) for side in (32, 48)], Sight((1.0, 1.5), (own,)))
+    assert [look.extras[own.name].tolist() for look in found.looks] == [[[[4, 4]]] * 2, [[[6, 6]]] * 2]
 
 
 def test_streaming_takes_any_order_and_repeats_views_by_epoch() -> None:
