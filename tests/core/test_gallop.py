@@ -115,6 +115,7 @@ def test_its_cosines_and_probabilities_are_those_of_the_formula() -> None:
     module, images, regions = small()
     with torch.no_grad():
         module.prompts.local_projection.normal_()
+        module.prompts.local_contexts.normal_()
         text = module.text()
         whole, places = module(images, regions, text)
         joint = regions @ module.prompts.local_projection.T @ module.visual_projection

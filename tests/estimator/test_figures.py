@@ -154,6 +154,7 @@ def test_repeated_trainings_are_those_made_one_by_one(tmp_path: Path) -> None:
     alone = tiny.classifier(shots=2, seed=5).fit(train)
     assert frame["accuracy"].iloc[-1] == alone.score(test)
     assert {"fpr95", "auroc", "low", "high"} <= {*frame.columns}
+    assert repeat(tiny.classifier(), train, test, shots=[1], seeds=2)["seed"].tolist() == [0, 1]
 
 
 def test_the_draw_of_shots_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
