@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from app.ui.explanation import answer
@@ -11,6 +12,7 @@ from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
+from gallop.maps.look import Subject
 from tests import tiny
 from tests.app_pages import EXPLORE, PAPERS, Open, cards, fine, go, session_of, train
 
@@ -23,6 +25,8 @@ def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
     closer = session.answers.explain_second_look(tiny.vit(), photo, question)
     assert session.answers.has_second_look(photo, question)
     assert (closer.probabilities, closer.grids) == (first.probabilities, (first.grid, (8, 8)))
+    outlined, best = (subject := Subject(closer, "red")).top_regions(0), np.argsort(-subject.scores(0), axis=None)
+    assert outlined == best[: len(outlined)].tolist() != []
     data = explainer_data(closer)
     assert [(grid["rows"], grid["columns"]) for grid in data["grids"]] == [(4, 4), (8, 8)]
     assert [branch["weight"] for branch in data["takes"][0]["branches"]] == [0.5, 0.5, 0.0]
