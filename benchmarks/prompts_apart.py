@@ -1,6 +1,6 @@
 """What becomes of prompts that start from different words: trained on shots, asked about test photos.
 
-    python -m benchmarks.prompts_apart DATA OUT.jsonl [--shots 16 4] [--seeds 0 1 2] [--draw 0] [--starts WORDS;W ...]
+    python -m benchmarks.prompts_apart DATA OUT.jsonl [--shots 16 4] [--seeds 0 1 2] [--starts WORDS;WORDS ...]
     python -m benchmarks.prompts_apart --table OUT.jsonl
 
 A line in OUT for each training (a second call goes on where the first stopped); the table gives means over the sets
@@ -135,7 +135,6 @@ def main() -> None:
     parser.add_argument("--table", type=Path)
     parser.add_argument("--shots", type=int, nargs="+", default=[16, 4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--draw", type=int, help="one draw of the shots for all seeds; without it each has its own")
     parser.add_argument("--starts", nargs="+", default=STARTS)
     parser.add_argument(
         "--folds", type=int, default=5, help="0 is six times as fast, and has no limit to keep photos by"
@@ -154,8 +153,7 @@ def main() -> None:
     ):
         if (name, shots, seed, starts) in done:
             continue
-        draw = seed if options.draw is None else options.draw
-        learned = draw_shots(read_folder(options.data / name / "train"), shots, seed=draw, allow_fewer=True)
+        learned = draw_shots(read_folder(options.data / name / "train"), shots, seed=seed, allow_fewer=True)
         method = method_preset("default", starts=starts)
         clf = GalLoPClassifier(backbone, method=method, seed=seed, calibration_folds=options.folds).fit(learned)
         labels = torch.tensor([clf.classes_.tolist().index(true) for true in tests[name].names])
