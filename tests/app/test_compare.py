@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import text
 from app.backbones import BackboneLoading
-from app.jobs import Counted, JobManager, Steps
+from app.jobs import Counted, JobManager, PlainError, Steps
 from app.runs.run import Run
 from app.runs.store import FILE, MACHINE, VERSION, Ledger
 from app.teaching.tasks import Teaching, in_series
@@ -26,7 +26,7 @@ from app.ui.explanation import current
 from app.views import compare
 from app.visitor.session import Session, Where
 from tests import tiny
-from tests.app.test_jobs import wait
+from tests.app.test_jobs import failing, wait
 from tests.app.test_run_store import cannot_write
 from tests.app.test_teaching import SETTINGS, SHOTS
 from tests.app_pages import (
@@ -233,6 +233,8 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
 
 
 def test_more_seeds_become_runs_and_their_spread_is_told(at: AppTest) -> None:
+    session_of(at).page_jobs.start(resources.jobs(), failing(PlainError("Too dark.")), "seeds", "More seeds")
+    assert [told.value for told in finish(fine(at.run())).warning] == ["Too dark."]
     kept = runs_of(finish(fine(button(at, "Train A with 4 more seeds").click().run()), 120))
     assert sorted(run.settings.seed for run in kept) == [0, 1, 2, 3, 4]
     shares = [share(run) for run in kept]
