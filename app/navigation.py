@@ -48,6 +48,7 @@ if session.lost and not session.photos.deck.cards and not session.photos.shelf.p
     above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")
 remembered.run_begins()
 backbones.settle_download(session)
+session.page_jobs.settle()
 current.settle_opening(session)
 current.follow(session)
 with resources.page_drawn():

@@ -103,7 +103,6 @@ def open_on(session: Session, backbone_name: str, make: Callable[[Backbone], Ope
 
 def settle_opening(session: Session) -> None:
     """Adopt what a job has opened, or report why it failed, before any widget is drawn."""
-    session.page_jobs.settle()
     problem = session.page_jobs.problem(_OPENING)
     opened: Opened | None = session.page_jobs.take(_OPENING)
     if opened is not None:

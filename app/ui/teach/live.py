@@ -237,7 +237,6 @@ def _more_photos(session: Session) -> None:
     """Draw the learning curve of the photos on the cards, or the button that asks for it."""
     photos = {photo.sha256 for card in session.photos.deck.in_use for photo in card.shots}
     name = f"curve {hash((frozenset(photos), session.training.backbone_name))}"
-    session.page_jobs.settle()
     curve, problem = session.page_jobs.result(name), session.page_jobs.problem(name)
     if curve is None:
         st.button(

@@ -87,7 +87,6 @@ def _search(session: Session) -> None:
 
 def _take_found(session: Session) -> None:
     """Use the settings that a search with this backbone has found, or say why there are none."""
-    session.page_jobs.settle()
     name = f"{_SEARCH} {session.training.backbone_name}"
     problem, found = session.page_jobs.problem(name), session.page_jobs.take(name)
     if found is not None:
