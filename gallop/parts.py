@@ -39,7 +39,7 @@ PARTS = {
 """``config`` is a ``TrainConfig``, ``model`` a ``gallop.GalLoP``; epochs count from 0."""
 
 
-_REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
+REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
 
 
 def register(part: str, name: object, function: F) -> F:
@@ -65,7 +65,7 @@ def register(part: str, name: object, function: F) -> F:
         f"{quoted(name)} cannot be the name of a part. Use letters, digits and _, without a digit at the start, and "
         f"not the built-in name {PARTS[part].usual!r}.",
     )
-    _REGISTERED[part][str(name)] = function
+    REGISTERED[part][str(name)] = function
     return function
 
 
@@ -77,10 +77,10 @@ def registered(part: str, name: object) -> Function | None:
     """
     if name == PARTS[part].usual:
         return None
-    function = _REGISTERED[part].get(name) if isinstance(name, str) else None
+    function = REGISTERED[part].get(name) if isinstance(name, str) else None
     if function is None:
         raise UnknownPart(
-            f"No {part} called {quoted(name)} is registered.{did_you_mean(str(name), _REGISTERED[part])} Register it "
+            f"No {part} called {quoted(name)} is registered.{did_you_mean(str(name), REGISTERED[part])} Register it "
             f"first with gallop.register({part!r}, ...)."
         )
     return function

@@ -258,7 +258,7 @@ def launched() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_browser_path(), args=QUIET)
+        chromium = playwright.chromium.launch(executable_path=browser_path(), args=QUIET)
         yield chromium
         chromium.close()
 
@@ -305,7 +305,7 @@ def visiting(browser: Any, server: str) -> Iterator[Any]:
     assert away == [], "the page asked another machine"
 
 
-def _browser_path() -> str | None:
+def browser_path() -> str | None:
     return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
@@ -315,7 +315,7 @@ def _no_browser() -> str:
         import playwright.sync_api  # noqa: F401
     except ImportError:
         return "playwright is not installed (pip install playwright)"
-    return "" if _browser_path() else f"no browser was found ({', '.join(BROWSERS)}); on Debian: apt install chromium"
+    return "" if browser_path() else f"no browser was found ({', '.join(BROWSERS)}); on Debian: apt install chromium"
 
 
 def free_port() -> int:

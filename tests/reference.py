@@ -47,7 +47,7 @@ def relative_error(found: Tensor, wanted: Tensor) -> float:
     return float((found.double() - wanted.double()).norm() / wanted.double().norm())
 
 
-def backbone(kind: str) -> Backbone:
+def clip(kind: str) -> CLIP:
     """``vit`` or ``rn``: open_clip's CLIP built from ``meta`` alone, with the stored weights."""
     sizes = meta()[kind]
     vision = {"image_size": sizes["image_size"], "layers": sizes["vision_layers"], "width": sizes["vision_width"]}
@@ -59,8 +59,13 @@ def backbone(kind: str) -> Backbone:
         k.removeprefix(prefix): torch.from_numpy(np.asarray(v)) for k, v in figures().items() if k.startswith(prefix)
     }
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, strict=True)
-    preprocess = Preprocess(sizes["image_size"], (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    return Backbone(f"golden-{kind}", model, open_clip.SimpleTokenizer(), preprocess)
+    return model
+
+
+def backbone(kind: str, model: CLIP | None = None) -> Backbone:
+    """Of ``clip(kind)``, or of that one changed."""
+    preprocess = Preprocess(meta()[kind]["image_size"], (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    return Backbone(f"golden-{kind}", model or clip(kind), open_clip.SimpleTokenizer(), preprocess)
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,7 @@ def test_a_class_that_is_left_alone_has_no_limit(tmp_path: Path) -> None:
 
 def test_a_name_longer_than_the_text_encoder_is_refused_by_name() -> None:
     name = "cat " * 49  # within the characters of a name, if not within a backbone of 32 tokens
-    short = Backbone("short", vit()._model, vit().text._tokenizer, vit().preprocess)
+    short = new_vit()
     short.text.context_length = 32
     with pytest.raises(ClassNameError, match=r"'cat cat.*has 49 tokens.*room for only 26"):
         classifier(backbone=short).zero_shot([name, "dog"])

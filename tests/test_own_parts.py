@@ -68,8 +68,8 @@ HISTOGRAM = Kind(
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     """Two branches; nothing that is registered is left to other tests."""
-    parts = {part: dict(known) for part, known in registry._REGISTERED.items()}
-    with mock.patch.dict(KINDS), mock.patch.dict(HEADS), mock.patch.dict(registry._REGISTERED, parts):
+    parts = {part: dict(known) for part, known in registry.REGISTERED.items()}
+    with mock.patch.dict(KINDS), mock.patch.dict(HEADS), mock.patch.dict(registry.REGISTERED, parts):
         for kind in (MEANS, HISTOGRAM):
             register(kind)
         yield
@@ -180,12 +180,12 @@ def test_it_is_saved_by_its_name_and_found_again_and_missed_where_it_is_called(t
     """What only training calls, when the model is trained again and not before."""
     made = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS, pooling=soft, optimizer=halved)
     made.save(tmp_path / "model")
-    registry._REGISTERED["optimizer"].clear()
+    registry.REGISTERED["optimizer"].clear()
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
     assert np.allclose(loaded.predict_proba(PHOTOS), made.predict_proba(PHOTOS), atol=1e-6)
     with pytest.raises(UnknownPart, match="No optimizer called 'halved' is registered"):
         loaded.fit(IMAGES, LABELS)
-    registry._REGISTERED["pooling"].clear()
+    registry.REGISTERED["pooling"].clear()
     sentence = r"cannot be used here\. No pooling called 'soft' is registered.*gallop\.register\('pooling'"
     with pytest.raises(CheckpointError, match=sentence):
         GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")

@@ -21,21 +21,25 @@ from gallop.backbones import Backbone
 from gallop.checkpoints.folder import SETTINGS
 from gallop.model.branches.branch import Branch, ShotVotes
 from tests.nasty_images import encode
-from tests.reference import backbone
+from tests.reference import backbone, clip
 
 T = TypeVar("T")
 COLOURS = {"red": (200, 40, 30), "green": (40, 180, 60), "blue": (30, 50, 210), "yellow": (220, 210, 40)}
 
 
-def new_vit() -> Backbone:
+def new_clip() -> CLIP:
     """The reference's ViT, with embeddings for the words that the reference had no use for and left at zero."""
-    made = backbone("vit")
-    weight = made._model.token_embedding.weight  # type: ignore[union-attr]
+    made = clip("vit")
+    weight = made.token_embedding.weight
     unused = weight.abs().sum(dim=1) == 0
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         weight[unused] = weight[~unused].std() * torch.randn(int(unused.sum()), weight.shape[1], generator=generator)
     return made
+
+
+def new_vit() -> Backbone:
+    return backbone("vit", new_clip())
 
 
 @cache
@@ -46,10 +50,10 @@ def vit() -> Backbone:
 
 def other_vit() -> Backbone:
     """The same backbones with one weight of the image encoder moved: other weights, other fingerprint."""
-    changed = new_vit()
+    changed = new_clip()
     with torch.no_grad():
-        next(changed._model.visual.parameters()).add_(0.01)  # type: ignore[union-attr]
-    return changed
+        next(changed.visual.parameters()).add_(0.01)
+    return backbone("vit", changed)
 
 
 def picture(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> Image.Image:

@@ -211,12 +211,12 @@ class VisitorTraining:
             if ready is None or ready is self._tried:
                 return None
             first, self._tried = self._tried is None, ready
-            self._set_taught(ready)
+            self.set_taught(ready)
             return ready if first and name == self.backbone_name else None
         self.job, tried, self._tried = None, self._tried, None
         kind, sentence = training_outcome(snapshot)
         if snapshot.result is not None:
-            self._set_taught(snapshot.result)
+            self.set_taught(snapshot.result)
             if self.ledger is not None and self.ledger.problem:
                 kind, sentence = "info", f"{sentence} {self.ledger.problem}"
         self._outcomes[name] = kind, sentence
@@ -239,7 +239,7 @@ class VisitorTraining:
         """
         self.backbone_name = taught.backbone_name
         self.settings = settings or replace(self.settings, topk=taught.settings.topk)
-        self._set_taught(taught)
+        self.set_taught(taught)
 
     def begin_anew(self, settings: Mapping[str, Settings]) -> None:
         """Remove the taught models of all backbones, and set the settings by backbone."""
@@ -251,7 +251,7 @@ class VisitorTraining:
             del self._taught[taught.backbone_name]
             self._outcomes.pop(taught.backbone_name, None)
 
-    def _set_taught(self, taught: Taught) -> None:
+    def set_taught(self, taught: Taught) -> None:
         self._count += 1
         self._taught[taught.backbone_name] = self._count, taught
 
@@ -297,7 +297,7 @@ class VisitorTraining:
         fresh = self.new_photos()
         if self.taught is not None and fresh:
             taught = replace(self.taught, learned=self.learned)
-            self._set_taught(learned_more(taught, fresh, self.photos.tests(), self.photos.features()))
+            self.set_taught(learned_more(taught, fresh, self.photos.tests(), self.photos.features()))
 
     def tested_otherwise(self) -> bool:
         """Return whether the last training was tested on other photos or classes than the cards have now, if any."""

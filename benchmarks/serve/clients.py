@@ -71,7 +71,7 @@ def load(port: int, clients: int, seconds: float) -> Load:
     return seen(start(port, clients, seconds))
 
 
-async def _load(port: int, clients: int, seconds: float) -> Load:
+async def load_of(port: int, clients: int, seconds: float) -> Load:
     requests = [request(path.read_bytes()) for path in (photo.path for photo in sample_photos())]
     end, statuses = time.monotonic() + seconds, Counter[str]()
     taken: list[float] = []
@@ -134,4 +134,4 @@ def request(*photos: bytes, length: int | None = None, path: str = "/predict") -
 
 if __name__ == "__main__":
     port, clients, seconds = sys.argv[1:]
-    print(json.dumps(asdict(asyncio.run(_load(int(port), int(clients), float(seconds))))))
+    print(json.dumps(asdict(asyncio.run(load_of(int(port), int(clients), float(seconds))))))

@@ -22,11 +22,12 @@ def render(template: str, **facts: Any) -> str:
         template: its path in ``gallop``, which ends in ``.html.j2`` or ``.md.j2``.
         facts: what it prints, under the names that it uses.
     """
-    return _environment(markdown=template.endswith(".md.j2")).get_template(template).render(facts)
+    return jinja_environment(markdown=template.endswith(".md.j2")).get_template(template).render(facts)
 
 
 @cache
-def _environment(markdown: bool) -> Environment:
+def jinja_environment(markdown: bool) -> Environment:
+    """Return what renders templates, with the filters that they use."""
     made = Environment(
         loader=PackageLoader("gallop", ""),
         autoescape=True,

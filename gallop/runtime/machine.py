@@ -22,7 +22,7 @@ PACKAGES = {
     "numpy": "numpy",
 }
 """Import names and the names they are installed under."""
-_CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Files in which Linux states the memory limit of a container: version 2 of cgroups, then version 1."""
 
 
@@ -92,7 +92,7 @@ def machine_memory() -> int:
     sizes = []
     with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows knows no sysconf
         sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    for file in _CONTAINER:
+    for file in CONTAINER:
         with contextlib.suppress(OSError, ValueError):  # "max": as much as there is
             sizes.append(int(Path(file).read_text(encoding="utf-8")))
     return min((size for size in sizes if size > 0), default=0)

@@ -135,7 +135,7 @@ def test_too_much_altogether_is_refused_before_any_is_read(
 
 def test_what_comes_out_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.photos.archives.MAX_TOTAL_BYTES", 3 * len(PHOTO))
-    monkeypatch.setattr("app.photos.archives._unpacked", lambda *_: 2 * PHOTO)
+    monkeypatch.setattr("app.photos.archives.member_bytes", lambda *_: 2 * PHOTO)
     found = read_zip(zipped({f"ant/{i}.jpg": b"x" for i in range(4)}), "photos.zip")
     assert isinstance(next(found), Member)
     with pytest.raises(ArchiveError, match="unpacks to more than"):

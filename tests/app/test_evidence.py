@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -98,13 +99,14 @@ def test_a_cluster_is_covered_and_is_an_alarm_only_where_the_visitor_says_so(tin
     finish(fine(at.button(key=name).click().run()))
     key, made = session.page_jobs.result(name)
     assert (type(made), made.class_name, made.cluster) == (WhatIf, each.class_name, number)
-    session.page_jobs._ended[name] = replace(
-        session.page_jobs._ended[name], result=(key, replace(made, without=replace(made.without, score=-9.0)))
-    )
-    fine(at.run())
-    assert "the answers depend on it" in plain(at)
-    assert not at.error, "no alarm without a mark"
-    assert "the answers depend on it" in fine(at.checkbox(key=f"background {name}").check().run()).error[0].value
+    changed = key, replace(made, without=replace(made.without, score=-9.0))
+    with mock.patch.object(
+        session.page_jobs, "result", {"evidence": session.page_jobs.result("evidence"), name: changed}.get
+    ):
+        fine(at.run())
+        assert "the answers depend on it" in plain(at)
+        assert not at.error, "no alarm without a mark"
+        assert "the answers depend on it" in fine(at.checkbox(key=f"background {name}").check().run()).error[0].value
 
 
 def test_the_map_has_a_point_a_photo_in_each_colour_and_layout_and_pca_is_that_of_the_features(tiny_app: Open) -> None:
@@ -137,9 +139,9 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
     at = asked(tiny_app)
     session, found = session_of(at), found_by(at)
     group = FailingGroup("<b>dark</b>", (4, 1), Proportion(1, 9), Proportion(30, 31), 0.01, ("pale photos",))
-    ended, with_group = session.page_jobs._ended, replace(found, groups=FailingGroups((group,), 7))
-    ended["evidence"] = replace(ended["evidence"], result=(ended["evidence"].result[0], with_group))
-    fine(at.run())
+    (key, _), with_group = session.page_jobs.result("evidence"), replace(found, groups=FailingGroups((group,), 7))
+    with mock.patch.object(session.page_jobs, "result", {"evidence": (key, with_group)}.get):
+        fine(at.run())
     assert "<b>dark</b>: 1 of 9 right" in plain(at).replace("**", "")
     assert "\\<b\\>" in everything(at), "escaped"
     assert "In common: pale photos." in plain(at)

@@ -109,8 +109,7 @@ def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> 
     # All classes get one text from local prompt 2: it cannot tell them apart.
     text = model.cached_text_features().local
     text[:, 1] = text[0, 1].clone()
-    session_of(at).answers._similarities.clear()
-    session_of(at).answers._figures.clear()
+    session_of(at).training.set_taught(app_pages.taught_of(at))  # so that it is measured again
     fine(at.run())
     assert "**local 2** has an influence of 0.00" in at.warning[0].value
     assert {row["prompt"]: row["dead"] for row in table(at, "dead")}["local 2"]

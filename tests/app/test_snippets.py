@@ -19,7 +19,7 @@ import pytest
 from app.runs.run import files_of
 from app.teaching.tasks import Teaching
 from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
-from app.ui.export.files import _other_backbone
+from app.ui.export.files import other_backbone
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales
 from app.views.snippets import PHOTO_FILE, SnippetProblem
@@ -142,7 +142,7 @@ def test_explore_taught_as_python_notebook_and_command_line(
 
 def test_the_code_of_another_backbone_tells_of_its_precision_where_it_is_not_single() -> None:
     words = [
-        _other_backbone(snippets.UsedBackbone("ViT-L-14/openai", precision=precision)) for precision in ("fp32", "bf16")
+        other_backbone(snippets.UsedBackbone("ViT-L-14/openai", precision=precision)) for precision in ("fp32", "bf16")
     ]
     assert ["computes in bf16" in said for said in words] == [False, True]
     assert all("whose weights are not in the zip" in said for said in words)

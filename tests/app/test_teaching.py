@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -98,14 +99,15 @@ def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prom
 
 
 def test_a_cancelled_training_keeps_the_prompts_of_its_best_epoch() -> None:
-    teaching, kept = task(), {}
+    kept = {}
 
     def note(progress: Progress) -> bool:
         if progress.phase == "training" and progress.done % 3 == 0:  # an epoch's end
-            kept[progress.done // 3] = tiny.learned(teaching._after)  # type: ignore[arg-type]
+            kept[progress.done // 3] = tiny.learned(fit.call_args.args[0])
         return progress.phase == "training" and progress.done == 13
 
-    _, taught = run(teaching, until=note)
+    with mock.patch.object(GalLoPClassifier, "fit_steps", autospec=True, side_effect=GalLoPClassifier.fit_steps) as fit:
+        _, taught = run(task(), until=note)
     means = {e: sum(p.loss for p in taught.history[3 * e - 3 : 3 * e]) / 3 for e in kept}
     best = min(means, key=means.__getitem__)
     assert (taught.steps, taught.best_epoch) == (13, best)
@@ -240,7 +242,7 @@ def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watc
 
 def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
     def drawn(shots: int, seed: int) -> set[str]:
-        return {photo.name for photo, _ in task(replace(SETTINGS, shots=shots, seed=seed))._shots}
+        return {photo.name for photo, _ in tasks.drawn_shots(SHOTS, replace(SETTINGS, shots=shots, seed=seed))}
 
     assert (len(drawn(2, 0)), len(drawn(9, 0))) == (4, 6)
     assert drawn(1, 0) < drawn(2, 0)

@@ -99,7 +99,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
             if session.answers.explain(backbone, known, question).ood_score > limit:
                 session.photos.deck.remove(known.sha256)
     taught.after.calibration_ = replace(taught.after.calibration_, threshold=limit, note=note)
-    session.training._set_taught(taught)  # answers again
+    session.training.set_taught(taught)  # answers again
     odd = limit is not None and found.ood_score > limit
     said = f"nearest: {found.label}" if doubt else f"none of these (nearest: {found.label})" if odd else found.label
     assert grid(fine(at.run()), "photo strip")["tiles"][0]["verdict"] == said

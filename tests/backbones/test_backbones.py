@@ -33,7 +33,7 @@ from tests.backbones.conftest import Bomb, refused
 from tests.backbones.test_weights import snapshot
 from tests.reference import backbone as reference_backbone
 from tests.reference import relative_error
-from tests.tiny import classifier, new_vit, other_vit, picture, there, vit
+from tests.tiny import classifier, new_clip, new_vit, other_vit, picture, there, vit
 
 CONFIG: dict[str, Any] = {
     "embed_dim": 16,
@@ -392,12 +392,19 @@ def test_a_device_that_is_seen_and_cannot_be_used_is_told() -> None:
 
 
 def test_a_copy_on_a_device_answers_the_same_and_shares_nothing() -> None:
-    own = vit().with_regions("tokens")
+    model = new_clip()
+    own = reference_backbone("vit", model).with_regions("tokens")
     copied = own.copy_on("cpu")
     pixels = torch.randn(2, 3, 32, 32)
     assert all(torch.equal(a, b) for a, b in zip(own.encode_image(pixels), copied.encode_image(pixels), strict=True))
     assert (copied.fingerprint, copied.region_kind, copied.damping) == (own.fingerprint, "tokens", own.damping)
-    assert not {p.data_ptr() for p in own._model.parameters()} & {p.data_ptr() for p in copied._model.parameters()}
+    before = copied.encode_image(pixels)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    assert not own.encode_image(pixels)[0].equal(before[0])
+    assert all(map(torch.equal, copied.encode_image(pixels), before))
+    assert copied.fingerprint != reference_backbone("vit", model).fingerprint
 
 
 # --- Precision ---------------------------------------------------------------------------------------------------
@@ -465,10 +472,12 @@ def test_text_for_answers_is_fp32_in_any_precision(way: str, outside: bool) -> N
 
 
 def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> None:
-    backbone, again, photo = new_vit(), new_vit(), picture(1)
+    clip, again, photo = new_clip(), new_vit(), picture(1)
+    weights, backbone = weakref.ref(next(clip.parameters())), reference_backbone("vit", clip)
+    del clip
     model = classifier(backbone=backbone).zero_shot(["red", "green"])
     before, known, size = model.explain(photo).probabilities, backbone.fingerprint, backbone.bytes
-    weights = weakref.ref(next(backbone._model.parameters()))
+    assert weights() is not None
     backbone.let_go()
     backbone.let_go()  # once more changes nothing
     gc.collect()
@@ -490,5 +499,5 @@ def test_of_a_machine_and_its_container_the_smaller_memory_is_told(
     limit: str, told: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "limit").write_text(limit)
-    monkeypatch.setattr(machine, "_CONTAINER", (str(tmp_path / "limit"), str(tmp_path / "absent")))
+    monkeypatch.setattr(machine, "CONTAINER", (str(tmp_path / "limit"), str(tmp_path / "absent")))
     assert memory_bytes("cpu") == (told or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

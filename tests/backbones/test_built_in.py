@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import pytest
+import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from torchvision import transforms
 
 from gallop.backbones import Backbone, Preprocess, available_models, load_backbone
 from gallop.backbones.built_in import built_in_model
-from gallop.backbones.loading import _open_clip_model, load_strictly, read_state
+from gallop.backbones.loading import load_strictly, read_state
 from gallop.backbones.text.tokenizers import clip_tokenizer, token_rule
 from gallop.images import load_image
 from tests import tiny
@@ -38,10 +39,18 @@ def ours() -> Backbone:
     return load_backbone("mini")
 
 
+def clip_of_timm(**trunk: Any) -> open_clip.CLIP:
+    model = open_clip.CLIP(**SETTINGS["model_cfg"])
+    model.visual.trunk = timm.create_model(
+        SETTINGS["model_cfg"]["vision_cfg"]["timm_model_name"], num_classes=0, **trunk
+    )
+    return model
+
+
 @cache
 def theirs() -> Backbone:
     """``mini`` as open_clip and timm build it."""
-    model = _open_clip_model(SETTINGS["model_cfg"], trunk=SETTINGS["trunk"])
+    model = clip_of_timm(**SETTINGS["trunk"])
     (file,) = FOLDER.glob("*.safetensors")
     load_strictly(model, read_state(str(file)), "mini")
     return Backbone("mini", model, open_clip.SimpleTokenizer(), ours().preprocess, damping=ours().damping)
@@ -65,7 +74,7 @@ def test_images_have_the_same_features_bit_by_bit() -> None:
 def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     """The plain trunk, batch norms and all, on random weights: what ``mini``'s own are does not matter."""
     model = tiny.there(built_in_model(SETTINGS["model_cfg"], {"output_stride": stride}))
-    other = _open_clip_model(SETTINGS["model_cfg"], trunk={"output_stride": stride})
+    other = clip_of_timm(output_stride=stride)
     noise = torch.Generator().manual_seed(0)
     state = {
         key: torch.rand(value.shape, generator=noise) + 0.5 if key.endswith("running_var") else value

@@ -19,10 +19,11 @@ from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_v
 from gallop.backbones import Backbone, Preprocess, pick_regions
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, ClassNameError
-from tests.reference import backbone, relative_error, torch_threads
+from tests.reference import backbone, clip, relative_error, torch_threads
 from tests.tiny import there
 
 PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SIMPLE_TOKENIZER = open_clip.SimpleTokenizer()
 NAMES = ["cat", "golden retriever", "double decker bus", "chromolithograph of an ultramarine axolotl"]
 
 
@@ -133,7 +134,7 @@ def test_text_and_gradients_equal_the_naive_path(
     tokens = encoder.tokenize(names, context_tokens=context)
     with mock.patch.object(encoder, "memory_budget", budget), torch_threads(threads):
         ours = encoder.encode(contexts, tokens)
-        naive = naive_text(encoder._module, encoder._tokenizer, contexts, names)
+        naive = naive_text(model_vit(), SIMPLE_TOKENIZER, contexts, names)
         weights = torch.randn_like(naive)
         assert len(tokens) == len(names)
         assert relative_error(ours.detach(), naive.detach()) < 1e-5
@@ -157,8 +158,13 @@ def test_other_activations_and_projections_are_those_of_the_backbone(activation:
 
 
 @cache
+def model_vit() -> open_clip.CLIP:
+    return clip("vit")
+
+
+@cache
 def backbone_vit() -> Backbone:
-    return backbone("vit")
+    return backbone("vit", model_vit())
 
 
 def test_names_longer_than_the_backbone_or_with_a_special_token_are_refused() -> None:

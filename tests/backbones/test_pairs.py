@@ -80,9 +80,10 @@ def test_texts_are_framed_and_padded_as_the_backbone_was_trained(text: dict[str,
     settings = {key: text[key] for key in text.keys() - {"hf_tokenizer_name", "tokenizer_kwargs"}}
     model = open_clip.CustomTextCLIP(16, TINY_VISION, settings).eval().requires_grad_(False)
     draw_parameters(model)
-    encoder = text_encoder(model.text, ByHand(rule))
+    tokenizer = ByHand(rule)
+    encoder = text_encoder(model.text, tokenizer)
     assert isinstance(encoder, CausalTextEncoder if text is WORLDWIDE else PlainTextEncoder)
-    rows = [[*rule.before, *encoder._tokenizer.encode(word), *rule.after] for word in WORDS]
+    rows = [[*rule.before, *tokenizer.encode(word), *rule.after] for word in WORDS]
     wanted = model.encode_text(torch.tensor([[*row, *[rule.pad] * (24 - len(row))] for row in rows]))
     assert relative_error(encoder.encode_texts(WORDS), wanted) < 1e-5
     halves = [word.split(maxsplit=1) for word in WORDS if " " in word]

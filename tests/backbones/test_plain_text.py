@@ -103,11 +103,12 @@ def test_a_class_embedding_takes_no_name_its_room() -> None:
 
 @pytest.mark.parametrize("budget", [2**26, 2**22])
 def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
-    encoder = plain(custom({"no_causal_mask": True}))
+    model = custom({"no_causal_mask": True})
+    encoder = plain(model)
     contexts = (0.1 * torch.randn(4, 4, encoder.width)).requires_grad_()
     tokens = encoder.tokenize(list(open_clip.IMAGENET_CLASSNAMES[:64]), context_tokens=4)
     with torch_threads(1), mock.patch.object(encoder, "memory_budget", budget):
-        assert kept_bytes(encoder, lambda: encoder.encode(contexts, tokens)) < budget
+        assert kept_bytes(model, lambda: encoder.encode(contexts, tokens)) < budget
 
 
 def test_backbones_of_another_make_are_refused() -> None:

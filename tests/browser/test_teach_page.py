@@ -22,7 +22,7 @@ from gallop.runtime.writing import write_file
 from gallop.sample import sample_photos
 from tests import tiny
 from tests.browsing import Page, axe_faults, expect, reads, upload
-from tests.conftest import QUIET, _browser_path
+from tests.conftest import QUIET, browser_path
 from tests.http_server import served_folder
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -280,7 +280,7 @@ def filming(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     film = tmp_path_factory.mktemp("film") / "film.y4m"
     write_film(film)
     words = [*QUIET, f"--use-file-for-fake-video-capture={film}"]
-    with browser.browser_type.launch(executable_path=_browser_path(), args=words) as chromium:
+    with browser.browser_type.launch(executable_path=browser_path(), args=words) as chromium:
         yield chromium
 
 

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from gallop.documents.markdown import plain_markdown
-from gallop.documents.rendering import _environment, render
+from gallop.documents.rendering import jinja_environment, render
 from tests.conftest import ROOT
 
 HOSTILE = '<b>&"x"</b> [a](b) | *c*\n# d'
@@ -27,7 +27,7 @@ HOSTILE = '<b>&"x"</b> [a](b) | *c*\n# d'
     ],
 )
 def test_what_is_printed_is_escaped_once_through_macros_and_joins_too(markdown: bool, shown: str) -> None:
-    environment = _environment(markdown)
+    environment = jinja_environment(markdown)
     for line in (
         '{{ words }}, {{ number|figure(".2f") }}',
         '{% macro both(a, b) %}{{ a }}, {{ b|figure(".2f") }}{% endmacro %}{{ both(words, number) }}',
@@ -51,12 +51,12 @@ def test_a_sentence_is_left_as_it_is() -> None:
 
 
 def test_names_joined_in_markdown_are_escaped_each() -> None:
-    line = _environment(markdown=True).from_string('{{ names|map("plain")|join(", ") }}')
+    line = jinja_environment(markdown=True).from_string('{{ names|map("plain")|join(", ") }}')
     assert line.render(names=["a, b", "*c*"]) == r"a, b, \*c\*"
 
 
 def test_a_line_is_read_unrendered_too_and_holds_no_html_link_or_border() -> None:
-    line = _environment(markdown=True).from_string("{{ words|line }}")
+    line = jinja_environment(markdown=True).from_string("{{ words|line }}")
     assert line.render(words=HOSTILE) == r'&lt;b>&amp;"x"&lt;/b> \[a\](b) \| *c* # d'
 
 

@@ -38,6 +38,12 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], GalLoPClass
     return lambda: saved(model, folder)
 
 
+def held_out(model: GalLoPClassifier) -> dict[str, int]:
+    """How many photos of each class its last training had: with folds each was held out once."""
+    found = tiny.there(model.evaluation)
+    return {name: found.truth.tolist().count(k) for k, name in enumerate(model.classes_.tolist())}
+
+
 # ------------------------------------------------------------------ remove_class
 
 
@@ -185,9 +191,10 @@ def test_the_first_call_is_a_fit_and_more_shots_are_a_warm_start_on_all_of_them(
 
 
 def test_one_class_is_enough_and_a_picture_counts_once() -> None:
-    model = tiny.classifier().fit(IMAGES, LABELS)
-    model.partial_fit([tiny.picture(41, "yellow"), IMAGES[0]], ["yellow", LABELS[0]])
-    assert len(model._shots or ()) == len(IMAGES) + 1
+    model = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS)
+    model.partial_fit([tiny.picture(41), IMAGES[0]], [LABELS[0], LABELS[0]])
+    assert held_out(model) == COUNTS | {LABELS[0]: COUNTS[LABELS[0]] + 1}
+    assert model.partial_fit([tiny.picture(41, "yellow")], ["yellow"]).classes_.tolist() == [*COUNTS, "yellow"]
     with pytest.raises(DataError, match="the same picture, but they are labelled 'red' and 'blue'"):
         model.partial_fit([IMAGES[0]], ["blue"])
 
@@ -209,24 +216,24 @@ def test_classes_may_be_named_before_their_photos_come() -> None:
 
 
 def test_photos_of_a_class_that_was_removed_do_not_come_back() -> None:
-    model = tiny.classifier().fit(IMAGES, LABELS).remove_class("green")
+    model = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS).remove_class("green")
     model.partial_fit([tiny.picture(50, "red")], ["red"])
-    assert (model.classes_.tolist(), len(model._shots or ())) == (["red", "blue"], 13)
+    assert (model.classes_.tolist(), held_out(model)) == (["red", "blue"], {"red": 7, "blue": 6})
 
 
 def test_numbers_count_in_the_class_list() -> None:
-    model = tiny.classifier().fit(IMAGES, [list(COUNTS).index(label) for label in LABELS], class_names=list(COUNTS))
-    model.partial_fit([tiny.picture(50, "yellow"), tiny.picture(51, "red")], iter([3, 0]), classes=["yellow"])
+    model, numbers = tiny.classifier(calibration_folds=2), [list(COUNTS).index(label) for label in LABELS]
+    model.fit(IMAGES, numbers, class_names=list(COUNTS))
+    more = [tiny.picture(50, "yellow"), tiny.picture(52, "yellow"), tiny.picture(51, "red")]
+    model.partial_fit(more, iter([3, 3, 0]), classes=["yellow"])
     assert model.classes_.tolist() == ["red", "green", "blue", "yellow"]
-    assert model._shots is not None
-    assert model._shots.names[-2:] == ["yellow", "red"]
+    assert held_out(model) == COUNTS | {"yellow": 2, "red": COUNTS["red"] + 1}
     with pytest.raises(DataError, match="is the number 4, but"):
         model.partial_fit([tiny.picture(52, "red")], [4])
 
 
 def test_a_pickle_holds_no_photos() -> None:
     model = pickle.loads(pickle.dumps(tiny.classifier().fit(IMAGES, LABELS)))
-    assert model._shots is None
     with pytest.warns(UserWarning, match="not in memory"):
         model.partial_fit(IMAGES[:8], LABELS[:8])
 

@@ -68,13 +68,18 @@ def test_shots_are_drawn_from_lists_as_from_folders(tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path / "photos", {"red": 6, "green": 6})
     paths = sorted(folder.rglob("*.png"), reverse=True)
     names = [path.parent.name for path in paths]
-    ours = tiny.classifier(shots=3, seed=4).fit(paths, names)
-    theirs = tiny.classifier(shots=3, seed=4).fit(folder)
-    assert ours._data_fingerprint == theirs._data_fingerprint
-    assert Counter(tiny.there(ours._shots).names) == {"red": 3, "green": 3}
+    ours = tiny.classifier(shots=3, seed=4, calibration_folds=3).fit(paths, names)
+    theirs = tiny.classifier(shots=3, seed=4, calibration_folds=3).fit(folder)
+    drawn = []
+    for model in (ours, theirs):
+        found = tiny.there(model.evaluation)
+        drawn.append(sorted(zip(model.classes_[found.truth].tolist(), found.files, strict=True)))
+    assert drawn[0] == drawn[1]
+    assert Counter(name for name, _ in drawn[0]) == {"red": 3, "green": 3}
     with pytest.raises(DataError, match="'red' has 6 images, but 7 shots were requested"):
         tiny.classifier(shots=7).fit(IMAGES, LABELS)
-    assert len(tiny.classifier(shots=7, allow_fewer=True).fit(IMAGES, LABELS)._shots or ()) == 12
+    fewer = tiny.classifier(shots=7, allow_fewer=True, calibration_folds=2).fit(IMAGES, LABELS)
+    assert len(tiny.there(fewer.evaluation).truth) == 12
 
 
 def test_a_scale_above_the_number_of_regions_is_warned_of() -> None:

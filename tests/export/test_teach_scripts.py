@@ -82,14 +82,18 @@ def steps_of(names: Sequence[str], photos: Mapping[str, Sequence[EncodedPhoto]],
     return [*named, *({"kind": "add", "index": k, "id": one.sha256, "photo": as_look(one)} for k, one in shots)]
 
 
+def drawn(shots: Sequence[EncodedPhoto]) -> list[EncodedPhoto]:
+    """In the order in which a training takes those of a class."""
+    return sorted(shots, key=lambda one: hashlib.sha256(f"0|{one.sha256}".encode()).digest())
+
+
 def taught(names: Sequence[str], photos: Mapping[str, Sequence[EncodedPhoto]]) -> GalLoPClassifier:
     """What the page has to equal; classes without photos come last, as they are added after the others."""
     classifier = tiny.classifier(method=METHOD, epochs=0, calibration_folds=3)
     there = {name: list(photos[name]) for name in names if photos.get(name)}
     if len(there) < 2:
         ((name, shots),) = there.items()
-        ordered = sorted(shots, key=lambda one: hashlib.sha256(f"0|{one.sha256}".encode()).digest())
-        return classifier.partial_fit(ordered, [name] * len(ordered), classes=names)
+        return classifier.partial_fit(drawn(shots), [name] * len(shots), classes=names)
     classifier.fit(there)
     for name in (name for name in names if name not in there):
         classifier.add_class(name)
@@ -178,11 +182,11 @@ def test_the_explainer_shows_the_same_answer(said: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", ["enough shots", "a class without shots"])
 def test_shots_vote_as_in_python(case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]) -> None:
-    shots = tiny.there(wanted[case]._shots)
+    shots = [shot.sha256 for some in photos_of(CASES[case][0]).values() for shot in drawn(some)]
     voted = tiny.votes_of(wanted[case].explain(ASKED[:1])[0])
     for k, (name, found) in enumerate(zip(CASES[case][0], said[case]["answers"][0]["votes"], strict=True)):
         votes = {vote["id"]: vote["vote"] for vote in found["shots"]}
-        mine = [*(votes[digest] for digest in shots.hashes), found["rest"]]
+        mine = [*(votes[digest] for digest in shots), found["rest"]]
         assert mine == pytest.approx([*voted.shots[:, k].tolist(), float(voted.rest[k])], rel=2e-3, abs=1e-5), name
         assert [*votes.values()] == sorted(votes.values(), key=abs, reverse=True)
 

@@ -39,7 +39,7 @@ from gallop.features.encoding import (
 from gallop.images import Photo, load_image
 from gallop.runtime.ahead import ahead
 from tests.reference import relative_error
-from tests.tiny import other_vit, picture, same_features, there, vit, write_images
+from tests.tiny import new_vit, other_vit, picture, same_features, there, vit, write_images
 
 SIZE = 32
 PREPROCESS = Preprocess(SIZE, (0.48, 0.45, 0.40), (0.26, 0.27, 0.28))
@@ -247,10 +247,8 @@ def test_a_photo_that_has_changed_since_its_hash_was_told_gets_features_of_its_o
 
 def test_keys_differ_with_everything_the_features_depend_on() -> None:
     photo, other = photos(2)
-    backbone = vit()
-    resized = Backbone(
-        "tiny", backbone._model, backbone.text._tokenizer, replace(backbone.preprocess, mean=(0.4, 0.5, 0.5))
-    )
+    backbone, resized = vit(), new_vit()
+    resized.preprocess = replace(backbone.preprocess, mean=(0.4, 0.5, 0.5))
     keys = [
         feature_key(backbone, photo.sha256, "augmented 0 0"),
         feature_key(backbone, other.sha256, "augmented 0 0"),

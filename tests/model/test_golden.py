@@ -12,6 +12,7 @@ from gallop.config import TrainConfig
 from gallop.core.gallop import gallop_loss
 from gallop.core.scores import class_probabilities
 from gallop.evaluation import metrics
+from gallop.parts import REGISTERED
 from gallop.training.loop import Batch, StepResult, Trainer
 from tests.reference import LEARNED, Golden, figures, golden, meta, relative_error, tensor
 
@@ -62,7 +63,7 @@ def test_gradients_of_the_first_step(case: Golden) -> None:
         check(gradient, case.figure(f"grad/{theirs}"))
 
 
-def test_five_steps_of_sgd(case: Golden) -> None:
+def test_five_steps_of_sgd(case: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses, parameters and, stricter, the change of the parameters, at the reference's constant learning rate."""
     start = golden(case.kind)  # its own copy: training changes parameters in place
     kept = start.figure("kept_prompts")
@@ -76,11 +77,10 @@ def test_five_steps_of_sgd(case: Golden) -> None:
         return StepResult(loss, right, right, right, kept[epoch])
 
     sgd = meta()["sgd"]
-    config = TrainConfig(
-        epochs=5, lr=sgd["lr"], batch_size=6, momentum=sgd["momentum"], weight_decay=sgd["weight_decay"]
-    )
+    rates = {key: sgd[key] for key in ("lr", "momentum", "weight_decay")}
+    config = TrainConfig(epochs=5, batch_size=6, scheduler="constant", **rates)
+    monkeypatch.setitem(REGISTERED["scheduler"], "constant", lambda epoch, epochs: 1.0)
     trainer = Trainer(list(start.model.prompts.parameters()), compute, [6], config)
-    trainer._set_lr = lambda epoch: trainer._optimizer.param_groups[0]["lr"]  # type: ignore[method-assign]
     check(torch.tensor([event.loss for event in trainer.run()], dtype=torch.float64), start.figure("losses"))
     for own, theirs in LEARNED.items():
         before = start.figure(f"learned/{theirs}").float()

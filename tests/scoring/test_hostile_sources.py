@@ -237,7 +237,7 @@ def photos(*sizes: int) -> Iterator[SourceItem]:
 def test_photos_that_are_large_are_held_in_smaller_batches() -> None:
     large = BATCH_BYTES // 4
     assert [len(batch) for batch in bounded_batches(photos(*[large] * 10, *[1] * 20), 16)] == [4, 4, 16, 6]
-    pieces = [len(piece) for piece in on_ray._pieces(ShardPhotos(photos(*[large] * 20, *[1] * 300)))]
+    pieces = [len(piece) for piece in on_ray.in_pieces(ShardPhotos(photos(*[large] * 20, *[1] * 300)))]
     assert pieces == [8, 8, 4 + 16 * 16, 44], "whole batches: a worker makes the same ones"
 
 

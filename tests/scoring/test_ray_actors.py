@@ -19,7 +19,7 @@ from gallop.errors import CheckpointError, ParallelError
 from gallop.model.calibration import Calibration
 from gallop.service.tables.destination import open_destination
 from gallop.service.tables.layout import fingerprint, schema_of, table_of
-from gallop.service.tables.on_ray import PoolSize, _Pieces, _Writer, joined_to, packed
+from gallop.service.tables.on_ray import Pieces, PieceWriter, PoolSize, joined_to, packed
 from gallop.service.tables.run import ScoringProgress
 from tests import tiny
 
@@ -100,7 +100,7 @@ def test_photos_without_an_answer_are_counted_as_errors_of_a_piece(backbone: Pat
     worker, heard = scorer(backbone), list[ScoringProgress]()
     photo, *_ = tiny.write_images(tmp_path, [tiny.picture(1)])
     rows = table_of([worker({"path": [str(photo), "absent.png", str(photo)]})], schema_of(worker))
-    _Writer(open_destination(str(tmp_path / "answers")), heard.append).take((_Pieces(0, missing=2), 0), rows)
+    PieceWriter(open_destination(str(tmp_path / "answers")), heard.append).take((Pieces(0, missing=2), 0), rows)
     assert [(progress.done, progress.errors) for progress in heard] == [(3, 1)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,12 @@ class Running:
     def get(self, path: str, **named: Any) -> httpx.Response:
         return httpx.get(f"{self.address}{path}", timeout=30, trust_env=False, **named)
 
+    @property
+    def waiting(self) -> int:
+        """Photos without an answer, as the service tells."""
+        (told,) = re.findall(r"^gallop_waiting_photos (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        return int(float(told))
+
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
@@ -81,14 +88,19 @@ def running(models: dict[str, Path], backend: Any = None, **changes: Any) -> Ite
 
 
 class Gate:
-    """Holds the thread that answers before each batch, and notes how many photos each has."""
+    """Holds the thread that answers before each batch, and notes how many photos each has.
+
+    Attributes:
+        held: batches that have come so far.
+    """
 
     def __init__(self, monkeypatch: Any) -> None:
-        self.opened, self.batches = threading.Event(), list[int]()
+        self.opened, self.batches, self.held = threading.Event(), list[int](), 0
         self.opened.set()
         answer = ServedModels.answer
 
         def gated(models: ServedModels, questions: Any) -> None:
+            self.held += 1
             self.opened.wait(60)
             self.batches.append(len(questions))
             answer(models, questions)

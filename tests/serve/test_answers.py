@@ -68,13 +68,13 @@ def test_photos_that_come_together_pass_the_backbone_together(
     """Those of different models on one backbone too; each is answered as if it were alone, within rounding."""
     gate = Gate(monkeypatch)
     warm = GalLoPClassifier.load(models["warm"], device="cpu")
-    with running(models, batch=8) as service, ThreadPoolExecutor(8) as pool:
+    with running(models, batch=8, wait=20) as service, ThreadPoolExecutor(8) as pool:
         gate.opened.clear()
         held = pool.submit(service.post, "/predict", photo(99))
-        until(lambda: service.service._batcher.waiting == 1)
+        until(lambda: gate.held == 1)
         sent = [(path, photo(i, c)) for i, c in enumerate(CLASSES) for path in ("/predict", "/models/warm/predict")]
         coming = [pool.submit(service.post, path, data) for path, data in sent[:7]]
-        until(lambda: len(service.service._batcher._queue) >= 7)
+        until(lambda: service.waiting == 8)
         gate.opened.set()
         held.result()
         for (path, data), answer in zip(sent, [one.result() for one in coming], strict=False):

@@ -171,9 +171,9 @@ def test_a_bystander_passes_large_photos_that_came_before(service: Running, monk
     large = encode(Image.new("RGB", (2000, 2000)), "WEBP", lossless=True)
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(service.post, "/predict", *[large] * 4)
-        until(lambda: len(service.service._reading._turns) == 3)
+        until(lambda: service.waiting == 4)
         bystander = pool.submit(service.post, "/predict", photo())
-        until(lambda: len(service.service._reading._turns) == 4)
+        until(lambda: service.waiting == 5)
         may_go.set()
         assert bystander.result().status_code == slow.result().status_code == 200
     assert [size == (2000, 2000) for size in decoded] == [True, False, True, True, True]

@@ -53,7 +53,7 @@ def test_the_python_program(service: Running, here: Path, capsys: pytest.Capture
 
 def test_clients_count_every_request(models: dict[str, Path]) -> None:
     with running(models) as service:
-        found = awaited(clients._load(service.port, 4, 0.5))
+        found = awaited(clients.load_of(service.port, 4, 0.5))
         said = service.get("/metrics").text
     answered = next(line for line in said.splitlines() if line.startswith('gallop_requests_total{route="/predict",'))
     assert (found.statuses, found.errors) == ({"200": int(float(answered.rsplit(" ", 1)[1]))}, 0)

@@ -184,7 +184,7 @@ def test_what_is_late_is_told_so_and_leaves_the_queue(models: dict[str, Path], m
             refused = service.post(path, photo())
             assert refusal(refused) == (503, "late")
             assert int(refused.headers["retry-after"]) >= 1
-        until(lambda: service.service._batcher.waiting == 0)
+        until(lambda: service.waiting == 0)
         gate.opened.set()
         monkeypatch.undo()
         assert service.post("/predict", photo()).status_code == 200
@@ -197,14 +197,14 @@ def test_who_hangs_up_is_not_answered(models: dict[str, Path], monkeypatch: pyte
         gate.batches.clear()
         gate.opened.clear()
         first = pool.submit(service.post, "/predict", photo(0))
-        until(lambda: service.service._batcher.waiting == 1 and not service.service._batcher._queue)
+        until(lambda: gate.held == 1)
         headers, body = form(photo(1), photo(2))
         with service.connect() as connection:
             connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}) + body)
-            until(lambda: len(service.service._batcher._queue) == 2)
-        until(lambda: service.service._batcher.waiting == 1)
+            until(lambda: service.waiting == 3)
+        until(lambda: service.waiting == 1)
         last = pool.submit(service.post, "/predict", photo(3))
-        until(lambda: service.service._batcher.waiting == 2)
+        until(lambda: service.waiting == 2)
         gate.opened.set()
         assert first.result().status_code == last.result().status_code == 200
         assert (gate.batches, service.service.bodies.now) == ([1, 1], 0)

@@ -78,7 +78,7 @@ def test_what_waits_is_answered_before_the_end(models: dict[str, Path], monkeypa
     with running(models) as service, ThreadPoolExecutor(6) as pool:
         gate.opened.clear()
         held = [pool.submit(service.post, "/predict", photo(i)) for i in range(5)]
-        until(lambda: service.service._batcher.waiting == 5)
+        until(lambda: service.waiting == 5)
         service.server.should_exit = True
         until(lambda: service.service.stopping)
         assert refusal(service.post("/predict", photo())) == (503, "stopping")

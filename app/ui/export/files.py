@@ -270,7 +270,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
         beside = partial(snippets.photo_folder, shots, tests)
     _show(recipe, way)
     if used.name != DEFAULT_BACKBONE:
-        st.caption(_other_backbone(used))
+        st.caption(other_backbone(used))
     st.download_button(
         "Save the code and its files",
         lambda: zipped({**recipe.files(), **beside()}),  # photos are packed on demand
@@ -287,7 +287,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     )
 
 
-def _other_backbone(used: snippets.UsedBackbone) -> str:
+def other_backbone(used: snippets.UsedBackbone) -> str:
     differs = (
         f" This page computes in {used.precision} and the command line in single precision, so the numbers differ from "
         "about the third digit."

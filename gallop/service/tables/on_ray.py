@@ -236,7 +236,7 @@ class ActorPool:
 
 
 @dataclass
-class _Pieces:
+class Pieces:
     """A shard of which some pieces have been answered."""
 
     number: int
@@ -245,17 +245,17 @@ class _Pieces:
     hash: str = ""
 
 
-class _Writer(Shards):
+class PieceWriter(Shards):
     """Puts pieces together and writes each shard when it is complete."""
 
-    def take(self, name: tuple[_Pieces, int], rows: Table) -> None:
+    def take(self, name: tuple[Pieces, int], rows: Table) -> None:
         shard, piece = name
         shard.rows[piece] = rows
         shard.missing -= 1
         self.count(done=rows.num_rows, errors=rows.num_rows - rows["error"].null_count)
         self.settle(shard)
 
-    def settle(self, shard: _Pieces) -> None:
+    def settle(self, shard: Pieces) -> None:
         """Write a shard if all its photos were listed and answered."""
         import pyarrow as pa
 
@@ -289,12 +289,12 @@ def score_on_ray(
 
         there = ray.cluster_resources()
         size = PoolSize.of(worker.device, workers, there.get("CPU", 1), there.get("GPU", 0))
-        writer = _Writer(place, heard)
+        writer = PieceWriter(place, heard)
         pool = ActorPool(packed(worker, worker.device if size.gpu else "cpu"), size, writer.take)
         try:
             for number, photos in writer.due(source, shard_size, part):
-                shard = _Pieces(number)
-                for piece, items in enumerate(_pieces(photos)):
+                shard = Pieces(number)
+                for piece, items in enumerate(in_pieces(photos)):
                     shard.missing += 1
                     pool.give((shard, piece), items)
                 shard.hash = photos.hash
@@ -307,7 +307,7 @@ def score_on_ray(
         return writer.progress
 
 
-def _pieces(photos: ShardPhotos) -> Iterator[list[SourceItem]]:
+def in_pieces(photos: ShardPhotos) -> Iterator[list[SourceItem]]:
     """Full batches, so that a worker makes the same ones of them; fewer where they contain the bytes of photos."""
     piece: list[SourceItem] = []
     for batch in bounded_batches(map(_absolute, photos), BATCH):
