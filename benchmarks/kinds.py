@@ -5,7 +5,8 @@
 PHOTOS has folders of sets, each with its parts (``test`` unless another is named) and a folder for each class. A photo
 of a NAME is made into each kind; it is right where "a KIND of a NAME" is the nearest of the eight. The kinds are made
 in another way, and stronger or weaker, than those that the words were fitted on (``checkpoints/mini/kinds.py``).
-Chance is an eighth. *Black and white* is asked as "monochrome": the three words are read as they were.
+Chance is an eighth. *Black and white* is asked as "monochrome": the three words are read as they were. Then real
+sketches are sorted into their classes by several sentences.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ FORMS = {
     "poster": "a poster of a {}",
     "several": "a photo of several {}",
 }
+SKETCHED = ("A photo of a {}", "A sketch of a {}", "An outline of a {}", "An outline drawing of a {}")
 SETS = ("caltech101", "clothing10", "flowers102", "hymenoptera2", "trashnet6", "pacs/photo")
 SIDE = 224
 Picture = Image.Image
@@ -156,6 +158,11 @@ def main() -> None:
     drawn, names = read(options.photos / "pacs" / "sketch" / options.part, 2 * PER_SET, "sketches")
     sketches = nearest(image_features(backbone, drawn), names, backbone) == list(FORMS).index("sketch")
     print(f"real sketches: {sketches.float().mean():.0%} of {len(sketches)}")
+    photos = read_folder(options.photos / "pacs" / "sketch" / options.part)
+    classes, seen = list(photos.class_names), image_features(backbone, list(photos.paths))
+    for form in SKETCHED:
+        found = (seen @ text_features(backbone, [form.format(name) for name in classes]).T).argmax(dim=1)
+        print(f"{form}: {(found == torch.tensor(photos.labels)).float().mean():.1%} of {len(photos)} real sketches")
 
 
 if __name__ == "__main__":

@@ -157,8 +157,9 @@ def teach(model: CLIP, plain: Tensor, made: Tensor, tokenizer: SimpleTokenizer, 
     model.token_embedding.weight[words] = rows.detach()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(about: str) -> argparse.Namespace:
+    """What a script that teaches words is told, its folder of work made."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument(
         "folder", type=Path, nargs="?", default=Path(__file__).parent, help="the model, changed in place"
     )
@@ -168,6 +169,11 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
+    return options
+
+
+def main() -> None:
+    options = arguments(__doc__)
     config = json.loads((options.folder / "config.json").read_text(encoding="utf-8"))
     model, tokenizer = (
         load(options.folder),

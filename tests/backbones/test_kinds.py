@@ -15,6 +15,20 @@ from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.sample import sample_photos
 
 NAMES = ("candle", "mug", "teapot", "vase")
+THINGS = (
+    "dog",
+    "elephant",
+    "giraffe",
+    "guitar",
+    "horse",
+    "house",
+    "bicycle",
+    "teapot",
+    "vase",
+    "chair",
+    "tree",
+    "boat",
+)
 PLAIN = "A photo of a {}"
 SENTENCES = {
     "sketch": "A sketch of a {}",
@@ -67,3 +81,13 @@ def test_a_kind_changes_what_a_sentence_says_and_keeps_its_name(mini: Backbone, 
 @pytest.mark.parametrize("form", ["an image of a {}", "a painting of a {}", "a black and white photo of a {}", "{}"])
 def test_words_of_no_kind_say_the_name(mini: Backbone, form: str) -> None:
     assert (texts(mini, PLAIN) * texts(mini, form)).sum(dim=1).min() > 0.98
+
+
+def test_an_outline_favours_no_name_for_being_a_drawing(mini: Backbone) -> None:
+    """Names differ in how near they are to sketches of anything; the word evens that out and keeps the names."""
+    pictures = [sketched(Image.open(photo.path).convert("RGB")) for photo in sample_photos()]
+    mean = F.normalize(ImageFeatures.cat(list(encode_sources(mini, pictures))).global_.float().mean(dim=0), dim=0)
+    plain, outline = (texts(mini, form, THINGS) for form in (PLAIN, "An outline of a {}"))
+    assert (outline @ mean).std() < 0.5 * (plain @ mean).std()
+    alike = (outline - outline.mean(dim=0)) @ plain.T  # less what the word says of every name
+    assert torch.equal(alike.argmax(dim=1), torch.arange(len(THINGS)))
