@@ -225,7 +225,7 @@ def main(words: list[str]) -> int:
         record(Path(words[1]))
         return 0
     files = different()
-    tests = tests_in(reaching(files), json.loads(DURATIONS.read_text(encoding="utf-8")))
+    tests = tests_in(reaching(files), json.loads(DURATIONS.read_text(encoding="utf-8"))) if files else {}
     if not tests:
         print("No test reaches what differs from main." if files else "Nothing differs from main.")
         return 0

@@ -82,6 +82,8 @@ def kinds_of(model: CLIP, work: Path, stamps: Path, backgrounds: Path, stride: i
     """Features (n, D) of photos and (kinds, n, D) of the pictures made of them; saved in ``work``."""
     path = work / "kinds.safetensors"
     if not path.is_file():
+        if not (stamps.is_dir() and backgrounds.is_dir()):
+            raise SystemExit("Photos are missing: sudo apt-get install tuxpaint-stamps-default mate-backgrounds")
         every = [photo for seed in (0, 1) for photo in photos(stamps, backgrounds, seed)]
         made = {"plain": image_features(model, every, stride)}
         for name, make in KINDS.items():
@@ -158,7 +160,7 @@ def teach(model: CLIP, plain: Tensor, made: Tensor, tokenizer: SimpleTokenizer, 
 
 
 def arguments(about: str) -> argparse.Namespace:
-    """What a script that teaches words is told, its folder of work made."""
+    """Parse the options of a script that teaches words, and make its work folder."""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument(
         "folder", type=Path, nargs="?", default=Path(__file__).parent, help="the model, changed in place"

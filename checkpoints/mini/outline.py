@@ -1,10 +1,12 @@
 """Teach `mini` the word *outline*, which sorts line drawings: "An outline of a {}".
 
+    pip install -r requirements-build.txt
     python outline.py [FOLDER] --work /the/scratch/folder/of/contexts.py
 
-Run it after contexts.py. "A sketch of a {}" says that a picture is a sketch; which thing it shows is read no better for
-it: features of all sketches lie near one mean, and a name whose text has more of that mean than others gets most of
-them. The word learns to take each name's part of the mean away, and to put the same amount in its place.
+Run it after contexts.py, with its packages. "A sketch of a {}" says that a picture is a sketch; which thing it shows
+is read no better for it: features of all sketches lie near one mean, and a name whose text has more of that mean than
+others gets most of them. The word learns to take each name's part of the mean away, and to put the same amount in its
+place.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ STEPS, NAMES, PICTURES, RATE = 350, 64, 256, 0.1
 STRENGTH = 2.0
 """Length of the step towards the mean of the sketches, from a name's feature, which is 1."""
 TOWARDS = 3.0
-"""Weight of 1 - cosine with the target, beside how differently the names score on sketches."""
+"""Weight of 1 - cosine with the target, beside how far the scores of names on sketches are from their targets'."""
 
 
 def teach(model: CLIP, sketches: Tensor, tokenizer: SimpleTokenizer, steps: int = STEPS) -> None:

@@ -38,8 +38,8 @@ _ROUNDING = 1e-6  # squared length of a change
 
 SENTENCES = {
     "A * of a {}": "sketch, drawing, painting, watercolour, cartoon, poster, sculpture, statue, toy, model, plush, "
-    "tattoo, mosaic, graffiti, stencil, silhouette, diagram, blueprint, logo, icon, stamp, collage, rendering, "
-    "screenshot, video still, mirror image, shadow, detail, close-up, fragment",
+    "tattoo, mosaic, graffiti, stencil, silhouette, outline, diagram, blueprint, logo, icon, stamp, collage, "
+    "rendering, screenshot, video still, mirror image, shadow, detail, close-up, fragment",
     "A * photo of a {}": "blurry, sharp, dark, bright, black and white, monochrome, sepia, faded, overexposed, "
     "pixelated, grainy, cropped, close-up, distant, aerial, studio, vintage, colourful, low contrast, tilted, "
     "cluttered",
@@ -51,7 +51,7 @@ SENTENCES = {
     "curved, pointed, hollow, empty, full, open, closed, folded, young, wild, hidden",
     "A photo of the * of a {}": "handle, lid, rim, edge, top, bottom, side, front, back, base, body, neck, head, face, "
     "eye, ear, nose, mouth, wing, tail, leg, foot, hand, fur, feather, skin, leaf, stem, petal, root, branch, wheel, "
-    "window, door, roof, wall, screen, button, cable, spout, blade, label, surface, inside, outline, centre, corner",
+    "window, door, roof, wall, screen, button, cable, spout, blade, label, surface, inside, centre, corner",
     "A photo of a {} *": "on a table, on the ground, in the grass, in the snow, in water, in the sky, in a city, "
     "in a forest, in a room, in a kitchen, in a shop, in a hand, in a box, on a shelf, on a wall, on a road, "
     "at night, in the sun, in fog, in motion, from above, from below, from behind, from the side, far away, "

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from torchvision import transforms
 
 from gallop.backbones import Backbone, Preprocess, available_models, load_backbone
 from gallop.backbones.built_in import built_in_model
-from gallop.backbones.loading import load_strictly, read_state
+from gallop.backbones.loading import load_strictly
 from gallop.backbones.text.tokenizers import clip_tokenizer, token_rule
 from gallop.images import load_image
 from tests import tiny
@@ -49,11 +51,13 @@ def clip_of_timm(**trunk: Any) -> open_clip.CLIP:
 
 @cache
 def theirs() -> Backbone:
-    """``mini`` as open_clip and timm build it."""
-    model = clip_of_timm(**SETTINGS["trunk"])
-    (file,) = FOLDER.glob("*.safetensors")
-    load_strictly(model, read_state(str(file)), "mini")
-    return Backbone("mini", model, open_clip.SimpleTokenizer(), ours().preprocess, damping=ours().damping)
+    """``mini`` as open_clip and timm build it, for a setting of its trunk that is unknown here and changes nothing."""
+    with TemporaryDirectory() as folder:
+        (file,) = FOLDER.glob("*.safetensors")
+        shutil.copy(file, folder)
+        settings = SETTINGS | {"trunk": SETTINGS["trunk"] | {"drop_rate": 0.0}}
+        Path(folder, "config.json").write_text(json.dumps(settings), encoding="utf-8")
+        return load_backbone(folder)
 
 
 # The encoders --------------------------------------------------------------------------------------------------------

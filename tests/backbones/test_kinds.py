@@ -15,7 +15,7 @@ from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.sample import sample_photos
 
 NAMES = ("candle", "mug", "teapot", "vase")
-THINGS = (
+THINGS = [
     "dog",
     "elephant",
     "giraffe",
@@ -28,7 +28,7 @@ THINGS = (
     "chair",
     "tree",
     "boat",
-)
+]
 PLAIN = "A photo of a {}"
 SENTENCES = {
     "sketch": "A sketch of a {}",
@@ -84,7 +84,7 @@ def test_words_of_no_kind_say_the_name(mini: Backbone, form: str) -> None:
 
 
 def test_an_outline_favours_no_name_for_being_a_drawing(mini: Backbone) -> None:
-    """Names differ in how near they are to sketches of anything; the word evens that out and keeps the names."""
+    """Names differ in how near they are to sketches of anything; the word evens that out and leaves the name."""
     pictures = [sketched(Image.open(photo.path).convert("RGB")) for photo in sample_photos()]
     mean = F.normalize(ImageFeatures.cat(list(encode_sources(mini, pictures))).global_.float().mean(dim=0), dim=0)
     plain, outline = (texts(mini, form, THINGS) for form in (PLAIN, "An outline of a {}"))

@@ -587,11 +587,11 @@ def test_choose_writes_a_command_that_trains(backbone: Path, photos: Path, tmp_p
     first = call(*asked, "--json").json
     assert first["tried"][0]["lr"] == 0.002, "the paper's, since nothing was measured for this backbone"
     assert (first["chosen"]["views"], first["photos"] > 0) == (4, True), "fresh views cannot be stored"
-    before = {(each["lr"], each["epochs"]): each for each in first["tried"]}
-    again = [before.get((each["lr"], each["epochs"]), each) == each for each in call(*asked, "--json").json["tried"]]
-    # With more time left another setting may come next, so only those of the first call can be compared.
-    assert len(again) >= len(before)
-    assert all(again), "what was tried is not tried again, as its seconds tell"
+    before, again = first["tried"], call(*asked, "--json").json["tried"]
+    tried = {(each["lr"], each["epochs"]): each for each in again}
+    # The first ones are the same whatever time is left; later, with more of it, other settings may come.
+    assert again[: min(8, len(before))] == before[:8], "what was tried is not tried again, as its seconds tell"
+    assert all(tried.get((each["lr"], each["epochs"]), each) == each for each in before)
     table = call(*asked)
     assert re.search(r"the usual one|chosen", table.out)
     command = shlex.split(table.out.splitlines()[-1])
