@@ -17,7 +17,7 @@ from scipy.stats import entropy
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos, training_set
 from gallop.errors import ConfigError, DataError, TrainingDiverged
@@ -328,6 +328,31 @@ def test_what_learns_knows_colours_after_a_few_shots(name: str) -> None:
 def test_settings_that_cannot_be_used_are_named(name: str, settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(sentence)):
         make_method(name, settings)
+
+
+def test_with_folds_a_benchmark_has_the_answers_of_the_classifier() -> None:
+    """Temperature and the weight of the head are fitted on held-out shots, as ``fit`` and ``gallop train`` do it."""
+    settings = {"epochs": 2, "views": 2, "lr": 0.05, "topk": [2, 4], "head": "ridge"}
+    counts = {"red": 4, "green": 4, "blue": 4}  # fewer, and the weight stays the usual one
+    images, names = pictures(counts)
+    wanted = GalLoPClassifier(
+        vit(),
+        epochs=2,
+        views=2,
+        lr=0.05,
+        topk=(2, 4),
+        method=MethodConfig(head="ridge"),
+        calibration_folds=3,
+        cache=False,
+    ).fit(images, names)
+    with_folds, without = (
+        make_method("GalLoP", settings | more).fit(shots(counts), Setup(vit()))
+        for more in ({"calibration_folds": 3}, {})
+    )
+    assert wanted.calibration_.temperature != 1
+    found = with_folds.predict(asked()).probabilities
+    np.testing.assert_allclose(found, wanted.predict_proba(asked()), atol=1e-6)
+    assert not np.allclose(without.predict(asked()).probabilities, found, atol=1e-3)
 
 
 # With scikit-learn's manners

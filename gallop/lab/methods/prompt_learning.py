@@ -14,30 +14,33 @@ from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures, Sight
 from gallop.lab.methods.interface import Setup
 from gallop.model.branches.kinds import sight_of
-from gallop.model.calibration import Calibration
+from gallop.model.calibration import PROMISED, Calibration
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.predictions.predict import Predictions, predict
 from gallop.setting import settings_of
-from gallop.training.learn import EncodeEvent, learn
+from gallop.training.learn import CrossFit, EncodeEvent, learn
+
+UNCALIBRATED = Calibration()
 
 
 @dataclass(frozen=True)
 class PromptedText:
-    """Answers from text features of the classes, however they were made; temperature 1, no threshold."""
+    """Answers from text features of the classes, however they were made; temperature 1 unless it was calibrated."""
 
     model: PromptModel
     text: TextFeatures
+    calibration: Calibration = UNCALIBRATED
 
     def predict(self, features: ImageFeatures) -> Predictions:
         """Return answers for B images, with the OOD scores of cosines."""
-        return predict(self.model, Calibration(), features, self.text)
+        return predict(self.model, self.calibration, features, self.text)
 
 
 ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
 """A single global prompt, which is what CoOp and those after it learn."""
 
-RUN_SETTINGS = ("seed", "calibration_folds")
-"""Settings of a training that no method sets: the run sets the seed, and no photos are held out."""
+RUN_SETTINGS = ("seed",)
+"""Settings of a training that no method sets, but the run."""
 
 USUAL_TRAINING = TrainConfig()
 """The settings of a training by default."""
@@ -50,7 +53,8 @@ class PromptLearner:
     A ``preset`` may be settings themselves, which have those, too, that are no fields here. Without one they are those
     of ``TrainConfig()``, which never change, while what is measured on ``mini`` may.
 
-    Nothing is held out for a calibration: all shots are learned from, as in the papers.
+    Without ``calibration_folds`` nothing is held out for a calibration, as in the papers. With them temperature and
+    weights of a head are fitted on held-out shots, as ``gallop train`` does with the same settings.
     """
 
     learns: ClassVar[bool] = True
@@ -60,6 +64,7 @@ class PromptLearner:
     lr: float | None = None
     batch_size: int | None = None
     views: int | None = None
+    calibration_folds: int = 0
 
     def __post_init__(self) -> None:
         self.config(seed=0)  # refuses what cannot be used before anything is encoded
@@ -69,7 +74,7 @@ class PromptLearner:
         overrides = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUN_SETTINGS}
         # The paper's rounds by shots are in its benchmarks' own settings.
         photos = None if self.preset == "paper" else photos
-        return train_preset(self.preset, photos=photos, **overrides, calibration_folds=0, seed=seed)
+        return train_preset(self.preset, photos=photos, **overrides, seed=seed)
 
     @property
     def method(self) -> MethodConfig:
@@ -85,13 +90,15 @@ class PromptLearner:
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompts, and the projection of local ones."""
         start, config = starting_prompts(setup.backbone, self.method), self.config(setup.seed, len(shots))
-        model = PromptModel(setup.backbone, shots.class_names, self.method, start)
+        model, calibration = PromptModel(setup.backbone, shots.class_names, self.method, start), UNCALIBRATED
         setup.encoded(0, len(shots) * config.views)
         for event in learn(model, shots, config, cache=setup.cache, objective=self.objective):
             if isinstance(event, EncodeEvent):
                 setup.encoded(event.done, event.total)
+            elif isinstance(event, CrossFit):
+                model, calibration = event.calibrate(model, PROMISED)
         with torch.no_grad():
-            return PromptedText(model, model.text_features())
+            return PromptedText(model, model.text_features(), calibration)
 
 
 @dataclass(frozen=True)
