@@ -208,12 +208,10 @@ def record(report: Path) -> None:
     before = json.loads(DURATIONS.read_text(encoding="utf-8"))
     kept = {}
     for path in sorted(ROOT.glob("tests/**/test_*.py")):
-        key, of_file = key_of(path), {}
-        for name in (function.name for function in functions(path)):
-            source = found if {name, name + SLOW} & found.get(key, {}).keys() else before
-            of_file |= {
-                tier: round(took, 2) for tier, took in source.get(key, {}).items() if tier in (name, name + SLOW)
-            }
+        key = key_of(path)
+        there = {tier for function in functions(path) for tier in (function.name, function.name + SLOW)}
+        took = before.get(key, {}) | found.get(key, {})  # of a test in both tiers a run of one has its part alone
+        of_file = {tier: round(seconds, 2) for tier, seconds in took.items() if tier in there}
         kept |= {key: of_file} if of_file else {}
     DURATIONS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     for took, key in sorted(((sum(of_file.values()), key) for key, of_file in found.items()), reverse=True):
