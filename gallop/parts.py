@@ -40,6 +40,7 @@ PARTS = {
 
 
 REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
+"""By part, the functions that were registered, by name."""
 
 
 def register(part: str, name: object, function: F) -> F:

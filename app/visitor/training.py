@@ -252,6 +252,7 @@ class VisitorTraining:
             self._outcomes.pop(taught.backbone_name, None)
 
     def set_taught(self, taught: Taught) -> None:
+        """Use a taught model as the latest one of its backbone."""
         self._count += 1
         self._taught[taught.backbone_name] = self._count, taught
 

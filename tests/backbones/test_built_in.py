@@ -41,14 +41,6 @@ def ours() -> Backbone:
     return load_backbone("mini")
 
 
-def clip_of_timm(**trunk: Any) -> open_clip.CLIP:
-    model = open_clip.CLIP(**SETTINGS["model_cfg"])
-    model.visual.trunk = timm.create_model(
-        SETTINGS["model_cfg"]["vision_cfg"]["timm_model_name"], num_classes=0, **trunk
-    )
-    return model
-
-
 @cache
 def theirs() -> Backbone:
     """``mini`` as open_clip and timm build it, for a setting of its trunk that is unknown here and changes nothing."""
@@ -78,7 +70,8 @@ def test_images_have_the_same_features_bit_by_bit() -> None:
 def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     """The plain trunk, batch norms and all, on random weights: what ``mini``'s own are does not matter."""
     model = tiny.there(built_in_model(SETTINGS["model_cfg"], {"output_stride": stride}))
-    other = clip_of_timm(output_stride=stride)
+    other, name = open_clip.CLIP(**SETTINGS["model_cfg"]), SETTINGS["model_cfg"]["vision_cfg"]["timm_model_name"]
+    other.visual.trunk = timm.create_model(name, num_classes=0, output_stride=stride)
     noise = torch.Generator().manual_seed(0)
     state = {
         key: torch.rand(value.shape, generator=noise) + 0.5 if key.endswith("running_var") else value

@@ -288,6 +288,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
 
 
 def other_backbone(used: snippets.UsedBackbone) -> str:
+    """Return what to know of the code of a backbone that is not the default one."""
     differs = (
         f" This page computes in {used.precision} and the command line in single precision, so the numbers differ from "
         "about the third digit."

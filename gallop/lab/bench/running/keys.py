@@ -46,7 +46,7 @@ def canonical(method: str, made: Method) -> dict[str, Any]:
     settings, usual = asdict(made), _defaults(made)  # type: ignore[call-overload]
     if isinstance(made, PromptLearner):
         training = made.config(seed=0)
-        settings, usual = settings | asdict(training), usual | _defaults(training) | {"calibration_folds": 0}
+        settings, usual = settings | asdict(training), _defaults(training) | usual
         for key in ("preset", *RUN_SETTINGS):  # what is in a preset is filled in
             del settings[key]
     return {
