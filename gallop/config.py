@@ -49,8 +49,10 @@ HEADS = {
     "discriminant": HeadWords("a linear discriminant"),
     "ridge": HeadWords("ridge regression"),
     "logistic": HeadWords("logistic regression"),
+    "pairs": HeadWords("ridge regression of what occurs together in a region", "pairs head"),
+    "ridge+pairs": HeadWords("ridge regression of regions, and of what occurs together in them"),
 }
-"""What may answer beside the prompts; ``gallop.model.branches.kinds.register`` adds others."""
+"""What may answer beside the prompts, several joined by "+"; ``gallop.model.branches.kinds.register`` adds others."""
 
 DetailUse = Literal["training", "answers", "maps"]
 """What a second look at a larger size is for: learning, answers and maps; answers and maps; maps alone."""
@@ -136,7 +138,8 @@ class MethodConfig:
         "none",
         "head",
         "A head on the photos' features, fitted in moments and averaged with the prompts: a linear discriminant, "
-        "ridge regression (pulled towards the class names) or logistic regression.",
+        "ridge regression (pulled towards the class names), logistic regression, or ridge regression of pairs: what "
+        "occurs together in a region.",
         choices=HEADS,
     )
     detail: float = setting(
@@ -216,7 +219,7 @@ class MethodConfig:
     @property
     def branches(self) -> tuple[str, ...]:
         """Return the kinds of what answers beside the prompts."""
-        return () if self.head == "none" else (self.head,)
+        return () if self.head == "none" else tuple(self.head.split("+"))
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -336,8 +339,8 @@ Preset = Literal["accurate", "backbone", "default", "paper"]
 _MEASURED = MethodConfig(head="ridge", global_projection=True)
 PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     "default": (_MEASURED, TrainConfig()),
-    # Two looks at each photo, which takes five times the encoding.
-    "accurate": (replace(_MEASURED, detail=2), TrainConfig()),
+    # Two looks at each photo, which takes five times the encoding, and a second head.
+    "accurate": (replace(_MEASURED, detail=2, head="ridge+pairs"), TrainConfig()),
     # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
     "paper": (MethodConfig(), TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)),
 }

@@ -68,8 +68,8 @@ def test_zero_is_a_value_and_not_the_presets_own(falsy: dict[str, Any]) -> None:
 
 
 def test_the_method_of_a_preset() -> None:
-    """The accurate one is the default with a second look."""
-    assert method_preset("accurate") == method_preset("default", detail=2)
+    """The accurate one is the default with a second look and a second head."""
+    assert method_preset("accurate") == method_preset("default", detail=2, head="ridge+pairs")
     assert method_preset("paper") == method_preset("backbone", "paper") == MethodConfig()
     assert method_preset("backbone", "default") == method_preset("default")
     assert method_preset("paper", topk=(1,), dropout=None, local_projection=False) == MethodConfig(

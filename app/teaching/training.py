@@ -94,7 +94,8 @@ def preset(
             many.
     """
     if way == ACCURATE:
-        return replace(preset(QUICK, backbone_preset, regions, counted), detail=method_preset("accurate").detail)
+        quick, method = preset(QUICK, backbone_preset, regions, counted), method_preset("accurate")
+        return replace(quick, detail=method.detail, head="none" if quick.head == "none" else method.head)
     photos, classes = counted or (None, 1)
     if way != PAPER and backbone_preset == "default":
         method, training = method_preset("default"), train_preset("default", photos=photos)

@@ -40,8 +40,9 @@ from gallop.checkpoints.settings import (
 from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart, warn_caller
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm
-from gallop.model.branches.kinds import KINDS
+from gallop.model.branches.kinds import KINDS, REGIONS
 from gallop.model.branches.mix import Mix
+from gallop.model.branches.pairs import AXES, Axes
 from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.prompted import PromptModel, Prompts
 from gallop.runtime.reading import read_bytes, read_text
@@ -58,8 +59,10 @@ _TRIES = 5
 """To read a checkpoint that others may be saving, before it is called damaged."""
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
 _SUMS, _FORM, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("weights", "bias"), ("shots", "labels"), "texts"
-"""A branch's tensors. The form is there where it does not follow from the sums, the texts where it is drawn to them."""
-_BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_FORM, *_SHOTS, _TEXTS))})")
+_AXES = ("mean", "directions")
+"""A branch's tensors. The form is there where it does not follow from the sums, the texts where it is drawn to them,
+and the axes where it is linear in products."""
+_BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_FORM, *_SHOTS, _TEXTS, *_AXES))})")
 
 
 def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: PromptModel) -> None:
@@ -119,9 +122,11 @@ def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Ten
         if branch.how.stores_form:
             parts |= zip(_FORM, (branch.form.weights, branch.form.bias), strict=True)
         if settings.shots and branch.shots is not None:
-            parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels), strict=True)
+            parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels.clone()), strict=True)  # heads share them
         if settings.names and branch.texts is not None:
             parts[_TEXTS] = branch.texts
+        if branch.axes is not None:
+            parts |= zip(_AXES, (branch.axes.mean, branch.axes.directions), strict=True)
         tensors |= {_prefix(i) + name: tensor.contiguous() for name, tensor in parts.items()}
     return tensors
 
@@ -298,23 +303,30 @@ def _branch(
         *(_FORM if how.stores_form else ()),
         *(_SHOTS if settings.shots else ()),
         *((_TEXTS,) if settings.names else ()),
+        *(_AXES if how.pairs else ()),
     }
     if wanted != set(tensors):
         raise ValueError(f"the head's tensors are {sorted(tensors)} instead of {sorted(wanted)}")
     numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}
-    width = backbone.feature_sizes[-1] if how.extra is None else math.isqrt(tensors["scatter"].numel())
+    joint = backbone.feature_sizes[-1]
+    width = joint if how.space == REGIONS else math.isqrt(tensors["scatter"].numel())
+    axes = Axes(*(numbers[name].float() for name in _AXES)) if how.pairs else None
+    if axes is not None:
+        kept = min(AXES, joint)
+        if (axes.mean.shape, axes.directions.shape) != ((joint,), (joint, kept)) or width != kept * (kept + 1) // 2:
+            raise ValueError(f"the axes of the head do not fit {joint} features")
     counts, sums, scatter = (numbers[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
         raise ValueError("the head's counts must be integers, and at least two classes must have a count above 0")
     of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
-    shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
+    shots = replace(_shots(tensors, settings.shots, counts, width), axes=axes) if settings.shots else None
     texts = numbers[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
         raise ValueError(f"the text features of the head do not fit {classes} classes and {width} features")
     if not how.stores_form:
-        return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts)
+        return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts, axes)
     form = LinearForm(*(numbers[name].double() for name in _FORM))
     known = int(of_shots.known.sum())
     if (form.weights.shape, form.bias.shape) != ((known, width), (known,)):

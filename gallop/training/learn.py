@@ -6,7 +6,7 @@ What a single step computes is in ``gallop.training.steps``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -24,8 +24,9 @@ from gallop.features.cache import STORED_DTYPE
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
-from gallop.model.branches.kinds import sight_of, usual_mixes
+from gallop.model.branches.kinds import PAIRS, sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
+from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
@@ -195,16 +196,20 @@ def encode_shots(
     if not wanted:
         return {}, None
     total, centres, parts = done + len(views), list[ImageFeatures](), list[dict[str, Tensor]]()
+    whole = keep or PAIRS in model.spaces  # their axes follow from all shots
     for some in _centres(model, shots, cache):
-        parts.append(model.shot_features(some))
-        done += len(some)
-        if keep:
+        if whole:
             centres.append(some)
+        else:
+            parts.append(model.shot_features(some))
+        done += len(some)
         if done < total:
             yield EncodeEvent(done, total)
+    axes = model.with_branches(()).axes_of(centres)
+    parts = parts or [model.shot_features(some, axes) for some in centres]
     together = ImageFeatures.cat(centres) if keep else None
     yield EncodeEvent(total, total, None if together is None else (shots, together, model.backbone))
-    return _shots_of(parts, shots.labels), together
+    return _shots_of(parts, shots.labels, axes), together
 
 
 def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
@@ -213,12 +218,21 @@ def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) ->
     Of each shot its centre crop, which answers are computed from, in every look of the model: heads that were trained
     on augmented views as well were less confident about unseen photos, and less often right (benchmarks/settings.md).
     """
-    return _shots_of([model.shot_features(some) for some in _centres(model, shots, cache)], shots.labels)
+    centres: Iterable[ImageFeatures] = _centres(model, shots, cache)
+    if not model.branches and PAIRS in model.spaces:
+        centres = list(centres)
+    axes = model.axes_of(centres)
+    return _shots_of([model.shot_features(some, axes) for some in centres], shots.labels, axes)
 
 
-def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int]) -> Shots:
+def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int], axes: Axes | None) -> Shots:
     given = torch.tensor(labels, dtype=torch.long)
-    return {name: ShotFeatures(torch.cat([part[name] for part in parts])[:, None].cpu(), given) for name in parts[0]}
+    return {
+        name: ShotFeatures(
+            torch.cat([part[name] for part in parts])[:, None].cpu(), given, axes if name == PAIRS else None
+        )
+        for name in parts[0]
+    }
 
 
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:

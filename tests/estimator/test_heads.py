@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gallop.checkpoints.folder import SETTINGS, TENSORS
-from gallop.config import HEADS, MethodConfig
+from gallop.config import MethodConfig, method_preset
 from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, DataError
 from gallop.estimator import GalLoPClassifier
@@ -30,7 +30,7 @@ from gallop.model.branches.sums import ShotSums
 from tests import tiny
 from tests.tiny import edit_settings, head_of, head_scores, there
 
-KINDS = [kind for kind in HEADS if kind != "none"]
+KINDS = list(HOW)
 SHOTS = {"red": 5, "green": 4, "blue": 4}
 IMAGES, LABELS = tiny.pictures(SHOTS)
 PHOTOS = [tiny.picture(50 + i, colour) for i, colour in enumerate(SHOTS)]
@@ -100,6 +100,19 @@ def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: Gal
     assert np.allclose(found.probabilities, wanted.numpy(), atol=1e-5)
     alone = (own / head.mix.temperature / temperature).softmax(dim=-1)
     assert np.allclose(found.branches["ridge"], alone.numpy(), atol=1e-5)
+
+
+def test_two_heads_answer_together_and_come_back(tmp_path: Path) -> None:
+    """Both have a weight, a map and votes; what they are together is what the preset "accurate" has."""
+    assert method_preset("accurate").branches == ("ridge", "pairs")
+    pair = taught("ridge+pairs", calibration_folds=3, keep_shots=True)
+    found, why = pair.predict_all(PHOTOS), pair.explain(PHOTOS[0])
+    assert list(found.branches) == list(why.branches) == list(why.votes) == ["ridge", "pairs"]
+    assert all(0 < branch.mix.weight < 0.8 for branch in pair.model_.branches)
+    again = saved(pair, tmp_path)
+    assert np.array_equal(again.predict_proba(PHOTOS), found.probabilities)
+    more = [each.add_shots(MORE, ["green", "red"]).predict_proba(PHOTOS) for each in (pair, again)]
+    assert np.allclose(*more, atol=1e-5)
 
 
 def test_few_shots_take_the_usual_weight() -> None:
@@ -328,7 +341,7 @@ def test_with_its_shots_a_saved_head_can_again_what_it_could(kind: str, tmp_path
     assert loaded.recall_shots(IMAGES, LABELS) is loaded
     assert np.array_equal(loaded.predict_proba(PHOTOS), before)
     found = loaded.explain(PHOTOS[0]).votes
-    assert list(found) == list(wanted) == (["ridge"] if kind == "ridge" else [])
+    assert list(found) == list(wanted) == ([kind] if HOW[kind].votes else [])
     for name, votes in found.items():
         assert np.allclose(votes.shots, wanted[name].shots, atol=1e-4)
         assert votes.labels.tolist() == [list(SHOTS).index(name) for name in LABELS]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +21,9 @@ from gallop.backbones import Backbone
 from gallop.errors import ConfigError
 from gallop.features.cache import ImageFeatures
 from gallop.model.branches.forms import LinearForm
-from gallop.model.branches.kinds import KINDS, PENALTY, Kind, region_features
+from gallop.model.branches.kinds import KINDS, PENALTY, REGIONS, Kind, region_features
 from gallop.model.branches.mix import Mix
+from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 from gallop.setting import require
 
@@ -70,6 +71,7 @@ class Branch:
             ridge regression cannot tell which of them voted.
         texts: (K, D) features of the names, of length 1, to whose directions ridge regression draws its weights; None
             of other kinds, and of models from before it did.
+        axes: those of the shots, where it is linear in products.
     """
 
     kind: str
@@ -78,6 +80,7 @@ class Branch:
     mix: Mix
     shots: ShotFeatures | None = None
     texts: Tensor | None = None
+    axes: Axes | None = None
 
     @property
     def how(self) -> Kind:
@@ -106,7 +109,7 @@ class Branch:
         texts = texts if how.names else None
         if int(sums.known.sum()) < 2:
             return None
-        return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts)
+        return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts, shots.axes)
 
     def relearned(self, shots: ShotFeatures, classes: int, mix: Mix | None = None) -> Branch | None:
         """Return the same of other shots of its classes, as ``of`` does."""
@@ -191,7 +194,7 @@ class Branch:
         if known.all():
             return self.form.centred()
         mean = self.form.weights.mean(dim=0)
-        if self.how.extra is not None:  # of features that no text is compared with
+        if self.how.space != REGIONS:  # of features that no text is compared with
             pulled = mean.new_zeros(len(known), len(mean))
         else:
             texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
@@ -216,6 +219,7 @@ class Branch:
             bias,
             projection=backbone.vision.region_projection if self.how.extra is None else None,
             space=self.how.space,
+            axes=self.axes,
         )
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
@@ -249,14 +253,15 @@ class Branch:
 
 @dataclass(frozen=True)
 class FittedBranch:
-    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D), and the
-    name of the features that it is linear in.
+    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D), the
+    name of the features that it is linear in, and the axes of these where they are products.
     """
 
     weights: Tensor
     bias: Tensor
     projection: Tensor | None
     space: str
+    axes: Axes | None = None
 
     def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[Tensor]:
         """Return its map (B, R, K) of each look at images: each region's contribution, with the bias divided evenly.
@@ -266,11 +271,10 @@ class FittedBranch:
         Args:
             counted: looks that its score is the mean of, which have one length; a further one only gets its map.
         """
-        regions = [region_features(look, self.space) for look in looks]
-        pulled = self.weights.T if self.projection is None else self.projection.float() @ self.weights.T
-        lengths = [self._length(regions[:counted])] * counted + [self._length([look]) for look in regions[counted:]]
+        regions = [region_features(look, self.space, self.projection, self.axes) for look in looks]
+        after = self.projection if self.space == REGIONS else None
+        pulled = self.weights.T if after is None else after.float() @ self.weights.T
+        kept = [regions[:counted]] * counted + [[look] for look in regions[counted:]]
+        lengths = [mean_region(some, after).norm(dim=-1).clamp_min(1e-12) for some in kept]
         each = zip(regions, lengths, strict=True)
         return [some.float() @ pulled / length[:, None, None] + self.bias for some, length in each]
-
-    def _length(self, looks: Sequence[Tensor]) -> Tensor:
-        return cast(Tensor, mean_region(looks, self.projection).norm(dim=-1).clamp_min(1e-12))

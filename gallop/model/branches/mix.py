@@ -94,6 +94,6 @@ def _weights_and_temperature(
         (gradient,) = torch.autograd.grad(value, at)
         return float(value.detach()), gradient.numpy()
 
-    bounds = [*[(0.0, 1 / len(usual))] * len(usual), (math.log(0.05), math.log(20.0))]
+    bounds = [*((0.0, weight / sum(usual)) for weight in usual), (math.log(0.05), math.log(20.0))]
     minimum = minimize(loss, np.array([*usual, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
     return [float(weight) for weight in minimum.x[:-1]], math.exp(float(minimum.x[-1]))
