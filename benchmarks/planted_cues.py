@@ -6,11 +6,12 @@ Each FOLDER holds ``train/CLASS/*.jpg``; test photos are not read. A set is a fo
 the fraction of the class's photos that get it, at a random place and size, inside what the model sees, on at most 5 %
 of that. A classifier is trained on the set, without folds, and the evidence over the same photos is asked:
 
-* what the cue adds of all that speaks for the class, beside the part of the photo that it is on: a model that has not
-  learned the cue has no evidence of it;
+* whether the answers depend on the cue: by how much the score of the class falls on the same photos as they were before
+  it was planted, and whether that is more than where regions of its shape are covered elsewhere in them. Where it is
+  not, the model has not learned the cue, and there is nothing to find;
 * the rank of the cue's cluster in its class: it is the one that has most of what the cue adds, and counts as
   found where it is among the first three and at least half of what it adds comes from the cue or regions beside it;
-* whether covering it stands out;
+* whether covering that cluster stands out;
 * of two clean classes, which of the first three clusters stand out. Such a cluster is an alarm if it is not the thing,
   which a reader marks: ``--sheets`` writes a picture of each, with the regions that add most on photos of the class.
 
@@ -29,11 +30,12 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
@@ -41,6 +43,7 @@ from gallop import GalLoPClassifier, load_backbone, load_image, read_folder
 from gallop.data import LabelledPhotos, distinct_photos
 from gallop.evaluation.evidence import Cluster, Evidence, evidence
 from gallop.evaluation.what_if import WhatIf, what_if
+from gallop.features.encoding import ImageFeatures, encode_sources
 
 LARGEST, SMALLEST = 0.05, 0.015
 """Of what the model sees, the fraction that a cue covers."""
@@ -111,11 +114,13 @@ class Planted:
     Attributes:
         class_name: the class that has the cue.
         places: of each photo with the cue, by content hash, where it is: (left, top, right, bottom).
+        before: of each of these the photo without it.
     """
 
     photos: LabelledPhotos
     class_name: str
     places: dict[str, Place]
+    before: dict[str, Image.Image]
 
 
 def planted(folder: Path, kind: str, cue: Cue, fraction: float, seed: int) -> Planted:
@@ -123,13 +128,15 @@ def planted(folder: Path, kind: str, cue: Cue, fraction: float, seed: int) -> Pl
     photos, rng = read_folder(folder, split="train"), np.random.default_rng(seed)
     class_name = str(rng.choice(photos.class_names))
     mine = [i for i, name in enumerate(photos.names) if name == class_name]
-    images, where = [load_image(path).image for path in photos.paths], dict[int, Place]()
+    plain, where = [load_image(path).image for path in photos.paths], dict[int, Place]()
+    images = list(plain)
     for i in sorted(rng.permutation(mine)[: round(fraction * len(mine))].tolist()):
         images[i], where[i] = pasted(images[i], kind, cue, rng)
     made = [load_image(image) for image in images]
     hashes = [photo.sha256 for photo in made]
     data = distinct_photos(made, photos.names, hashes, photos.class_names)
-    return Planted(data, class_name, {hashes[i]: place for i, place in where.items()})
+    places = {hashes[i]: place for i, place in where.items()}
+    return Planted(data, class_name, places, {hashes[i]: plain[i] for i in where})
 
 
 def pasted(image: Image.Image, kind: str, cue: Cue, rng: np.random.Generator) -> tuple[Image.Image, Place]:
@@ -183,12 +190,37 @@ def sheet(found: Evidence, cluster: Cluster) -> Image.Image:
     return row
 
 
+def depends(set_: Planted, model: GalLoPClassifier, found: Evidence, touched: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return by which fraction the score of the class falls on the photos with the cue as they were before it, and how
+    far it falls at most, with 95 %, where regions of its shape are covered elsewhere in them.
+
+    Args:
+        touched: (photos shown, R), the regions that the cue is on.
+    """
+    each = found.of(set_.class_name)
+    photos = tuple(i for i in each.shown if found.data.hashes[i] in set_.places)
+    cue = replace(each, clusters=(replace(each.clusters[0], photos=photos),), member=np.where(touched, 0, 1))
+    made = cover(model, replace(found, classes=(cue,)), set_.class_name, 0)
+    plain = [set_.before[found.data.hashes[i]] for i in made.photos]
+    seen = ImageFeatures.cat(list(encode_sources(model.model_.backbone, plain, model.model_.sight)))
+    with torch.no_grad():
+        text = model.model_.cached_text_features()
+        scores = model.model_.similarities(seen, text).logits(model.model_.config.topk)
+    k = model.model_.class_names.index(set_.class_name)
+    before = float((scores[:, k] - scores.mean(dim=1)).mean())
+    return (made.before.score - before) / abs(made.before.score), made.interval[1]
+
+
 @dataclass
 class Tally:
-    """What was found so far."""
+    """What was found so far: of each set the rank of its cluster, how much of that is the cue, and whether the answers
+    depend on the cue and on the cluster.
+    """
 
     ranks: list[int]
-    dropped: int = 0
+    pure: list[float]
+    real: list[bool]
+    shown: list[bool]
     standing: int = 0
     clean: int = 0
 
@@ -202,15 +234,17 @@ def look_at(set_: Planted, model: GalLoPClassifier, tally: Tally, number: int, s
     held = (adds * touched).sum(axis=(1, 2))
     cluster = int(held.argmax())
     pure = float((adds[cluster] * near).sum() / max(adds[cluster].sum(), 1e-9))
-    tally.ranks.append(cluster + 1 if pure >= PURE else 99)
+    tally.ranks.append(cluster + 1)
+    tally.pure.append(pure)
     line = f"cluster {cluster + 1} of {len(each.clusters)}, {held[cluster] / held.sum():.0%} of the cue, "
     line += f"{pure:.0%} of it at the cue, share {each.clusters[cluster].share:.0%}; "
-    with_cue = np.array([found.data.hashes[i] in set_.places for i in each.shown])
-    there = (adds.sum(axis=0) * touched)[with_cue].sum() / adds.sum(axis=0)[with_cue].sum()
-    line += f"the cue adds {there:.0%} on {touched[with_cue].mean():.0%} of these photos"
+    falls, chance = depends(set_, model, found, touched)
+    tally.real.append(falls > chance)
+    tally.shown.append(False)
+    line += f"without the cue the score falls by {falls:.0%}, with other places covered by at most {chance:.0%}"
     if each.clusters[cluster].photos:
         made = cover(model, found, set_.class_name, cluster)
-        tally.dropped += made.stands_out
+        tally.shown[-1] = made.stands_out
         line += f"; {made.words}"
     clean = [one for one in found.classes if one.class_name != set_.class_name]
     for one in np.random.default_rng(number).permutation(np.array(clean, dtype=object))[:CLEAN]:
@@ -241,7 +275,7 @@ def cast_over(folder: Path, model: GalLoPClassifier, seed: int) -> str:
 
 
 def main(options: argparse.Namespace) -> None:
-    backbone, kinds, tally = load_backbone("mini"), HELD_OUT if options.held_out else CUES, Tally([])
+    backbone, kinds, tally = load_backbone("mini"), HELD_OUT if options.held_out else CUES, Tally([], [], [], [])
     grid = list(product(range(len(FRACTIONS)), range(len(options.folders))))
     for number in range(options.first, options.sets):  # each fraction with each folder, and the kinds in turn
         (i, j), again, start = grid[number % len(grid)], number // len(grid), time.monotonic()
@@ -256,8 +290,13 @@ def main(options: argparse.Namespace) -> None:
         print(f"{Path(folder).name} {set_.class_name}, {kind} in {fraction:.0%}: {line}; {took:.0f} s", flush=True)
     if options.cast:
         return
-    first = sum(rank <= FIRST for rank in tally.ranks)
-    print(f"among the first {FIRST}: {first} of {len(tally.ranks)}; stands out when covered: {tally.dropped}")
+    first, real, shown = np.array(tally.ranks) <= FIRST, np.array(tally.real), np.array(tally.shown)
+    found = first & (np.array(tally.pure) >= PURE)
+    for words, some in (("all", np.ones(len(real), dtype=bool)), ("the answers depend on the cue", real)):
+        print(
+            f"{words}: {some.sum()} sets; among the first {FIRST}: {first[some].sum()}, and mostly the cue: "
+            f"{found[some].sum()}; stands out when covered: {shown[some].sum()}"
+        )
     print(f"clusters of clean classes that stand out: {tally.standing} of {tally.clean}")
 
 

@@ -46,8 +46,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     Args:
         backbone, device, regions: as for ``load_backbone``; or a ``Backbone`` (frozen, so several may share it).
         preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
-            look at twice the size; "paper"; "backbone": "default" for ``mini`` and "paper" for every other backbone; or
-            a ``TrainConfig``, with the method of "backbone".
+            look at twice the size and a second head; "paper"; "backbone": "default" for ``mini`` and "paper" for every
+            other backbone; or a ``TrainConfig``, with the method of "backbone".
         global_prompts, topk, dropout, local_projection, head, detail, class_weight: of ``MethodConfig``, and epochs,
             lr, batch_size, views, calibration_folds, seed: of ``TrainConfig``; None keeps the preset's value.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.

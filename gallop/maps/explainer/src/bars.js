@@ -4,7 +4,8 @@ import { element, put, say } from "./dom.js";
 import { capital, percent } from "./words.js";
 
 const ROWS = 6;
-const taughtNote = (name) => `${capital(name)}: how much the photo is like those it learned from.`;
+const taughtNote = (names) =>
+  `${capital(names.join(", "))}: how much the photo is like those ${names.length > 1 ? "they" : "it"} learned from.`;
 
 /* A line of a class: its name, its probability, a bar, and thinner bars of the branches. */
 class Row {
@@ -86,7 +87,7 @@ export class Bars {
     if (answer.branches.length > 1) answer.branches.forEach(({ name }, i) => entries.push([name, `thin-${i}`]));
     if (before) entries.push([before, "was"]);
     const taught = answer.branches.filter(({ linear }) => linear);
-    say(this.meant, taught.map(({ name }) => taughtNote(name)).join(" "));
+    say(this.meant, taught.length ? taughtNote(taught.map(({ name }) => name)) : "");
     const text = entries.map((entry) => entry.join()).join() + this.more;
     if (this.keyed === text) return;
     this.keyed = text;
