@@ -198,7 +198,7 @@ def depends(set_: Planted, model: GalLoPClassifier, found: Evidence, touched: ND
         touched: (photos shown, R), the regions that the cue is on.
     """
     each = found.of(set_.class_name)
-    photos = tuple(i for i in each.shown if found.data.hashes[i] in set_.places)
+    photos = tuple(i for i in each.photos if found.data.hashes[i] in set_.places)
     cue = replace(each, clusters=(replace(each.clusters[0], photos=photos),), member=np.where(touched, 0, 1))
     made = cover(model, replace(found, classes=(cue,)), set_.class_name, 0)
     plain = [set_.before[found.data.hashes[i]] for i in made.photos]

@@ -52,7 +52,8 @@ HEADS = {
     "pairs": HeadWords("ridge regression of what occurs together in a region", "pairs head"),
     "ridge+pairs": HeadWords("ridge regression of regions, and of what occurs together in them"),
 }
-"""What may answer beside the prompts, several joined by "+"; ``gallop.model.branches.kinds.register`` adds others."""
+"""What may answer beside the prompts: kinds, and two of them joined by "+". ``gallop.model.branches.kinds.register``
+adds others."""
 
 DetailUse = Literal["training", "answers", "maps"]
 """What a second look at a larger size is for: learning, answers and maps; answers and maps; maps alone."""
@@ -138,8 +139,8 @@ class MethodConfig:
         "none",
         "head",
         "A head on the photos' features, fitted in moments and averaged with the prompts: a linear discriminant, "
-        "ridge regression (pulled towards the class names), logistic regression, or ridge regression of pairs: what "
-        "occurs together in a region.",
+        "ridge regression (pulled towards the class names), logistic regression, ridge regression of pairs (what "
+        "occurs together in a region), or both ridge regressions.",
         choices=HEADS,
     )
     detail: float = setting(

@@ -117,7 +117,7 @@ def test_it_is_saved_learns_more_and_stands_in_card_report_and_explainer(kind: K
     why = found.explain(PHOTOS[0])
     assert f"<td>{title}</td>" in html_report(why)
     (shown,) = (each for each in explainer_data(why)["takes"][0]["branches"] if each["name"] == title)
-    assert (shown["linear"], shown["weight"]) == (True, pytest.approx(found.model_.branches[0].mix.weight))
+    assert (shown["linear"], shown["weight"]) == (True, pytest.approx(found.model_.branch_weights[kind.name]))
 
 
 def test_its_features_are_encoded_once_and_kept() -> None:

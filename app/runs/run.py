@@ -24,7 +24,6 @@ from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
 from app.teaching.training import Answer, Course, Point, Settings, Taught, thinned
 from app.text import joined
-from gallop.config import HEADS
 from gallop.data import data_fingerprint
 from gallop.data.zip_files import ArchiveError, check_zip, member_bytes
 from gallop.errors import GallopError
@@ -84,7 +83,7 @@ class Run(Course):
             return ""
         additions = {
             "global projection": settings.global_projection,
-            **{f"{name} {HEADS[name].title}": True for name in settings.method().branches},
+            **{f"{name} head": True for name in settings.method().branches},
             settings_of(Settings)["detail_in"].phrase(settings.detail_in): settings.detail > 1,
         }
         return ", ".join(words for words, there in additions.items() if there)

@@ -281,6 +281,10 @@ def _finite(tensors: Mapping[str, Tensor], name: str, words: str) -> Tensor:
 def _branches(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> tuple[Branch, ...]:
     """The branches that have learned something: all of the method's, or none."""
     made, kinds = [], checkpoint.method.branches
+    if len(checkpoint.branches) not in (0, len(kinds)):
+        raise ValueError(f"it contains {len(checkpoint.branches)} heads, but its settings name {len(kinds)}")
+    if sum(each.weight for each in checkpoint.branches) > 1 + 1e-6:
+        raise ValueError("the weights of its heads sum to more than 1")
     for i, (kind, settings) in enumerate(zip(kinds, checkpoint.branches, strict=False)):
         prefix = _prefix(i)
         parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
@@ -315,6 +319,10 @@ def _branch(
         kept = min(AXES, joint)
         if (axes.mean.shape, axes.directions.shape) != ((joint,), (joint, kept)) or width != kept * (kept + 1) // 2:
             raise ValueError(f"the axes of the head do not fit {joint} features")
+        if not torch.allclose(axes.directions.T @ axes.directions, torch.eye(kept), atol=1e-3):
+            raise ValueError("the axes of the head are not orthogonal, or not of length 1")
+        if not torch.isfinite(axes.mean).all():
+            raise ValueError("the mean of the head's axes is not finite")
     counts, sums, scatter = (numbers[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")

@@ -18,6 +18,7 @@ from gallop.errors import warn_caller
 from gallop.evaluation.diversity import diversity_of
 from gallop.evaluation.intervals import Proportion
 from gallop.model.branches.branch import Branch
+from gallop.model.branches.kinds import REGIONS
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.setting import settings_of
@@ -90,8 +91,10 @@ def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
         "title": HEADS[branch.kind].title,
         "what": HEADS[branch.kind].words,
         "shots": int(branch.sums.counts.sum()),
-        "weight": branch.mix.weight,
-        "by_text": [name for name, shots in classes if not shots],
+        "weight": classifier.model_.branch_weights[branch.kind],
+        "without": [name for name, shots in classes if not shots],
+        "by_text": branch.how.space == REGIONS,
+        "axes": 0 if branch.axes is None else branch.axes.directions.shape[1],
         "single": classifier.keep_shots and branch.shots is not None,
     }
 

@@ -287,7 +287,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def add_class(self, name: str) -> Self:
         """Add one more class with the learned prompts, without retraining. Returns self.
 
-        A head, which knows classes by their shots, uses the direction of the class name's text until ``add_shots``.
+        A head, which knows classes by their shots, uses the direction of the class name's text until ``add_shots``; a
+        head of pairs has no weight until then.
         Raises ClassNameError for a name that cannot be used, or that exists already.
         """
         return self._with_classes_of(self._fitted().model_.with_class(name))
@@ -303,7 +304,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Train the head on further photos of its classes, given as for ``fit``, in milliseconds. Returns self.
 
-        Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so.
+        Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so; a
+        head of pairs keeps the axes of the photos of the first call, which should have some of each class.
         Raises ConfigError without a head, or for logistic regression without its earlier shots (``recall_shots``),
         DataError for a class that it does not have, or first shots of one class alone, and ImageError.
         """

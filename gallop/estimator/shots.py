@@ -214,7 +214,7 @@ def _branches_at(
             f"The head was trained with detail={model.sight.times[-1]:g}. To change that, the head must be trained "
             f"again, but not all of its photos are in memory (as after load or add_shots). {ways}."
         )
-    known = all_shots(model.with_config(config), shots, cache)
+    known = all_shots(model.with_config(config).with_branches(()), shots, cache)
     relearned = [
         branch.relearned(known[branch.how.space], len(model.class_names), branch.mix) for branch in model.branches
     ]

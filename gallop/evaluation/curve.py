@@ -26,7 +26,7 @@ from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.kinds import KINDS, usual_mixes
+from gallop.model.branches.kinds import KINDS, PAIRS, usual_mixes
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.prompted import PromptModel, starting_prompts
@@ -363,14 +363,18 @@ class _Known:
             )
 
     def _answers(self, model: PromptModel, prompts: Tensor, held: Tensor, learned: Tensor) -> Tensor:
-        shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in self._shots.items()}
+        known = self._shots
+        if PAIRS in known:  # held-out photos have no part in their axes
+            axes = model.with_branches(()).axes_of(lambda: self._centres[learned].split(BATCH))
+            known = known | {PAIRS: model.shot_features(self._centres, axes)[PAIRS]}
+        shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in known.items()}
         classes, text = len(model.class_names), model.cached_text_features().global_
         made = [
             Branch.of(name, shots[KINDS[name].space], classes, mix, self._texts, balanced=model.config.balanced)
             for name, mix in zip(model.config.branches, usual_mixes(model.config.branches), strict=True)
         ]
         branches = [each for each in made if each is not None]
-        scores = [each.complete(text)(self._shots[each.how.space][held].double()) for each in branches]
+        scores = [each.complete(text)(known[each.how.space][held].double()) for each in branches]
         return mixed(prompts.double(), scores, [each.mix for each in branches]).argmax(dim=1)
 
     def _prompts(self, model: PromptModel, photos: Tensor) -> Tensor:

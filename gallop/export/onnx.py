@@ -166,7 +166,7 @@ class Answering(nn.Module):
             text = model.text_features()
             regional, global_ = model.paper.region_projection(), model.prompts.global_projection
         self._branches = {each.kind: each.on(model.backbone, text.global_) for each in model.branches}
-        self._weights = {each.kind: each.mix.weight for each in model.branches}
+        self._weights = model.branch_weights
         self._extras = model.sight.extras
         self.register_buffer("global_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
@@ -237,7 +237,7 @@ def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
     preprocess = model.backbone.preprocess
     branches = {
         "head": " ".join(branch.kind for branch in model.branches),
-        "head_weight": " ".join(repr(branch.mix.weight) for branch in model.branches),
+        "head_weight": " ".join(map(repr, model.branch_weights.values())),
     }
     return {
         "gallop_format": str(_FORMAT),

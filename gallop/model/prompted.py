@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from gallop.core.gallop import GalLoP, Loss, TextFeatures, gallop_loss
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import BATCH, ImageFeatures
 from gallop.model.branches.branch import Branch, ShotVotes
-from gallop.model.branches.kinds import KINDS, PAIRS, shot_features, sight_of
+from gallop.model.branches.kinds import KINDS, PAIRS, REGIONS, shot_features, sight_of, usual_mixes
 from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.similarities import Look, Similarities
@@ -299,24 +299,36 @@ class PromptModel:
         kinds = [KINDS[name] for name in self.config.branches]
         texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
         made = [
-            Branch.of(kind.name, shots[kind.space], len(self.class_names), texts=texts, balanced=self.config.balanced)
-            for kind in kinds
+            Branch.of(kind.name, shots[kind.space], len(self.class_names), mix, texts, balanced=self.config.balanced)
+            for kind, mix in zip(kinds, usual_mixes(self.config.branches), strict=True)
         ]
         return tuple(branch for branch in made if branch is not None)
+
+    @property
+    def branch_weights(self) -> dict[str, float]:
+        """The weight of each branch in the answer; the rest is the prompts'.
+
+        A branch whose features no text is compared with knows nothing of a class without shots. As long as there is
+        one, its weight is shared out to the others and the prompts as theirs are.
+        """
+        weights = {branch.kind: branch.mix.weight for branch in self.branches}
+        silent = {each.kind for each in self.branches if each.how.space != REGIONS and not each.sums.known.all()}
+        left = max(1 - sum(weights[kind] for kind in silent), 1e-9)
+        return {kind: 0.0 if kind in silent else weight / left for kind, weight in weights.items()}
 
     @property
     def spaces(self) -> tuple[str, ...]:
         """The names of the features that its branches are linear in."""
         return tuple(dict.fromkeys(KINDS[name].space for name in self.config.branches))
 
-    def axes_of(self, photos: Iterable[ImageFeatures]) -> Axes | None:
+    def axes_of(self, photos: Callable[[], Iterable[ImageFeatures]]) -> Axes | None:
         """Return the axes of the shots that its branches were trained on, or of photos where there are none yet; None
         where no branch needs any.
         """
         if PAIRS not in self.spaces:
             return None
         known = (branch.axes for branch in self.branches if branch.axes is not None)
-        return next(known, None) or Axes.of(photos, len(self.sight.times), self.backbone.vision.region_projection)
+        return next(known, None) or Axes.of(photos(), len(self.sight.times), self.backbone.vision.region_projection)
 
     def shot_features(self, features: ImageFeatures, axes: Axes | None = None) -> dict[str, Tensor]:
         """Return the features of photos that its branches are linear in, (B, D) of length 1, by their names.
@@ -325,7 +337,7 @@ class PromptModel:
             axes: what ``axes_of`` returns; of these photos where it is None.
         """
         projection, looks = self.backbone.vision.region_projection, len(self.sight.times)
-        axes, parts = axes or self.axes_of([features]), features.split(BATCH)  # products take much memory
+        axes, parts = axes or self.axes_of(lambda: [features]), features.split(BATCH)  # products take much memory
         return {
             space: torch.cat([shot_features(part, looks, space, projection, axes) for part in parts])
             for space in self.spaces
@@ -394,7 +406,7 @@ class PromptModel:
             self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
         )
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
-        return Similarities(made, weights, {each.kind: each.mix.weight for each in self.branches}, self.config.pooling)
+        return Similarities(made, weights, self.branch_weights, self.config.pooling)
 
     def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
         """Return each look alone. Raises ValueError where its widths are not the backbone's."""

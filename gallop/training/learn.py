@@ -6,7 +6,7 @@ What a single step computes is in ``gallop.training.steps``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -196,20 +196,23 @@ def encode_shots(
     if not wanted:
         return {}, None
     total, centres, parts = done + len(views), list[ImageFeatures](), list[dict[str, Tensor]]()
-    whole = keep or PAIRS in model.spaces  # their axes follow from all shots
+    first = PAIRS in model.spaces  # they are of axes that follow from all shots
     for some in _centres(model, shots, cache):
-        if whole:
+        if keep:
             centres.append(some)
-        else:
+        if not first:
             parts.append(model.shot_features(some))
         done += len(some)
         if done < total:
             yield EncodeEvent(done, total)
-    axes = model.with_branches(()).axes_of(centres)
-    parts = parts or [model.shot_features(some, axes) for some in centres]
+    known = (
+        _known(model.with_branches(()), lambda: centres or _centres(model, shots, cache), shots.labels)
+        if first
+        else _shots_of(parts, shots.labels, None)
+    )
     together = ImageFeatures.cat(centres) if keep else None
     yield EncodeEvent(total, total, None if together is None else (shots, together, model.backbone))
-    return _shots_of(parts, shots.labels, axes), together
+    return known, together
 
 
 def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
@@ -218,11 +221,13 @@ def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) ->
     Of each shot its centre crop, which answers are computed from, in every look of the model: heads that were trained
     on augmented views as well were less confident about unseen photos, and less often right (benchmarks/settings.md).
     """
-    centres: Iterable[ImageFeatures] = _centres(model, shots, cache)
-    if not model.branches and PAIRS in model.spaces:
-        centres = list(centres)
+    return _known(model, lambda: _centres(model, shots, cache), shots.labels)
+
+
+def _known(model: PromptModel, centres: Callable[[], Iterable[ImageFeatures]], labels: Sequence[int]) -> Shots:
+    """The features of shots: of the axes of the model's branches, or else of theirs. Parts are never all in memory."""
     axes = model.axes_of(centres)
-    return _shots_of([model.shot_features(some, axes) for some in centres], shots.labels, axes)
+    return _shots_of([model.shot_features(some, axes) for some in centres()], labels, axes)
 
 
 def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int], axes: Axes | None) -> Shots:
@@ -424,9 +429,11 @@ def cross_fit(
         fresh = PromptModel(
             model.backbone, model.class_names, model.config, starting_prompts(model.backbone, model.config)
         )
-        relearned = (
-            branch.relearned(known[branch.how.space].take(mask), len(model.class_names)) for branch in model.branches
-        )
+        own = {name: some.take(mask) for name, some in known.items()}
+        if PAIRS in own:  # held-out photos have no part in their axes
+            parts = centres[mask].split(BATCH)
+            own[PAIRS] = _known(fresh, lambda parts=parts: parts, labels[mask].tolist())[PAIRS]  # type: ignore[misc]
+        relearned = (branch.relearned(own[branch.how.space], len(model.class_names)) for branch in model.branches)
         fresh.branches = tuple(branch for branch in relearned if branch is not None)
         _balance(fresh, labels[mask])
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))

@@ -166,7 +166,8 @@ def worth(figures: Figures, photos: int, *, learned: bool) -> None:
     names, overall = figures.names, figures.accuracy
     _warning(figures)
     low, high = overall.interval
-    beside = f" The {' and the '.join(figures.branches)} also answers each time, so little may change without one."
+    verb = "answers" if len(figures.branches) == 1 else "answer"
+    beside = f" The {' and the '.join(figures.branches)} also {verb} each time, so little may change without one."
     st.markdown(
         f"With all prompts, {overall.right} of {counted(photos, 'photo')} right.{beside if figures.branches else ''}",
         help="Right without it: the mean of its branch is then taken over the other prompts; where as many are right, "

@@ -122,7 +122,7 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
         "threshold": calibration.threshold,
         "doubt": calibration.doubt,
         "alike": classifier.prompts.diversity().words if has_fixed_classes(model) else "",
-        "branches": [{"name": HEADS[each.kind].title, "weight": each.mix.weight} for each in model.branches],
+        "branches": [{"name": HEADS[kind].title, "weight": weight} for kind, weight in model.branch_weights.items()],
         "width": backbone.feature_sizes[-1],
         "room": backbone.text.context_length,
         "palettes": palettes(),

@@ -39,7 +39,7 @@ classes that have shots."""
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of branch: a linear form of photos' mean regions.
+    """A kind of branch: a linear form of photos' mean regions, or of the mean of other features of these.
 
     Attributes:
         name: its value of the setting ``head``.
@@ -74,7 +74,9 @@ KINDS: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> Kind:
-    """Register a kind; returns it."""
+    """Register a kind; returns it. Raises ValueError for a name with "+", which joins those of several."""
+    if "+" in kind.name:
+        raise ValueError(f"{kind.name!r} cannot be the name of a head: + joins the names of several.")
     KINDS[kind.name], HEADS[kind.name] = kind, kind.words
     return kind
 
@@ -84,7 +86,7 @@ def usual_mixes(names: Sequence[str]) -> list[Mix]:
     the weight of one.
     """
     if measured := MEASURED.get("+".join(names)):
-        return list(measured)
+        return measured
     usual = [KINDS[name].usual for name in names]
     return [replace(mix, weight=mix.weight / len(usual)) for mix in usual]
 
@@ -127,7 +129,8 @@ register(Kind("discriminant", HEADS["discriminant"], _discriminant, Mix(0.5, 50.
 register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
 register(Kind("logistic", HEADS["logistic"], _logistic, Mix(0.5, 0.4), stores_form=True))
 register(Kind("pairs", HEADS["pairs"], _ridge, Mix(0.6, 0.08), votes=True, pairs=True))
-MEASURED = {"ridge+pairs": (Mix(0.2, 0.08), Mix(0.5, 0.08))}
+MEASURED = {"ridge+pairs": [Mix(0.2, 0.08), Mix(0.5, 0.08)]}
+"""Of branches together, where no shots are held out; from the comparison in benchmarks/settings.md."""
 
 
 def region_features(

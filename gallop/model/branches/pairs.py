@@ -19,8 +19,8 @@ from torch import Tensor
 from gallop.features.cache import ImageFeatures
 
 AXES = 40
-"""C, or D where that is less. Chosen inside train folders, on ``mini``: 32 to 64 are as accurate, and a head stores the
-square of their products (benchmarks/settings.md)."""
+"""C, or D where that is less. Chosen inside train folders, on ``mini`` (benchmarks/settings.md); a head stores a matrix
+of C (C + 1) / 2 rows."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,20 @@ class Axes:
             looks: how many of them answers are computed from.
             projection: the backbone's (V, D), where there is one.
         """
-        parts = [joint(look.regions.cpu(), projection) for part in photos for look in part.looks[:looks]]
-        mean = torch.cat([part.mean(dim=1) for part in parts]).mean(dim=0)
-        spread = mean.new_zeros(len(mean), len(mean))
-        for part in parts:
-            apart = (part - mean).flatten(0, 1)
-            spread += apart.T @ apart / part.shape[1]
-        _, directions = torch.linalg.eigh(spread.double())
-        return Axes(mean, directions[:, -AXES:].float().contiguous())
+        count, total, squares = 0, torch.zeros(1, dtype=torch.double), torch.zeros(1, 1, dtype=torch.double)
+        for look in (look for part in photos for look in part.looks[:looks]):
+            regions = joint(look.regions.cpu(), projection).double()
+            count, total = count + len(regions), total + regions.mean(dim=1).sum(dim=0)
+            squares = squares + regions.flatten(0, 1).T @ regions.flatten(0, 1) / regions.shape[1]
+        mean = total / count
+        _, directions = torch.linalg.eigh(squares / count - torch.outer(mean, mean))
+        return Axes(mean.float(), directions[:, -AXES:].float().contiguous())
 
     def pairs(self, regions: Tensor) -> Tensor:
         """Return the products of each region's coordinates (B, R, C (C + 1) / 2), from its features (B, R, D).
 
-        Those of two axes are multiplied by the square root of two: products of the results are squared cosines.
+        Those of two axes are multiplied by the square root of two: with as many axes as values, two regions x and y are
+        then compared by (x y)^2 / (|x| |y|).
         """
         at = (regions - self.mean.to(regions.device)) @ self.directions.to(regions.device)
         at = at / at.norm(dim=-1, keepdim=True).clamp_min(1e-12).sqrt()
