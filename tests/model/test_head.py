@@ -279,8 +279,9 @@ def test_pairs_are_compared_by_the_squared_products_of_their_regions() -> None:
     photos = ImageFeatures(drawn[0, :, 0], drawn[0], more=(ImageFeatures(drawn[1, :, 0], drawn[1]),))
     found = shot_features(photos, 2, PAIRS, None, Axes.of([photos], 2, None))
     x = (drawn - drawn.mean(dim=(0, 1, 2))).transpose(0, 1).flatten(1, 2)
-    lengths = x.norm(dim=-1)
-    alike = (torch.einsum("ard,bsd->abrs", x, x).square() / torch.einsum("ar,bs->abrs", lengths, lengths)).mean((2, 3))
+    alike = (
+        torch.einsum("ard,bsd->abrs", x, x).square() / (x.norm(dim=-1)[:, None, :, None] * x.norm(dim=-1)[:, None])
+    ).mean((2, 3))
     assert torch.allclose(found @ found.T, alike / torch.outer(alike.diag(), alike.diag()).sqrt(), atol=1e-5)
 
 
