@@ -62,7 +62,8 @@ class Axes:
         at = (regions - self.mean.to(regions.device)) @ self.directions.to(regions.device)
         at = at / at.norm(dim=-1, keepdim=True).clamp_min(1e-12).sqrt()
         rows, columns = torch.triu_indices(at.shape[-1], at.shape[-1], device=at.device)
-        products: Tensor = at[..., rows] * at[..., columns]
+        # Slices take half the time of products by index.
+        products = torch.cat([at[..., i : i + 1] * at[..., i:] for i in range(at.shape[-1])], dim=-1)
         return products * torch.where(rows == columns, 1.0, 2**0.5)
 
 
