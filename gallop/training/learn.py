@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -431,8 +432,7 @@ def cross_fit(
         )
         own = {name: some.take(mask) for name, some in known.items()}
         if PAIRS in own:  # held-out photos have no part in their axes
-            parts = centres[mask].split(BATCH)
-            own[PAIRS] = _known(fresh, lambda parts=parts: parts, labels[mask].tolist())[PAIRS]  # type: ignore[misc]
+            own[PAIRS] = _known(fresh, partial(centres[mask].split, BATCH), labels[mask].tolist())[PAIRS]
         relearned = (branch.relearned(own[branch.how.space], len(model.class_names)) for branch in model.branches)
         fresh.branches = tuple(branch for branch in relearned if branch is not None)
         _balance(fresh, labels[mask])
