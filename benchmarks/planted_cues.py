@@ -199,7 +199,8 @@ def depends(set_: Planted, model: GalLoPClassifier, found: Evidence, touched: ND
     """
     each = found.of(set_.class_name)
     photos = tuple(i for i in each.photos if found.data.hashes[i] in set_.places)
-    cue = replace(each, clusters=(replace(each.clusters[0], photos=photos),), member=np.where(touched, 0, 1))
+    only = (replace(each.clusters[0], photos=photos),)
+    cue = replace(each, clusters=only, member=np.where(touched, 0, 1), decides=touched)
     made = cover(model, replace(found, classes=(cue,)), set_.class_name, 0)
     plain = [set_.before[found.data.hashes[i]] for i in made.photos]
     seen = ImageFeatures.cat(list(encode_sources(model.model_.backbone, plain, model.model_.sight)))

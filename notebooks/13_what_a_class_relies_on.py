@@ -346,9 +346,10 @@ show_figure(
 # %% [markdown]
 # ## What if it were not there?
 #
-# A large share is no proof: what is left may do as well. Only covering tells. `what_if` blurs the cluster away in each
-# photo that holds it, lets the backbone look again, and does the same five times with the **same shape at another
-# place**. If the score falls further than with other places, the answers depend on it.
+# A large share is no proof: what is left may do as well. Only covering tells. In each photo that holds the cluster,
+# `what_if` blurs those of its regions **that decide** (the fewest that together hold half of what speaks for the
+# class), and those of it beside them. The backbone looks again, and does so five times with the **same shape at another
+# place**. If the score falls further than with other places, the answers depend on the cluster.
 
 
 # %%
@@ -436,10 +437,6 @@ show_figure(
 # *without* the sticker, and that is all: others are still called by its name where they have one, and the sticker's
 # cluster still has a large share. The fourth has seen the sticker on all classes. Only there the share is about what it
 # was for the model that never saw one, and no other thing with a sticker is called by the name of the class.
-#
-# Read `what_if` with the size of the cluster in mind. Where a cluster holds most of the photo, covering it leaves
-# nothing, and so does covering elsewhere: then "no more than any other place" says little, and that hardly any photo
-# holds it says more.
 
 # %%
 after = found_in["sticker on half of all"]

@@ -57,8 +57,8 @@ class Cluster:
     Attributes:
         adds: what they add to the score of the class, the mean over its photos; below 0 where they speak against it.
         share: the same as a fraction of the mean score's size.
-        photos: those of the class in which it takes part: it has one of the regions that decide, the fewest that
-            together hold half of all that speaks for the class.
+        photos: those of the class in which it takes part: it has one of the regions that decide, as ``ClassEvidence``
+            has them.
         mistakes: photos that are answered wrongly, with this class or in place of it, in which it takes part.
         words: the nearest words and their cosines, the nearest first; empty where none reaches ``FITS``.
         gallery: its regions that add most, of as many photos.
@@ -89,6 +89,8 @@ class ClassEvidence:
             one of which each region decides little.
         shown: the photos of the class and then those that are wrongly answered with it.
         member, adds: (photos shown, R), the cluster of each region, and what it adds to the photo's score of the class.
+        decides: (photos shown, R), whether a region is one of those that decide: the fewest of its photo that together
+            hold half of all that speaks for the class.
     """
 
     class_name: str
@@ -99,6 +101,7 @@ class ClassEvidence:
     shown: tuple[int, ...] = field(repr=False)
     member: NDArray[np.intp] = field(repr=False, compare=False)
     adds: NDArray[np.float32] = field(repr=False, compare=False)
+    decides: NDArray[np.bool_] = field(repr=False, compare=False)
 
     @property
     def rest_share(self) -> float:
@@ -359,7 +362,7 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
     photos, others = np.flatnonzero(labels == k), np.flatnonzero((labels != k) & (predicted == k))
     shown, n = np.concatenate([photos, others]), len(photos)
     adds = np.concatenate([to_array(taken.own[photos]), to_array(taken.answered[others])])
-    joint, decide = to_array(taken.joint[shown]), _deciding(adds)
+    joint, decides = to_array(taken.joint[shown]), _deciding(adds)
     member, score = _members(joint, adds, n), float(taken.scores[photos, k].mean())
     strength = np.array([adds[:n][member[:n] == c].mean() for c in range(member.max() + 1)])
     member = np.argsort(np.argsort(-strength))[member]
@@ -367,7 +370,7 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
     for c in range(member.max() + 1):
         mean = float(np.where(member == c, adds, 0)[:n].sum() / n)
         inside, weights = member == c, np.where(member == c, np.maximum(adds, 0), 0)[:n]
-        takes_part = (inside & decide).any(axis=1)
+        takes_part = (inside & decides).any(axis=1)
         clusters.append(
             Cluster(
                 adds=mean,
@@ -387,6 +390,7 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
         shown=tuple(shown.tolist()),
         member=member,
         adds=adds,
+        decides=decides,
     )
 
 

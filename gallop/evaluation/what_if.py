@@ -1,6 +1,8 @@
 """What if a cluster of regions were not there? Cover them in all photos that hold it, and let the backbone look again.
 
-Only this tells whether answers depend on a cluster: a large share of the score may be replaced by what is left.
+Only this tells whether answers depend on a cluster: a large share of the score may be replaced by what is left. Those
+of its regions are covered that decide, and those of it beside them. All of a large cluster would leave little of a
+photo, and so would as much elsewhere: on cues that were planted this showed fewer falls (benchmarks/README.md).
 
 Shapes: B photos, K classes, R regions, S draws.
 """
@@ -48,7 +50,7 @@ class WhatIf:
     Attributes:
         cluster: its number in the class, from 0.
         photos: those of the class that were looked at, by index.
-        before, without: the answers as they are, and with the cluster covered.
+        before, without: the answers as they are, and with the cluster covered where it decides.
         at_random: of each draw the answers with as many regions covered in the same shape, elsewhere in each photo.
         spread: the standard deviation of the mean score of such a draw, from how far the scores of one photo differ.
         fill: what covered regions show.
@@ -121,7 +123,9 @@ def what_if(
     most: int = MOST_PHOTOS,
     seed: int = 0,
 ) -> Iterator[StageEvent | WhatIf]:
-    """Cover a cluster in the photos of its class that hold it; the last event is the ``WhatIf``. Stop at any time.
+    """Cover a cluster where it decides, in the photos of its class that hold it; the last event is the ``WhatIf``.
+
+    Stop at any time.
 
     Args:
         classifier: the ``GalLoPClassifier`` that the evidence is of.
@@ -143,7 +147,8 @@ def what_if(
     photos = np.sort(rng.permutation(held)[:most]).tolist()
     k, covered = model.class_names.index(class_name), list[Tensor]()
     for i in photos:
-        cells = _cells(found.member[found.shown.index(i)] == cluster, evidence.grids)
+        row = found.shown.index(i)
+        cells = _cells(found.member[row] == cluster, found.decides[row], evidence.grids)
         elsewhere = [cells.roll(tuple(rng.integers(0, cells.shape)), dims=(0, 1)) for _ in range(draws)]
         image = load_image(evidence.data.photos[i]).image
         looks = [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
@@ -159,11 +164,17 @@ def what_if(
     yield WhatIf(class_name, cluster, tuple(photos), before, without, tuple(at_random), spread, fill)
 
 
-def _cells(inside: NDArray[np.bool_], grids: tuple[tuple[int, int], ...]) -> Tensor:
-    """The regions of all looks as cells of the finest, (rows, columns)."""
-    parts = np.split(inside, np.cumsum([rows * columns for rows, columns in grids])[:-1])
-    each = [torch.from_numpy(part.reshape(1, 1, *grid)).float() for part, grid in zip(parts, grids, strict=True)]
-    return torch.stack([F.interpolate(some, size=grids[-1], mode="nearest")[0, 0] for some in each]).amax(dim=0).bool()
+def _cells(inside: NDArray[np.bool_], decides: NDArray[np.bool_], grids: tuple[tuple[int, int], ...]) -> Tensor:
+    """Those regions of a cluster that decide, and those of it beside them, in all looks, as cells of the finest, (rows,
+    columns).
+    """
+    cells, start = torch.zeros(grids[-1]), 0
+    for grid in grids:
+        look = slice(start, start := start + grid[0] * grid[1])
+        mine, its = (torch.from_numpy(some[look].reshape(1, *grid)).float() for some in (inside, inside & decides))
+        near = F.max_pool2d(its, 3, stride=1, padding=1) * mine
+        cells = cells.maximum(F.interpolate(near[None], size=grids[-1], mode="nearest")[0, 0])
+    return cells.bool()
 
 
 def _outcome(scores: Tensor, k: int, scale: float) -> Outcome:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from scipy.ndimage import binary_dilation
 
 from gallop import GalLoPClassifier
 from gallop.errors import ConfigError, DataError
@@ -53,8 +54,7 @@ def test_the_cue_is_a_cluster_of_its_own_and_adds_most(planted: tuple[GalLoPClas
     first = each.clusters[0]
     cues = [np.flatnonzero(each.member[row] == 0).tolist() for row in range(8)]
     assert cues == [sorted(places) for places in PLACES]
-    assert first.share > 0.5
-    assert (len(first.photos), first.mistakes) == (8, ())
+    assert (first.share > 0.5, len(first.photos), first.mistakes) == (True, 8, ())
     assert {(found.photo, found.region) for found in first.gallery} <= {
         (2 * i, region) for i, places in enumerate(PLACES) for region in places
     }
@@ -72,8 +72,7 @@ def test_clusters_come_in_the_order_of_what_one_region_of_them_adds(told: Eviden
     for each in told.classes:
         member, adds = each.member[: len(each.photos)], each.adds[: len(each.photos)]
         means = [adds[member == c].mean() for c in range(len(each.clusters))]
-        assert len(means) > 1
-        assert means == sorted(means, reverse=True)
+        assert (means, len(means) > 1) == (sorted(means, reverse=True), True)
 
 
 def test_the_cluster_that_leads_on_a_photo_adds_most_to_its_score(told: Evidence) -> None:
@@ -153,23 +152,24 @@ def test_one_class_alone_and_unknown_classes_are_refused(classes: list[str], err
 
 def test_a_covered_cluster_gives_what_covering_each_photo_gives_and_random_regions_spread_as_is_said() -> None:
     classifier = tiny.classifier().fit(*tiny.pictures({"red": 4, "green": 4}))
-    found = evidence(classifier, *tiny.pictures({"red": 3, "green": 3}, first_seed=50))
-    each = found.of("red")
-    *events, made = what_if(classifier, found, "red", 0, fill="grey", draws=60)
+    found = evidence(classifier, *tiny.pictures({"red": 5, "green": 5}, first_seed=50))
+    each, (*events, made) = found.of("red"), what_if(classifier, found, "red", 0, fill="grey", draws=60)
     assert isinstance(made, WhatIf)
     assert [event.done for event in events if isinstance(event, StageEvent)] == list(range(1, len(made.photos) + 1))
-    assert made.photos == each.clusters[0].photos
-    assert len(made.photos) > 1
+    assert (made.photos, len(made.photos) > 1) == (each.clusters[0].photos, True)
     alone = []
     for i in made.photos:
-        regions = np.flatnonzero(each.member[each.shown.index(i)] == 0).tolist()
-        alone.append(covered(classifier.model_, classifier.explain(found.data.photos[i]), regions, "grey"))
-    assert made.without.confidence == pytest.approx(np.mean([why.probabilities["red"] for why in alone]), abs=1e-5)
-    assert made.without.right == Proportion(sum(why.label == "red" for why in alone), len(alone))
-    assert len(made.at_random) == 60
-    assert made.spread == pytest.approx(np.std([each.score for each in made.at_random], ddof=1), rel=0.2), "of the mean"
-    before = found.probabilities[list(made.photos), found.data.class_names.index("red")]
-    assert (made.before.confidence, made.to_dict()["drop"]) == (pytest.approx(before.mean(), abs=1e-6), made.drop)
+        mine, decides = (part[each.shown.index(i)] for part in (each.member == 0, each.decides))
+        near = binary_dilation((mine & decides).reshape(found.grids[0]), np.ones((3, 3))).ravel()
+        regions, why = np.flatnonzero(mine & near).tolist(), classifier.explain(found.data.photos[i])
+        assert regions != np.flatnonzero(mine).tolist(), "a cluster's other regions stay"
+        alone.append(covered(classifier.model_, why, regions, "grey"))
+    expected = sum(why.label == "red" for why in alone), np.mean([why.probabilities["red"] for why in alone])
+    assert (made.without.right.right, made.without.confidence) == pytest.approx(expected, abs=1e-5)
+    spread = np.std([each.score for each in made.at_random], ddof=1)
+    assert (len(made.at_random), made.spread) == (60, pytest.approx(spread, rel=0.2)), "the spread is of the mean"
+    before = found.probabilities[list(made.photos), found.data.class_names.index("red")].mean()
+    assert (made.before.confidence, made.to_dict()["drop"]) == (pytest.approx(before, abs=1e-6), made.drop)
 
 
 def test_the_interval_is_students_for_one_more_draw() -> None:

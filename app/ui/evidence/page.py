@@ -52,8 +52,8 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             key=name,
             disabled=session.page_jobs.running is not None,
             icon=":material/hide_image:",
-            help="Covers it in up to 100 of these photos and lets the model look again; and, five times, as much "
-            "elsewhere in each. Only this shows whether answers depend on it.",
+            help="Covers it where it decides, in up to 100 of these photos, and lets the model look again; and, five "
+            "times, as much elsewhere in each. Only this shows whether answers depend on it.",
         ):
             task = view.task(session, resources.backbones(), pairs, key, (found, each.class_name, number))
             start_job(session, task, name, f"Without cluster {number + 1}")
