@@ -5,9 +5,10 @@
 DATA holds ``pacs/sketch``, ``clothing10``, ``hymenoptera2`` and ``trashnet6`` with their train and test photos. A model
 learns from the 16 photos of each class, and its test photos are asked:
 
-* where on the sheet the clusters of sketched dogs lie that are blank paper, and whether answers depend on them, covered
-  in two ways: these are the clusters of which most regions hold no dark pixel;
-* hats and bees: the first cluster's share, and how far the score falls without it, beside other places;
+* where on the sheet the clusters of sketched dogs lie that are mostly blank paper, and whether answers depend on them,
+  covered where they decide in two ways: these are the clusters of which most regions hold no dark pixel;
+* hats and bees: the first cluster's share, and how far the score falls with it covered where it decides, beside other
+  places;
 * waste of six kinds: the groups that fail.
 """
 

@@ -1,10 +1,11 @@
 """Whether a cue that was planted is found: photos of one class get a sticker, a caption, a mark or a pattern.
 
-    python -m benchmarks.planted_cues FOLDER ... [--sets 24] [--first 0] [--held-out | --cast] [--sheets FOLDER]
+    python -m benchmarks.planted_cues FOLDER ... [--over train] [--held-out | --cast] [--sheets FOLDER]
 
-Each FOLDER holds ``train/CLASS/*.jpg``; test photos are not read. A set is a folder, a class of it, a kind of cue, and
+Each FOLDER holds ``train/CLASS/*.jpg`` and ``test/CLASS/*.jpg``. A set is a folder, a class of it, a kind of cue, and
 the fraction of the class's photos that get it, at a random place and size, inside what the model sees, on at most 5 %
-of that. A classifier is trained on the set, without folds, and the evidence over the same photos is asked:
+of that. A classifier is trained on the train photos, without folds, and the evidence over the test photos is asked,
+whose photos of the class have the cue as often. With ``--over train`` it is asked over the photos learned from:
 
 * whether the answers depend on the cue: by how much the score of the class falls on the same photos as they were before
   it was planted, and whether that is more than where regions of its shape are covered elsewhere in them. Where it is
@@ -123,10 +124,14 @@ class Planted:
     before: dict[str, Image.Image]
 
 
-def planted(folder: Path, kind: str, cue: Cue, fraction: float, seed: int) -> Planted:
-    """Return a set; the same seed gives the same."""
-    photos, rng = read_folder(folder, split="train"), np.random.default_rng(seed)
-    class_name = str(rng.choice(photos.class_names))
+def planted(
+    folder: Path, split: str, kind: str, cue: Cue, fraction: float, seed: int, class_name: str | None = None
+) -> Planted:
+    """Return a set; the same seed gives the same, and other places in each split. The class is drawn where none is
+    given.
+    """
+    photos, rng = read_folder(folder, split=split), np.random.default_rng(seed if split == "train" else [seed, 1])
+    class_name = class_name or str(rng.choice(photos.class_names))
     mine = [i for i, name in enumerate(photos.names) if name == class_name]
     plain, where = [load_image(path).image for path in photos.paths], dict[int, Place]()
     images = list(plain)
@@ -232,6 +237,7 @@ def look_at(set_: Planted, model: GalLoPClassifier, tally: Tally, number: int, s
     each = found.of(set_.class_name)
     near, touched = (under(found, each.shown, set_.places, wider) for wider in (1, 0))
     adds = np.stack([np.where(each.member == c, np.maximum(each.adds, 0), 0) for c in range(len(each.clusters))])
+    adds[:, len(each.photos) :] = 0  # photos of other classes, answered with this one, have no cue
     held = (adds * touched).sum(axis=(1, 2))
     cluster = int(held.argmax())
     pure = float((adds[cluster] * near).sum() / max(adds[cluster].sum(), 1e-9))
@@ -285,10 +291,13 @@ def main(options: argparse.Namespace) -> None:
         if options.cast:
             print(f"{Path(folder).name} {cast_over(Path(folder), model, options.seed + number)}", flush=True)
             continue
-        set_ = planted(Path(folder), kind, kinds[kind], fraction, options.seed + number)
-        line = look_at(set_, model.fit(set_.photos), tally, number, options.sheets)
+        how = (kind, kinds[kind], fraction)
+        learned = asked = planted(Path(folder), "train", *how, options.seed + number)
+        if options.over == "test":
+            asked = planted(Path(folder), "test", *how, options.seed + number, learned.class_name)
+        line = look_at(asked, model.fit(learned.photos), tally, number, options.sheets)
         took = time.monotonic() - start
-        print(f"{Path(folder).name} {set_.class_name}, {kind} in {fraction:.0%}: {line}; {took:.0f} s", flush=True)
+        print(f"{Path(folder).name} {asked.class_name}, {kind} in {fraction:.0%}: {line}; {took:.0f} s", flush=True)
     if options.cast:
         return
     first, real, shown = np.array(tally.ranks) <= FIRST, np.array(tally.real), np.array(tally.shown)
@@ -307,6 +316,7 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sets", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--over", choices=("train", "test"), default="test", help="photos that are asked about")
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--cast", action="store_true")
     parser.add_argument("--sheets", type=Path)

@@ -369,7 +369,7 @@ if outcome is not None:
     bars |= {f"elsewhere {i + 1}": draw.score for i, draw in enumerate(outcome.at_random)}
     show_figure(
         f"The mean score of {CUE} as it is ({outcome.before.score:.3f}), with the sticker's cluster "
-        f"covered ({outcome.without.score:.3f}), and with other places covered five times.",
+        f"covered where it decides ({outcome.without.score:.3f}), and with other places covered five times.",
         bar_chart(
             bars,
             colours=["#4477aa", "#ee6677", *["#bbbbbb"] * len(outcome.at_random)],
@@ -380,9 +380,9 @@ if outcome is not None:
     )
 
 # %% [markdown]
-# **What you should see.** The score as it is, without the cluster (red), and with other places covered (grey). The last
-# words say whether the answers depend on it. That would be as it should if the cluster were the thing itself. **It is
-# an alarm only because we say that it is not**: no program knows what a class means.
+# **What you should see.** The score as it is, with the cluster covered where it decides (red), and with other places
+# covered (grey). The last words say whether the answers depend on it. That would be as it should if the cluster were
+# the thing itself. **It is an alarm only because we say that it is not**: no program knows what a class means.
 
 # %% [markdown]
 # ## Mended with photos that lack it
@@ -437,6 +437,8 @@ show_figure(
 # *without* the sticker, and that is all: others are still called by its name where they have one, and the sticker's
 # cluster still has a large share. The fourth has seen the sticker on all classes. Only there the share is about what it
 # was for the model that never saw one, and no other thing with a sticker is called by the name of the class.
+#
+# Where one photo alone holds the cluster, what covering shows says little. That only one holds it says more.
 
 # %%
 after = found_in["sticker on half of all"]

@@ -1,8 +1,9 @@
-"""What if a cluster of regions were not there? Cover them in all photos that hold it, and let the backbone look again.
+"""What if a cluster were not there? Cover it where it decides, in the photos that hold it, and let the backbone look
+again.
 
-Only this tells whether answers depend on a cluster: a large share of the score may be replaced by what is left. Those
-of its regions are covered that decide, and those of it beside them. All of a large cluster would leave little of a
-photo, and so would as much elsewhere: on cues that were planted this showed fewer falls (benchmarks/README.md).
+Only this tells whether answers depend on a cluster: a large share of the score may be replaced by what is left. Covered
+are its regions that decide, and its regions next to them. All of a large cluster would leave little of a photo, and
+covering as much elsewhere would, too: benchmarks/README.md has the comparison.
 
 Shapes: B photos, K classes, R regions, S draws.
 """
@@ -165,16 +166,12 @@ def what_if(
 
 
 def _cells(inside: NDArray[np.bool_], decides: NDArray[np.bool_], grids: tuple[tuple[int, int], ...]) -> Tensor:
-    """Those regions of a cluster that decide, and those of it beside them, in all looks, as cells of the finest, (rows,
-    columns).
-    """
-    cells, start = torch.zeros(grids[-1]), 0
-    for grid in grids:
-        look = slice(start, start := start + grid[0] * grid[1])
-        mine, its = (torch.from_numpy(some[look].reshape(1, *grid)).float() for some in (inside, inside & decides))
-        near = F.max_pool2d(its, 3, stride=1, padding=1) * mine
-        cells = cells.maximum(F.interpolate(near[None], size=grids[-1], mode="nearest")[0, 0])
-    return cells.bool()
+    """(rows, columns) of the finest grid: in each look a cluster's regions that decide, and those next to them."""
+    both = torch.from_numpy(np.stack([inside & decides, inside])).float()
+    parts = torch.split(both, [rows * columns for rows, columns in grids], dim=1)
+    each = [part.reshape(2, 1, *grid) for part, grid in zip(parts, grids, strict=True)]
+    near = [F.max_pool2d(those, 3, stride=1, padding=1) * mine for those, mine in each]
+    return torch.stack([F.interpolate(look[None], size=grids[-1])[0, 0] for look in near]).amax(dim=0).bool()
 
 
 def _outcome(scores: Tensor, k: int, scale: float) -> Outcome:

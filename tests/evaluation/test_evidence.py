@@ -164,10 +164,13 @@ def test_a_covered_cluster_gives_what_covering_each_photo_gives_and_random_regio
         regions, why = np.flatnonzero(mine & near).tolist(), classifier.explain(found.data.photos[i])
         assert regions != np.flatnonzero(mine).tolist(), "a cluster's other regions stay"
         alone.append(covered(classifier.model_, why, regions, "grey"))
-    expected = sum(why.label == "red" for why in alone), np.mean([why.probabilities["red"] for why in alone])
-    assert (made.without.right.right, made.without.confidence) == pytest.approx(expected, abs=1e-5)
-    spread = np.std([each.score for each in made.at_random], ddof=1)
-    assert (len(made.at_random), made.spread) == (60, pytest.approx(spread, rel=0.2)), "the spread is of the mean"
+    right = Proportion(sum(why.label == "red" for why in alone), len(alone))
+    confidence = pytest.approx(np.mean([why.probabilities["red"] for why in alone]), abs=1e-5)
+    assert (made.without.right, made.without.confidence) == (right, confidence)
+    assert (60, np.std([each.score for each in made.at_random], ddof=1)) == (
+        len(made.at_random),
+        pytest.approx(made.spread, rel=0.2),
+    ), "the spread is of the mean"
     before = found.probabilities[list(made.photos), found.data.class_names.index("red")].mean()
     assert (made.before.confidence, made.to_dict()["drop"]) == (pytest.approx(before, abs=1e-6), made.drop)
 

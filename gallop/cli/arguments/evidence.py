@@ -8,7 +8,7 @@ from gallop.cli.values import count
 _EXAMPLES = """\
 examples:
   gallop evidence model photos --out evidence.html
-  gallop evidence model photos --out evidence.html --what-if 3       # cover the first 3 clusters of each class
+  gallop evidence model photos --out evidence.html --what-if 3       # cover 3 clusters of each class where they decide
   gallop evidence model photos --out evidence.html --json
 
 The page holds parts of the photos. A class's score is what it has above the mean of all classes; the clusters' shares
@@ -39,8 +39,8 @@ def add_evidence(commands: Commands) -> None:
         type=count,
         default=0,
         metavar="N",
-        help="cover the first N clusters of each class and let the backbone look again, which takes up to a minute for "
-        "each (0)",
+        help="cover the first N clusters of each class where they decide, and let the backbone look again, which takes "
+        "up to a minute for each (0)",
     )
     parser.add_argument(
         "--fill",
