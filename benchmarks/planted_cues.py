@@ -1,11 +1,12 @@
 """Whether a cue that was planted is found: photos of one class get a sticker, a caption, a mark or a pattern.
 
-    python -m benchmarks.planted_cues FOLDER ... [--over train] [--held-out | --cast] [--sheets FOLDER]
+    python -m benchmarks.planted_cues FOLDER ... [--held-out] [--over train] [--sets 24] [--seed 0] [--sheets FOLDER]
+    python -m benchmarks.planted_cues FOLDER ... --cast [--seed 0]
 
 Each FOLDER holds ``train/CLASS/*.jpg`` and ``test/CLASS/*.jpg``. A set is a folder, a class of it, a kind of cue, and
 the fraction of the class's photos that get it, at a random place and size, inside what the model sees, on at most 5 %
-of that. A classifier is trained on the train photos, without folds, and the evidence over the test photos is asked,
-whose photos of the class have the cue as often. With ``--over train`` it is asked over the photos learned from:
+of that. A classifier is trained on the train photos, without folds. Evidence is asked over the test photos, whose
+photos of the class have the cue as often, or with ``--over train`` over the photos learned from. Asked is:
 
 * whether the answers depend on the cue: by how much the score of the class falls on the same photos as they were before
   it was planted, and whether that is more than where regions of its shape are covered elsewhere in them. Where it is

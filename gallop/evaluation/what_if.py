@@ -101,8 +101,9 @@ class WhatIf:
     def words(self) -> str:
         """Return a sentence without its full stop."""
         (low, high), before, without = self.interval, self.before, self.without
+        were = f" instead of {before.right.right}" if before.right != without.right else ""
         return (
-            f"without it {without.right.right} instead of {before.right.right} of {before.right.of} are right, "
+            f"without it {without.right.right}{were} of {before.right.of} are right, "
             f"the mean probability is {without.confidence:.1%} instead of {before.confidence:.1%}, "
             f"and the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}: "
             f"{'the answers depend on it' if self.stands_out else 'no more than any other place'}"

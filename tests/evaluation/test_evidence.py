@@ -171,8 +171,10 @@ def test_a_covered_cluster_gives_what_covering_each_photo_gives_and_random_regio
         len(made.at_random),
         pytest.approx(made.spread, rel=0.2),
     ), "the spread is of the mean"
-    before = found.probabilities[list(made.photos), found.data.class_names.index("red")].mean()
-    assert (made.before.confidence, made.to_dict()["drop"]) == (pytest.approx(before, abs=1e-6), made.drop)
+    assert (made.before.confidence, made.to_dict()["drop"]) == (
+        pytest.approx(found.probabilities[list(made.photos), found.data.class_names.index("red")].mean(), abs=1e-6),
+        made.drop,
+    )
 
 
 def test_the_interval_is_students_for_one_more_draw() -> None:
@@ -183,7 +185,11 @@ def test_the_interval_is_students_for_one_more_draw() -> None:
     made = WhatIf("mug", 0, (0, 1, 2, 3), before, less, tuple(at_random), 0.2, "blur")
     half = 2.306004 * 0.1 * np.sqrt(1 + 1 / 3)
     assert (made.interval, made.drop) == (pytest.approx((0.2 - half, 0.2 + half)), pytest.approx(0.3))
-    assert (made.stands_out, replace(made, without=least).stands_out) == (False, True)
+    cases = made, replace(made, without=replace(least, right=Proportion(2, 4)))
+    assert [(each.stands_out, each.words.split(" are ")[0]) for each in cases] == [
+        (False, "without it 3 of 4"),
+        (True, "without it 2 instead of 3 of 4"),
+    ]
 
 
 @pytest.mark.parametrize(
