@@ -148,8 +148,7 @@ def what_if(
         raise ValueError(f"No photo of {class_name!r} holds the cluster {cluster}, so nothing can be covered.")
     photos = np.sort(rng.permutation(held)[:most]).tolist()
     k, covered = model.class_names.index(class_name), list[Tensor]()
-    for i in photos:
-        row = found.shown.index(i)
+    for i, row in zip(photos, map(found.shown.index, photos), strict=True):
         cells = _cells(found.member[row] == cluster, found.decides[row], evidence.grids)
         elsewhere = [cells.roll(tuple(rng.integers(0, cells.shape)), dims=(0, 1)) for _ in range(draws)]
         image = load_image(evidence.data.photos[i]).image
@@ -168,9 +167,12 @@ def what_if(
 
 def _cells(inside: NDArray[np.bool_], decides: NDArray[np.bool_], grids: tuple[tuple[int, int], ...]) -> Tensor:
     """(rows, columns) of the finest grid: in each look a cluster's regions that decide, and those next to them."""
-    both = torch.from_numpy(np.stack([inside & decides, inside])).float()
-    parts = torch.split(both, [rows * columns for rows, columns in grids], dim=1)
-    each = [part.reshape(2, 1, *grid) for part, grid in zip(parts, grids, strict=True)]
+    looks = torch.split(
+        torch.from_numpy(np.stack([inside & decides, inside])).float(),
+        [rows * columns for rows, columns in grids],
+        dim=1,
+    )
+    each = (look.reshape(2, 1, *grid) for look, grid in zip(looks, grids, strict=True))
     near = [F.max_pool2d(those, 3, stride=1, padding=1) * mine for those, mine in each]
     return torch.stack([F.interpolate(look[None], size=grids[-1])[0, 0] for look in near]).amax(dim=0).bool()
 

@@ -87,9 +87,11 @@ def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
         f"groups of fewer than {LEAST} photos.",
     )
     if not found.groups.found:
-        none = f"None of {found.groups.looked_at} groups fails more often than the others beyond chance."
-        few = f"Too few photos: nothing is said of groups of fewer than {LEAST}."
-        st.markdown(none if found.groups.looked_at else few)
+        st.markdown(
+            f"None of {found.groups.looked_at} groups fails more often than the others beyond chance."
+            if found.groups.looked_at
+            else f"Too few photos: nothing is said of groups of fewer than {LEAST}."
+        )
     for number, group in enumerate(found.groups.found, _GROUPS):
         right, others = map(charts.proportion_in_words, (group.accuracy, group.rest))
         common = f" In common: {text.markdown(', '.join(group.common))}." if group.common else ""
@@ -106,8 +108,11 @@ def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view
         "longer, keeps neighbours together. Coloured by evidence: which cluster of the class shown above adds most.",
     )
     names = np.array(found.data.class_names)
-    groups = {"class": names[found.truth], "answer": names[found.predicted]}
-    groups["verdict"] = np.where(found.truth == found.predicted, "right", "wrong")
+    groups = {
+        "class": names[found.truth],
+        "answer": names[found.predicted],
+        "verdict": np.where(found.truth == found.predicted, "right", "wrong"),
+    }
     groups["evidence"] = np.array(
         [
             f"cluster {each.leading[i] + 1} of {each.class_name}" if i in each.leading else "other classes"
