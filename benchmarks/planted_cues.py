@@ -6,7 +6,7 @@
 Each FOLDER holds ``train/CLASS/*.jpg`` and ``test/CLASS/*.jpg``. A set is a folder, a class of it, a kind of cue, and
 the fraction of the class's photos that get it, at a random place and size, inside what the model sees, on at most 5 %
 of that. A classifier is trained on the train photos, without folds. Evidence is asked over the test photos, whose
-photos of the class have the cue as often, or with ``--over train`` over the photos learned from. Asked is:
+photos of the class have the cue as often, or with ``--over train`` over the photos learned from:
 
 * whether the answers depend on the cue: by how much the score of the class falls on the same photos as they were before
   it was planted, and whether that is more than where regions of its shape are covered elsewhere in them. Where it is

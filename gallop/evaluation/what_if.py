@@ -1,9 +1,9 @@
 """What if a cluster were not there? Cover it where it decides, in the photos that hold it, and let the backbone look
 again.
 
-Only this tells whether answers depend on a cluster: a large share of the score may be replaced by what is left. Covered
-are its regions that decide, and its regions next to them. All of a large cluster would leave little of a photo, and
-covering as much elsewhere would, too: benchmarks/README.md has the comparison.
+Only this tells whether answers depend on a cluster: a large share of the score may be replaced by what is left. Its
+regions that decide are covered, with its regions next to them. Covering all of a large cluster would leave little of a
+photo, and so would covering as much elsewhere: benchmarks/README.md has the comparison.
 
 Shapes: B photos, K classes, R regions, S draws.
 """
