@@ -150,18 +150,17 @@ def what_if(
     k, covered = model.class_names.index(class_name), list[Tensor]()
     for i, row in zip(photos, map(found.shown.index, photos), strict=True):
         cells = _cells(found.member[row] == cluster, found.decides[row], evidence.grids)
-        elsewhere = [cells.roll(tuple(rng.integers(0, cells.shape)), dims=(0, 1)) for _ in range(draws)]
         image = load_image(evidence.data.photos[i]).image
         looks = [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
         covered.append(
-            torch.cat(list(scores_without(model, looks, torch.stack([cells, *elsewhere]), model.config.topk, fill)))
+            torch.cat(list(scores_without(model, looks, _elsewhere(cells, draws, rng), model.config.topk, fill)))
         )
         yield StageEvent("covering", len(covered), len(photos))
-    scores = [torch.from_numpy(evidence.scores[photos]), *torch.stack(covered, dim=1)]  # 2 + S times (B, K)
+    scores = torch.stack(covered, dim=1)  # (1 + S, B, K)
+    scores = torch.cat([torch.from_numpy(evidence.scores[photos])[None], scores - scores.mean(dim=2, keepdim=True)])
     scale = model.backbone.logit_scale / classifier.calibration_.temperature
     before, without, *at_random = (_outcome(some, k, scale) for some in scores)
-    above = torch.stack(scores[2:])[:, :, k] - torch.stack(scores[2:]).mean(dim=2)  # (S, B)
-    spread = float(above.var(dim=0).mean() / len(photos)) ** 0.5
+    spread = float(scores[2:, :, k].var(dim=0).mean() / len(photos)) ** 0.5
     yield WhatIf(class_name, cluster, tuple(photos), before, without, tuple(at_random), spread, fill)
 
 
@@ -177,7 +176,17 @@ def _cells(inside: NDArray[np.bool_], decides: NDArray[np.bool_], grids: tuple[t
     return torch.stack([F.interpolate(look[None], size=grids[-1])[0, 0] for look in near]).amax(dim=0).bool()
 
 
-def _outcome(scores: Tensor, k: int, scale: float) -> Outcome:
-    right, confidence = scores.argmax(dim=1) == k, class_probabilities(scores, scale)[:, k]
-    above = scores[:, k] - scores.mean(dim=1)
-    return Outcome(Proportion(int(right.sum()), len(right)), float(confidence.mean()), float(above.mean()))
+def _elsewhere(cells: Tensor, draws: int, rng: np.random.Generator) -> Tensor:
+    """(1 + S, rows, columns): the cells, and the same shape at S other places, round the edges of the photo.
+
+    Drawn from the quarter of all places that have the fewest regions in common with the cells. At any place they often
+    had some: the fall of the cluster itself was then in what it is compared with.
+    """
+    common = torch.fft.ifft2(torch.fft.fft2(cells.float()).abs() ** 2).real.round()  # of each shift
+    places = torch.argwhere(common <= common.quantile(0.25)).tolist()
+    return torch.stack([cells, *(cells.roll(place, dims=(0, 1)) for place in rng.choice(places, draws).tolist())])
+
+
+def _outcome(above: Tensor, k: int, scale: float) -> Outcome:
+    right, confidence = above.argmax(dim=1) == k, class_probabilities(above, scale)[:, k]
+    return Outcome(Proportion(int(right.sum()), len(right)), float(confidence.mean()), float(above[:, k].mean()))

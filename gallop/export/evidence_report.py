@@ -54,8 +54,15 @@ def evidence_report(evidence: Evidence, backbone: Backbone, what_ifs: Sequence[W
         called = source.name if isinstance(source, Path) else f"photo {photo + 1}"
         return f"{called}: {truth}" + ("" if answer == truth else f", answered {answer}")
 
-    facts = {"evidence": evidence, "what_ifs": {(each.class_name, each.cluster): each for each in what_ifs}}
-    facts |= {"picture": picture, "named": named, "large_rest": LARGE_REST, "fits": FITS, "least": LEAST}
+    facts = {
+        "evidence": evidence,
+        "what_ifs": {(each.class_name, each.cluster): each for each in what_ifs},
+        "picture": picture,
+        "named": named,
+        "large_rest": LARGE_REST,
+        "fits": FITS,
+        "least": LEAST,
+    }
     shown, page = MOST_SHOWN + sum(min(len(each.clusters), MOST_SHOWN) for each in evidence.classes), ""
     for pictures in range(max(min(_PICTURES, MOST_BYTES // (_PICTURE_BYTES * shown)), 1), -1, -1):
         page = render("export/evidence.html.j2", **facts, most_shown=MOST_SHOWN, pictures=pictures, version=__version__)

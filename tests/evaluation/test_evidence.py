@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy.ndimage import binary_dilation
 
@@ -15,7 +16,7 @@ from gallop import GalLoPClassifier
 from gallop.errors import ConfigError, DataError
 from gallop.evaluation.evidence import Evidence, evidence, evidence_steps
 from gallop.evaluation.intervals import Proportion
-from gallop.evaluation.what_if import Outcome, WhatIf, what_if
+from gallop.evaluation.what_if import Outcome, WhatIf, _elsewhere, what_if
 from gallop.features.encoding import ImageFeatures
 from gallop.predictions.covering import covered
 from gallop.runtime.progress import StageEvent
@@ -175,6 +176,14 @@ def test_a_covered_cluster_gives_what_covering_each_photo_gives_and_random_regio
         pytest.approx(found.probabilities[list(made.photos), found.data.class_names.index("red")].mean(), abs=1e-6),
         made.drop,
     )
+
+
+@pytest.mark.parametrize("cells", [np.pad(np.ones((2, 3)), ((2, 4), (3, 2))) > 0, np.indices((7, 9)).sum(axis=0) < 10])
+def test_other_places_are_among_the_quarter_with_the_fewest_regions_of_the_cluster(cells: NDArray[np.bool_]) -> None:
+    every = sorted((np.roll(cells, place, axis=(0, 1)) & cells).sum() for place in np.ndindex(cells.shape))
+    first, *others = _elsewhere(torch.from_numpy(cells), 99, np.random.default_rng(0)).numpy()
+    assert (first.tolist(), {other.sum() for other in others}) == (cells.tolist(), {cells.sum()})
+    assert max((other & cells).sum() for other in others) == every[len(every) // 4] < cells.sum()
 
 
 def test_the_interval_is_students_for_one_more_draw() -> None:

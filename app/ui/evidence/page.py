@@ -40,8 +40,7 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             f"Among what decides in {len(cluster.photos)} of {len(each.photos)} photos of the class. Mistakes with it: "
             f"{len(cluster.mistakes)}."
         )
-        shown = [(region.photo, region.region) for region in cluster.gallery]
-        _gallery(frozen, found, pairs, number, shown, each.class_name)
+        _gallery(frozen, found, pairs, number, [(one.photo, one.region) for one in cluster.gallery], each.class_name)
         name = f"what if {number} {each.class_name}"
         if (made := made_by_job(session, name, key)) is not None:
             there = st.container()
@@ -112,13 +111,13 @@ def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view
         "class": names[found.truth],
         "answer": names[found.predicted],
         "verdict": np.where(found.truth == found.predicted, "right", "wrong"),
+        "evidence": np.array(
+            [
+                f"cluster {each.leading[i] + 1} of {each.class_name}" if i in each.leading else "other classes"
+                for i in range(len(pairs))
+            ]
+        ),
     }
-    groups["evidence"] = np.array(
-        [
-            f"cluster {each.leading[i] + 1} of {each.class_name}" if i in each.leading else "other classes"
-            for i in range(len(pairs))
-        ]
-    )
     with st.container(horizontal=True):
         way = st.radio("Laid out by", ("PCA", "t-SNE"), horizontal=True, key="layout of the map")
         colour = st.radio("Coloured by", groups, horizontal=True, key="colour of the map")
