@@ -35,9 +35,8 @@ def test_names_are_escaped_and_nothing_is_requested(page_of: tuple[Evidence, Wha
     *_, page = page_of
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert not re.findall(r'src="(?!data:image/jpeg;base64,)', page)
     assert "default-src 'none'; img-src data:" in page
-    assert not re.findall(r'(?:href|action)="(?!#)', page)
+    assert not re.findall(r'(?:src="(?!data:image/jpeg;base64,)|(?:href|action)="(?!#))', page)
 
 
 def test_it_says_that_it_holds_photos_and_leads_with_a_large_rest(page_of: tuple[Evidence, WhatIf, str]) -> None:
@@ -64,5 +63,4 @@ def test_where_there_is_less_room_there_are_fewer_pictures(
 def test_a_group_that_fails_is_shown_with_its_figures(page_of: tuple[Evidence, WhatIf, str]) -> None:
     group = FailingGroup("dark photos", (0, 1), Proportion(1, 9), Proportion(30, 31), 0.01, ("pale photos",))
     page = evidence_report(replace(page_of[0], groups=FailingGroups((group,), 7)), tiny.vit())
-    assert "1 of 9 right, 11 %" in page
-    assert "In common: pale photos." in page
+    assert all(words in page for words in ("1 of 9 right, 11 %", "In common: pale photos."))
