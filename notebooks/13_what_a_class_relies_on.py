@@ -348,9 +348,9 @@ show_figure(
 #
 # A large share is no proof: what is left may do as well. Only covering tells. In each photo that holds the cluster,
 # `what_if` blurs its regions **that decide** (the fewest that together hold half of what speaks for the class) and its
-# regions next to them. The backbone looks again, and does so five times with the **same shape elsewhere**, where it
-# has few regions in common with the cluster. If the score falls further than with other places, the answers depend on
-# the cluster.
+# regions next to them. The backbone looks again, and does so five times with the **same shape elsewhere**, at places
+# that overlap little with what was covered. If the score falls further than with these, the answers depend on the
+# cluster.
 
 
 # %%

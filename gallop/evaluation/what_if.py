@@ -92,7 +92,7 @@ class WhatIf:
 
     @property
     def stands_out(self) -> bool:
-        """Return whether the answers depend on the cluster more than on any other place, which is an alarm where it is
+        """Return whether the answers depend on the cluster more than on other places, which is an alarm where it is
         not the thing itself.
         """
         return self.drop > self.interval[1]
@@ -106,7 +106,7 @@ class WhatIf:
             f"without it {without.right.right}{were} of {before.right.of} are right, "
             f"the mean probability is {without.confidence:.1%} instead of {before.confidence:.1%}, "
             f"and the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}: "
-            f"{'the answers depend on it' if self.stands_out else 'no more than any other place'}"
+            f"{'the answers depend on it' if self.stands_out else 'no more than with other places'}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def what_if(
         classifier: the ``GalLoPClassifier`` that the evidence is of.
         cluster: its number in ``evidence.of(class_name).clusters``.
         fill: as for ``covering.cover``.
-        draws: how often as many regions are covered at random, at least two.
+        draws: how often as many regions are covered elsewhere, at least two.
 
     Raises:
         ConfigError: there is no such fill, or fewer than two draws or one photo were asked for.

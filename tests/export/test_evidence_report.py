@@ -42,8 +42,7 @@ def test_names_are_escaped_and_nothing_is_requested(page_of: tuple[Evidence, Wha
 def test_it_says_that_it_holds_photos_and_leads_with_a_large_rest(page_of: tuple[Evidence, WhatIf, str]) -> None:
     found, asked, page = page_of
     assert "This page holds parts of these photos" in page
-    rest = max(each.rest_share for each in found.classes)
-    assert rest > 0.3
+    assert (rest := max(each.rest_share for each in found.classes)) > 0.3
     assert page.index(f"{100 * rest:.0f} % of the score is in no cluster") < page.rindex('class="gallery"')
     assert f"What if it were not there: {asked.words}." in page
 
