@@ -148,8 +148,8 @@ def what_if(
         raise ValueError(f"No photo of {class_name!r} holds the cluster {cluster}, so nothing can be covered.")
     photos = np.sort(rng.permutation(held)[:most]).tolist()
     k, covered = model.class_names.index(class_name), list[Tensor]()
-    for i, row in zip(photos, map(found.shown.index, photos), strict=True):
-        cells = _cells(found.member[row] == cluster, found.decides[row], evidence.grids)
+    for i in photos:
+        cells = _cells(found.member[row := found.shown.index(i)] == cluster, found.decides[row], evidence.grids)
         image = load_image(evidence.data.photos[i]).image
         looks = [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
         covered.append(
@@ -177,13 +177,13 @@ def _cells(inside: NDArray[np.bool_], decides: NDArray[np.bool_], grids: tuple[t
 
 
 def _elsewhere(cells: Tensor, draws: int, rng: np.random.Generator) -> Tensor:
-    """(1 + S, rows, columns): the cells, and the same shape at S other places, round the edges of the photo.
+    """(1 + S, rows, columns): the cells, and the same shape at S other places, wrapped round the edges of the photo.
 
-    Drawn from the quarter of all places that have the fewest regions in common with the cells. At any place they often
-    had some: the fall of the cluster itself was then in what it is compared with.
+    Drawn from the quarter of all places that overlap the cells least: where a place overlaps them, what the cluster's
+    fall is compared with holds a part of that fall.
     """
-    common = torch.fft.ifft2(torch.fft.fft2(cells.float()).abs() ** 2).real.round()  # of each shift
-    places = torch.argwhere(common <= common.quantile(0.25)).tolist()
+    overlaps = torch.fft.ifft2(torch.fft.fft2(cells.float()).abs() ** 2).real.round()  # of each shift, in regions
+    places = torch.argwhere(overlaps <= overlaps.quantile(0.25)).tolist()
     return torch.stack([cells, *(cells.roll(place, dims=(0, 1)) for place in rng.choice(places, draws).tolist())])
 
 

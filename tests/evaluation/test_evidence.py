@@ -105,10 +105,8 @@ def test_mistakes_are_counted_where_they_were_answered_and_where_they_belong(tol
 
 def test_a_large_rest_leads_the_sentence(told: Evidence) -> None:
     each = max(told.classes, key=lambda each: each.rest_share)
-    assert (each.rest_share > 0.3, each.words.split(" relies on ")[1].split(";")[0]) == (
-        True,
-        f"{each.rest_share:.0%} in no cluster",
-    ), "half of the score of a ViT's prompts is of the entire photo"
+    assert each.rest_share > 0.3, "half of the score of a ViT's prompts is of the entire photo"
+    assert each.words.split(" relies on ")[1].startswith(f"{each.rest_share:.0%} in no cluster")
 
 
 def test_the_table_adds_up_to_one_and_the_figure_has_a_row_a_class(planted: tuple[GalLoPClassifier, Evidence]) -> None:
@@ -188,7 +186,7 @@ def test_other_places_are_all_of_the_quarter_that_overlaps_what_is_covered_least
     every = sorted((np.roll(cells, place, axis=(0, 1)) & cells).sum() for place in np.ndindex(cells.shape))
     first, *others = _elsewhere(torch.from_numpy(cells), 999, np.random.default_rng(0)).numpy()
     assert (first.tolist(), len(others), {other.sum() for other in others}) == (cells.tolist(), 999, {cells.sum()})
-    assert sorted((other & cells).sum() for other in np.unique(others, axis=0)) == [
+    assert sorted((np.unique(others, axis=0) & cells).sum(axis=(1, 2))) == [
         overlap for overlap in every if overlap <= every[len(every) // 4]
     ]
 

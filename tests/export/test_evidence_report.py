@@ -33,8 +33,7 @@ def page_of() -> tuple[Evidence, WhatIf, str]:
 
 def test_names_are_escaped_and_nothing_is_requested(page_of: tuple[Evidence, WhatIf, str]) -> None:
     *_, page = page_of
-    assert "<script" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert ("<script" in page, "&lt;script&gt;alert(1)&lt;/script&gt;" in page) == (False, True)
     assert "default-src 'none'; img-src data:" in page
     assert not re.findall(r'(?:src="(?!data:image/jpeg;base64,)|(?:href|action)="(?!#))', page)
 
