@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from gallop.evaluation.measure import Separation as Separation
     from gallop.features.cache import ImageFeatures as ImageFeatures
     from gallop.features.encoding import MemoryCache as MemoryCache
+    from gallop.model.answers import Answers as Answers
+    from gallop.model.answers import Rule as Rule
     from gallop.model.branches.branch import ShotVotes as ShotVotes
     from gallop.model.in_words import InWords as InWords
     from gallop.model.in_words import WordScores as WordScores
     from gallop.model.similarities import Similarities as Similarities
     from gallop.predictions.faithfulness import Deletion as Deletion
+    from gallop.predictions.predict import Predictions as Predictions
     from gallop.predictions.together import Together as Together
 else:
 

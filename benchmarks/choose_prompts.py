@@ -40,11 +40,11 @@ from gallop.config import (
     method_preset,
     train_preset,
 )
-from gallop.core.cosines import ensemble
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.evaluation.metrics import fpr_at_tpr
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, TrainingViews, encode_centres
+from gallop.model.answers import answers
 from gallop.model.branches.kinds import usual_mixes
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.model.scores import VERDICT
@@ -69,14 +69,13 @@ def asked(model: PromptModel, photos: ImageFeatures, labels: Tensor, others: Ima
     text, right, scores = model.cached_text_features(), [], {"known": [], "other": []}
     with torch.no_grad():
         for part, true in zip(photos.split(BATCH), labels.split(BATCH), strict=True):
-            similar = model.similarities(part, text)
-            global_, local = similar.image_cosines, similar.local(model.config.topk)
-            together = ensemble(global_, local)
-            answers = similar.joined(together).argmax(dim=1), together.argmax(dim=1)
-            alone = [(each.argmax(dim=1) == true[:, None]).double().mean(dim=1) for each in (global_, local)]
-            right.append(torch.stack([(answer == true).double() for answer in answers] + alone))
-            scores["known"].append(similar.ood()[VERDICT])
-        scores["other"] = [model.similarities(part, text).ood()[VERDICT] for part in others.split(BATCH)]
+            found = answers(model.similarities(part, text), model.rule())
+            both = found.scores.argmax(dim=1), found.prompts.argmax(dim=1)
+            each = found.global_, found.local
+            alone = [(scores.argmax(dim=1) == true[:, None]).double().mean(dim=1) for scores in each]
+            right.append(torch.stack([(answer == true).double() for answer in both] + alone))
+            scores["known"].append(found.ood[VERDICT])
+        scores["other"] = [model.similarities(part, text).ood[VERDICT] for part in others.split(BATCH)]
     known, other = (torch.cat(parts).numpy() for parts in scores.values())
     cosines = [mean_of_pairs(text_cosines(part)) for part in (text.global_, text.local)]
     return dict(zip(FIGURES, [*torch.cat(right, dim=1), 100 * fpr_at_tpr(known, other), *cosines], strict=True))

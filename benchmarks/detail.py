@@ -33,6 +33,7 @@ from gallop.lab.bench.running.photos import set_folders
 from gallop.lab.methods import Setup
 from gallop.lab.methods.prompt_learning import GalLoPMethod, PromptedText
 from gallop.model import scores
+from gallop.model.answers import Rule, answers
 from gallop.model.similarities import Similarities
 
 DETAIL = 2.0
@@ -43,25 +44,27 @@ def logits(similarities: Similarities, topk: tuple[int, ...], rule: str) -> Tens
     """(B, K) of one of ``RULES``."""
     first, second = similarities.each_look()
     if rule == "first look":
-        return first.logits(topk)
+        return answers(first, Rule(topk)).scores
     if rule == "second look":
-        return second.logits(topk)
+        return answers(second, Rule(topk)).scores
     if rule == "both, same area":
         few, many = (look.region_cosines.shape[1] for look in similarities.looks)
-        return (first.logits(topk) + second.logits([round(k * many / few) for k in topk])) / 2
-    return similarities.logits(topk)
+        return (
+            answers(first, Rule(topk)).scores + answers(second, Rule([round(k * many / few) for k in topk])).scores
+        ) / 2
+    return answers(similarities, Rule(topk)).scores
 
 
 def outlier(similarities: Similarities, rule: str) -> Tensor:
     """GL-MCM (B,) of one of ``RULES``."""
     if rule == "first look":
-        return similarities.each_look()[0].ood()[scores.VERDICT]
+        return similarities.each_look()[0].ood[scores.VERDICT]
     if rule == "second look":
-        return similarities.each_look()[1].ood()[scores.VERDICT]
+        return similarities.each_look()[1].ood[scores.VERDICT]
     if rule.endswith("best"):
         regions = torch.cat([look.region_scores for look in similarities.looks], dim=1)
         return gl_mcm(Cosines(similarities.image_cosines.mean(dim=-1), regions))
-    return similarities.ood()[scores.VERDICT]
+    return similarities.ood[scores.VERDICT]
 
 
 def held_out(

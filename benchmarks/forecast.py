@@ -29,6 +29,7 @@ from gallop.core.cosines import ensemble
 from gallop.data import LabelledPhotos
 from gallop.evaluation.curve import learning_curve
 from gallop.features.encoding import MemoryCache, encode_centres
+from gallop.model.answers import Rule, answers
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.prompted import PromptModel
@@ -47,7 +48,9 @@ class Asked:
         features, logits = list[torch.Tensor](), list[torch.Tensor]()
         for part in encode_centres(backbone, photos.photos, cache, photos.hashes, self.model.sight):
             similar = self.model.similarities(part, text)
-            logits.append(ensemble(similar.image_cosines, similar.local(method.topk)) * backbone.logit_scale)
+            logits.append(
+                ensemble(similar.image_cosines, answers(similar, Rule(method.topk)).local) * backbone.logit_scale
+            )
             features.append(self.model.shot_features(part)["regions"])
         self.features, self.logits = torch.cat(features), torch.cat(logits)
 

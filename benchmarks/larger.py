@@ -44,6 +44,7 @@ from gallop.backbones.vision import ImageEncoder, encode_larger, scaled_grid
 from gallop.backbones.vision.clip_encoders import ViTEncoder
 from gallop.features.encoding import ImageFeatures
 from gallop.lab.bench.running.photos import set_folders
+from gallop.model.answers import answers
 
 BEGIN, END = "<!-- larger: begin -->", "<!-- larger: end -->"
 TIMES = 2.0
@@ -130,11 +131,11 @@ def _right(classifier: GalLoPClassifier, seen: Seen, label: int) -> list[float]:
     """Whether each answer is right, and the mean cosine of a region by one way with that by the other."""
     model, text = classifier.model_, classifier.model_.cached_text_features()
     one, *others = (
-        model.maps(features, text).logits(model.config.topk)[0] for features in (seen.first, *seen.larger.values())
+        answers(model.maps(features, text), model.rule()).scores[0] for features in (seen.first, *seen.larger.values())
     )
-    answers = [one, *chain.from_iterable((other, (one + other) / 2) for other in others)]
+    each = [one, *chain.from_iterable((other, (one + other) / 2) for other in others)]
     alike = F.cosine_similarity(*(features.regions[0] for features in seen.larger.values()), dim=-1)
-    return [*(float(answer.argmax() == label) for answer in answers), float(alike.mean())]
+    return [*(float(answer.argmax() == label) for answer in each), float(alike.mean())]
 
 
 def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:

@@ -24,6 +24,7 @@ answered with the class once they have it, and what the evidence says of it.
 
 from __future__ import annotations
 
+from gallop.model.answers import Rule, answers
 from gallop.runtime.process import prepare
 
 prepare()
@@ -212,7 +213,7 @@ def depends(set_: Planted, model: GalLoPClassifier, found: Evidence, touched: ND
     seen = ImageFeatures.cat(list(encode_sources(model.model_.backbone, plain, model.model_.sight)))
     with torch.no_grad():
         text = model.model_.cached_text_features()
-        scores = model.model_.similarities(seen, text).logits(model.model_.config.topk)
+        scores = answers(model.model_.similarities(seen, text), Rule(model.model_.config.topk)).scores
     k = model.model_.class_names.index(set_.class_name)
     before = float((scores[:, k] - scores.mean(dim=1)).mean())
     return (made.before.score - before) / abs(made.before.score), made.interval[1]

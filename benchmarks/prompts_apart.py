@@ -13,6 +13,7 @@ folders, every fifth; *kept* is the fraction of test photos that pass the limit,
 
 from __future__ import annotations
 
+from gallop.model.answers import Rule, answers
 from gallop.runtime.process import prepare
 
 prepare()
@@ -55,11 +56,11 @@ def figures(clf: GalLoPClassifier, asked: ImageFeatures, labels: Tensor, unknown
     with torch.no_grad():
         for part, true in zip(asked.split(BATCH), labels.split(BATCH), strict=True):
             similar = model.similarities(part, text)
-            each = torch.cat([similar.image_cosines, similar.local(model.config.topk)], dim=2)
+            each = torch.cat([similar.image_cosines, answers(similar, Rule(model.config.topk)).local], dim=2)
             wrong.append(each.argmax(dim=1) != true[:, None])
             regions.append(similar.looks[-1].ranked[1][torch.arange(len(true)), true, :, :BEST])
-            scores["known"].append(similar.ood()[VERDICT])
-        scores["unknown"] = [model.similarities(part, text).ood()[VERDICT] for part in unknown.split(BATCH)]
+            scores["known"].append(similar.ood[VERDICT])
+        scores["unknown"] = [model.similarities(part, text).ood[VERDICT] for part in unknown.split(BATCH)]
     known, other = (torch.cat(parts).numpy() for parts in scores.values())
     said = clf.predict_all(asked)
     mistakes, branches = torch.cat(wrong), model.config.sizes

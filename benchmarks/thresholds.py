@@ -99,7 +99,7 @@ def report(
 
 def ood_of(similarities: Similarities) -> Scores:
     """Return every score (B,) of photos."""
-    return {name: score.double().numpy() for name, score in similarities.ood().items()}
+    return {name: score.double().numpy() for name, score in similarities.ood.items()}
 
 
 def noticed(known: Scores, unknown: Scores) -> dict[str, float]:

@@ -129,9 +129,10 @@ def check_result(part: str, fits: bool, result: object) -> None:
     require(fits, f"The custom {part} must have the form {PARTS[part].call}; its result was {got}.")
 
 
-def require_topk(pooling: str, what: str) -> None:
-    """Raise ConfigError where regions are pooled in another way than by the mean of the top-k."""
-    require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, but this model uses {pooling!r} pooling.")
+def require_topk(pooling: Function | None, what: str) -> None:
+    """Raise ConfigError where regions are pooled by a function in place of the mean of the top-k."""
+    used = getattr(pooling, "__name__", quoted(pooling))
+    require(pooling is None, f"{what} needs top-k pooling, but this model pools regions with {used}.")
 
 
 def _check_name(part: str, name: object) -> None:

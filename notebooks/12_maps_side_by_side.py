@@ -14,6 +14,7 @@
 # layer, so the backbone is `mini` and cannot be chosen.
 
 # %%
+from gallop.model.answers import Rule, answers
 from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
@@ -412,7 +413,9 @@ def curve_of(i, name, order):
         with torch.no_grad():
             encoded = ImageFeatures(*mini.encode_image(without(i, order)))
             # (S, K)
-            encoded_scores[key] = model.similarities(encoded, text).logits(method.topk).numpy()
+            encoded_scores[key] = answers(
+                model.similarities(encoded, text), Rule(method.topk)
+            ).scores.numpy()
     return encoded_scores[key][:, names.index(name)]
 
 

@@ -36,6 +36,7 @@ from gallop.errors import (
 from gallop.features.encoding import MemoryCache, encode_photos
 from gallop.images import CropBox, load_image
 from gallop.model import prompted
+from gallop.model.answers import Rule, answers
 from gallop.model.prompted import PromptModel
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
 from gallop.training.learn import CalibrationEvent, EncodeEvent
@@ -606,7 +607,7 @@ def by_formula(made: GalLoPClassifier, images: list[Image.Image]) -> NDArray[np.
     """Probabilities by the model's own logits, divided by the temperature."""
     features, _ = encode_photos(vit(), [load_image(image) for image in images])
     with torch.no_grad():
-        logits = made.model_.similarities(features, made.model_.text_features()).logits((2, 4))
+        logits = answers(made.model_.similarities(features, made.model_.text_features()), Rule((2, 4))).scores
     return softmax(logits.double().numpy() * vit().logit_scale / made.calibration_.temperature)
 
 

@@ -177,6 +177,7 @@ def _global_prompts(
     session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
 ) -> tuple[NDArray[np.float32], Diversity]:
     from gallop.evaluation import diversity
+    from gallop.model.answers import answers
 
     classifier = classifier_of_run(session, backbone, run)
     texts, names = classifier.model_.cached_text_features(), classifier.classes_.tolist()
@@ -184,7 +185,7 @@ def _global_prompts(
     if not pairs:
         return says, diversity.diversity_of(texts)
     similarities = session.answers.asked_of(classifier, [photo for photo, _ in pairs])
-    return says, diversity.diversity_of(texts, similarities, classifier.model_.config.topk, truth)
+    return says, diversity.diversity_of(texts, answers(similarities, classifier.model_.rule()), truth)
 
 
 def cannot_repeat(session: Session, run: Run) -> str:

@@ -19,11 +19,9 @@ from app.text import joined, size_in_words
 from app.views.testing import limit_doubt, taught_question
 from app.visitor.session import Session
 from gallop import load_image
-from gallop.core.scores import class_probabilities
 from gallop.data.project import MOST_PHOTOS
 from gallop.errors import ImageError
 from gallop.images.formats import sniff
-from gallop.model.scores import VERDICT
 from gallop.service.sorting.folders import free_names
 from gallop.wording import NONE_OF_THESE, counted
 
@@ -50,19 +48,21 @@ def sorting(session: Session, room: BackboneRoom) -> Task:
 
     def make(backbone: Backbone) -> Task:
         from gallop.features.encoding import ImageFeatures, encode_centres
+        from gallop.model.answers import answers
         from gallop.predictions.predict import similarities
 
         classifier = session.answers.classifier(backbone, taught_question(session))
+        rule = replace(session.answers.rule(classifier), topk=topk, threshold=limit)
         again = list(pile.now.photos.values()) if (pile.now.version or ())[:-1] != of[:-1] else []
         found = ScoredPhotos(of, tuple(classifier.classes_.tolist()), {} if again else dict(pile.now.photos))
 
         def answered(photos: Sequence[PilePhoto]) -> dict[str, PilePhoto]:
             pictures, model = [load_image(photo.data) for photo in photos], classifier.model_
             features = list(encode_centres(backbone, pictures, None, sight=model.sight))
-            asked, temperature = similarities(model, features), classifier.calibration_.temperature
-            rows = np.asarray(class_probabilities(asked.logits(topk), backbone.logit_scale, temperature))
-            answers = np.where(asked.ood()[VERDICT] > (np.inf if limit is None else limit), -1, rows.argmax(1))
-            every = zip(photos, answers.tolist(), rows, ImageFeatures.cat(features).global_.half().numpy(), strict=True)
+            found = answers(similarities(model, features), rule)
+            rows, numbers = np.asarray(found.probabilities), np.asarray(found.labels)
+            numbers = numbers if found.verdict is None else np.where(found.verdict, -1, numbers)
+            every = zip(photos, numbers.tolist(), rows, ImageFeatures.cat(features).global_.half().numpy(), strict=True)
             return {p.key: replace(p, answer=a, alone=row, feature=feature) for p, a, row, feature in every}
 
         def steps() -> Generator[Counted, None, None]:

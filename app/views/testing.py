@@ -15,16 +15,25 @@ from PIL import Image
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone, Diversity, Evaluation, Explanation, FoundRegion, ImageFeatures, KSweep, Worth
+from app.library import (
+    Backbone,
+    Diversity,
+    Evaluation,
+    Explanation,
+    FoundRegion,
+    ImageFeatures,
+    KSweep,
+    Predictions,
+    Worth,
+)
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
 from app.visitor.page_state import Group, Question, TunedScales
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
-from gallop.core.scores import class_probabilities
 from gallop.evaluation.intervals import Proportion
-from gallop.evaluation.scored_answers import ENSEMBLE, ScoredAnswers
+from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.model.scores import VERDICT
 from gallop.wording import NONE_OF_THESE
 
@@ -35,23 +44,20 @@ class AnsweredPhotos:
 
     Attributes:
         photos: B photos.
-        probabilities: (B, K) at the current scales.
-        ood: every score of cosines, each (B,), larger = more outlier.
+        found: the answers to them at the current scales.
     """
 
     photos: tuple[Photo, ...]
-    probabilities: NDArray[np.float32]
-    ood: dict[str, NDArray[np.float32]]
+    found: Predictions
 
     @property
     def outlier(self) -> NDArray[np.float32]:
         """The score that decides about "none of these"."""
-        return self.ood[VERDICT]
+        return self.found.ood[VERDICT]
 
     @property
     def for_evaluation(self) -> ScoredAnswers:
-        predicted = self.probabilities.argmax(axis=1)
-        return ScoredAnswers({ENSEMBLE: predicted}, self.probabilities.max(axis=1), self.ood)
+        return ScoredAnswers.of(self.found)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,13 @@ def limit_doubt(session: Session) -> str:
     return "" if set_by_visitor else session.answers.doubt(taught.after, taught, session.training.version)
 
 
+def verdicts(session: Session, backbone: Backbone, answers: AnsweredPhotos) -> list[bool | None]:
+    """Return of each photo whether it is none of these by the limit in force; None where nothing decides."""
+    rule = session.answers.rule(session.answers.classifier(backbone, taught_question(session)))
+    verdict = None if limit_doubt(session) else rule.verdict(answers.outlier, answers.found.probabilities)
+    return [None] * len(answers.photos) if verdict is None else verdict.tolist()
+
+
 MISTAKES, CALLED_NONE, CALLED_A_CLASS = "mistakes", "called none of these", "called a class"
 
 
@@ -147,18 +160,20 @@ def groups(session: Session, backbone: Backbone, tested: Tested) -> dict[Group, 
     Mistakes and pairs begin with the surest answer, photos of a class that are called none of these with the strangest,
     and photos of none that are called a class with the least strange. The pair most often confused is first.
     """
-    evaluation, limit = tested.evaluation, None if limit_doubt(session) else session.limit.value
+    evaluation, odd = tested.evaluation, verdicts(session, backbone, tested.answers)
     names, matrix = evaluation.class_names, evaluation.confusion
     known = _tested_photos(tested.answers, names, [names[k] for k in evaluation.truth])
     wrong = [photo for photo in known if photo.answer != photo.really]
     found: dict[Group, list[TestedPhoto]] = {MISTAKES: sorted(wrong, key=lambda photo: -photo.probability)}
-    if limit is not None:
-        odd = [replace(photo, answer=NONE_OF_THESE) for photo in known if photo.outlier > limit]
-        found[CALLED_NONE] = sorted(odd, key=lambda photo: -photo.outlier)
+    if None not in odd:
+        none = [replace(photo, answer=NONE_OF_THESE) for photo, is_odd in zip(known, odd, strict=True) if is_odd]
+        found[CALLED_NONE] = sorted(none, key=lambda photo: -photo.outlier)
         other = answered(session, backbone, list(session.photos.unknown.photos.values()))
-        others = [] if other is None else _tested_photos(other, names, [NONE_OF_THESE] * len(other.photos))
-        accepted = [photo for photo in others if photo.outlier <= limit]
-        found[CALLED_A_CLASS] = sorted(accepted, key=lambda photo: photo.outlier)
+        if other is not None:
+            others = _tested_photos(other, names, [NONE_OF_THESE] * len(other.photos))
+            called = zip(others, verdicts(session, backbone, other), strict=True)
+            accepted = [photo for photo, is_odd in called if not is_odd]
+            found[CALLED_A_CLASS] = sorted(accepted, key=lambda photo: photo.outlier)
     pairs = [(int(i), int(j)) for i, j in np.argwhere(matrix)]
     for pair in sorted(pairs, key=lambda pair: (pair[0] == pair[1], -matrix[pair])):
         found[pair] = [known[i] for i in evaluation.cell(*pair)]
@@ -166,7 +181,7 @@ def groups(session: Session, backbone: Backbone, tested: Tested) -> dict[Group, 
 
 
 def _tested_photos(answers: AnsweredPhotos, names: Sequence[str], really: Sequence[str]) -> list[TestedPhoto]:
-    rows = zip(answers.photos, really, answers.probabilities, answers.outlier.tolist(), strict=True)
+    rows = zip(answers.photos, really, answers.found.probabilities, answers.outlier.tolist(), strict=True)
     return [TestedPhoto(photo, name, names[row.argmax()], float(row.max()), odd) for photo, name, row, odd in rows]
 
 
@@ -235,7 +250,7 @@ def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:
     )
     if tested is not None:
         answers, truth = tested.answers, tested.evaluation.truth
-        doubted = doubted + _doubts(session, answers.photos, answers.probabilities, truth, learned=False)
+        doubted = doubted + _doubts(session, answers.photos, answers.found.probabilities, truth, learned=False)
         judged += len(truth)
     confirmed = session.photos.confirmed_labels
     return sorted(
@@ -326,14 +341,11 @@ def _doubts(
 
 
 def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos:
-    similarities = session.answers.similarities(backbone, photos, taught_question(session))
-    probabilities = class_probabilities(
-        similarities.logits(session.training.scales()),
-        backbone.logit_scale,
-        session.training.taught_model.after.calibration_.temperature,
-    )
+    from gallop.predictions.predict import predictions_of
+
+    names = session.training.taught_model.names
     return AnsweredPhotos(
-        tuple(photos), probabilities.numpy(), {name: score.numpy() for name, score in similarities.ood().items()}
+        tuple(photos), predictions_of(names, session.answers.answered(backbone, photos, taught_question(session)))
     )
 
 
@@ -342,8 +354,8 @@ def _tested(session: Session, backbone: Backbone, answers: AnsweredPhotos, class
 
     names = session.training.taught_model.names
     truth = np.array([names.index(name) for name in classes])
-    before = session.answers.similarities(backbone, answers.photos, Question(names, like_taught=True))
-    right = np.asarray(before.logits(session.training.scales()).argmax(dim=-1)) == truth
+    before = session.answers.answered(backbone, answers.photos, Question(names, like_taught=True))
+    right = np.asarray(before.labels) == truth
     evaluation = Evaluation(names, truth, answers.for_evaluation)
     return Tested(answers, evaluation, zero_shot=Proportion(int(right.sum()), len(truth)))
 
@@ -402,10 +414,10 @@ def figures(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, s
 def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labels: tuple[int, ...]) -> Figures:
     from gallop.evaluation import diversity
 
-    similarities = session.answers.similarities(backbone, photos, taught_question(session))
-    texts, topk = session.training.taught_model.after.model_.cached_text_features(), session.training.scales()
-    chosen = diversity.chosen_regions(similarities, labels, topk)
-    right = int((np.asarray(similarities.logits(topk).argmax(dim=-1)) == labels).sum())
+    found = session.answers.answered(backbone, photos, taught_question(session))
+    texts, topk = session.training.taught_model.after.model_.cached_text_features(), found.rule.topk
+    chosen = diversity.chosen_regions(found.similarities, labels, topk)
+    right = int((np.asarray(found.labels) == labels).sum())
     return Figures(
         says_global=diversity.text_cosines(texts.global_),
         says_local=diversity.text_cosines(texts.local),
@@ -413,12 +425,12 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
         most=diversity.most_overlap(topk, chosen.shape[-1]),
         adds=diversity.additions(chosen),
         chosen=chosen,
-        diversity=diversity.diversity_of(texts, similarities, topk, labels),
+        diversity=diversity.diversity_of(texts, found, labels),
         topk=topk,
         grid=backbone.vision.grid,
         accuracy=Proportion(right, len(photos)),
-        worths=tuple(diversity.worths(similarities, topk, labels)),
-        branches=tuple(HEADS[name].title for name in similarities.branch_weights),
+        worths=tuple(diversity.worths(found, labels)),
+        branches=tuple(HEADS[name].title for name in found.branches),
     )
 
 
@@ -511,7 +523,7 @@ def next_photo(session: Session, backbone: Backbone) -> tuple[Photo, str] | None
     def compute() -> Any:
         from gallop.predictions.next_to_label import next_to_label
 
-        return next_to_label(answers.probabilities, features_of(session, backbone, photos).global_)[0]
+        return next_to_label(answers.found.probabilities, features_of(session, backbone, photos).global_)[0]
 
     names = taught_question(session).names
     asked = session.answers.figure("next", photos, session.training.scales(), compute)

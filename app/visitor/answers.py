@@ -10,7 +10,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from app.library import Backbone, Explanation, GalLoPClassifier, InWords, ShotVotes, Similarities, WordScores
+from app.library import (
+    Answers,
+    Backbone,
+    Explanation,
+    GalLoPClassifier,
+    InWords,
+    Rule,
+    ShotVotes,
+    Similarities,
+    WordScores,
+)
 from app.photos.shelf import MAX_PHOTOS
 from app.teaching.tasks import are_all, recalled
 from app.teaching.training import Course, looks_of
@@ -146,9 +156,14 @@ class VisitorAnswers:
             )
             limit = explanation.threshold if custom is None else custom
             if (limit, doubt) != (explanation.threshold, explanation.doubt):
-                explanation = replace(explanation, threshold=limit, doubt=doubt)
+                explanation = replace(explanation, rule=replace(explanation.rule, threshold=limit), doubt=doubt)
         self._verdicts.get_or((key, self._limit_of(question)), lambda: explanation.answer)
         return explanation
+
+    def rule(self, classifier: GalLoPClassifier) -> Rule:
+        """Return how a classifier answers now: at the k in use, and by the limit in force."""
+        rule = classifier.model_.rule(classifier.calibration_, self.training.scales())
+        return replace(rule, threshold=self.limit.value)
 
     def doubt(self, classifier: GalLoPClassifier, course: Course, which: Hashable) -> str:
         """Return why the limit of a training is not applied, as a sentence; empty where it is sound.
@@ -165,7 +180,7 @@ class VisitorAnswers:
             return f"There is no limit for “none of these” here: {calibration.note.split(': ', 1)[-1]}."
 
         def shown_by_tests() -> str:
-            known = self.asked_of(classifier, tests).ood()[VERDICT] if tests else ()
+            known = self.asked_of(classifier, tests).ood[VERDICT] if tests else ()
             return at_limit(known, (), limit, calibration.tpr).doubt
 
         return self.once(("doubt", which, limit, calibration.tpr, _shas(tests)), shown_by_tests) or calibration.doubt
@@ -256,7 +271,7 @@ class VisitorAnswers:
         if len(first.grids) > 1:  # it was trained with two looks
             return first
         second: Explanation = self._explanations.get_or(self._second_look_key(photo, question), compute)
-        return replace(second, threshold=first.threshold, doubt=first.doubt)
+        return replace(second, rule=first.rule, doubt=first.doubt)
 
     def covered(
         self,
@@ -300,6 +315,13 @@ class VisitorAnswers:
     def thumbnail(self, photo: Photo, make: Callable[[], str], of: Hashable = None) -> str:
         """Return a small picture of a photo, made once; ``of`` is what it shows beside the photo."""
         return self._thumbnails.get_or((photo.sha256, of), make)
+
+    def answered(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Answers:
+        """Return the answers to at least one photo, at the k in use."""
+        from gallop.model.answers import answers  # with torch
+
+        rule = self.rule(self.classifier(backbone, question))
+        return answers(self.similarities(backbone, photos, question), rule)
 
     def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
         """Return the similarities of at least one photo, each encoded once."""

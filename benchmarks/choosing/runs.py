@@ -21,6 +21,7 @@ from gallop.backbones import Backbone
 from gallop.config import MethodConfig, train_preset
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
+from gallop.model.answers import Rule, answers
 from gallop.model.branches.sums import mean_region
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.model.similarities import Similarities
@@ -186,5 +187,10 @@ def score_photos(model: PromptModel, features: ImageFeatures, labels: Sequence[i
 
 
 def _of_look(look: Similarities, model: PromptModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    ood = look.ood()
-    return look.image_cosines.mean(dim=-1), look.local(model.config.topk).mean(dim=-1), ood["MCM"], ood["L-MCM"]
+    ood = look.ood
+    return (
+        look.image_cosines.mean(dim=-1),
+        answers(look, Rule(model.config.topk)).local.mean(dim=-1),
+        ood["MCM"],
+        ood["L-MCM"],
+    )

@@ -22,6 +22,7 @@ from benchmarks.maps.pictures import Picture
 from benchmarks.maps.ways import blind_maps, looks_at, maps_of
 from gallop import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures
+from gallop.model.answers import Rule, answers
 
 POINTS = 10
 """Of a curve after the first one; they lie closer together at its start, where the best regions go."""
@@ -52,7 +53,7 @@ class Board:
         wide = F.interpolate(there.reshape(-1, 1, *grid).float(), size=pixels.shape[-2:], mode="nearest")
         with torch.no_grad():
             features = ImageFeatures(*model.backbone.encode_image(blurred + wide * (pixels - blurred)))
-            logits = model.similarities(features, model.cached_text_features()).logits(model.config.topk)
+            logits = answers(model.similarities(features, model.cached_text_features()), Rule(model.config.topk)).scores
         return np.asarray(logits[:, model.class_names.index(self.picture.name)].double().cpu())
 
 

@@ -27,7 +27,8 @@ from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import BATCH, ONCE, ImageFeatures, Sight, encode_looks, readers
 from gallop.images import CropBox, decode_image
 from gallop.images.formats import printable_name
-from gallop.model.similarities import Similarities
+from gallop.model.answers import Answers
+from gallop.model.answers import answers as answered
 from gallop.parts import require_topk
 from gallop.predictions.heatmaps import region_box
 from gallop.predictions.predict import embeddings, predictions_of
@@ -274,8 +275,9 @@ class PhotoScorer(_Worker):
     def _answers(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         model = self.classifier.model_
         with torch.no_grad():
-            cosines = model.similarities(features, model.cached_text_features())
-        predictions = predictions_of(model, cosines, self.classifier.calibration_)
+            similarities = model.similarities(features, model.cached_text_features())
+            found = answered(similarities, model.rule(self.classifier.calibration_))
+        predictions = predictions_of(model.class_names, found)
         order = np.argsort(-predictions.probabilities, axis=1, kind="stable")
         columns: Columns = {
             "label": [str(label) for label in predictions.labels],
@@ -292,9 +294,7 @@ class PhotoScorer(_Worker):
         if self.extras.embedding:
             columns["embedding"] = list(embeddings(features))
         if self.extras.regions:
-            columns["regions"] = _regions(
-                model.config.topk, cosines, order[:, 0], self.sight.grids(self.loaded_backbone), crops
-            )
+            columns["regions"] = _regions(found, order[:, 0], self.sight.grids(self.loaded_backbone), crops)
         return columns
 
 
@@ -318,21 +318,16 @@ class PhotoEmbedder(_Worker):
         return {"embedding": list(embeddings(features))}
 
 
-def _regions(
-    topk: Sequence[int],
-    cosines: Similarities,
-    best: Any,
-    grids: Sequence[tuple[int, int]],
-    crops: Sequence[CropBox],
-) -> list[Any]:
+def _regions(found: Answers, best: Any, grids: Sequence[tuple[int, int]], crops: Sequence[CropBox]) -> list[Any]:
     """Of each photo the regions that the local prompt with the smallest k chose for its label, as boxes, look by
     look.
     """
+    topk = found.rule.topk
     if not topk:
         return [[] for _ in crops]
-    require_topk(cosines.pooling, "The table's column of regions")
+    require_topk(found.rule.pooling, "The table's column of regions")
     prompt = int(np.argmin(topk))
-    looks = [(*look.ranked, grid) for look, grid in zip(cosines.looks, grids, strict=True)]
+    looks = [(*look.ranked, grid) for look, grid in zip(found.similarities.looks, grids, strict=True)]
     boxes = []
     for i, crop in enumerate(crops):
         place = (i, best[i], prompt, slice(topk[prompt]))

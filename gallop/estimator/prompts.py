@@ -12,9 +12,9 @@ from gallop.data import GivenLabels, GivenPhotos
 from gallop.evaluation import diversity as measures
 from gallop.evaluation.diversity import Diversity, Worth, diversity_of
 from gallop.features.encoding import encode_sources
+from gallop.model.answers import Answers, answers
 from gallop.model.in_words import MOST_WORDS, InWords, told_in_words
 from gallop.model.prompted import PromptModel
-from gallop.model.similarities import Similarities
 from gallop.parts import require_topk
 from gallop.predictions.predict import similarities
 
@@ -54,16 +54,14 @@ class LearnedPrompts:
         text = self._model.cached_text_features()
         if images is None:
             return diversity_of(text)
-        similar, truth = self._measured(images, labels)
-        return diversity_of(text, similar, self._model.config.topk, truth)
+        return diversity_of(text, *self._measured(images, labels))
 
     def worth(self, images: GivenPhotos, labels: GivenLabels | None = None) -> list[Worth]:
         """Return what each of the M + N prompts does for the answers on labelled photos.
 
         Raises DataError and ImageError as ``score`` does.
         """
-        similar, truth = self._measured(images, labels)
-        return measures.worths(similar, self._model.config.topk, truth)
+        return measures.worths(*self._measured(images, labels))
 
     def overlap(self, images: GivenPhotos, labels: GivenLabels | None = None) -> NDArray[np.float64]:
         """Return (N, N): of the regions that either of two local prompts chose for the true class, the fraction that
@@ -71,8 +69,9 @@ class LearnedPrompts:
 
         Raises DataError and ImageError as ``score`` does.
         """
-        require_topk(self._model.config.pooling, "The overlap of regions")
-        return measures.overlaps(measures.chosen_regions(*self._measured(images, labels), self._model.config.topk))
+        require_topk(self._model.rule().pooling, "The overlap of regions")
+        found, truth = self._measured(images, labels)
+        return measures.overlaps(measures.chosen_regions(found.similarities, truth, found.rule.topk))
 
     def in_words(self, class_name: str, most: int = MOST_WORDS) -> list[InWords]:
         """Return what each of the M + N prompts says of a class: its text feature as a sum over words and a rest.
@@ -90,7 +89,7 @@ class LearnedPrompts:
     def __repr__(self) -> str:
         return f"LearnedPrompts({', '.join(self.names)}: {self.diversity().words})"
 
-    def _measured(self, images: GivenPhotos, labels: GivenLabels | None) -> tuple[Similarities, list[int]]:
+    def _measured(self, images: GivenPhotos, labels: GivenLabels | None) -> tuple[Answers, list[int]]:
         photos, names = self._read(images, labels)
         similar = similarities(self._model, encode_sources(self._model.backbone, photos, self._model.sight))
-        return similar, [self._model.class_names.index(name) for name in names]
+        return answers(similar, self._model.rule()), [self._model.class_names.index(name) for name in names]

@@ -20,11 +20,11 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
-from gallop.core.cosines import ensemble
 from gallop.data import LabelledPhotos
 from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
+from gallop.model.answers import answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.kinds import KINDS, PAIRS, usual_mixes
 from gallop.model.branches.mix import mixed
@@ -382,6 +382,6 @@ class _Known:
         parts, text = list[Tensor](), model.cached_text_features()
         with torch.no_grad():
             for part in self._centres[photos].split(BATCH):
-                similar = model.similarities(part, text)
-                parts.append(ensemble(similar.image_cosines, similar.local(model.config.topk)).cpu())
+                found = answers(model.similarities(part, text), model.rule())
+                parts.append(found.prompts.cpu())
         return torch.cat(parts) * model.backbone.logit_scale

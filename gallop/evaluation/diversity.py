@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.core.gallop import TextFeatures
+from gallop.model.answers import Answers, combined
 from gallop.model.in_words import AS_ONE
 from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
@@ -139,7 +140,7 @@ class Worth:
         return self.silent or self.ignorant
 
 
-def worths(similarities: Similarities, topk: Sequence[int], truth: Sequence[int]) -> list[Worth]:
+def worths(found: Answers, truth: Sequence[int]) -> list[Worth]:
     """Return one for each of the M + N prompts.
 
     A prompt enters the score of a class as one term of its branch's mean, and what is equal for all classes drops out
@@ -150,15 +151,14 @@ def worths(similarities: Similarities, topk: Sequence[int], truth: Sequence[int]
         truth: B class indices.
     """
     labels = torch.as_tensor(truth)
-    local = similarities.local(topk)
-    m, n = similarities.image_cosines.shape[-1], local.shape[-1]
-    influence = torch.cat([_influences(similarities.image_cosines), _influences(local)]).tolist()
-    right = similarities.logits_of(local).argmax(dim=-1) == labels
+    m, n = found.global_.shape[-1], found.local.shape[-1]
+    influence = torch.cat([_influences(found.global_), _influences(found.local)]).tolist()
+    right = found.scores.argmax(dim=-1) == labels
     commonest = int(labels.bincount().max())
     every = []
     for p in range(m + n):
-        scores = similarities.image_cosines[..., p] if p < m else local[..., p - m]
-        left = _without(similarities, local, p)
+        scores = found.global_[..., p] if p < m else found.local[..., p - m]
+        left = _without(found, p)
         then = right if left is None else left.argmax(dim=-1) == labels
         every.append(
             Worth(
@@ -183,13 +183,13 @@ def _influences(scores: Tensor) -> Tensor:
     return strength / mean if mean > 0 else torch.ones_like(strength)
 
 
-def _without(similarities: Similarities, local: Tensor, prompt: int) -> Tensor | None:
-    """The ensemble (B, K) without one prompt, of the branches that are not empty; None where no prompt is left."""
-    m = similarities.image_cosines.shape[-1]
-    rest = [p for p in range(m + local.shape[-1]) if p != prompt]
-    left = similarities.image_cosines[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
-    branches = [branch.mean(dim=-1) for branch in left if branch.shape[-1]]
-    return similarities.joined(torch.stack(branches).mean(dim=0)) if branches else None
+def _without(found: Answers, prompt: int) -> Tensor | None:
+    """The scores (B, K) without one prompt; None where no prompt is left."""
+    m = found.global_.shape[-1]
+    rest = [p for p in range(m + found.local.shape[-1]) if p != prompt]
+    left = found.global_[..., [p for p in rest if p < m]], found.local[..., [p - m for p in rest if p >= m]]
+    first, second = left if left[0].shape[-1] else left[::-1]  # those of one kind alone are averaged as global ones are
+    return combined(first, second, found.branches, found.similarities.branch_weights) if rest else None
 
 
 @dataclass(frozen=True)
@@ -286,18 +286,12 @@ class Diversity:
         return asdict(self) | {"words": self.words}
 
 
-def diversity_of(
-    text: TextFeatures, similarities: Similarities | None = None, topk: Sequence[int] = (), truth: Sequence[int] = ()
-) -> Diversity:
+def diversity_of(text: TextFeatures, found: Answers | None = None, truth: Sequence[int] = ()) -> Diversity:
     """Return how alike prompts are by their text features and, where there are any, by their answers to photos.
 
     Args:
-        similarities, topk, truth: of B photos; ``truth`` are B class indices.
+        found, truth: of B photos; ``truth`` are B class indices.
     """
     cosines = [mean_of_pairs(text_cosines(features)) for features in (text.global_, text.local)]
-    answers = (
-        None
-        if similarities is None
-        else (ensembling(similarities.image_cosines, truth), ensembling(similarities.local(topk), truth))
-    )
+    answers = None if found is None else (ensembling(found.global_, truth), ensembling(found.local, truth))
     return Diversity(cosines[0], cosines[1], (text.global_.shape[1], text.local.shape[1]), answers)

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from gallop.core.scores import class_probabilities
 from gallop.data import LabelledPhotos, distinct_photos
 from gallop.errors import DataError
 from gallop.evaluation.diversity import FoundRegion
@@ -282,8 +281,8 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
             classes.append(_class_evidence(taken, labels, k, model.class_names[k], words))
         yield StageEvent("clusters", len(classes), len(present))
     grids, means = model.sight.grids(model.backbone), to_array(F.normalize(taken.joint.mean(dim=1).float(), dim=-1))
-    scale = model.backbone.logit_scale / classifier.calibration_.temperature
-    probabilities, facts = to_array(class_probabilities(taken.scores, scale)), taken.size_and_place(grids)
+    rule = model.rule(classifier.calibration_)
+    probabilities, facts = to_array(rule.probabilities(taken.scores)), taken.size_and_place(grids)
     held = {
         f"{each.class_name}: cluster {i} ({cluster.called})": (cluster.photos, each.photos)
         for each in classes

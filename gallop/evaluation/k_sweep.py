@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gallop.model.answers import combined
 from gallop.model.similarities import Look, Similarities
 
 _ROUNDS = 10  # of looking through all scales for better k: more than ever was needed
@@ -40,10 +41,10 @@ def sweep_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[int
         topk: the present k, one for each of at least one local prompt.
         truth: B class indices.
     """
-    global_mean, means = _means(similarities)
+    means = _means(similarities)
     return KSweep(
-        each=np.stack([_right(global_mean, _with(means, topk, n), truth) for n in range(len(topk))]),
-        together=_right(global_mean, means.mean(dim=2), truth),
+        each=np.stack([_right(similarities, _with(means, topk, n), truth) for n in range(len(topk))]),
+        together=_right(similarities, means, truth),
         photos=len(truth),
     )
 
@@ -54,45 +55,43 @@ def better_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[in
     Scale after scale takes the k that is right most often with the others as they are by then, of several the nearest
     to the one it had, until none moves. On the photos it was chosen on, such a k looks better than it is.
     """
-    global_mean, means = _means(similarities)
-    best = [min(k, means.shape[-1]) for k in topk]
+    means = _means(similarities)
+    best = [min(k, means.shape[2]) for k in topk]
     for _ in range(_ROUNDS):
         before = list(best)
         for n, k in enumerate(best):
-            right = _right(global_mean, _with(means, best, n), truth)
+            right = _right(similarities, _with(means, best, n), truth)
             if right.max() > right[k - 1]:
                 most = np.flatnonzero(right == right.max()) + 1
                 best[n] = int(most[np.abs(most - k).argmin()])
         if best == before:
             break
-    return tuple(best), int(_right(global_mean, _with(means, best, 0), truth)[best[0] - 1])
+    return tuple(best), int(_right(similarities, _with(means, best, 0), truth)[best[0] - 1])
 
 
-def _means(similarities: Similarities) -> tuple[Tensor, Tensor]:
-    """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once.
-
-    The first includes the scores of branches beside the prompts, since they do not depend on k. R is that of the first
-    look; a second one enters with as many of its regions for each k.
+def _means(similarities: Similarities) -> Tensor:
+    """Means of the best 1, 2, ... R cosines (B, K, R, N): sorted once. R is that of the first look; a second one enters
+    with as many of its regions for each k.
     """
 
     def best(look: Look) -> Tensor:
         first = similarities.looks[0].region_cosines.shape[1]
-        ranked = look.region_cosines.movedim(1, -1).double().topk(first, dim=-1).values
-        return ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
+        ranked = look.region_cosines.movedim(1, 2).double().topk(first, dim=2).values
+        return ranked.cumsum(dim=2) / torch.arange(1, ranked.shape[2] + 1)[:, None]
 
-    prompts = similarities.prompts_weight
-    global_mean, means = prompts * similarities.image_cosines.double().mean(dim=-1), prompts * similarities.mean(best)
-    beside = (2 * similarities.branch_weights[name] * s.double() for name, s in similarities.branch_scores.items())
-    return sum(beside, global_mean), means
+    return similarities.mean(best)
 
 
 def _with(means: Tensor, topk: Sequence[int], n: int) -> Tensor:
-    """Mean over local prompts (B, K, R): of prompt n at every k, of the others at theirs."""
-    others = [means[:, :, p, min(k, means.shape[-1]) - 1] for p, k in enumerate(topk) if p != n]
-    return (sum(others, torch.zeros(())).unsqueeze(-1) + means[:, :, n]) / len(topk) if others else means[:, :, n]
+    """Local logits (B, K, R, N): of prompt n at every k, of the others at theirs."""
+    most = means.shape[2]
+    each = [means[:, :, slice(None) if p == n else [min(k, most) - 1] * most, p] for p, k in enumerate(topk)]
+    return torch.stack(each, dim=-1)
 
 
-def _right(global_mean: Tensor, local: Tensor, truth: Sequence[int]) -> NDArray[np.intp]:
-    """(R,) of cosines (B, K) and (B, K, R)."""
-    answers = (global_mean.unsqueeze(-1) + local).argmax(dim=1)
-    return np.asarray((answers == torch.as_tensor(truth)[:, None]).sum(dim=0), dtype=np.intp)
+def _right(similarities: Similarities, local: Tensor, truth: Sequence[int]) -> NDArray[np.intp]:
+    """(R,) of local logits (B, K, R, N)."""
+    branches = {name: scores.double().unsqueeze(-1) for name, scores in similarities.branch_scores.items()}
+    global_ = similarities.image_cosines.double().unsqueeze(2)
+    found = combined(global_, local, branches, similarities.branch_weights).argmax(dim=1)
+    return np.asarray((found == torch.as_tensor(truth)[:, None]).sum(dim=0), dtype=np.intp)

@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.core.scores import class_probabilities
 from gallop.evaluation.evidence import Evidence
 from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.images import load_image
+from gallop.model.answers import Rule
 from gallop.predictions.faithfulness import DRAWS, scores_without
 from gallop.runtime.progress import StageEvent
 from gallop.setting import require
@@ -158,8 +158,8 @@ def what_if(
         yield StageEvent("covering", len(covered), len(photos))
     scores = torch.stack(covered, dim=1)  # (1 + S, B, K)
     scores = torch.cat([torch.from_numpy(evidence.scores[photos])[None], scores - scores.mean(dim=2, keepdim=True)])
-    scale = model.backbone.logit_scale / classifier.calibration_.temperature
-    before, without, *at_random = (_outcome(some, k, scale) for some in scores)
+    rule = model.rule(classifier.calibration_)
+    before, without, *at_random = (_outcome(some, k, rule) for some in scores)
     spread = float(scores[2:, :, k].var(dim=0).mean() / len(photos)) ** 0.5
     yield WhatIf(class_name, cluster, tuple(photos), before, without, tuple(at_random), spread, fill)
 
@@ -187,6 +187,6 @@ def _elsewhere(cells: Tensor, draws: int, rng: np.random.Generator) -> Tensor:
     return torch.stack([cells, *(cells.roll(place, dims=(0, 1)) for place in rng.choice(places, draws).tolist())])
 
 
-def _outcome(above: Tensor, k: int, scale: float) -> Outcome:
-    right, confidence = above.argmax(dim=1) == k, class_probabilities(above, scale)[:, k]
+def _outcome(above: Tensor, k: int, rule: Rule) -> Outcome:
+    right, confidence = above.argmax(dim=1) == k, rule.probabilities(above)[:, k]
     return Outcome(Proportion(int(right.sum()), len(right)), float(confidence.mean()), float(above[:, k].mean()))

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from gallop.backbones.vision import GivenFeatures, encode_larger, scaled_grid
 from gallop.config import HEADS
 from gallop.core.cosines import global_cosines
-from gallop.core.scores import class_probabilities
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.tracing import ToTrace, onnx_model
 from gallop.features.encoding import ImageFeatures, encode_pixels
 from gallop.images import load_image
 from gallop.model import scores
+from gallop.model.answers import answers
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look, Similarities
 from gallop.parts import require_topk
@@ -120,7 +120,7 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
             f"{' and '.join(missing)} must be installed to export to ONNX: pip install 'gallop-explorer[onnx]'."
         )
     check_is_fitted(classifier, "model_")
-    require_topk(classifier.model_.config.pooling, "ONNX export")
+    require_topk(classifier.model_.rule().pooling, "ONNX export")
     backbone = classifier.model_.backbone
     if isinstance(backbone.vision, GivenFeatures):
         raise OnnxError(
@@ -160,8 +160,8 @@ class Answering(nn.Module):
         self._vision = copy.deepcopy(model.backbone.vision)
         self.image_encoder = self._vision.module
         self._size, self._damping = model.backbone.preprocess.size, model.damping
-        self._topk = model.config.topk
-        self._scale, self._temperature = model.backbone.logit_scale, classifier.calibration_.temperature
+        self._rule = model.rule(classifier.calibration_)
+        self._topk = self._rule.topk
         with torch.no_grad():
             text = model.text_features()
             regional, global_ = model.paper.region_projection(), model.prompts.global_projection
@@ -201,8 +201,8 @@ class Answering(nn.Module):
     def answered(self, looks: Sequence[Seen]) -> tuple[Tensor, ...]:
         """Return the outputs, in the order of ``names``, of what ``looked`` gives."""
         similarities = Similarities(tuple(map(self._look, looks)), (1 / len(looks),) * len(looks), self._weights)
-        probabilities = class_probabilities(similarities.logits(self._topk), self._scale, self._temperature)
-        return probabilities, similarities.ood()[scores.VERDICT], similarities.image_cosines, *self._maps(similarities)
+        found = answers(similarities, self._rule)
+        return found.probabilities, found.ood[scores.VERDICT], found.global_, *self._maps(similarities)
 
     def _in_joint_space(self, features: Tensor) -> Tensor:
         return features @ self.global_projection if self._projects else features  # type: ignore[operator]

@@ -118,7 +118,7 @@ class Subject:
     def top_regions(self, prompt: int) -> list[int]:
         """Return the k regions that entered the local score, best first; none where all do, by another pooling."""
         look = self.explanation.looks[-1]
-        return [box.region for box in look.regions(self.class_name, prompt)] if look.similarities.by_topk else []
+        return [box.region for box in look.regions(self.class_name, prompt)] if look.rule.pooling is None else []
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ from gallop.core.cosines import global_cosines
 from gallop.core.gallop import GalLoP, Loss, TextFeatures, gallop_loss
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import BATCH, ImageFeatures
+from gallop.model.answers import Rule
 from gallop.model.branches.branch import Branch, ShotVotes
 from gallop.model.branches.kinds import KINDS, PAIRS, REGIONS, shot_features, sight_of, usual_mixes
 from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures
+from gallop.model.calibration import Calibration
 from gallop.model.similarities import Look, Similarities
-from gallop.names.class_names import clean_name, clean_names, spelled_as
+from gallop.names.class_names import clean_name, clean_names, one_class, spelled_as
 from gallop.names.templates import clean_templates, fill
 from gallop.parts import check_result, registered
 from gallop.setting import require
@@ -406,7 +408,25 @@ class PromptModel:
             self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
         )
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
-        return Similarities(made, weights, self.branch_weights, self.config.pooling)
+        return Similarities(made, weights, self.branch_weights)
+
+    def rule(self, calibration: Calibration | None = None, topk: Sequence[int] | None = None) -> Rule:
+        """Return how the model answers from similarities.
+
+        Args:
+            calibration: temperature, threshold and the limits of a model of one class; None has none.
+            topk: one k a local prompt, in place of the model's.
+        """
+        fitted = calibration or Calibration()
+        return Rule(
+            topk=tuple(self.config.topk if topk is None else topk),
+            scale=self.backbone.logit_scale,
+            temperature=fitted.temperature,
+            threshold=fitted.threshold,
+            own=one_class(self.class_names),
+            sure=fitted.sure,
+            pooling=self.paper.custom_pool,
+        )
 
     def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
         """Return each look alone. Raises ValueError where its widths are not the backbone's."""

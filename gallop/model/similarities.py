@@ -1,4 +1,4 @@
-"""The cosines of images with classes and prompts, by look and branch, and every score computed from them.
+"""The cosines of images with classes and prompts, by look and branch: what ``gallop.model.answers`` starts from.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts.
 """
@@ -15,7 +15,6 @@ from torch import Tensor
 from gallop.core import cosines
 from gallop.core.scores import Cosines
 from gallop.model import scores
-from gallop.parts import PARTS, registered
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,17 @@ class Look:
         values, order = self.region_cosines.movedim(1, -1).sort(dim=-1, descending=True, stable=True)
         return values, order
 
+    def pooled(self, topk: Sequence[int], pooling: Callable[[Tensor, Sequence[int]], Tensor] | None = None) -> Tensor:
+        """Return local logits (B, K, N): by ``pooling``, or top-k means, from ``ranked`` where that is known already.
+
+        Raises:
+            ValueError: not one k for each local prompt.
+        """
+        if pooling is not None:
+            return pooling(self.region_cosines, topk)
+        known = "ranked" in vars(self)
+        return cosines.mean_of_first(self.ranked[0], topk) if known else cosines.topk_mean(self.region_cosines, topk)
+
 
 @dataclass(frozen=True)
 class Similarities:
@@ -79,13 +89,11 @@ class Similarities:
         looks: one or several, that with the smallest regions last.
         look_weights: of each look in every score; 0 where it is there for its maps alone.
         branch_weights: of each branch in the answer; the rest is the prompts'.
-        pooling: of the regions, by its name in ``gallop.parts``.
     """
 
     looks: tuple[Look, ...]
     look_weights: tuple[float, ...] = (1.0,)
     branch_weights: Mapping[str, float] = field(default_factory=dict)
-    pooling: str = PARTS["pooling"].usual
 
     @staticmethod
     def cat(parts: Sequence[Similarities]) -> Similarities:
@@ -111,38 +119,15 @@ class Similarities:
         parts = [of_look(look) if weight == 1 else weight * of_look(look) for look, weight in pairs]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
 
-    @property
-    def by_topk(self) -> bool:
-        """Return whether a local score is the mean of its best regions, which can be listed."""
-        return self.pooling == PARTS["pooling"].usual
-
-    @property
-    def prompts_weight(self) -> float:
-        """Of the prompts in the answer."""
-        return 1 - sum(self.branch_weights.values())
+    def rank(self) -> None:
+        """Sort the cosines of every look now, so that each further k takes its first ones."""
+        for look in self.looks:
+            _ = look.ranked
 
     @property
     def image_cosines(self) -> Tensor:
         """(B, K, M), the mean over the looks."""
         return self.mean(lambda look: look.image_cosines)
-
-    def local(self, topk: Sequence[int]) -> Tensor:
-        """Return pooled regions (B, K, N), top-k means by default, as the mean over the looks."""
-        pool = registered("pooling", self.pooling) or cosines.topk_mean
-        return self.mean(lambda look: pool(look.region_cosines, topk))
-
-    def logits(self, topk: Sequence[int]) -> Tensor:
-        """Return cosines of the ensemble (B, K), in which every branch has its weight."""
-        return self.logits_of(self.local(topk))
-
-    def logits_of(self, local: Tensor) -> Tensor:
-        """Return the same of top-k means (B, K, N)."""
-        return self.joined(cosines.ensemble(self.image_cosines, local))
-
-    def joined(self, prompts: Tensor) -> Tensor:
-        """Return scores of the prompts (B, K), in which every branch has its weight."""
-        parts = [self.branch_weights[name] * of_branch for name, of_branch in self.branch_scores.items()]
-        return prompts if not parts else torch.stack([self.prompts_weight * prompts, *parts]).sum(dim=0)
 
     @cached_property
     def branch_scores(self) -> dict[str, Tensor]:
@@ -152,8 +137,9 @@ class Similarities:
     def _branch_score(self, name: str) -> Tensor:
         return self.mean(lambda look: look.branches[name].mean(dim=1))
 
+    @cached_property
     def ood(self) -> dict[str, Tensor]:
-        """Return the OOD scores by name, each (B,), the mean over the looks."""
+        """The OOD scores by name, each (B,), the mean over the looks."""
         each = [scores.ood_scores(Cosines(look.image_cosines.mean(dim=-1), look.region_scores)) for look in self.looks]
         weights = zip(self.look_weights, each, strict=True)
         parts = [{name: weight * score for name, score in by_name.items()} for weight, by_name in weights if weight]

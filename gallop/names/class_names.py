@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from gallop.errors import ClassNameError
-from gallop.wording import quoted
+from gallop.wording import answer_in_words, quoted
 
 MAX_NAME_LENGTH = 200
 """Characters. A guard against pasted documents; the text encoder's limit is counted in tokens."""
@@ -28,6 +28,21 @@ def one_class(class_names: Sequence[str]) -> int | None:
     """Return the place of the one class beside ``SOMETHING_ELSE``; None of any other class list."""
     one = len(class_names) == 2 and SOMETHING_ELSE in class_names
     return 1 - list(class_names).index(SOMETHING_ELSE) if one else None
+
+
+def said(label: str, verdict: bool | None, class_names: Sequence[str], doubt: str = "") -> str:
+    """Return an answer in words: "yes", "no" or "unsure" of a model of one class, else as ``answer_in_words``.
+
+    Args:
+        verdict: "none of these", or of a model of one class "unsure"; None where nothing decides.
+        doubt: as for ``answer_in_words``.
+
+    >>> said("mug", False, ["mug", "something else"]), said("mug", True, ["mug", "vase"])
+    ('yes', 'none of these (nearest: mug)')
+    """
+    if one_class(class_names) is None:
+        return answer_in_words(label, verdict, doubt)
+    return "unsure" if verdict else "no" if label == SOMETHING_ELSE else "yes"
 
 
 def clean_name(name: str) -> str:

@@ -15,8 +15,9 @@ from torch import Tensor
 from gallop.core.cosines import norms
 from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import ImageFeatures
+from gallop.model.answers import GLOBAL, LOCAL, Answers, answers
 from gallop.model.prompted import PromptModel
-from gallop.model.similarities import Look, Similarities
+from gallop.model.similarities import Look
 
 
 @dataclass(frozen=True)
@@ -58,31 +59,24 @@ def contributions(model: PromptModel, features: ImageFeatures, topk: Sequence[in
     text = model.cached_text_features()
     with torch.no_grad():
         similarities = model.similarities(features, text)
+        found = answers(similarities, model.rule(topk=topk))
         looks = zip(
             similarities.looks, features.to(model.backbone.device).looks, similarities.look_weights, strict=True
         )
-        parts = [weight * _of_look(model, similarities, look, some, text, topk) for look, some, weight in looks]
-        regions, scores = torch.cat(parts, dim=1), similarities.logits(topk)
+        parts = [weight * _of_look(model, found, look, some, text) for look, some, weight in looks]
+        regions, scores = torch.cat(parts, dim=1), found.scores
     return Contributions((regions - regions.mean(dim=2, keepdim=True)).cpu(), (scores - scores.mean(1, True)).cpu())
 
 
-def _of_look(
-    model: PromptModel,
-    similarities: Similarities,
-    look: Look,
-    encoded: ImageFeatures,
-    text: TextFeatures,
-    topk: Sequence[int],
-) -> Tensor:
+def _of_look(model: PromptModel, found: Answers, look: Look, encoded: ImageFeatures, text: TextFeatures) -> Tensor:
     """(B, R, K) before the mean over the classes is subtracted."""
-    adds, count = torch.zeros_like(look.region_scores), look.region_scores.shape[1]
-    of_kind = similarities.prompts_weight / (2 if topk else 1)  # global and local prompts are averaged
-    if topk and similarities.by_topk:
-        adds += of_kind * _of_local_prompts(look, topk)
+    adds, count, weights = torch.zeros_like(look.region_scores), look.region_scores.shape[1], found.weights
+    if LOCAL in weights and found.rule.pooling is None:
+        adds += weights[LOCAL] * _of_local_prompts(look, found.rule.topk)
     if model.backbone.vision.mean_is_global:
-        adds += of_kind * _of_global_prompts(model, encoded, text) / count
-    for name, weight in similarities.branch_weights.items():
-        adds += weight * look.branches[name] / count
+        adds += weights[GLOBAL] * _of_global_prompts(model, encoded, text) / count
+    for name in found.branches:
+        adds += weights[name] * look.branches[name] / count
     return adds
 
 

@@ -21,22 +21,21 @@ from PIL import Image
 from torch import Tensor
 
 from gallop.config import MethodConfig
-from gallop.core import cosines
-from gallop.core.scores import class_probabilities
 from gallop.errors import ConfigError
 from gallop.features.encoding import BATCH, encode_photos
 from gallop.images import CropBox, Photo
-from gallop.model import scores
+from gallop.model.answers import GLOBAL, LOCAL, Answers, Rule, answers
 from gallop.model.branches.branch import ShotVotes
 from gallop.model.calibration import Calibration
 from gallop.model.in_words import InWords, WordScores, word_scores
 from gallop.model.prompted import PromptModel
+from gallop.model.scores import VERDICT
 from gallop.model.similarities import Similarities
-from gallop.names.class_names import clean_name
+from gallop.names.class_names import clean_name, said
 from gallop.parts import require_topk
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
-from gallop.wording import answer_in_words, html_table, listed
+from gallop.wording import html_table, listed
 
 SCHEMA = 1
 """Of ``Explanation.to_dict``; another number means that a key has another meaning, or is gone."""
@@ -49,11 +48,8 @@ class Explanation:
     Attributes:
         image: the photo, RGB.
         class_names: K names.
-        topk: one k per local prompt.
         similarities: cosines of this photo, B = 1.
-        scale: exp(logit_scale) of the backbone.
-        temperature: fitted on held-out shots; 1 where there was none.
-        threshold: of GL-MCM; None without one.
+        rule: how they become the answer.
         grids: (rows, columns) of the regions of each look. Maps and single regions are those of the last look,
             which has the finest grid; scores and probabilities combine all looks by ``look_weights``; ``looks``
             explains each alone.
@@ -66,17 +62,40 @@ class Explanation:
 
     image: Image.Image
     class_names: tuple[str, ...]
-    topk: tuple[int, ...]
     similarities: Similarities
-    scale: float
-    temperature: float
-    threshold: float | None
+    rule: Rule
     grids: tuple[tuple[int, int], ...]
     crop: CropBox
     votes: Mapping[str, ShotVotes] = field(default_factory=dict)
     doubt: str = ""
     alike: str = ""
     words: Mapping[str, WordScores] = field(default_factory=dict)
+
+    @property
+    def topk(self) -> tuple[int, ...]:
+        """Return one k per local prompt."""
+        return self.rule.topk
+
+    @property
+    def scale(self) -> float:
+        """Return exp(logit_scale) of the backbone."""
+        return self.rule.scale
+
+    @property
+    def temperature(self) -> float:
+        """Return the temperature that was fitted on held-out shots; 1 where there were none."""
+        return self.rule.temperature
+
+    @property
+    def threshold(self) -> float | None:
+        """Return the threshold of GL-MCM; None without one."""
+        return self.rule.threshold
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Return the answer (B = 1) and what it is made of."""
+        self.similarities.rank()  # k moves: every further one starts at sorted cosines
+        return answers(self.similarities, self.rule)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -97,12 +116,12 @@ class Explanation:
     @property
     def global_scores(self) -> NDArray[np.float32]:
         """Return cosines (K, M), class by global prompt."""
-        return to_array(self.similarities.image_cosines[0])
+        return to_array(self.answers.global_[0])
 
     @property
     def local_scores(self) -> NDArray[np.float32]:
         """Return pooled regions (K, N), class by local prompt. A top-k mean is that of ``regions(...)``'s scores."""
-        return to_array(self._local[0])
+        return to_array(self.answers.local[0])
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -115,27 +134,32 @@ class Explanation:
 
         Each is the mean of ``branch_map(...)``; with several looks, the mean over the looks, by ``look_weights``.
         """
-        return {name: to_array(batch[0]) for name, batch in self.similarities.branch_scores.items()}
+        return {name: to_array(batch[0]) for name, batch in self.answers.branches.items()}
+
+    @property
+    def parts(self) -> dict[str, NDArray[np.float32]]:
+        """Return what the ``global`` prompts, the ``local`` prompts and each branch add to the scores (K,)."""
+        return {name: to_array(added[0]) for name, added in self.answers.parts.items()}
 
     @property
     def probabilities(self) -> dict[str, float]:
         """Return the ensemble's probabilities, by class name."""
-        return self._probabilities(self.similarities.logits_of(self._local)[0])
+        return self._probabilities(self.answers.scores[0])
 
     @property
     def global_probabilities(self) -> dict[str, float]:
         """Return the global prompts' probabilities, by class name."""
-        return self._probabilities(self.similarities.image_cosines[0].mean(dim=-1))
+        return self._probabilities(self.answers.kinds[GLOBAL][0])
 
     @property
     def local_probabilities(self) -> dict[str, float] | None:
         """Return the local prompts' probabilities, by class name; None where there are none."""
-        return self._probabilities(self._local[0].mean(dim=-1)) if self.topk else None
+        return self._probabilities(self.answers.kinds[LOCAL][0]) if self.topk else None
 
     @property
     def branch_probabilities(self) -> dict[str, dict[str, float]]:
         """Return each branch's probabilities, by class name."""
-        return {name: self._probabilities(batch[0]) for name, batch in self.similarities.branch_scores.items()}
+        return {name: self._probabilities(batch[0]) for name, batch in self.answers.branches.items()}
 
     @property
     def label(self) -> str:
@@ -146,17 +170,22 @@ class Explanation:
     @property
     def ood_score(self) -> float:
         """Return GL-MCM; larger = more outlier."""
-        return float(self.similarities.ood()[scores.VERDICT][0])
+        return float(self.answers.ood[VERDICT][0])
 
     @property
     def is_ood(self) -> bool | None:
-        """Whether GL-MCM is above the threshold; None without one."""
-        return None if self.threshold is None else self.ood_score > self.threshold
+        """Return whether GL-MCM is above the threshold, or of a model of one class whether the answer is unsure; None
+        where nothing decides.
+        """
+        verdict = self.answers.verdict
+        return None if verdict is None else bool(verdict[0])
 
     @property
     def answer(self) -> str:
-        """Return the class, "none of these", or the nearest class where the threshold is unreliable."""
-        return answer_in_words(self.label, self.is_ood, self.doubt)
+        """Return the class, "none of these", or the nearest class where the threshold is unreliable; of a model of one
+        class "yes", "no" or "unsure".
+        """
+        return said(self.label, self.is_ood, self.class_names, self.doubt)
 
     def with_topk(self, topk: Sequence[int]) -> Explanation:
         """Return the same photo with other scales; no backbone runs.
@@ -167,7 +196,7 @@ class Explanation:
         checked = tuple(MethodConfig(topk=topk).topk)
         if len(checked) != len(self.topk):
             raise ConfigError(f"topk needs {len(self.topk)} integers, one per local prompt; got {topk}.")
-        return replace(self, topk=checked)
+        return replace(self, rule=replace(self.rule, topk=checked))
 
     def __repr__(self) -> str:
         (rows, columns), sizes = self.grid, (self.global_scores.shape[1], len(self.topk))
@@ -229,8 +258,7 @@ class Explanation:
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
         """Return the answers of the local prompts to each region alone, (R, K); of the global ones where N = 0."""
-        logits = self.similarities.looks[-1].region_scores[0]
-        return to_array(class_probabilities(logits, self.scale, self.temperature))
+        return to_array(self.rule.probabilities(self.similarities.looks[-1].region_scores[0]))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
         """Return ``region_scores`` as a map (height, width) of the photo, NaN outside the crop the model saw."""
@@ -244,7 +272,7 @@ class Explanation:
         Raises:
             ConfigError: regions are pooled in another way.
         """
-        require_topk(self.similarities.pooling, "The list of regions that entered a score")
+        require_topk(self.rule.pooling, "The list of regions that entered a score")
         best = (0, self.class_index(class_name), self._prompt(prompt), slice(self.topk[prompt]))
         boxes: list[Box] = []
         looks = zip(self.similarities.looks, self.grids, self.look_weights, strict=True)
@@ -270,7 +298,7 @@ class Explanation:
         if 0 <= prompt < m:
             parts = [image[:, prompt] for image, _ in taken.looks]
         else:
-            require_topk(self.similarities.pooling, "The sum over words")
+            require_topk(self.rule.pooling, "The sum over words")
             n = self._prompt(prompt - m)
             chosen = [look.ranked[1][0, k, n, : self.topk[n]] for look in self.similarities.looks]
             parts = [regions[at, :, n].mean(dim=0) for (_, regions), at in zip(taken.looks, chosen, strict=True)]
@@ -318,7 +346,7 @@ class Explanation:
         """
         asked = [self.label] if class_names is None else class_names
         shown = [self.class_names[self.class_index(name)] for name in asked]
-        prompts, named = range(len(self.topk)), shown if self.similarities.by_topk else []
+        prompts, named = range(len(self.topk)), shown if self.rule.pooling is None else []
         return {
             "schema": SCHEMA,
             "image": {"width": self.image.width, "height": self.image.height},
@@ -340,21 +368,13 @@ class Explanation:
         """Return ``to_dict`` as JSON; numbers that are read back are the same to the last bit."""
         return json.dumps(self.to_dict(class_names), ensure_ascii=False, allow_nan=False, indent=indent)
 
-    @cached_property
-    def _local(self) -> Tensor:
-        """Pooled regions (1, K, N). Every k slider waits for them, so top-k means take cosines sorted already."""
-        if not self.similarities.by_topk:
-            return self.similarities.local(self.topk)
-        return self.similarities.mean(lambda look: cosines.mean_of_first(look.ranked[0], self.topk))
-
     def _prompt(self, prompt: int) -> int:
         if not 0 <= prompt < len(self.topk):
             raise ValueError(f"There is no local prompt {prompt}; this model has {len(self.topk)}, numbered from 0.")
         return prompt
 
-    def _probabilities(self, logits: Tensor) -> dict[str, float]:
-        probabilities = class_probabilities(logits, self.scale, self.temperature)
-        return dict(zip(self.class_names, probabilities.tolist(), strict=True))
+    def _probabilities(self, scores: Tensor) -> dict[str, float]:
+        return dict(zip(self.class_names, self.rule.probabilities(scores).tolist(), strict=True))
 
 
 def explain_photos(
@@ -409,11 +429,8 @@ def explanation_of(
     return Explanation(
         image=image,
         class_names=model.class_names,
-        topk=tuple(model.config.topk),
         similarities=similarities.each(Tensor.cpu),
-        scale=model.backbone.logit_scale,
-        temperature=calibration.temperature,
-        threshold=calibration.threshold,
+        rule=model.rule(calibration),
         grids=model.map_sight.grids(model.backbone)[: len(similarities.looks)],
         crop=crop,
         doubt=calibration.doubt,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.features.encoding import encode_looks
+from gallop.model.answers import answers, prompts_weight
 from gallop.model.prompted import PromptModel
 from gallop.predictions.covering import cover, looks_at
 from gallop.predictions.explanation import Explanation
@@ -101,7 +102,7 @@ def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
         )
     mean_map, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
     branch_maps = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]
-    return np.asarray(sum(branch_maps, explanation.similarities.prompts_weight * mean_map), dtype=np.float32)
+    return np.asarray(sum(branch_maps, prompts_weight(weights) * mean_map), dtype=np.float32)
 
 
 def scores_without(
@@ -119,7 +120,8 @@ def scores_without(
         seen = [cover(pixels, masks[start : start + DELETION_BATCH], fill) for pixels in looks]
         with torch.no_grad():
             features = encode_looks(model.backbone, seen, model.sight)
-            yield model.similarities(features, model.cached_text_features()).logits(topk).cpu()
+            similar = model.similarities(features, model.cached_text_features())
+            yield answers(similar, model.rule(topk=topk)).scores.cpu()
 
 
 def _area(curve: NDArray[np.float32], removed: NDArray[np.float32]) -> float:

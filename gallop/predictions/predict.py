@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.core.gallop import TextFeatures
-from gallop.core.scores import class_probabilities
 from gallop.data import many
 from gallop.errors import DataError
 from gallop.features.encoding import BATCH, ImageFeatures, encode_sources
-from gallop.model import scores
+from gallop.model.answers import GLOBAL, LOCAL, Answers, answers
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
-from gallop.names.class_names import SOMETHING_ELSE, one_class
+from gallop.names.class_names import one_class, said
 from gallop.predictions.together import Together, answered_together
 from gallop.setting import require
 from gallop.wording import counted, html_table, listed
@@ -90,7 +89,8 @@ class Predictions:
             "Only a model of one class and 'something else' answers yes, no or unsure.",
         )
         unsure = np.zeros(len(self), dtype=bool) if self.is_ood is None else self.is_ood
-        return np.where(unsure, "unsure", np.where(self.labels == SOMETHING_ELSE, "no", "yes"))
+        each = zip(self.labels.tolist(), unsure.tolist(), strict=True)
+        return np.array([said(label, verdict, self.class_names) for label, verdict in each])
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row an image: label, probability, is_ood, each OOD score, and the
@@ -158,11 +158,12 @@ def predict(model: PromptModel, calibration: Calibration, images: Any, text: Tex
         if isinstance(images, ImageFeatures)
         else encode_sources(model.backbone, many(images), model.sight)
     )
-    text = model.cached_text_features() if text is None else text
+    text, rule = model.cached_text_features() if text is None else text, model.rule(calibration)
     with torch.no_grad():
         parts = [
             replace(
-                predictions_of(model, model.similarities(features, text), calibration), embeddings=embeddings(features)
+                predictions_of(model.class_names, answers(model.similarities(features, text), rule)),
+                embeddings=embeddings(features),
             )
             for features in encoded
         ]
@@ -188,29 +189,18 @@ def similarities(model: PromptModel, images: Iterable[ImageFeatures]) -> Similar
     return Similarities.cat(parts)
 
 
-def predictions_of(model: PromptModel, cosines: Similarities, calibration: Calibration) -> Predictions:
-    """Return labels, probabilities, OOD scores and verdicts of the images of ``cosines``."""
-
-    def probabilities(logits: Tensor) -> NDArray[np.float32]:
-        return to_array(class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
-
-    local = cosines.local(model.config.topk)
-    ensemble = probabilities(cosines.logits_of(local))
-    ood = {name: to_array(score) for name, score in cosines.ood().items()}
-    is_ood = None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold
-    own = one_class(model.class_names)
-    if own is not None and calibration.sure is not None:
-        low, high = calibration.sure
-        is_ood = (ensemble[:, own] >= low) & (ensemble[:, own] < high)
+def predictions_of(class_names: Sequence[str], found: Answers) -> Predictions:
+    """Return answers as arrays, with the names of the classes."""
+    each = {name: to_array(found.rule.probabilities(scores)) for name, scores in found.kinds.items()}
     return Predictions(
-        labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
-        probabilities=ensemble,
-        probabilities_global=probabilities(cosines.image_cosines.mean(dim=-1)),
-        probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
-        ood=ood,
-        is_ood=is_ood,
-        branches={name: probabilities(branch) for name, branch in cosines.branch_scores.items()},
-        class_names=model.class_names,
+        labels=np.array(class_names)[to_array(found.probabilities).argmax(axis=1)],
+        probabilities=to_array(found.probabilities),
+        probabilities_global=each.pop(GLOBAL),
+        probabilities_local=each.pop(LOCAL, None),
+        ood={name: to_array(score) for name, score in found.ood.items()},
+        is_ood=None if found.verdict is None else np.asarray(found.verdict.cpu()),
+        branches=each,
+        class_names=tuple(class_names),
     )
 
 

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
-from gallop.core.cosines import ensemble
 from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_skipped
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
+from gallop.model.answers import answers
 from gallop.model.branches.kinds import PAIRS, sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
 from gallop.model.branches.pairs import Axes
@@ -381,13 +381,11 @@ class CrossFit:
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
                 for part in features.split(BATCH):
-                    similar = current.similarities(part, text)
+                    found = answers(current.similarities(part, text), current.rule())
                     held = HeldOut(
-                        cosines=ensemble(similar.image_cosines, similar.local(current.config.topk)).cpu(),
-                        branches=tuple(
-                            score.cpu() * current.backbone.logit_scale for score in similar.branch_scores.values()
-                        ),
-                        ood=similar.ood()[VERDICT].cpu(),
+                        cosines=found.prompts.cpu(),
+                        branches=tuple(score.cpu() * found.rule.scale for score in found.branches.values()),
+                        ood=found.ood[VERDICT].cpu(),
                     )
                     parts.append(held)
         return HeldOut.cat(parts)

@@ -148,7 +148,7 @@ def test_a_limit_that_is_moved_turns_the_verdict_and_dropout_changes_the_loss(pa
     found = made_up(20, 7)
     show(page, found, Origins(224, kept=1, notes={"learning": "In the last step."}))
     step(page, "None of these?")
-    score = float(found.similarities.ood()["GL-MCM"][0])
+    score = float(found.similarities.ood["GL-MCM"][0])
     verdict = ("One of these", "None of these")[score > -1.2]
     expect(page.locator(".step .best")).to_have_text(verdict)
     page.get_by_role("slider").press("Home" if score < -1.2 else "End")

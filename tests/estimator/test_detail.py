@@ -25,6 +25,7 @@ from gallop.errors import ConfigError
 from gallop.evaluation.k_sweep import sweep_k
 from gallop.features.encoding import ImageFeatures, MemoryCache, Sight, encode_sources
 from gallop.lab.methods import MethodClassifier, make_method
+from gallop.model.answers import Rule, answers
 from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.explanation import Explanation, explain_first_look
@@ -213,7 +214,7 @@ def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: s
     for model, features in zip(cross.models, cross.features, strict=True):
         with torch.no_grad():
             both = model.with_branches([]).similarities(features, model.text_features())
-        logits.append(both.logits(model.config.topk) * model.backbone.logit_scale)
+        logits.append(answers(both, Rule(model.config.topk)).scores * model.backbone.logit_scale)
         own += [branch.form.centred()(mean_of_looks(features)) for branch in model.branches]
     labels = cross.labels[torch.cat(cross.index)]
     if not own:
@@ -294,7 +295,8 @@ def test_every_k_and_many_photos_are_answered_as_one_is(ridges: GalLoPClassifier
     truth = torch.tensor([0, 1, 2])
     swept = sweep_k(cosines, (2, 4), truth.tolist())
     for k in (1, 7, 16):
-        right = [int((cosines.logits(topk).argmax(dim=1) == truth).sum()) for topk in ((k, k), (k, 4), (2, k))]
+        labels = [answers(cosines, Rule(topk)).labels for topk in ((k, k), (k, 4), (2, k))]
+        right = [int((each == truth).sum()) for each in labels]
         assert [swept.together[k - 1], *swept.each[:, k - 1]] == right
     found, why = ridges.predict_all(PHOTOS), ridges.explain(PHOTOS)
     assert np.allclose(found.probabilities, [list(each.probabilities.values()) for each in why], atol=1e-6)

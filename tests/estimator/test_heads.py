@@ -21,6 +21,7 @@ from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.scored_answers import ENSEMBLE, GLOBAL, LOCAL, ScoredAnswers, accuracy_of
 from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, encode_sources
+from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import ridge
 from gallop.model.branches.kinds import HALVED, MEASURED, NAMES, PENALTY, REGIONS, shot_features
@@ -93,7 +94,7 @@ def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: Gal
     features = ImageFeatures.cat(list(encode_sources(model.backbone, PHOTOS)))
     with torch.no_grad():
         seen = model.with_branches([]).similarities(features, ridges.model_.cached_text_features())
-        logits = seen.logits(model.config.topk).double() * model.backbone.logit_scale
+        logits = answers(seen, Rule(model.config.topk)).scores.double() * model.backbone.logit_scale
     own = head.form.centred()(known(features).double())
     found = ridges.predict_all(PHOTOS)
     wanted = (mixed(logits, [own], [head.mix]) / temperature).softmax(dim=-1)

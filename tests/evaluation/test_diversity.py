@@ -18,6 +18,7 @@ from gallop.evaluation.diversity import (
     text_cosines,
     worths,
 )
+from gallop.model.answers import Rule, answers
 from gallop.model.similarities import Look, Similarities
 from tests import tiny
 
@@ -51,7 +52,7 @@ def test_the_chosen_regions_are_those_the_score_is_the_mean_of() -> None:
     for b, c in enumerate(classes):
         for n in range(3):
             mean = found.looks[0].region_cosines[b, chosen[b, n], c, n].mean()
-            assert float(mean) == pytest.approx(float(found.local(topk)[b, c, n]), abs=1e-6)
+            assert float(mean) == pytest.approx(float(answers(found, Rule(topk)).local[b, c, n]), abs=1e-6)
 
 
 def test_three_prompts_together_are_better_than_the_best_of_them() -> None:
@@ -76,7 +77,7 @@ def test_a_prompt_counts_by_what_it_says_of_the_classes_apart() -> None:
     sign = 1.0 - 2.0 * torch.tensor(truth)  # +1 for class 0
     decides = torch.stack([sign, -sign], dim=1)
     local = made(torch.stack([decides, torch.full((4, 2), 7.0)], dim=-1), -0.1 * decides[:, None, :, None])
-    found = worths(local, (1,), truth)
+    found = worths(answers(local, Rule((1,))), truth)
     assert [worth.influence for worth in found] == pytest.approx([2.0, 0.0, 1.0])
     assert [(worth.alone, worth.silent, worth.ignorant, worth.dead) for worth in found] == [
         (4, False, False, False),
@@ -89,8 +90,8 @@ def test_a_prompt_counts_by_what_it_says_of_the_classes_apart() -> None:
 
 def test_without_a_prompt_is_the_ensemble_of_the_others() -> None:
     found, truth = random(b=40), torch.arange(40) % 3
-    local = found.local((2, 3, 4))
-    worth = worths(found, (2, 3, 4), truth.tolist())
+    local = answers(found, Rule((2, 3, 4))).local
+    worth = worths(answers(found, Rule((2, 3, 4))), truth.tolist())
     assert len(worth) == 5
     global_ = found.image_cosines.mean(-1)
     ensembles = (
@@ -162,9 +163,11 @@ def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
     """Global prompts answer 0, 1; 0, 0; 1, 0 to photos of class 0; the local ones always alike."""
     global_ = torch.nn.functional.one_hot(torch.tensor([[0, 1], [0, 0], [1, 0]]), 2).movedim(-1, 1).float()
     local = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).expand(3, 1, 2, 2)
-    found = diversity_of(TextFeatures(text_at(0.5, 2), text_at(1 - 1e-4, 2)), made(global_, local), (1, 1), [0, 0, 0])
-    answers = tiny.there(found.answers)[0]
-    assert (answers.only, answers.alone, answers.disagree) == ((1, 1), (2, 2), 2)
+    found = diversity_of(
+        TextFeatures(text_at(0.5, 2), text_at(1 - 1e-4, 2)), answers(made(global_, local), Rule((1, 1))), [0, 0, 0]
+    )
+    each = tiny.there(found.answers)[0]
+    assert (each.only, each.alone, each.disagree) == ((1, 1), (2, 2), 2)
     assert "2 global prompts differ (cosine 0.500): only global 1 is right on 1 of 3 photos; " in found.words
     assert "2 local prompts differ only in their k (cosine 1.000): the same answers to 3 photos. Each" in found.words
 
@@ -172,15 +175,15 @@ def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
 def test_prompts_that_disagree_and_are_wrong_where_they_do_are_counted() -> None:
     global_ = torch.nn.functional.one_hot(torch.tensor([[1, 2], [0, 0]]), 3).movedim(-1, 1).float()
     text = TextFeatures(text_at(0.5, 2), text_at(0.5, 1))
-    assert diversity_of(text, made(global_, global_[:, None, :, :1]), (1,), [0, 0]).words.startswith(
+    assert diversity_of(text, answers(made(global_, global_[:, None, :, :1]), Rule((1,))), [0, 0]).words.startswith(
         "2 global prompts differ (cosine 0.500): they answer 1 of 2 photos differently. Their scores"
     )
 
 
 def test_one_prompt_has_nothing_to_be_compared_with_and_cannot_be_taken_away() -> None:
-    alone, truth = random(m=1, n=0), [0, 1, 2, 0, 1]
-    (only,) = worths(alone, (), truth)
+    alone, truth = answers(random(m=1, n=0), Rule()), [0, 1, 2, 0, 1]
+    (only,) = worths(alone, truth)
     assert (only.without, only.gained, only.lost, only.influence) == (None, 0, 0, 1.0)
-    found = diversity_of(TextFeatures(text_at(0.5, 1), text_at(0.5, 2)[:, :0]), alone, (), truth)
+    found = diversity_of(TextFeatures(text_at(0.5, 1), text_at(0.5, 2)[:, :0]), alone, truth)
     assert (found.global_, found.local, found.prompts, found.as_one) == (None, None, (1, 0), (False, False))
     assert found.words == "No two prompts of a kind, so nothing to compare"

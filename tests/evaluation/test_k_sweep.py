@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from gallop.evaluation.k_sweep import better_k, sweep_k
+from gallop.model.answers import Rule, answers
 from gallop.model.similarities import Similarities
 from tests.evaluation.test_diversity import made
 
@@ -17,7 +18,7 @@ TRUTH = torch.randint(3, (40,), generator=DRAWN).tolist()
 
 
 def right(found: Similarities, topk: Any, truth: Any) -> int:
-    return int((found.logits(topk).argmax(dim=-1) == torch.as_tensor(truth)).sum())
+    return int((answers(found, Rule(topk)).scores.argmax(dim=-1) == torch.as_tensor(truth)).sum())
 
 
 def test_each_point_is_what_the_model_itself_answers() -> None:

@@ -22,6 +22,7 @@ from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.measure import Evaluation, separation, suspects
 from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.lab.bench.running.runner import accuracy_figures, separation_figures
+from gallop.model.answers import Rule, answers
 from gallop.predictions.predict import Predictions
 from tests import tiny
 from tests.tiny import there
@@ -189,10 +190,10 @@ def test_the_classifiers_figures_are_those_of_its_held_out_shots(tmp_path: Path)
         reds = features[folds.labels[index] == folds.models[0].class_names.index("red")]
         one = fold.for_classes(taught.model_.class_names)
         one = one.with_branches([replace(one.branches[0], mix=taught.model_.branches[0].mix)])
-        logits = one.similarities(reds, one.text_features()).logits(one.config.topk) * one.backbone.logit_scale
-        answers = (logits / taught.calibration_.temperature).softmax(dim=1)
-        right += float((answers.argmax(dim=1) == one.class_names.index("red")).sum())
-        sure += answers.amax(dim=1).sum().item()
+        scores = answers(one.similarities(reds, one.text_features()), Rule(one.config.topk)).scores
+        each = (scores * one.backbone.logit_scale / taught.calibration_.temperature).softmax(dim=1)
+        right += float((each.argmax(dim=1) == one.class_names.index("red")).sum())
+        sure += each.amax(dim=1).sum().item()
     assert (found.class_names, found.accuracy.right, found.accuracy.of) == (("blue", "red"), right, 4)
     assert found.answers.confidence.sum() == pytest.approx(sure, abs=1e-4)
     assert sorted(found.files) == ["0.png", "1.png", "2.png", "3.png"]

@@ -110,7 +110,7 @@ def test_none_of_these_is_the_answer_where_the_limit_says_so(why: Explanation) -
         (why.ood_score - 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", ""),
         (why.ood_score + 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", ""),
     ):
-        text = Reader(html_report(replace(why, threshold=threshold, doubt=doubt))).text
+        text = Reader(html_report(replace(why, rule=replace(why.rule, threshold=threshold), doubt=doubt))).text
         assert answer in text
         assert (f"The photo is {strange}." in text) == bool(strange)
         assert f"above {threshold:.4f} it is none of these" in text

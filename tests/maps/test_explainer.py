@@ -25,6 +25,7 @@ from gallop.maps.explainer import SOURCE, STEPS, STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale, Style, shared_scale
+from gallop.model.answers import Rule
 from gallop.model.similarities import Look, Similarities
 from tests import tiny
 
@@ -62,11 +63,8 @@ def made_up(
     return Explanation(
         image=Image.new("RGB", (224, 224), "gray"),
         class_names=tuple(f"class {k}" for k in range(classes)),
-        topk=topk,
         similarities=Similarities((look,), branch_weights={} if head is None else {"ridge": head}),
-        scale=100.0,
-        temperature=1.3,
-        threshold=-1.2,
+        rule=Rule(topk, scale=100.0, temperature=1.3, threshold=-1.2),
         grids=((side, side),),
         crop=CropBox(0, 0, 224, 224),
     )
@@ -151,7 +149,7 @@ def test_the_browser_says_what_python_says(case: str, node: str, record_property
     said = answer_of(node, "said.mjs", data=data, topks=topks, regions=regions)
     differences = [_difference_of_answer(found, data, said, i, topk) for i, topk in enumerate(topks)]
     differences += [_difference_of_region(found, said, region) for region in regions]
-    differences += [abs(said["outlier"][name] - float(score[0])) for name, score in found.similarities.ood().items()]
+    differences += [abs(said["outlier"][name] - float(score[0])) for name, score in found.similarities.ood.items()]
     record_property("largest difference", max(differences))
     assert max(differences) < 1e-5
 
@@ -176,7 +174,7 @@ def _difference_of_answer(
     differences = [0.0]
     if answer["current"]:
         prompts = [wanted.global_probabilities, wanted.local_probabilities]
-        weighed = prompts if wanted.similarities.prompts_weight else []  # what has no weight is not shown
+        weighed = prompts if wanted.answers.weights["global"] else []  # what has no weight is not shown
         shares = [wanted.probabilities, *weighed, *wanted.branch_probabilities.values()]
         both = zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False)
         differences += [np.abs(np.array(branch) - list(mine.values())).max() for branch, mine in both]

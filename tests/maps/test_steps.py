@@ -13,6 +13,7 @@ from gallop import Explanation, MethodConfig
 from gallop.core.gallop import gallop_loss
 from gallop.images import CropBox
 from gallop.maps.explainer.data import Origins, explainer_data, steps_data
+from gallop.model.answers import Rule, answers
 from tests.maps.test_explainer import answer_of, explanation, made_up, with_head
 
 CASES: dict[str, Any] = {
@@ -34,10 +35,10 @@ def test_shares_loss_and_outlier_score_are_the_librarys(case: str, node: str) ->
     said = answer_of(node, "steps_said.mjs", data=explainer_data(found), topk=found.topk, c=1, kept=kept)
     assert said["shares"] == pytest.approx(list(found.probabilities.values()), abs=1e-5)
     similarities = found.similarities
-    cosines = similarities.image_cosines, similarities.local(found.topk)
+    cosines = similarities.image_cosines, answers(similarities, Rule(found.topk)).local
     loss = gallop_loss(*cosines, torch.tensor([1]), found.scale, torch.tensor([kept]))
     assert said["loss"]["total"] == pytest.approx(float(loss.total), rel=1e-4, abs=1e-5)
-    assert -said["surest"]["probability"] == pytest.approx(float(similarities.ood()["L-MCM"][0]), abs=1e-5)
+    assert -said["surest"]["probability"] == pytest.approx(float(similarities.ood["L-MCM"][0]), abs=1e-5)
 
 
 def test_the_crop_is_told_in_the_photos_pixels() -> None:

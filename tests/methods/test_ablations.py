@@ -268,7 +268,7 @@ def test_without_local_prompts_regions_go_where_the_photo_goes() -> None:
         found = model.similarities(FEATURES, text)
         wanted = gl_mcm(Cosines(whole(model).float().mean(dim=-1), cosines))
     assert relative_error(found.looks[0].region_scores, cosines.detach()) < 1e-5
-    assert relative_error(found.ood()["GL-MCM"], wanted.detach()) < 1e-5
+    assert relative_error(found.ood["GL-MCM"], wanted.detach()) < 1e-5
 
 
 def test_a_projected_photo_is_damped_as_regions_are() -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 from gallop import ImageFeatures, MethodConfig
 from gallop.backbones import Backbone
 from gallop.errors import ConfigError
+from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PAIRS, PENALTY, drawn_to, shot_features
@@ -267,10 +268,10 @@ def test_the_map_is_the_score_taken_apart(kind: str, name: str) -> None:
     summed = (regions / regions.shape[1]).double().sum(dim=1)
     assert torch.allclose(summed, scores.double(), atol=1e-5)
     assert torch.equal(found.image_cosines, prompts.image_cosines)
-    assert all(torch.equal(score, prompts.ood()[name]) for name, score in found.ood().items()), "OOD is the prompts'"
+    assert all(torch.equal(score, prompts.ood[name]) for name, score in found.ood.items()), "OOD is the prompts'"
     weight = KINDS[kind].usual.weight
-    both = (1 - weight) * prompts.logits((2, 4)) + weight * scores
-    assert torch.allclose(found.logits((2, 4)), both, atol=1e-6)
+    both = (1 - weight) * answers(prompts, Rule((2, 4))).scores + weight * scores
+    assert torch.allclose(answers(found, Rule((2, 4))).scores, both, atol=1e-6)
 
 
 def test_pairs_are_compared_by_the_squared_products_of_their_regions() -> None:

@@ -23,6 +23,7 @@ from gallop.core.scores import Cosines
 from gallop.errors import TrainingDiverged
 from gallop.evaluation import metrics
 from gallop.model import scores
+from gallop.model.answers import Rule, answers
 from gallop.model.calibration import fit_temperature, threshold_at_tpr
 from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.model.similarities import Look
@@ -129,7 +130,7 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
     model = PromptModel(case.model.backbone, case.model.class_names, config)
     text = model.text_features()
     found = model.similarities(case.features, text)
-    assert torch.equal(found.logits(()), found.image_cosines.mean(dim=-1))
+    assert torch.equal(answers(found, Rule(())).scores, found.image_cosines.mean(dim=-1))
     regions = case.features.regions @ case.model.backbone.vision.region_projection
     wanted = torch.nn.functional.cosine_similarity(regions[:, :, None], text.global_[:, 0], dim=-1)
     assert relative_error(found.looks[0].region_scores.detach(), wanted.detach()) < 1e-6

@@ -11,6 +11,7 @@ from gallop import MethodConfig, load_image
 from gallop.core.gallop import gallop_loss
 from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures, Sight, encode_photos
+from gallop.model.answers import Rule, answers
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
 from tests.tiny import picture, vit
@@ -41,17 +42,22 @@ def test_scores_are_the_mean_over_looks_and_sums_of_regions(detail: float) -> No
     assert [look.region_cosines.shape[1] for look in both.looks] == [16, side**2]
     best = [look.region_cosines.sort(dim=1, descending=True).values for look in both.looks]
     means = [torch.stack([each[:, :k, :, n].mean(dim=1) for each in best]).mean(dim=0) for n, k in enumerate(TOPK)]
-    torch.testing.assert_close(both.local(TOPK), torch.stack(means, dim=-1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(answers(both, Rule(TOPK)).local, torch.stack(means, dim=-1), atol=1e-6, rtol=0)
     torch.testing.assert_close(both.image_cosines, (coarse.image_cosines + fine.image_cosines) / 2, atol=1e-7, rtol=0)
-    torch.testing.assert_close(both.logits(TOPK), (coarse.logits(TOPK) + fine.logits(TOPK)) / 2, atol=1e-6, rtol=0)
-    for name, score in both.ood().items():
-        torch.testing.assert_close(score, (coarse.ood()[name] + fine.ood()[name]) / 2, atol=1e-7, rtol=0)
+    torch.testing.assert_close(
+        answers(both, Rule(TOPK)).scores,
+        (answers(coarse, Rule(TOPK)).scores + answers(fine, Rule(TOPK)).scores) / 2,
+        atol=1e-6,
+        rtol=0,
+    )
+    for name, score in both.ood.items():
+        torch.testing.assert_close(score, (coarse.ood[name] + fine.ood[name]) / 2, atol=1e-7, rtol=0)
 
 
 def test_parts_and_changes_are_of_both_looks() -> None:
     both = found()
     again = Similarities.cat([both.each(lambda t, i=i: t[i : i + 1]) for i in range(3)])  # type: ignore[misc]
-    assert torch.equal(again.logits(TOPK), both.logits(TOPK))
+    assert torch.equal(answers(again, Rule(TOPK)).scores, answers(both, Rule(TOPK)).scores)
     assert len(again.looks) == 2
 
 
@@ -69,8 +75,8 @@ def test_the_loss_of_two_looks_is_that_of_their_mean_cosines() -> None:
     loss, global_, local = both.loss(seen, labels, kept)
     cosines = both.similarities(seen, both.text_features())
     torch.testing.assert_close(global_, cosines.image_cosines)
-    torch.testing.assert_close(local, cosines.local(TOPK))
-    wanted = gallop_loss(cosines.image_cosines, cosines.local(TOPK), labels, vit().logit_scale, kept)
+    torch.testing.assert_close(local, answers(cosines, Rule(TOPK)).local)
+    wanted = gallop_loss(cosines.image_cosines, answers(cosines, Rule(TOPK)).local, labels, vit().logit_scale, kept)
     torch.testing.assert_close(loss.total, wanted.total)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in both.prompts.learned())

@@ -60,7 +60,7 @@ def test_two_looks_add_the_mean_of_both() -> None:
     assert found.regions.shape == (3, 16 + 64, 3)
     for i, why in enumerate(classifier.explain(PHOTOS)):
         whole = above_mean(why.global_scores.mean(axis=1)) / 2
-        assert found.rest[i].numpy() == pytest.approx(why.similarities.prompts_weight * whole, abs=1e-5)
+        assert found.rest[i].numpy() == pytest.approx(2 * why.answers.weights["global"] * whole, abs=1e-5)
 
 
 def test_where_the_photo_is_the_mean_of_its_regions_nothing_is_left() -> None:

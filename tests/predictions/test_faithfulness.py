@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.features.encoding import encode_looks
+from gallop.model.answers import Rule, answers
 from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, deletion
 from gallop.runtime.progress import StageEvent
 from tests import tiny
@@ -122,4 +123,4 @@ def test_two_looks_lose_the_same_places() -> None:
     with torch.no_grad():
         text, seen = classifier.model_.cached_text_features(), encode_looks(tiny.vit(), smooth)
         nothing = classifier.model_.similarities(seen, text)
-    assert found.by_map[-1] == pytest.approx(float(nothing.logits((2, 5))[0, 0]), abs=1e-4)
+    assert found.by_map[-1] == pytest.approx(float(answers(nothing, Rule((2, 5))).scores[0, 0]), abs=1e-4)

@@ -23,20 +23,15 @@ from gallop.model.scores import VERDICT
 
 
 def together(explanation: Explanation, class_name: str) -> None:
-    row = explanation.class_names.index(class_name)
-    score = float(explanation.global_scores[row].mean())
-    words = f"the global prompts' mean {score:.4f}"
+    row, found = explanation.class_names.index(class_name), explanation.answers
+    alone = {name: float(scores[0, row]) for name, scores in found.kinds.items()}
+    words, score = f"the global prompts' mean {alone['global']:.4f}", float(found.scores[0, row])
     if explanation.topk:
-        local_mean = float(explanation.local_scores[row].mean())
-        score = (score + local_mean) / 2
-        words += f" and the local prompts' mean {local_mean:.4f} average to {score:.4f}"
-    score *= explanation.similarities.prompts_weight
-    for branch, scores in explanation.branch_scores.items():
-        weight = explanation.similarities.branch_weights[branch]
-        score += weight * float(scores[row])
+        words += f" and the local prompts' mean {alone['local']:.4f} average to {float(found.prompts[0, row]):.4f}"
+    for branch in explanation.branches:
         words += (
-            f"; the {HEADS[branch].title}, trained on the photos directly, has {float(scores[row]):.4f} and a weight "
-            f"of {weight:.2f}"
+            f"; the {HEADS[branch].title}, trained on the photos directly, has {alone[branch]:.4f} and a weight "
+            f"of {found.weights[branch]:.2f}"
         )
     st.markdown(
         f"Together: {words}. Overall, the score of {text.markdown(class_name)} is **{score:.4f}**. "

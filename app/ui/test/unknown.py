@@ -21,7 +21,7 @@ from app.views import testing
 from app.visitor.session import Session
 from gallop.evaluation.limits import at_limit, cuts, limit_of_tests
 from gallop.model.scores import VERDICT, captions
-from gallop.wording import answer_in_words
+from gallop.names.class_names import said
 
 _draw = component("gallop_limit_track", Path(__file__).with_name("limit_track.js"), "range.css")
 
@@ -112,7 +112,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
         if tested is not None and answered is not None:
             _separation(tested.evaluation, answered)
         if answered is not None:
-            _answers(session, answered, limit)
+            _answers(session, answered)
 
 
 def _take_away(session: Session, shown: tuple[str, ...]) -> None:
@@ -191,17 +191,14 @@ def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
         st.caption(f"The decision uses {VERDICT}. Here {best} has the lowest FPR95.")
 
 
-def _answers(session: Session, answered: testing.AnsweredPhotos, limit: float) -> None:
-    names, best = session.training.taught_model.names, answered.probabilities.argmax(axis=1)
-    odd, doubt = (
-        answered.outlier > limit if session.limit.value is not None else [None] * len(best),
-        testing.limit_doubt(session),
-    )
+def _answers(session: Session, answered: testing.AnsweredPhotos) -> None:
+    found, doubt = answered.found, testing.limit_doubt(session)
+    odd = testing.verdicts(session, backbone(session.training.backbone_name), answered)
     table = {
         "photo": [photo.name for photo in answered.photos],
-        "answer": [answer_in_words(names[k], is_odd, doubt) for k, is_odd in zip(best, odd, strict=True)],
-        "probability": [text.percent(float(row[k])) for row, k in zip(answered.probabilities, best, strict=True)],
-        **{name: [f"{value:.4f}" for value in scores] for name, scores in answered.ood.items()},
+        "answer": [said(k, is_odd, found.class_names, doubt) for k, is_odd in zip(found.labels, odd, strict=True)],
+        "probability": [text.percent(float(row.max())) for row in found.probabilities],
+        **{name: [f"{value:.4f}" for value in scores] for name, scores in found.ood.items()},
     }
     st.dataframe(pd.DataFrame(table), hide_index=True, key="unknown photos")
 

@@ -18,12 +18,11 @@ from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
 from gallop.model.scores import VERDICT
-from gallop.names.class_names import SOMETHING_ELSE, one_class
+from gallop.names.class_names import one_class, said
 from gallop.predictions.next_to_label import next_to_label
 from gallop.predictions.rows import answers_csv, label_studio_tasks
 from gallop.predictions.together import answered_together
 from gallop.runtime.writing import write_file
-from gallop.wording import answer_in_words
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -148,7 +147,7 @@ def _row(columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]
         "is_ood": columns["is_ood"][i],
     }
     if one_class(classes) is not None:
-        row["answer"] = "unsure" if row["is_ood"] else "no" if row["label"] == SOMETHING_ELSE else "yes"
+        row["answer"] = said(row["label"], row["is_ood"], classes)
     more = {extra: columns[extra][i] for extra in extras if extra not in row}
     return row | {extra: value.tolist() if extra == "embedding" else value for extra, value in more.items()}
 
@@ -183,7 +182,7 @@ def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
         if "error" in answer:
             rows.append([answer["image"], "not read", "-", "-"])
         else:
-            words = answer.get("answer") or answer_in_words(answer["label"], answer["is_ood"], doubt)
+            words = said(answer["label"], answer["is_ood"], list(answer["probabilities"]), doubt)
             rows.append([answer["image"], words, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
     ranked = sorted((answer["next"], answer["image"]) for answer in answers if answer.get("next"))
     return [*columns(rows), *["Label next:"] * bool(ranked), *(f"  {image}" for _, image in ranked)]

@@ -64,7 +64,7 @@ def explainer_data(
         ValueError: ``before`` has other classes, scales or regions.
         ConfigError: regions are pooled in another way than by the mean of the top-k, which the browser computes.
     """
-    require_topk(explanation.similarities.pooling, "The explainer")
+    require_topk(explanation.rule.pooling, "The explainer")
     takes = [explanation] if before is None else [explanation, _in_order_of(explanation, before)]
     state = (state or ExplainerState()).of(explanation)
     sent = _sent(explanation, state, len(takes))
@@ -168,26 +168,26 @@ def _sent(explanation: Explanation, state: ExplainerState, takes: int) -> list[i
 
 
 def _take(explanation: Explanation, state: ExplainerState, sent: list[int] | None, when: str) -> dict[str, Any]:
-    prompts = explanation.similarities.prompts_weight
+    weights = explanation.answers.weights
     global_branch = {
         "name": "whole photo",
-        "weight": prompts / 2 if explanation.topk else prompts,
+        "weight": weights["global"],
         "prompts": explanation.global_scores.shape[1],
         "cosines": _packed(explanation.global_scores),
     }
     looks = list(enumerate(zip(explanation.looks, explanation.look_weights, strict=True)))
     regions = [
-        _regions(look, number, state, sent) | _weighted(look_weight, prompts / 2 if explanation.topk else 0.0)
+        _regions(look, number, state, sent) | _weighted(look_weight, weights.get("local", 0.0))
         for number, (look, look_weight) in looks
     ]
     taught = [
-        _linear(look, name, number, sent) | _weighted(look_weight, weight)
-        for name, weight in explanation.similarities.branch_weights.items()
+        _linear(look, name, number, sent) | _weighted(look_weight, weights[name])
+        for name in explanation.branches
         for number, (look, look_weight) in looks
     ]
     take: dict[str, Any] = {"when": when, "branches": [global_branch, *regions, *taught]}
     if sent is not None or len(regions) > 1:  # the browser lacks the cosines to compute them
-        take["outlier"] = {name: float(score[0]) for name, score in explanation.similarities.ood().items()}
+        take["outlier"] = {name: float(score[0]) for name, score in explanation.answers.ood.items()}
     return take
 
 

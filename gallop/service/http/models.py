@@ -10,6 +10,7 @@ import torch
 from gallop.checkpoints.folder import read_checkpoint
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures, encode_pixels
+from gallop.model.answers import answers as answered
 from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import explanation_of
 from gallop.predictions.predict import Predictions, predictions_of
@@ -77,7 +78,7 @@ def _answer_of_model(
     model, calibration = classifier.model_, classifier.calibration_
     with torch.no_grad():
         similar = model.similarities(features, model.cached_text_features())
-    answers = predictions_of(model, similar, calibration)
+        answers = predictions_of(model.class_names, answered(similar, model.rule(calibration)))
     for i, question in enumerate(questions):
         if question.image is not None and question.crop is not None:
             one = similar.each(itemgetter(slice(i, i + 1)))
