@@ -71,7 +71,7 @@ class LearnedPrompts:
 
         Raises DataError and ImageError as ``score`` does.
         """
-        require_topk(self._model.config.pooling, "The overlap of regions")
+        require_topk(self._model.paper.custom_pool, "The overlap of regions")
         return measures.overlaps(measures.chosen_regions(*self._measured(images, labels), self._model.config.topk))
 
     def in_words(self, class_name: str, most: int = MOST_WORDS) -> list[InWords]:

@@ -120,7 +120,7 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
             f"{' and '.join(missing)} must be installed to export to ONNX: pip install 'gallop-explorer[onnx]'."
         )
     check_is_fitted(classifier, "model_")
-    require_topk(classifier.model_.config.pooling, "ONNX export")
+    require_topk(classifier.model_.paper.custom_pool, "ONNX export")
     backbone = classifier.model_.backbone
     if isinstance(backbone.vision, GivenFeatures):
         raise OnnxError(

@@ -15,7 +15,7 @@ from torch import Tensor
 from gallop.core import cosines
 from gallop.core.scores import Cosines
 from gallop.model import scores
-from gallop.parts import PARTS, registered
+from gallop.parts import Function
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ class Similarities:
         looks: one or several, that with the smallest regions last.
         look_weights: of each look in every score; 0 where it is there for its maps alone.
         branch_weights: of each branch in the answer; the rest is the prompts'.
-        pooling: of the regions, by its name in ``gallop.parts``.
+        pooling: of the regions, a function (``gallop.parts``); None is the mean of the top-k.
     """
 
     looks: tuple[Look, ...]
     look_weights: tuple[float, ...] = (1.0,)
     branch_weights: Mapping[str, float] = field(default_factory=dict)
-    pooling: str = PARTS["pooling"].usual
+    pooling: Function | None = None
 
     @staticmethod
     def cat(parts: Sequence[Similarities]) -> Similarities:
@@ -114,7 +114,7 @@ class Similarities:
     @property
     def by_topk(self) -> bool:
         """Return whether a local score is the mean of its best regions, which can be listed."""
-        return self.pooling == PARTS["pooling"].usual
+        return self.pooling is None
 
     @property
     def prompts_weight(self) -> float:
@@ -128,7 +128,7 @@ class Similarities:
 
     def local(self, topk: Sequence[int]) -> Tensor:
         """Return pooled regions (B, K, N), top-k means by default, as the mean over the looks."""
-        pool = registered("pooling", self.pooling) or cosines.topk_mean
+        pool = cosines.topk_mean if self.pooling is None else self.pooling
         return self.mean(lambda look: pool(look.region_cosines, topk))
 
     def logits(self, topk: Sequence[int]) -> Tensor:
