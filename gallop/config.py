@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 from gallop.errors import suggesting
-from gallop.parts import part_setting
+from gallop.parts import Function, WithParts, part_setting
 from gallop.setting import check_settings, integer, integer_between, require, setting
 from gallop.wording import quoted
 
@@ -78,7 +78,7 @@ def _check_starts(value: Any) -> None:
 
 @suggesting
 @dataclass(frozen=True)
-class MethodConfig:
+class MethodConfig(WithParts):
     """What is learned: M global prompts, N local prompts and their scales.
 
     Attributes:
@@ -99,7 +99,8 @@ class MethodConfig:
             of a"; 0 in the paper.
         diversity: weight of the mean cosine of two prompts' text features of a class, added to the loss; 0 in the
             paper.
-        pooling, keep_rule: names of ``gallop.parts``: how regions are pooled, and which global prompts dropout keeps.
+        pooling, keep_rule: how regions are pooled, and which global prompts dropout keeps: functions, or names of
+            registered ones (``gallop.parts``).
     """
 
     global_prompts: int = setting(
@@ -192,8 +193,8 @@ class MethodConfig:
         form=(0.0, 5.0, 0.5),
         metavar="X",
     )
-    pooling: str = part_setting("pooling", "How region cosines become a local prompt's score.")
-    keep_rule: str = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")
+    pooling: str | Function = part_setting("pooling", "How region cosines become a local prompt's score.")
+    keep_rule: str | Function = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -242,7 +243,7 @@ class MethodConfig:
 
 @suggesting
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(WithParts):
     """How it is learned.
 
     Attributes:
@@ -255,8 +256,8 @@ class TrainConfig:
         views: augmented views stored per image; 0 draws a fresh view each time an image is used (the paper's way).
         calibration_folds: folds of the cross-fit that gives the temperature and the OOD threshold; 0 leaves them out.
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.
-        extra_loss, optimizer, scheduler: names of ``gallop.parts``: a term beside the paper's loss, what steps, and how
-            the learning rate falls.
+        extra_loss, optimizer, scheduler: a term beside the paper's loss, what steps, and how the learning rate falls:
+            functions, or names of registered ones (``gallop.parts``).
     """
 
     epochs: int = setting(
@@ -321,9 +322,9 @@ class TrainConfig:
         metavar="N",
         form=(0, 10_000, 1),
     )
-    extra_loss: str = part_setting("extra_loss", "A term added to the paper's loss.")
-    optimizer: str = part_setting("optimizer", "What updates the prompts in each step.")
-    scheduler: str = part_setting("scheduler", "How the learning rate falls from epoch to epoch.")
+    extra_loss: str | Function = part_setting("extra_loss", "A term added to the paper's loss.")
+    optimizer: str | Function = part_setting("optimizer", "What updates the prompts in each step.")
+    scheduler: str | Function = part_setting("scheduler", "How the learning rate falls from epoch to epoch.")
 
     def __post_init__(self) -> None:
         check_settings(self)

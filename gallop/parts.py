@@ -1,7 +1,7 @@
-"""Parts of the method that a program may replace: a function each, under a name that the program registers.
+"""Parts of the method that a program may replace, by a function or by the name under which it has registered one.
 
-A saved model holds the name alone. To load it, a program must have registered the part: a file never imports or runs
-anything. Nothing here knows torch.
+A model keeps the functions that it was made with. A saved model holds their names alone. To load it, a program must
+have registered them: a file never imports or runs anything. Nothing here knows torch.
 
 Shapes: B images, K classes, R regions, N local prompts, D joint width, V region width.
 """
@@ -9,8 +9,9 @@ Shapes: B images, K classes, R regions, N local prompts, D joint width, V region
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from gallop.errors import UnknownPart
 from gallop.setting import require, setting
@@ -18,6 +19,7 @@ from gallop.wording import did_you_mean, quoted
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
+C = TypeVar("C")
 
 
 class About(NamedTuple):
@@ -44,9 +46,10 @@ REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
 
 
 def register(part: str, name: object, function: F) -> F:
-    """Register a function as a part of the method, under a name for ``fit`` and ``load``. Returns the function.
+    """Register a function as a part of the method, under a name for ``fit``, ``save`` and ``load``. Returns it.
 
-    Registering a name again replaces its function, as when a notebook's cell runs twice.
+    Registering a name again, as when a notebook's cell runs twice, replaces its function in what is fitted or loaded
+    from then on; a model that exists keeps its own.
 
     Args:
         part: one of ``PARTS``, which says what each is called with.
@@ -70,56 +73,88 @@ def register(part: str, name: object, function: F) -> F:
     return function
 
 
-def registered(part: str, name: object) -> Function | None:
-    """Return what is registered under a name; None for the built-in choice.
+def registered(part: str, given: object) -> Function | None:
+    """Return the function of a part, given itself or by its name; None for the built-in choice.
 
     Raises:
-        UnknownPart: this program has registered nothing under it.
+        ConfigError: a class, which is no function of its form.
+        UnknownPart: this program has registered nothing under the name.
     """
-    if name == PARTS[part].usual:
+    if callable(given):
+        wanted = f"write a function with def, of the form {PARTS[part].call}"
+        require(not isinstance(given, type), f"{part} cannot be {quoted(given)}: {wanted}.")
+        return given
+    if given == PARTS[part].usual:
         return None
-    function = REGISTERED[part].get(name) if isinstance(name, str) else None
+    function = REGISTERED[part].get(given) if isinstance(given, str) else None
     if function is None:
         raise UnknownPart(
-            f"No {part} called {quoted(name)} is registered.{did_you_mean(str(name), REGISTERED[part])} Register it "
+            f"No {part} called {quoted(given)} is registered.{did_you_mean(str(given), REGISTERED[part])} Register it "
             f"first with gallop.register({part!r}, ...)."
         )
     return function
 
 
-def check_registered(*configs: object) -> None:
-    """Raise UnknownPart where settings name a part that is not registered."""
-    for part in PARTS:
-        for config in configs:
-            registered(part, getattr(config, part, PARTS[part].usual))
-
-
-def named(part: str, given: str | Function) -> str:
-    """Return the name of a part that was given by name, or as a function, which is registered under its ``__name__``.
-
-    Raises:
-        ConfigError: as ``register`` and ``registered``.
-    """
-    if not callable(given):
-        registered(part, given)
-        return given
-    name = getattr(given, "__name__", "")
-    require(
-        name.isidentifier() and not isinstance(given, type),
-        f"{part} cannot be {quoted(given)}: write a function with def, of the form {PARTS[part].call}, or register one "
-        f"under a name with gallop.register({part!r}, ...).",
-    )
-    register(part, name, given)
-    return str(name)
-
-
-def named_parts(*given: str | Function | None) -> dict[str, Any]:
-    """Return the name of each part that was given, by the part. Raises as ``named``.
+def given_parts(*given: str | Function | None) -> dict[str, Any]:
+    """Return what was given, a function or a name, by the part. Raises as ``registered``.
 
     Args:
-        given: what is in the place of each of ``PARTS``, in their order; None is the built-in choice.
+        given: what is in the place of each of ``PARTS``, in their order; None leaves the part as it is.
     """
-    return {part: named(part, custom) for part, custom in zip(PARTS, given, strict=True) if custom is not None}
+    parts = {part: custom for part, custom in zip(PARTS, given, strict=True) if custom is not None}
+    for part, custom in parts.items():
+        registered(part, custom)
+    return parts
+
+
+def resolved(config: C, *needed: str) -> C:
+    """Return settings with functions in place of their names: what is made of these keeps its functions, whatever is
+    registered under the names later.
+
+    Args:
+        needed: parts that must be registered; other names may stay.
+
+    Raises:
+        UnknownPart: one of them is not.
+    """
+    names = {part: name for part in PARTS if isinstance(name := getattr(config, part, None), str)}
+    found = {part: registered(part, name) for part, name in names.items() if part in needed or name in REGISTERED[part]}
+    return cast(C, replace(cast(Any, config), **{part: own for part, own in found.items() if own is not None}))
+
+
+def saved_parts(config: object) -> dict[str, Any]:
+    """Return what a file or a pickle has of each part of some settings: its name, since neither holds code.
+
+    Raises:
+        ConfigError: a function that is registered under no name.
+    """
+    given = {part: getattr(config, part) for part in PARTS if hasattr(config, part)}
+    return {part: _saved(part, own) if callable(own) else own for part, own in given.items()}
+
+
+def _saved(part: str, function: Function) -> str:
+    name = next((name for name, known in REGISTERED[part].items() if known is function), "")
+    require(
+        bool(name),
+        f"The {part} {quoted(name_of(function))} cannot be saved or pickled: it is registered under no name, and a "
+        f"file holds names and no code. Register it with gallop.register({part!r}, NAME, FUNCTION).",
+    )
+    return name
+
+
+def name_of(function: Function) -> str:
+    """Return what a sentence calls a function: its name, or that of an object's class."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+class WithParts:
+    """Settings some of which are parts: pickled by their names, copied with their functions."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | saved_parts(self)
+
+    def __deepcopy__(self: C, memo: object) -> C:
+        return self  # frozen, and a copy of a function would be another one
 
 
 def check_result(part: str, fits: bool, result: object) -> None:
@@ -130,27 +165,31 @@ def check_result(part: str, fits: bool, result: object) -> None:
 
 
 def require_topk(pooling: Function | None, what: str) -> None:
-    """Raise ConfigError where regions are pooled by a function in place of the mean of the top-k."""
-    used = getattr(pooling, "__name__", quoted(pooling))
-    require(pooling is None, f"{what} needs top-k pooling, but this model pools regions with {used}.")
+    """Raise ConfigError where regions are pooled by a function, and not by the mean of the top-k."""
+    own = "" if pooling is None else name_of(pooling)
+    require(pooling is None, f"{what} needs top-k pooling, but this model uses {own!r} pooling.")
 
 
-def _check_name(part: str, name: object) -> None:
-    require(
-        isinstance(name, str) and name.isidentifier(),
-        f"{quoted(name)} cannot be the name of a part. Pass the name of a registered {part}.",
-    )
-
-
-def part_setting(part: str, help: str) -> str:
-    """Return the dataclass field of a part: the name of the built-in choice, or of a registered function."""
+def _check(part: str, given: object) -> None:
     # A program that only answers needs no part that only training calls, so a saved model names these unresolved.
-    check = partial(registered if part == "pooling" else _check_name, part)
+    if part == "pooling" or callable(given):
+        registered(part, given)
+    else:
+        require(
+            isinstance(given, str) and given.isidentifier(),
+            f"{quoted(given)} cannot be the name of a part. Pass the name of a registered {part}, or a function.",
+        )
+
+
+def part_setting(part: str, help: str) -> Any:
+    """Return the dataclass field of a part: the name of the built-in choice or of a registered function, or a
+    function.
+    """
     return setting(
         PARTS[part].usual,
         part.replace("_", " "),
         help,
         option="",
-        range="the name of a registered part",
-        check=check,
+        range="the name of a registered part, or a function",
+        check=partial(_check, part),
     )

@@ -111,7 +111,13 @@ class Setting:
 
     def phrase(self, value: object) -> str:
         """Return a value as a model card states it."""
-        shown = f"{value:g}" if isinstance(value, float) else self.zero if self.zero and value == 0 else str(value)
+        shown = (
+            f"{value:g}"
+            if isinstance(value, float)
+            else self.zero
+            if self.zero and value == 0
+            else str(getattr(value, "__name__", value))
+        )
         return (self.card_template or f"{self.words} {{}}").format(shown)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,9 +20,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
 from torch import Tensor
 
-from gallop import GalLoP, GalLoPClassifier, MethodConfig, TrainConfig, load_image, plot_explanation
+from gallop import GalLoP, GalLoPClassifier, MethodConfig, TrainConfig, load_image, plot_explanation, repeat
 from gallop import parts as registry
 from gallop.cli import main
 from gallop.config import HEADS, HeadWords
@@ -29,6 +32,8 @@ from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, UnknownPart
 from gallop.export.report import html_report
 from gallop.features.encoding import Extra, MemoryCache, encode_photos
+from gallop.lab.bench.running.keys import canonical
+from gallop.lab.methods.prompt_learning import GalLoPMethod
 from gallop.maps.explainer.data import explainer_data
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, Kind, register
@@ -178,6 +183,8 @@ def halved(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
 
 def test_it_is_saved_by_its_name_and_found_again_and_missed_where_it_is_called(tmp_path: Path) -> None:
     """What only training calls, when the model is trained again and not before."""
+    registry.register("pooling", "soft", soft)
+    registry.register("optimizer", "halved", halved)
     made = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS, pooling=soft, optimizer=halved)
     made.save(tmp_path / "model")
     registry.REGISTERED["optimizer"].clear()
@@ -193,6 +200,7 @@ def test_it_is_saved_by_its_name_and_found_again_and_missed_where_it_is_called(t
 
 @pytest.mark.slow
 def test_a_saved_model_causes_no_import(tmp_path: Path) -> None:
+    registry.register("pooling", "soft", soft)
     tiny.classifier().fit(IMAGES, LABELS, pooling=soft).save(tmp_path / "model")
     (tmp_path / "soft.py").write_text("raise SystemExit('imported')")
     code = f"from gallop import GalLoPClassifier\nGalLoPClassifier.load({str(tmp_path / 'model')!r})"
@@ -238,7 +246,7 @@ def test_own_dropout_loss_optimizer_and_schedule_are_used() -> None:
     assert {lr for lr in seen["lr"] if lr is not None} == {made.training_.lr}  # type: ignore[union-attr]
     plain = tiny.classifier().fit(IMAGES, LABELS)
     assert not np.allclose(*(each.model_.prompts.global_contexts.detach() for each in (made, plain)))
-    assert (tiny.there(made.training_).optimizer, made.model_.config.keep_rule) == ("adamw", "first")
+    assert (tiny.there(made.training_).optimizer, made.model_.config.keep_rule) == (adamw, first)
 
 
 def test_the_paper_parts_written_out_give_the_same_training() -> None:
@@ -319,9 +327,200 @@ def not_pooled(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
             torch.optim.AdamW,
             r"optimizer cannot be .*write a function with def, of the form \(parameters, config\)",
         ),
-        ("pooling", lambda cosines, topk: cosines, "pooling cannot be .*write a function with def"),
     ],
 )
 def test_a_part_of_another_form_is_a_sentence(part: str, function: Any, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         tiny.classifier().fit(IMAGES, LABELS, **{part: function})
+
+
+# A model keeps its functions ------------------------------------------------------------------------------------------
+
+
+def sharp(region_cosines: Tensor, topk: Sequence[int], by: float = 20) -> Tensor:
+    return ((by * region_cosines).softmax(dim=1) * region_cosines).sum(dim=1)
+
+
+def inner(by: float) -> Any:
+    def pool(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
+        return sharp(region_cosines, topk, by)
+
+    return pool
+
+
+class Sharp:
+    """An object that is called, compared by what it holds, and so without a hash."""
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sharp) and other.by == self.by
+
+    def __call__(self, region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
+        return sharp(region_cosines, topk, self.by)
+
+
+def named(by: float) -> str:
+    registry.register("pooling", "pool", inner(by))
+    return "pool"
+
+
+MAKERS = {
+    "inner": inner,
+    "lambda": lambda by: lambda region_cosines, topk: sharp(region_cosines, topk, by),
+    "partial": lambda by: partial(sharp, by=by),
+    "object": Sharp,
+    "name": named,
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_each_model_of_a_sweep_answers_with_the_function_it_was_fitted_with(make: Any) -> None:
+    registered = {part: dict(known) for part, known in registry.REGISTERED.items()}
+    swept, at_once = [], []
+    for by in (1, 100):
+        swept.append(tiny.classifier().fit(IMAGES, LABELS, pooling=make(by)))
+        at_once.append(swept[-1].predict_proba(PHOTOS))
+    for made, before in zip(swept, at_once, strict=True):
+        assert np.array_equal(made.predict_proba(PHOTOS), before)
+        made.add_class("yellow").remove_class("yellow")
+        assert np.allclose(made.predict_proba(PHOTOS), before, atol=1e-6)
+    assert not np.allclose(*at_once, atol=1e-3)
+    assert make is named or registered == registry.REGISTERED, "fit registers nothing"
+
+
+def test_what_is_fitted_or_loaded_after_a_name_is_registered_again_has_the_new_function(tmp_path: Path) -> None:
+    made = tiny.classifier(pooling=named(1)).fit(IMAGES, LABELS)
+    made.save(tmp_path)
+    named(100)
+    wanted = tiny.classifier().fit(IMAGES, LABELS, pooling=inner(100)).predict_proba(PHOTOS)
+    loaded = GalLoPClassifier.load(tmp_path, backbone=tiny.vit(), device="cpu")
+    assert not np.allclose(loaded.predict_proba(PHOTOS), made.predict_proba(PHOTOS), atol=1e-3)
+    with pytest.raises(ConfigError, match=r"The pooling 'pool' cannot be saved .* gallop\.register\('pooling', NAME"):
+        made.save(tmp_path)
+    assert np.array_equal(made.fit(IMAGES, LABELS).predict_proba(PHOTOS), wanted)
+
+
+def test_a_training_keeps_the_terms_that_it_began_with() -> None:
+    def term(by: float) -> Any:
+        return lambda model, global_, regions, labels: by + 0 * model.prompts.global_contexts.sum()
+
+    def again(event: Any) -> None:
+        registry.register("extra_loss", "term", term(1000))
+
+    registry.register("extra_loss", "term", term(100))
+    made = tiny.classifier().fit(IMAGES, LABELS, extra_loss="term", callback=again)
+    assert {event.loss // 100 for event in made.history_} == {1}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_parts_are_settings_that_copies_folds_and_further_fits_have(make: Any) -> None:
+    wanted = tiny.classifier().fit(IMAGES, LABELS, pooling=inner(1)).predict_proba(PHOTOS)
+    made = tiny.classifier().fit(IMAGES, LABELS, pooling=make(1))
+    for fitted in (
+        clone(made).fit(IMAGES, LABELS),
+        tiny.classifier().set_params(pooling=made.get_params()["pooling"]).fit(IMAGES, LABELS),
+        made.fit(IMAGES, LABELS),
+    ):
+        assert np.array_equal(fitted.predict_proba(PHOTOS), wanted)
+    assert made.fit(IMAGES, LABELS, pooling="topk").model_.config.pooling == "topk"
+
+
+def test_the_figures_of_repeat_and_cross_validation_are_those_of_the_part() -> None:
+    def useless(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
+        return 100 * region_cosines.new_tensor([0.0, 0, 1])[:, None].expand(len(region_cosines), 3, len(topk))
+
+    made = tiny.classifier(epochs=1).fit(IMAGES, LABELS, pooling=useless)
+    data = {name: [image for image, label in zip(IMAGES, LABELS, strict=True) if label == name] for name in SHOTS}
+    assert made.score(IMAGES, LABELS) == pytest.approx(1 / 3)
+    assert repeat(made, data, shots=2, seeds=1).accuracy.tolist() == pytest.approx([1 / 3])
+    photos = np.array([np.asarray(image) for image in IMAGES])
+    assert cross_val_score(made, photos, np.array(LABELS), cv=2).tolist() == pytest.approx([1 / 3] * 2)
+
+
+class Learned(torch.nn.Module):
+    """A pooling with a number to learn, where it may be learned."""
+
+    def __init__(self, learns: bool = True) -> None:
+        super().__init__()
+        self.by = torch.nn.Parameter(torch.tensor(20.0), requires_grad=learns)
+
+    def forward(self, region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
+        return sharp(region_cosines, topk, self.by)  # type: ignore[arg-type]
+
+
+def with_number(number: Tensor) -> Any:
+    return lambda model, global_, regions, labels: number * global_.sum()
+
+
+NUMBER = torch.ones(1, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "learns"),
+    [
+        ("pooling", Learned()),
+        ("keep_rule", Learned()),
+        ("pooling", partial(sharp, by=NUMBER)),
+        ("pooling", lambda region_cosines, topk: sharp(region_cosines, topk, NUMBER)),
+        ("extra_loss", lambda model, global_, regions, labels: (NUMBER.exp() * global_.mean()).sum()),
+        ("extra_loss", with_number(NUMBER.sum())),
+    ],
+    ids=["module", "module of no gradient", "partial", "global", "loss", "closure"],
+)
+def test_a_part_that_would_learn_is_refused_before_the_first_step(part: str, learns: Any) -> None:
+    start = tiny.classifier().zero_shot(list(SHOTS))
+    made = tiny.classifier()
+    with pytest.raises(ConfigError, match=r"only prompts are trained and saved here\. Call requires_grad_\(False\)"):
+        made.fit(IMAGES, LABELS, **{part: learns})
+    assert tiny.equal(tiny.learned(made), tiny.learned(start))
+    assert made.history_ == []
+
+
+def test_a_module_that_learns_nothing_is_a_part_as_any_other() -> None:
+    made = tiny.classifier().fit(IMAGES, LABELS, pooling=Learned(learns=False))
+    other = tiny.classifier().fit(IMAGES, LABELS, pooling=soft)
+    assert np.array_equal(made.predict_proba(PHOTOS), other.predict_proba(PHOTOS))
+
+
+@pytest.mark.parametrize("make", [make for name, make in MAKERS.items() if name != "name"])
+def test_what_is_not_registered_is_neither_saved_nor_pickled(make: Any, tmp_path: Path) -> None:
+    own = make(1)
+    made = tiny.classifier().fit(IMAGES, LABELS, pooling=own)
+    method, sentence = (
+        MethodConfig(pooling=own),
+        r"The pooling '\S+' cannot be saved.*gallop\.register\('pooling', NAME",
+    )
+    for keep in (
+        lambda: made.save(tmp_path),
+        *(partial(pickle.dumps, each) for each in (made, made.model_, method, tiny.classifier(method=method))),
+        lambda: list(tiny.classifier(pooling=own).fit_steps(IMAGES, LABELS, work=tmp_path)),
+        lambda: canonical("GalLoP", GalLoPMethod(pooling=own)),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            keep()
+    assert not list(tmp_path.iterdir())
+    registry.register("pooling", "mine", own)
+    made.save(tmp_path)
+    assert json.loads((tmp_path / "gallop.json").read_text())["method"]["pooling"] == "mine"
+    again = pickle.loads(pickle.dumps(made))
+    assert again.get_params()["pooling"] == canonical("GalLoP", GalLoPMethod(pooling=own))["pooling"] == "mine"
+    loaded = GalLoPClassifier.load(tmp_path, backbone=tiny.vit(), device="cpu")
+    for other in (again, loaded):
+        assert np.allclose(other.predict_proba(PHOTOS), made.predict_proba(PHOTOS), atol=1e-6)
+    assert "pooling" in model_card(made)
+
+
+def test_every_group_of_an_optimizer_is_scheduled_from_its_own_first_rate() -> None:
+    rates: list[list[float]] = []
+
+    def in_groups(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
+        first, *others = parameters
+        made = torch.optim.SGD([{"params": [first]}, {"params": others, "lr": config.lr / 10}], lr=config.lr)
+        made.register_step_post_hook(lambda own, *_: rates.append([group["lr"] for group in own.param_groups]))
+        return made
+
+    made = tiny.classifier(batch_size=12).fit(IMAGES, LABELS, optimizer=in_groups)
+    assert rates == [pytest.approx([lr, lr / 10]) for lr in (0.05, 0.025)]
+    assert [event.lr for event in made.history_] == [0.05, 0.025]

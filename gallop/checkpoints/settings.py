@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from gallop.backbones import pick_regions
@@ -18,6 +18,7 @@ from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
+from gallop.parts import saved_parts
 from gallop.runtime.reading import parse_json
 from gallop.setting import integer_between, recorded
 from gallop.wording import quoted
@@ -104,13 +105,16 @@ class Checkpoint:
 
         Args:
             keep_shots: whether features of single shots go with it, where a head has them.
+
+        Raises:
+            ConfigError: a function among the settings is not registered.
         """
         return Checkpoint(
             model.backbone.name,
             model.backbone.fingerprint,
             model.class_names,
-            method=model.config,
-            training=training,
+            method=replace(model.config, **saved_parts(model.config)),
+            training=None if training is None else replace(training, **saved_parts(training)),
             calibration=calibration,
             data_fingerprint=data_fingerprint,
             templates=model.templates,

@@ -32,7 +32,7 @@ from gallop.features.given import Several, as_features, given
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr, require_several
 from gallop.model.prompted import PromptModel
-from gallop.parts import Function, named_parts
+from gallop.parts import Function, given_parts, saved_parts
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
 from gallop.training.learn import CrossFit, learn, recalibrated
@@ -50,6 +50,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             other backbone; or a ``TrainConfig``, with the method of "backbone".
         global_prompts, topk, dropout, local_projection, head, detail, class_weight: of ``MethodConfig``, and epochs,
             lr, batch_size, views, calibration_folds, seed: of ``TrainConfig``; None keeps the preset's value.
+        pooling, keep_rule, extra_loss, optimizer, scheduler: functions in place of the built-in parts, or names of
+            functions registered with ``gallop.register``; ``gallop.parts.PARTS`` has their arguments. A fitted model
+            keeps its functions. ``save`` and pickling write their names, and refuse what is not registered.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
         shots: images a class drawn by ``fit``, by their content and ``shot_seed`` (None: ``seed``); None takes all.
         allow_fewer: take all there are where a class has fewer than ``shots``.
@@ -82,7 +85,6 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     skipped_: tuple[tuple[Path | int, str], ...]
     _shots: LabelledPhotos | None = None  # the training photos, where they are in memory or their files exist
     _unsaved_training: Path | None = None  # the folder of a finished training until ``save``
-    _parts: dict[str, str]  # names of those that were passed to the last ``fit``
 
     def __init__(
         self,
@@ -112,6 +114,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         regions: str = "value",
         method: MethodConfig | None = None,
         keep_shots: bool = False,
+        pooling: str | Function | None = None,
+        keep_rule: str | Function | None = None,
+        extra_loss: str | Function | None = None,
+        optimizer: str | Function | None = None,
+        scheduler: str | Function | None = None,
     ) -> None:
         self.backbone, self.device, self.regions, self.preset, self.method = backbone, device, regions, preset, method
         self.global_prompts, self.local_prompts, self.topk, self.dropout = global_prompts, local_prompts, topk, dropout
@@ -119,6 +126,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.epochs, self.lr, self.batch_size, self.views, self.seed = epochs, lr, batch_size, views, seed
         self.shots, self.shot_seed, self.allow_fewer, self.keep_shots = shots, shot_seed, allow_fewer, keep_shots
         self.calibration_folds, self.cache, self.warm_start = calibration_folds, cache, warm_start
+        self.pooling, self.keep_rule, self.extra_loss = pooling, keep_rule, extra_loss
+        self.optimizer, self.scheduler = optimizer, scheduler
 
     def fit(
         self,
@@ -146,12 +155,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             verbose: show progress, and what to check in the photos, such as doubtful labels.
             drop_classes: with ``warm_start``, remove known classes without images, which are an error otherwise.
             callback: called with each event of ``fit_steps``.
-            pooling, keep_rule, extra_loss, optimizer, scheduler: functions in place of the built-in parts, or names of
-                functions registered with ``gallop.register``; ``gallop.parts.PARTS`` has their arguments.
+            pooling, keep_rule, extra_loss, optimizer, scheduler: the constructor's, which are set to what is given.
 
         Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, and TrainingDiverged.
         """
-        parts = named_parts(pooling, keep_rule, extra_loss, optimizer, scheduler)
+        parts = given_parts(pooling, keep_rule, extra_loss, optimizer, scheduler)
         events = self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes, **parts)
         follow(events, verbose=verbose, callback=callback)
         return self
@@ -174,7 +182,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         In a folder ``work`` the training is saved at every epoch's end, until ``save``: the same call continues there.
         """
-        self._parts = named_parts(pooling, keep_rule, extra_loss, optimizer, scheduler)
+        self.set_params(**given_parts(pooling, keep_rule, extra_loss, optimizer, scheduler))
         warm = self.warm_start and hasattr(self, "model_")
         needed = self.model_.class_names if warm and not drop_classes else ()
         data = drawn_shots(images, labels, self._settings, class_names, needed)
@@ -411,12 +419,12 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the photos; a backbone that other machines know by its name is pickled as that name."""
-        return {**super().__getstate__(), "_shots": None}
+        """All but the photos; a backbone that other machines know, and the parts, are pickled as their names."""
+        return {**super().__getstate__(), "_shots": None, **saved_parts(self)}
 
     @property
     def _settings(self) -> Settings:
-        return Settings(self.get_params(deep=False), getattr(self, "_parts", {}))
+        return Settings(self.get_params(deep=False))
 
     @property
     def _checkpoint(self) -> Checkpoint:

@@ -12,13 +12,19 @@ from gallop.data import LabelledPhotos
 from gallop.errors import warn_caller
 from gallop.features.encoding import Cache, open_cache
 from gallop.model.prompted import PromptModel, starting_prompts
-from gallop.parts import check_registered
+from gallop.parts import PARTS, resolved
 from gallop.setting import require
 from gallop.training.learn import learned_before
 from gallop.wording import listed
 
-_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail", "class_weight")
-_TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
+_METHOD_SETTINGS = (
+    *("global_prompts", "topk", "dropout", "local_projection", "head", "detail", "class_weight"),
+    *("pooling", "keep_rule"),
+)
+_TRAIN_SETTINGS = (
+    *("epochs", "lr", "batch_size", "views", "calibration_folds", "seed"),
+    *("extra_loss", "optimizer", "scheduler"),
+)
 """Constructor arguments that replace a preset's values where they are not None."""
 
 
@@ -28,11 +34,9 @@ class Settings:
 
     Attributes:
         arguments: what was passed to the constructor, by name.
-        parts: names of the functions that were passed to the last ``fit``, by part.
     """
 
     arguments: Mapping[str, Any]
-    parts: Mapping[str, str]
 
     @property
     def cache(self) -> Cache | None:
@@ -63,14 +67,14 @@ class Settings:
             of_backbone: the preset that "backbone" stands for.
             photos, classes: how many are learned from, by which a preset chooses its epochs.
         """
-        changes = {name: self.arguments[name] for name in _TRAIN_SETTINGS} | self._parts_of(TrainConfig)
+        changes = {name: self.arguments[name] for name in _TRAIN_SETTINGS}
         return train_preset(self.arguments["preset"], of_backbone, photos=photos, classes=classes, **changes)
 
     def method(self, of_backbone: BackbonePreset) -> MethodConfig:
         """Return ``method`` or the preset's, with the arguments that are not None in its values' place."""
         method, preset = self.arguments["method"], self.arguments["preset"]
         require(method is None or isinstance(method, MethodConfig), f"method is {method!r}; it must be a MethodConfig.")
-        changes = {name: self.arguments[name] for name in _METHOD_SETTINGS} | self._parts_of(MethodConfig)
+        changes = {name: self.arguments[name] for name in _METHOD_SETTINGS}
         if self.arguments["topk"] is None and self.arguments["local_prompts"] is not None:
             changes["topk"] = default_topk(self.arguments["local_prompts"])
         by_preset = preset if isinstance(preset, str) else "backbone"
@@ -87,13 +91,14 @@ class Settings:
             ConfigError: settings that cannot be used, found before a backbone is loaded, or other ones than those of
                 the prompts to continue from.
         """
-        check_registered(self.method("paper"), self.training("paper"))
+        for settings in (self.method("paper"), self.training("paper")):
+            resolved(settings, *PARTS)
         backbone = self.load_backbone()
         method = self.method(backbone.preset)
         prompts = None if before is None else learned_before(before, backbone, method)
         model = PromptModel(backbone, data.class_names, method, prompts or starting_prompts(backbone, method))
         _warn_of_scales(model)
-        return model, self.training(backbone.preset, len(data), len(data.class_names))
+        return model, resolved(self.training(backbone.preset, len(data), len(data.class_names)))
 
     def untaught(self, class_names: Sequence[str], templates: Sequence[str] | None) -> PromptModel:
         """Return a model that knows classes by their names alone. Warns of a single class, and of a k above the number
@@ -107,9 +112,6 @@ class Settings:
             )
         _warn_of_scales(model)
         return model
-
-    def _parts_of(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, str]:
-        return {part: name for part, name in self.parts.items() if part in kind.__dataclass_fields__}
 
 
 def _warn_of_scales(model: PromptModel) -> None:

@@ -32,7 +32,7 @@ from gallop.model.calibration import Calibration
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name, clean_names, one_class, spelled_as
 from gallop.names.templates import clean_templates, fill
-from gallop.parts import check_result, registered
+from gallop.parts import check_result, registered, resolved
 from gallop.setting import require
 from gallop.wording import did_you_mean, listed, quoted
 
@@ -156,7 +156,7 @@ class PromptModel:
     Args:
         backbone: frozen, not changed here.
         class_names: K names; cleaned here, their order is preserved.
-        config: sizes and scales.
+        config: sizes and scales; functions that it names are taken as they are registered now.
         prompts: learned ones; None starts from "A photo of a".
         templates: sentences with ``{}`` for the class name, which then replace the prompts (zero-shot only): prompt m
             is template m, repeated from the first where there are fewer of them. None uses the prompts.
@@ -180,7 +180,7 @@ class PromptModel:
     ) -> None:
         self.sight, self.map_sight = sight_of(config, "answers"), sight_of(config, "maps")
         self.map_sight.grids(backbone)  # refused now, and not when the first map is computed
-        self.backbone, self.config, self.branches = backbone, config, tuple(branches)
+        self.backbone, self.config, self.branches = backbone, resolved(config), tuple(branches)
         prompts = prompts if prompts is not None else initial_prompts(backbone, config)
         sizes = *prompts.sizes, prompts.global_contexts.shape[2], len(prompts.local_projection)
         wanted = *config.sizes, backbone.text.width, backbone.vision.region_width
@@ -191,7 +191,7 @@ class PromptModel:
         )
         self.class_names = clean_names(class_names)
         self.names = backbone.text.tokenize(self.class_names, context_tokens=prompts.global_contexts.shape[1])
-        self.paper = FastGalLoP(self.backbone, self.names, config, prompts)
+        self.paper = FastGalLoP(self.backbone, self.names, self.config, prompts)
         self.templates = None if templates is None else self._checked(clean_templates(templates))
         self.class_weights: Tensor | None = None
         self._text: tuple[bytes, TextFeatures] | None = None  # of these contexts

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
@@ -33,10 +33,10 @@ from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
 from gallop.model.scores import VERDICT
 from gallop.names.class_names import one_class
-from gallop.parts import registered
+from gallop.parts import PARTS, saved_parts
 from gallop.predictions.predict import Predictions, predict
 from gallop.setting import require
-from gallop.training.loop import StepCount, StepEvent, load_training, save_training
+from gallop.training.loop import ONLY_PROMPTS, StepCount, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
@@ -153,7 +153,11 @@ def learn(
             where shots, settings and backbone are the same. The caller deletes it (``drop_training``) when the model is
             saved.
         objective: what is minimised instead of GalLoP's loss, as other prompt learners do.
+
+    Raises:
+        ConfigError: a part that learns a tensor, or with ``work`` an optimizer or a function that cannot be saved.
     """
+    settings = _checked(model.config, config, work)
     views = TrainingViews(
         model.backbone,
         shots.photos,
@@ -169,15 +173,24 @@ def learn(
     _balance(model, steps.labels)
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
-    key = (
-        f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{model.config}|{config}|"
-        f"{shots.fingerprint}|{start}"
-    )
+    key = f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{settings}|{shots.fingerprint}|{start}"
     if views.format != STORED_DTYPE:
         key += f"|{views.format}"
     yield from _train(model, steps, work, key)
     if centres is not None:
         yield from cross_fit(model, steps, known, centres)
+
+
+def _checked(method: MethodConfig, training: TrainConfig, work: Path | None) -> str:
+    """Return settings for a training's key, where it is saved. Raises ConfigError for parts that cannot be used so."""
+    modules = [part for part in (*vars(method).values(), *vars(training).values()) if isinstance(part, nn.Module)]
+    require(not any(tensor.requires_grad for module in modules for tensor in module.parameters()), ONLY_PROMPTS)
+    require(
+        work is None or training.optimizer == PARTS["optimizer"].usual,
+        "Training with another optimizer cannot be saved and resumed. Only training with 'sgd' can.",
+    )
+    settings = [replace(each, **saved_parts(each)) for each in (method, training) if work is not None]
+    return "|".join(map(str, settings))
 
 
 def _balance(model: PromptModel, labels: Tensor) -> None:
@@ -244,11 +257,6 @@ def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int], axes: A
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
     trainer = steps.trainer([Learner(model, torch.arange(len(steps.labels)))])
     if work is not None:
-        require(
-            registered("optimizer", steps.config.optimizer) is None,
-            f"Training with the optimizer {steps.config.optimizer!r} cannot be saved and resumed. "
-            "Only training with 'sgd' can.",
-        )
         state = load_training(work, key)
         if state is not None:
             trainer.restore(state)

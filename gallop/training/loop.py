@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -24,11 +25,17 @@ from gallop.errors import CheckpointError, TrainingDiverged
 from gallop.parts import registered
 from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import write_file
+from gallop.setting import require
 
 TRAINING = "training.safetensors"
 """The file of an unfinished training in its folder, written at the end of every epoch."""
 LARGEST_TRAINING = 2**30
 """Bytes: twice the largest prompts."""
+ONLY_PROMPTS = (
+    "A custom part has a tensor that requires a gradient, such as a module's parameter, but only prompts are trained "
+    "and saved here. Call requires_grad_(False) on it, or train it in a custom loop with gallop.GalLoP."
+)
+"""Of a tensor that no step would change and no file would hold."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +212,7 @@ class Trainer:
         make_optimizer = registered("optimizer", config.optimizer) or _sgd
         self._optimizer: torch.optim.Optimizer = make_optimizer(self._parameters, config)
         self._schedule = registered("scheduler", config.scheduler) or _cosine
+        self._first_rates = [group.get("lr", config.lr) for group in self._optimizer.param_groups]
         self._generators = [torch.Generator().manual_seed(config.seed) for _ in counts]
         self._epoch = 0
         self._per_epoch = math.ceil(max(counts) / config.batch_size)
@@ -215,6 +223,7 @@ class Trainer:
 
         Raises:
             TrainingDiverged: the loss of a step is not finite.
+            ConfigError: the loss has a gradient for other tensors than those to learn.
         """
         for epoch in range(self._epoch, self._config.epochs):
             lr = self._set_lr(epoch)
@@ -247,13 +256,15 @@ class Trainer:
             yield [Batch(i, part, self._generators[i]) for i, part in enumerate(parts) if len(part)]
 
     def _set_lr(self, epoch: int) -> float:
-        lr = self._config.lr * self._schedule(epoch, self._config.epochs)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        return lr
+        factor = self._schedule(epoch, self._config.epochs)
+        for group, first in zip(self._optimizer.param_groups, self._first_rates, strict=True):
+            group["lr"] = first * factor
+        return float(self._first_rates[0] * factor)
 
     def _step(self, batches: Sequence[Batch], epoch: int) -> StepResult:
         result = self._compute(batches, epoch)
+        if not self._optimizer.state:  # before the first step
+            require(_learns_only(result.loss.total, self._parameters), ONLY_PROMPTS)
         before = [p.detach().clone() for p in self._parameters]
         if torch.isfinite(result.loss.total):
             self._optimizer.zero_grad(set_to_none=True)
@@ -301,6 +312,17 @@ class Trainer:
         for generator, saved in zip(self._generators, state.generators, strict=True):
             generator.set_state(saved)
         self._epoch = state.epoch
+
+
+def _learns_only(loss: Tensor, parameters: Sequence[Tensor]) -> bool:
+    """Return whether a loss has gradients for these parameters alone."""
+    waiting: set[Any] = {loss.grad_fn}
+    nodes, known = set[Any](), {id(parameter) for parameter in parameters}
+    while waiting:
+        nodes |= waiting
+        waiting = {before for node in waiting for before, _ in node.next_functions if before is not None} - nodes
+    leaves = [node.variable for node in nodes if hasattr(node, "variable")]  # where gradients are accumulated
+    return all(id(leaf) in known for leaf in leaves if leaf.numel())
 
 
 def _sgd(parameters: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:

@@ -14,6 +14,7 @@ from typing import Any
 
 from gallop.lab.methods import Method
 from gallop.lab.methods.prompt_learning import RUN_SETTINGS, PromptLearner
+from gallop.parts import saved_parts
 
 FIGURES = "0.1.0"
 """Version of the figures, named after the release that saved the first records. It is raised where equal settings and
@@ -43,10 +44,10 @@ def canonical(method: str, made: Method) -> dict[str, Any]:
     What a prompt learner takes from its preset is filled in: a preset that changes makes other runs. A setting that is
     not among ``FIRST_SETTINGS`` is left out at its default.
     """
-    settings, usual = asdict(made), _defaults(made)  # type: ignore[call-overload]
+    settings, usual = asdict(made) | saved_parts(made), _defaults(made)  # type: ignore[call-overload]
     if isinstance(made, PromptLearner):
         training = made.config(seed=0)
-        settings, usual = settings | asdict(training), _defaults(training) | usual
+        settings, usual = settings | asdict(training) | saved_parts(training), _defaults(training) | usual
         for key in ("preset", *RUN_SETTINGS):  # what is in a preset is filled in
             del settings[key]
     return {
