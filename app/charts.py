@@ -159,13 +159,7 @@ def confusions(
     side, letters = (44, 14) if len(shown) <= 12 else (18, 10)
     level = len(shown) <= 4
     squares = go.Heatmap(
-        z=part[np.ix_(shown, shown)].tolist(),
-        zmin=-1,
-        zmax=1,
-        colorscale=_CONFUSIONS,
-        xgap=1,
-        ygap=1,
-        hoverinfo="skip",
+        z=part[np.ix_(shown, shown)].tolist(), zmin=-1, zmax=1, colorscale=_CONFUSIONS, xgap=1, ygap=1, hoverinfo="skip"
     )
     photos = go.Scatter(  # Streamlit hears nothing of a click on a heatmap
         x=[column for _, column in cells.values()],

@@ -50,10 +50,9 @@ HEADS = {
     "ridge": HeadWords("ridge regression"),
     "logistic": HeadWords("logistic regression"),
     "pairs": HeadWords("ridge regression of what occurs together in a region", "pairs head"),
-    "ridge+pairs": HeadWords("ridge regression of regions, and of what occurs together in them"),
 }
-"""What may answer beside the prompts: kinds, and two of them joined by "+". ``gallop.model.branches.kinds.register``
-adds others."""
+"""Kinds of what may answer beside the prompts; several together are joined by "+".
+``gallop.model.branches.kinds.register`` adds others."""
 
 DetailUse = Literal["training", "answers", "maps"]
 """What a second look at a larger size is for: learning, answers and maps; answers and maps; maps alone."""
@@ -67,6 +66,12 @@ KINDS_OF_PICTURE = f"{CONTEXT_INIT}; closeup photo of a; blurry photo of a; a sk
 def default_topk(local_prompts: int) -> tuple[int, ...]:
     """Return the paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
     return tuple(5 * (n + 1) for n in range(integer_between("local_prompts", local_prompts, 0, 64)))
+
+
+def _check_head(value: Any) -> None:
+    names = value.split("+") if isinstance(value, str) else []
+    known = names == ["none"] or (names and HEADS.keys() - {"none"} >= set(names) and len(names) == len({*names}))
+    require(bool(known), f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}, or several joined by +.")
 
 
 def _check_starts(value: Any) -> None:
@@ -86,7 +91,7 @@ class MethodConfig(WithParts):
         topk: one k (a count of regions) per local prompt; its length is N. Clamped to R when pooling.
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
-        head: its kind, or "none".
+        head: its kind, or "none"; several are given as a tuple, or joined by "+", which is what it is stored as.
         detail: a photo gets a second look at so many times the backbone's input size. Regions of both looks are
             pooled separately, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
@@ -136,13 +141,15 @@ class MethodConfig(WithParts):
         "Do not learn a projection of the regions: it stays the identity.",
         option="--no-projection",
     )
-    head: str = setting(
+    head: str | Sequence[str] = setting(
         "none",
         "head",
         "A head on the photos' features, fitted in moments and averaged with the prompts: a linear discriminant, "
-        "ridge regression (pulled towards the class names), logistic regression, ridge regression of pairs (what "
-        "occurs together in a region), or both ridge regressions.",
-        choices=HEADS,
+        "ridge regression (pulled towards the class names), logistic regression or ridge regression of pairs (what "
+        "occurs together in a region). Several are joined by +, such as ridge+pairs.",
+        offered=HEADS.keys(),
+        check=_check_head,
+        metavar="HEAD",
     )
     detail: float = setting(
         1.0,
@@ -197,6 +204,8 @@ class MethodConfig(WithParts):
     keep_rule: str | Function = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")
 
     def __post_init__(self) -> None:
+        if isinstance(self.head, list | tuple):
+            object.__setattr__(self, "head", "+".join(map(str, self.head)))
         check_settings(self)
         topk: Any = self.topk  # whatever was given
         require(
@@ -221,7 +230,7 @@ class MethodConfig(WithParts):
     @property
     def branches(self) -> tuple[str, ...]:
         """Return the kinds of what answers beside the prompts."""
-        return () if self.head == "none" else tuple(self.head.split("+"))
+        return () if self.head == "none" else tuple(str(self.head).split("+"))
 
     @property
     def sizes(self) -> tuple[int, int]:

@@ -57,7 +57,7 @@ class Setting:
     option: str | None = None
     metavar: str | None = None
     form: tuple[float, float, float] | None = None
-    offered: tuple[str, ...] = ()
+    offered: Collection[str] = ()
     check: Callable[[Any], object] | None = None
 
     @property

@@ -22,18 +22,17 @@ Shapes: B images, R regions, K classes, N local prompts, D joint width, V region
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gallop.core import cosines as plain
-from gallop.runtime import threads
 
 REGIONS_AT_ONCE = 2**11
 """Regions that are projected together: their numbers stay in the processor's cache."""
@@ -51,14 +50,40 @@ GATHERED = 5
 """Where one in so many regions is chosen, gathering them takes a processor as long as a product with all; a GPU
 multiplies zeros faster than it gathers."""
 
-SORTED = 2**9
-"""Regions that numpy sorts in less time than it takes to find the k-th of them alone."""
-
 Chosen = tuple[Tensor, Tensor]
 """The k largest cosines, and which regions of their image they are; of one prompt (K, B, k) both."""
 
 
-def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
+def _in_turn(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    return [function(item) for item in items]
+
+
+def _k_largest(cosines: Tensor, k: int) -> Chosen:
+    best, which = cosines.topk(k, dim=-1, sorted=False)
+    return best, which
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What runs the parts of a computation; by default this thread, one part after the other, in torch alone.
+
+    Attributes:
+        each: (function, items) -> what the function gives for every item, in order.
+        threads: how many threads share the work on a device.
+        k_largest: (cosines (..., R), k) -> the k largest of each row in any order, and where they are, (..., k) both.
+    """
+
+    each: Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]] = _in_turn
+    threads: Callable[[torch.device], int] = lambda device: 1
+    k_largest: Callable[[Tensor, int], Chosen] = _k_largest
+
+
+ONE_THREAD = Machine()
+
+
+def region_cosines(
+    regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0, machine: Machine = ONE_THREAD
+) -> Tensor:
     """Return ``gallop.core.cosines.region_cosines``; where gradients are needed, that function computes them.
 
     A product x A t is x (A t), so projecting a region costs V x Q for Q = K x N vectors. Its norm n = |x A| costs V x D
@@ -78,25 +103,36 @@ def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: f
             lengths = damped_norms(x, projection, damping, stretch)
             torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(lengths.unsqueeze(1))
 
-    threads.each(fill, slices_by_thread(regions))
+    machine.each(fill, slices_by_thread(regions, machine.threads(regions.device)))
     return cosines.unflatten(1, sizes).movedim(-1, 1)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def pooled_cosines(
-    regions: Tensor, projection: Tensor, text: Tensor, topk: Sequence[int], damping: float = 0.0
+    regions: Tensor,
+    projection: Tensor,
+    text: Tensor,
+    topk: Sequence[int],
+    damping: float = 0.0,
+    machine: Machine = ONE_THREAD,
 ) -> Tensor:
     """Return ``gallop.core.cosines.pooled_cosines``, without gradients of ``regions``."""
     if len(topk) != text.shape[1]:
         raise ValueError(f"{text.shape[1]} local prompts need one k each, but topk has {len(topk)} values.")
     unit = F.normalize(text, dim=-1)
-    pooled: Tensor = _PooledCosines.apply(regions, projection, unit, tuple(topk), damping)  # type: ignore[no-untyped-call]
+    pooled: Tensor = _PooledCosines.apply(regions, projection, unit, tuple(topk), damping, machine)  # type: ignore[no-untyped-call]
     return pooled
 
 
 class _PooledCosines(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, regions: Tensor, projection: Tensor, text: Tensor, topk: tuple[int, ...], damping: float
+        ctx: Any,
+        regions: Tensor,
+        projection: Tensor,
+        text: Tensor,
+        topk: tuple[int, ...],
+        damping: float,
+        machine: Machine,
     ) -> Tensor:
         (images, count), (classes, prompts) = regions.shape[:2], text.shape[:2]
         norms = projection.new_full((images, count), damping)
@@ -125,24 +161,25 @@ class _PooledCosines(torch.autograd.Function):
                     cosines = targets[:, part].reshape(-1, x.shape[-1]) @ x.T
                     cosines = cosines.view(prompts, -1, some.stop - some.start, count)  # (N, some K, some B, R)
                     for n, (largest, which) in enumerate(chosen):
-                        best, places = k_largest(cosines[n], largest.shape[-1])
+                        best, places = machine.k_largest(cosines[n], largest.shape[-1])
                         largest[part, some], which[part, some] = best, places
                         pooled[some, part, n] = best.mean(dim=-1).T
 
-        threads.each(fill, slices_by_thread(regions))
+        machine.each(fill, slices_by_thread(regions, machine.threads(regions.device)))
         ctx.save_for_backward(regions, projection, text, norms, units, *(tensor for both in chosen for tensor in both))
-        ctx.damping = damping
+        ctx.damping, ctx.machine = damping, machine
         return pooled
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         regions, projection, text, norms, units, *both = ctx.saved_tensors
         chosen = list(zip(both[::2], both[1::2], strict=True))
         learns = ctx.needs_input_grad[1]
-        pulled, through = _Gathering(regions, projection, norms, units, chosen, gradient, ctx.damping, learns).sums()
+        given = (regions, projection, norms, units, chosen, gradient)
+        pulled, through = _Gathering(*given, ctx.damping, learns, ctx.machine).sums()
         moved = None if through is None else pulled.flatten(0, 1).T @ text.flatten(0, 1) - through
-        return None, moved, pulled @ projection, None, None
+        return None, moved, pulled @ projection, None, None, None
 
 
 class _Gathering:
@@ -158,10 +195,12 @@ class _Gathering:
         gradient: Tensor,
         damping: float,
         learns: bool,
+        machine: Machine,
     ) -> None:
         self._regions, self._projection, self._norms, self._units = regions, projection, norms, units
         self._chosen, self._gradient, self._damping, self._learns = chosen, gradient, damping, learns
-        self._slices = slices_by_thread(regions)
+        self._machine, self._threads = machine, machine.threads(regions.device)
+        self._slices = slices_by_thread(regions, self._threads)
 
     def sums(self) -> tuple[Tensor, Tensor | None]:
         """P (K, N, V) of the formula above, and what dA loses through the norms (V, D), where the projection learns.
@@ -170,15 +209,17 @@ class _Gathering:
         """
         (images, count), classes = self._regions.shape[:2], self._gradient.shape[1]
         if classes * len(self._chosen) <= images * count:
-            pulled, through = map(_sum, zip(*threads.each(self._of_images, self._slices), strict=True))
+            pulled, through = map(_sum, zip(*self._machine.each(self._of_images, self._slices), strict=True))
             return pulled, through if self._learns else None
-        count_of_parts = min(threads.threads_to_share(self._regions.device), classes)
+        count_of_parts = min(self._threads, classes)
         ends = [classes * i // count_of_parts for i in range(count_of_parts + 1)]
-        parts, weights = zip(*threads.each(self._of_classes, [slice(*both) for both in pairwise(ends)]), strict=True)
+        slices = [slice(*both) for both in pairwise(ends)]
+        parts, weights = zip(*self._machine.each(self._of_classes, slices), strict=True)
         if not self._learns:
             return torch.cat(parts), None
         of_all = _sum(weights)
-        return torch.cat(parts), _sum(threads.each(lambda slices: self._through_norms(slices, of_all), self._slices))
+        parts_through = self._machine.each(lambda slices: self._through_norms(slices, of_all), self._slices)
+        return torch.cat(parts), _sum(parts_through)
 
     def _of_images(self, slices: Sequence[slice]) -> tuple[Tensor, Tensor]:
         """Of some images and every class: P (K, N, V) and what dA loses (V, D)."""
@@ -246,26 +287,6 @@ def _sum(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.stack(list(parts)).sum(dim=0)
 
 
-def k_largest(cosines: Tensor, k: int) -> Chosen:
-    """Return the k largest of each row (..., R), in no order, and where they are: (..., k) both, k at most R.
-
-    As ``Tensor.topk`` does, in a quarter of its time on a processor: numpy finds each row's k-th with vector
-    instructions, and what is not less is chosen. Where that is more than k, as some are equal or no number, torch
-    chooses.
-    """
-    count = cosines.shape[-1]
-    if cosines.device.type == "cpu" and cosines.dtype == torch.float32:
-        rows = cosines.reshape(-1, count).numpy()
-        ordered = np.sort(rows, axis=1) if count <= SORTED else np.partition(rows, count - k, axis=1)
-        least = ordered[:, count - k, None]
-        places = np.flatnonzero(~(rows < least))  # at least k of every row
-        if len(places) == len(rows) * k:
-            which = torch.from_numpy(places % count).view(*cosines.shape[:-1], k)
-            return cosines.gather(-1, which), which
-    best, which = cosines.topk(k, dim=-1, sorted=False)
-    return best, which
-
-
 def _at(places: Tensor, rows: Tensor) -> Tensor:
     """Rows at some places, in order; where these are all rows, without a copy, which takes a while for all regions."""
     return rows if len(places) == len(rows) else rows[places]
@@ -293,11 +314,11 @@ def most_stretch(matrix: Tensor) -> float:
     return 1.001 * float((size * (gram @ gram).norm().sqrt()).sqrt())
 
 
-def slices_by_thread(regions: Tensor) -> list[list[slice]]:
-    """Return slices of the images of (B, R, V) for each thread, a few images at a time."""
+def slices_by_thread(regions: Tensor, threads: int) -> list[list[slice]]:
+    """Return slices of the images of (B, R, V) for each of some threads, a few images at a time."""
     images, count = regions.shape[:2]
     at_once = REGIONS_AT_ONCE if regions.device.type == "cpu" else GPU_REGIONS_AT_ONCE
-    parts = max(min(threads.threads_to_share(regions.device), images, images * count // at_once), 1)
+    parts = max(min(threads, images, images * count // at_once), 1)
     ends, step = [images * i // parts for i in range(parts + 1)], max(at_once // count, 1)
     return [[slice(i, min(i + step, stop)) for i in range(start, stop, step)] for start, stop in pairwise(ends)]
 

@@ -25,10 +25,8 @@ def _draw(
     allow_fewer: bool,
     where: str = "",
 ) -> LabelledPhotos:
-    """Draw exactly ``shots`` images of each class, and open nothing else.
-
-    An image that cannot be read, or a picture that has been drawn already, is added to ``skipped``, and the next of its
-    class is drawn instead.
+    """Draw exactly ``shots`` images of each class, and open nothing else. An image that cannot be read, or a picture
+    that has been drawn already, is added to ``skipped``, and the next of its class is drawn instead.
 
     Args:
         keys, place: of image i what orders the draw, and what messages and ``skipped`` call it.
@@ -42,13 +40,11 @@ def _draw(
         for i in indices:
             try:
                 photo, digest = opened(i)
+                if (same := first.setdefault(digest, i)) != i:
+                    raise ImageError(f"{in_words(place(i))} is the same picture as {in_words(place(same))}.")
+                yield i, photo, digest
             except ImageError as error:
                 skipped[i] = str(error)
-                continue
-            if first.setdefault(digest, i) == i:
-                yield i, photo, digest
-            else:
-                skipped[i] = f"{in_words(place(i))} is the same picture as {in_words(place(first[digest]))}."
 
     drawn = [(readable(indices), list[tuple[int, PhotoSource, str]]()) for indices in waiting]
     # Shot by shot through all classes, so that more shots change none of the first.

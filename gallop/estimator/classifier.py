@@ -48,11 +48,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
             look at twice the size and a second head; "paper"; "backbone": "default" for ``mini`` and "paper" for every
             other backbone; or a ``TrainConfig``, with the method of "backbone".
-        global_prompts, topk, dropout, local_projection, head, detail, class_weight: of ``MethodConfig``, and epochs,
-            lr, batch_size, views, calibration_folds, seed: of ``TrainConfig``; None keeps the preset's value.
-        pooling, keep_rule, extra_loss, optimizer, scheduler: functions in place of the built-in parts, or names of
-            functions registered with ``gallop.register``; ``gallop.parts.PARTS`` has their arguments. A fitted model
-            keeps its functions. ``save`` and pickling write their names, and refuse what is not registered.
+        global_prompts to keep_rule: the fields of ``MethodConfig``, and epochs to scheduler: those of ``TrainConfig``;
+            None keeps the preset's value. pooling, keep_rule, extra_loss, optimizer and scheduler are functions in
+            place of the built-in parts, or names of functions registered with ``gallop.register``;
+            ``gallop.parts.PARTS`` has their arguments. A fitted model keeps its functions. ``save`` and pickling write
+            their names, and refuse what is not registered.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
         shots: images a class drawn by ``fit``, by their content and ``shot_seed`` (None: ``seed``); None takes all.
         allow_fewer: take all there are where a class has fewer than ``shots``.
@@ -92,19 +92,31 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         *,
         preset: str | TrainConfig = "backbone",
         global_prompts: int | None = None,
-        local_prompts: int | None = None,
         topk: Sequence[int] | None = None,
         dropout: float | None = None,
         local_projection: bool | None = None,
-        head: str | None = None,
+        head: str | Sequence[str] | None = None,
         detail: float | None = None,
+        detail_in: str | None = None,
+        global_projection: bool | None = None,
         class_weight: str | None = None,
+        starts: str | None = None,
+        init: float | None = None,
+        diversity: float | None = None,
+        pooling: str | Function | None = None,
+        keep_rule: str | Function | None = None,
         epochs: int | None = None,
         lr: float | None = None,
         batch_size: int | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
         views: int | None = None,
         calibration_folds: int | None = None,
         seed: int | None = None,
+        extra_loss: str | Function | None = None,
+        optimizer: str | Function | None = None,
+        scheduler: str | Function | None = None,
+        local_prompts: int | None = None,
         shots: int | None = None,
         shot_seed: int | None = None,
         allow_fewer: bool = False,
@@ -114,20 +126,16 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         regions: str = "value",
         method: MethodConfig | None = None,
         keep_shots: bool = False,
-        pooling: str | Function | None = None,
-        keep_rule: str | Function | None = None,
-        extra_loss: str | Function | None = None,
-        optimizer: str | Function | None = None,
-        scheduler: str | Function | None = None,
     ) -> None:
         self.backbone, self.device, self.regions, self.preset, self.method = backbone, device, regions, preset, method
         self.global_prompts, self.local_prompts, self.topk, self.dropout = global_prompts, local_prompts, topk, dropout
         self.local_projection, self.head, self.detail, self.class_weight = local_projection, head, detail, class_weight
+        self.detail_in, self.global_projection, self.starts, self.init = detail_in, global_projection, starts, init
+        self.diversity, self.momentum, self.weight_decay, self.optimizer = diversity, momentum, weight_decay, optimizer
         self.epochs, self.lr, self.batch_size, self.views, self.seed = epochs, lr, batch_size, views, seed
         self.shots, self.shot_seed, self.allow_fewer, self.keep_shots = shots, shot_seed, allow_fewer, keep_shots
         self.calibration_folds, self.cache, self.warm_start = calibration_folds, cache, warm_start
-        self.pooling, self.keep_rule, self.extra_loss = pooling, keep_rule, extra_loss
-        self.optimizer, self.scheduler = optimizer, scheduler
+        self.pooling, self.keep_rule, self.extra_loss, self.scheduler = pooling, keep_rule, extra_loss, scheduler
 
     def fit(
         self,
@@ -340,7 +348,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         before = self._fitted().model_
         self.model_ = at_detail(before, detail, detail_in, self._shots, self._settings.cache)
-        self.detail, self.method = self.model_.config.detail, self.model_.config
+        self.detail, self.detail_in = self.model_.config.detail, detail_in
+        self.method = self.model_.config
         if self.model_.sight.times != before.sight.times:
             self.cross_fit_ = None
             void = self.calibration_.void(f"it was computed with detail={before.sight.times[-1]:g}")

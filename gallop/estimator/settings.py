@@ -13,19 +13,9 @@ from gallop.errors import warn_caller
 from gallop.features.encoding import Cache, open_cache
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.parts import PARTS, resolved
-from gallop.setting import require
+from gallop.setting import require, settings_of
 from gallop.training.learn import learned_before
 from gallop.wording import listed
-
-_METHOD_SETTINGS = (
-    *("global_prompts", "topk", "dropout", "local_projection", "head", "detail", "class_weight"),
-    *("pooling", "keep_rule"),
-)
-_TRAIN_SETTINGS = (
-    *("epochs", "lr", "batch_size", "views", "calibration_folds", "seed"),
-    *("extra_loss", "optimizer", "scheduler"),
-)
-"""Constructor arguments that replace a preset's values where they are not None."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +57,22 @@ class Settings:
             of_backbone: the preset that "backbone" stands for.
             photos, classes: how many are learned from, by which a preset chooses its epochs.
         """
-        changes = {name: self.arguments[name] for name in _TRAIN_SETTINGS}
-        return train_preset(self.arguments["preset"], of_backbone, photos=photos, classes=classes, **changes)
+        given = self._given(TrainConfig)
+        return train_preset(self.arguments["preset"], of_backbone, photos=photos, classes=classes, **given)
 
     def method(self, of_backbone: BackbonePreset) -> MethodConfig:
         """Return ``method`` or the preset's, with the arguments that are not None in its values' place."""
         method, preset = self.arguments["method"], self.arguments["preset"]
         require(method is None or isinstance(method, MethodConfig), f"method is {method!r}; it must be a MethodConfig.")
-        changes = {name: self.arguments[name] for name in _METHOD_SETTINGS}
+        changes = self._given(MethodConfig)
         if self.arguments["topk"] is None and self.arguments["local_prompts"] is not None:
             changes["topk"] = default_topk(self.arguments["local_prompts"])
         by_preset = preset if isinstance(preset, str) else "backbone"
         return method_preset(by_preset if method is None else method, of_backbone, **changes)
+
+    def _given(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, Any]:
+        """The arguments that are settings of a kind; None leaves the preset's value."""
+        return {name: self.arguments.get(name) for name in settings_of(kind)}
 
     def learner(self, data: LabelledPhotos, before: PromptModel | None) -> tuple[PromptModel, TrainConfig]:
         """Return the model that a training begins with, and how it is trained. Warns as ``untaught``.

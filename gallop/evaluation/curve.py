@@ -9,7 +9,7 @@ Shapes: n shots, K classes, P points of the curve.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
@@ -275,6 +275,18 @@ def curve_steps(
     pile, known = shots.take(kept), _Known(model, centres[torch.tensor(kept)], torch.tensor(shots.labels)[kept])
     drawn = list(_draws(known.labels, draws, torch.Generator().manual_seed(config.seed)))
     largest = max((len(order) for _, rest in drawn for order in rest), default=0)
+    _check_counts(largest, trained)
+    counts = [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
+    points = list[CurvePoint]()
+    for count in counts:
+        points.append(known.point(_with(drawn, count)))
+        yield StageEvent("computing the curve", len(points), len(counts))
+    drawn_again = {count: _with(drawn[:TRAINED_DRAWS], count) for count in trained}
+    points += yield from _trained(model, pile, known, config, drawn_again, cache)
+    yield Curve(shots.class_names, known.labels.numpy(), tuple(points), len(shots) - len(kept))
+
+
+def _check_counts(largest: int, trained: Sequence[int]) -> None:
     require(
         largest > 1,
         "A curve needs at least three different photos of a class: one to hold out, and one and two to learn from. "
@@ -285,27 +297,37 @@ def curve_steps(
         f"Prompts can be trained on 1 to {largest} shots of each class here, since some are held out; "
         f"{listed([*map(str, trained)])} were asked for.",
     )
-    counts = [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
-    points = list[CurvePoint]()
-    for count in counts:
-        points.append(known.point(_with(drawn, count)))
-        yield StageEvent("computing the curve", len(points), len(counts))
-    if trained:
-        sight = Sight(method.looks("training"))
-        views = TrainingViews(
-            backbone, pile.photos, pile.hashes, views=config.views, seed=config.seed, cache=cache, sight=sight
-        )
-        for done in views.encode():
-            yield EncodeEvent(done, len(views) * views.count)
-        steps = Steps(views, known.labels, config, PromptModel.loss)
-    for count in trained:
-        some = _with(drawn[:TRAINED_DRAWS], count)
-        start = [PromptModel(backbone, shots.class_names, method, starting_prompts(backbone, method)) for _ in some]
-        learners = [Learner(model, learned) for model, (_, learned) in zip(start, some, strict=True)]
+
+
+def _trained(
+    model: PromptModel,
+    pile: LabelledPhotos,
+    known: _Known,
+    config: TrainConfig,
+    drawn: Mapping[int, Sequence[tuple[Tensor, Tensor]]],
+    cache: Cache | None,
+) -> Generator[EncodeEvent | StageEvent, None, list[CurvePoint]]:
+    """Train prompts in some draws of each number of shots, and return its point."""
+    backbone, method, points = model.backbone, model.config, list[CurvePoint]()
+    if not drawn:
+        return points
+    views = TrainingViews(
+        *(backbone, pile.photos, pile.hashes),
+        views=config.views,
+        seed=config.seed,
+        cache=cache,
+        sight=Sight(method.looks("training")),
+    )
+    for done in views.encode():
+        yield EncodeEvent(done, len(views) * views.count)
+    steps = Steps(views, known.labels, config, PromptModel.loss)
+    for count, some in drawn.items():
+        start = [PromptModel(backbone, model.class_names, method, starting_prompts(backbone, method)) for _ in some]
+        learners = [Learner(each, learned) for each, (_, learned) in zip(start, some, strict=True)]
         for event in steps.trainer(learners).run():
             yield StageEvent(f"training with {counted(count, 'shot')}", event.step, event.steps)
         points.append(known.point(some, start))
-    yield Curve(shots.class_names, known.labels.numpy(), tuple(points), len(shots) - len(kept))
+    return points
 
 
 Draw: TypeAlias = tuple[Tensor, list[Tensor]]

@@ -83,9 +83,7 @@ def failing_groups(
     Of those that say the same the surest is kept.
 
     Args:
-        features: (n, D) of length 1.
-        truth: (n,).
-        probabilities: (n, K).
+        features, truth, probabilities: (n, D) of length 1, (n,) and (n, K).
         facts: (n, F), in the order of ``FACTS``.
         held: by name the photos of a group, and those among which it is one.
         words: W, and their text features (W, D).

@@ -29,6 +29,7 @@ from gallop.model.branches.kinds import KINDS, PAIRS, REGIONS, shot_features, si
 from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.calibration import Calibration
+from gallop.model.machine import HERE
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name, clean_names, one_class, spelled_as
 from gallop.names.templates import clean_templates, fill
@@ -113,14 +114,14 @@ class FastGalLoP(GalLoP):
     def region_cosines(self, regions: Tensor, text: TextFeatures) -> Tensor:
         if text.local.shape[1] == 0:
             return text.local.new_zeros(*regions.shape[:2], len(text.local), 0)
-        return fast.region_cosines(regions, self.region_projection(), text.local, self.damping.region)
+        return fast.region_cosines(regions, self.region_projection(), text.local, self.damping.region, HERE)
 
     def local_logits(self, regions: Tensor, text: TextFeatures) -> Tensor:
         if text.local.shape[1] == 0:
             return text.local.new_zeros(len(regions), len(text.local), 0)
         if self.custom_pool is not None:
             return self.pool(self.region_cosines(regions, text))
-        return fast.pooled_cosines(regions, self.region_projection(), text.local, self.topk, self.damping.region)
+        return fast.pooled_cosines(regions, self.region_projection(), text.local, self.topk, self.damping.region, HERE)
 
     def draw(self, images: int, generator: torch.Generator | None = None) -> Tensor:
         prompts = len(self.prompts.global_contexts)

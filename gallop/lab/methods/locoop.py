@@ -17,6 +17,7 @@ from gallop.core import fast
 from gallop.core.gallop import Loss, TextFeatures
 from gallop.features.encoding import ImageFeatures
 from gallop.lab.methods.prompt_learning import PromptLearner
+from gallop.model.machine import HERE
 from gallop.model.prompted import PromptModel
 from gallop.setting import number_between
 
@@ -67,6 +68,7 @@ class LoCoOp(PromptLearner):
             model.paper.region_projection(),
             text.global_,
             backbone.damping.region,
+            HERE,
         )
         rank = max(round(self.rank_share * len(model.class_names)), 1)
         logits = backbone.logit_scale * cosines[..., 0]

@@ -78,11 +78,8 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
         Refusal: it is not such a form, too large, or too slow; SenderGone if it ended in the middle.
     """
     if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise Refusal(
-            f"Send photos as multipart/form-data, in fields called {PHOTO!r}: curl -F {PHOTO}=@cat.jpg",
-            415,
-            "not_multipart",
-        )
+        how = f"Send photos as multipart/form-data, in fields called {PHOTO!r}: curl -F {PHOTO}=@cat.jpg"
+        raise Refusal(how, 415, "not_multipart")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(
             "The body is compressed (Content-Encoding), which is not supported: send the form uncompressed.",
