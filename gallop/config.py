@@ -258,10 +258,10 @@ class TrainConfig(WithParts):
     Attributes:
         epochs: passes over the shots; 0: the prompts stay as they are, and a head learns in moments.
         lr: start of the cosine, which falls by epoch to zero.
-        batch_size: images in a step. An epoch's last step takes the remaining ones, so every image counts in every
-            epoch, and in a short batch more. The code of the paper's authors leaves a short batch out: it takes one
-            step less in an epoch where the number of images is not a multiple of the batch size, and none where it is
-            smaller than the batch size.
+        batch_size: B, images in a step. An epoch of n images has ``max(1, round(n / B))`` batches whose sizes differ by
+            at most one, so every image counts in every epoch, and 33 images at 32 are one batch of 33: a short last
+            batch would move the prompts as far as a full one. The code of the paper's authors leaves a short batch
+            out, and so takes no step where there are fewer images than B.
         views: augmented views stored per image; 0 draws a fresh view each time an image is used (the paper's way).
         calibration_folds: folds of the cross-fit that gives the temperature and the OOD threshold; 0 leaves them out.
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.
@@ -337,6 +337,10 @@ class TrainConfig(WithParts):
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+    def batches(self, images: float) -> int:
+        """Return how many batches an epoch of some images has."""
+        return max(1, round(images / self.batch_size))
 
 
 BackbonePreset = Literal["default", "paper"]

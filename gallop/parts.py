@@ -41,6 +41,13 @@ PARTS = {
 """``config`` is a ``TrainConfig``, ``model`` a ``gallop.GalLoP``; epochs count from 0."""
 
 
+ONLY_PROMPTS = (
+    "A custom part has a tensor that requires a gradient, such as a module's parameter, but only prompts are trained "
+    "and saved here. Call requires_grad_(False) on it, or train it in a custom loop with gallop.GalLoP."
+)
+"""Of a tensor that no step would change and no file would hold."""
+
+
 REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
 """By part, the functions that were registered, by name."""
 
@@ -77,12 +84,15 @@ def registered(part: str, given: object) -> Function | None:
     """Return the function of a part, given itself or by its name; None for the built-in choice.
 
     Raises:
-        ConfigError: a class, which is no function of its form.
+        ConfigError: a class, which is no function of its form, or a module that learns.
         UnknownPart: this program has registered nothing under the name.
     """
     if callable(given):
-        wanted = f"write a function with def, of the form {PARTS[part].call}"
-        require(not isinstance(given, type), f"{part} cannot be {quoted(given)}: {wanted}.")
+        require(
+            not isinstance(given, type),
+            f"{part} cannot be {quoted(given)}: write a function with def, of the form {PARTS[part].call}.",
+        )
+        require(not any(tensor.requires_grad for _, tensor in getattr(given, "named_parameters", dict)()), ONLY_PROMPTS)
         return given
     if given == PARTS[part].usual:
         return None
@@ -142,7 +152,7 @@ def _saved(part: str, function: Function) -> str:
     return name
 
 
-def name_of(function: Function) -> str:
+def name_of(function: object) -> str:
     """Return what a sentence calls a function: its name, or that of an object's class."""
     return str(getattr(function, "__name__", type(function).__name__))
 
@@ -166,8 +176,7 @@ def check_result(part: str, fits: bool, result: object) -> None:
 
 def require_topk(pooling: Function | None, what: str) -> None:
     """Raise ConfigError where regions are pooled by a function, and not by the mean of the top-k."""
-    own = "" if pooling is None else name_of(pooling)
-    require(pooling is None, f"{what} needs top-k pooling, but this model uses {own!r} pooling.")
+    require(pooling is None, f"{what} needs top-k pooling, but this model uses {name_of(pooling)!r} pooling.")
 
 
 def _check(part: str, given: object) -> None:

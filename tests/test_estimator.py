@@ -17,6 +17,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -319,14 +320,14 @@ def test_training_after_zero_shot_takes_the_settings_of_a_training(more: str) ->
 
 
 def test_events_tell_everything_in_order() -> None:
-    made = classifier(calibration_folds=2, epochs=3, batch_size=5)
+    made = classifier(calibration_folds=2, epochs=3, batch_size=5)  # two batches of 6
     events = list(made.fit_steps(*pictures(SHOTS)))
     kinds = [type(event) for event in events]
     assert kinds == sorted(kinds, key=[EncodeEvent, StepEvent, CalibrationEvent].index)
     assert [event for event in events if isinstance(event, EncodeEvent)][-1] == EncodeEvent(36, 36)
     steps = [event for event in events if isinstance(event, StepEvent)]
-    ends = [False, False, True] * 3
-    assert [(event.step, event.steps, event.end_of_epoch) for event in steps] == [(i + 1, 9, ends[i]) for i in range(9)]
+    ends = [False, True] * 3
+    assert [(event.step, event.steps, event.end_of_epoch) for event in steps] == [(i + 1, 6, ends[i]) for i in range(6)]
     assert steps == made.history_
     scored = [event for event in events if isinstance(event, CalibrationEvent)]
     assert [event.step for event in scored] == list(range(1, scored[0].steps + 1))
@@ -375,6 +376,16 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path: Pat
     assert len(list(tmp_path.iterdir())) == 1, "kept until it was saved"
     resumed.save(tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_half_a_training_of_an_older_version_is_trained_anew(tmp_path: Path) -> None:
+    cut_off(classifier(), tmp_path, 3)
+    (path,) = tmp_path.iterdir()
+    save_file(load_file(path), path, metadata={"key": "of an older version", "epoch": "1"})
+    made = classifier()
+    with pytest.warns(UserWarning, match=r"saved in .* was begun by another version of gallop, .* starts anew"):
+        list(made.fit_steps(*pictures(SHOTS), work=tmp_path))
+    assert equal(learned(made), learned(fit()))
 
 
 OTHER_SETTINGS: list[dict[str, Any]] = [

@@ -474,8 +474,8 @@ def test_a_part_that_would_learn_is_refused_before_the_first_step(part: str, lea
     made = tiny.classifier()
     with pytest.raises(ConfigError, match=r"only prompts are trained and saved here\. Call requires_grad_\(False\)"):
         made.fit(IMAGES, LABELS, **{part: learns})
-    assert tiny.equal(tiny.learned(made), tiny.learned(start))
-    assert made.history_ == []
+    assert not hasattr(made, "model_") or tiny.equal(tiny.learned(made), tiny.learned(start))
+    assert getattr(made, "history_", []) == []
 
 
 def test_a_module_that_learns_nothing_is_a_part_as_any_other() -> None:

@@ -56,8 +56,8 @@ class Pace:
 
     def __init__(self, photos: int, config: TrainConfig) -> None:
         folds = config.calibration_folds
-        per_epoch = math.ceil(photos / config.batch_size)
-        without_fold = math.ceil((photos - photos / folds) / config.batch_size) if folds else 0
+        per_epoch = config.batches(photos)
+        without_fold = config.batches(photos - photos / folds) if folds else 0
         # Of each phase, in steps.
         self._sizes = {
             "encoding": photos * config.views * VIEW,

@@ -33,6 +33,7 @@ from gallop.model.prompted import PromptModel
 from gallop.runtime.reading import read_text
 from gallop.runtime.writing import write_file
 from gallop.training.learn import CrossFit, EncodeEvent, Shots, cross_fit, encode_shots
+from gallop.training.loop import BATCHES
 from gallop.training.steps import Steps
 
 RATES = (0.02, 0.1, 0.005, 0.5, 0.05, 0.01, 0.2, 0.002)
@@ -234,7 +235,7 @@ def _best(tried: Sequence[Tried], first: Tried) -> Tried:
 
 def kept_at(backbone: Backbone, shots: LabelledPhotos, method: MethodConfig, config: TrainConfig) -> Path:
     """Return the file in the user's cache that holds what was tried with these shots and settings."""
-    key = f"{backbone.fingerprint}|{backbone.feature_format}|{shots.fingerprint}|{method}|{config}"
+    key = f"{backbone.fingerprint}|{backbone.feature_format}|{shots.fingerprint}|{method}|{config}|{BATCHES}"
     return default_cache_folder() / "choices" / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json"
 
 

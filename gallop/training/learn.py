@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
@@ -36,7 +36,7 @@ from gallop.names.class_names import one_class
 from gallop.parts import PARTS, saved_parts
 from gallop.predictions.predict import Predictions, predict
 from gallop.setting import require
-from gallop.training.loop import ONLY_PROMPTS, StepCount, StepEvent, load_training, save_training
+from gallop.training.loop import StepCount, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
@@ -157,7 +157,11 @@ def learn(
     Raises:
         ConfigError: a part that learns a tensor, or with ``work`` an optimizer or a function that cannot be saved.
     """
-    settings = _checked(model.config, config, work)
+    require(
+        work is None or config.optimizer == PARTS["optimizer"].usual,
+        "Training with another optimizer cannot be saved and resumed. Only training with 'sgd' can.",
+    )
+    settings = [replace(each, **saved_parts(each)) for each in (model.config, config) if work is not None]
     views = TrainingViews(
         model.backbone,
         shots.photos,
@@ -179,18 +183,6 @@ def learn(
     yield from _train(model, steps, work, key)
     if centres is not None:
         yield from cross_fit(model, steps, known, centres)
-
-
-def _checked(method: MethodConfig, training: TrainConfig, work: Path | None) -> str:
-    """Return settings for a training's key, where it is saved. Raises ConfigError for parts that cannot be used so."""
-    modules = [part for part in (*vars(method).values(), *vars(training).values()) if isinstance(part, nn.Module)]
-    require(not any(tensor.requires_grad for module in modules for tensor in module.parameters()), ONLY_PROMPTS)
-    require(
-        work is None or training.optimizer == PARTS["optimizer"].usual,
-        "Training with another optimizer cannot be saved and resumed. Only training with 'sgd' can.",
-    )
-    settings = [replace(each, **saved_parts(each)) for each in (method, training) if work is not None]
-    return "|".join(map(str, settings))
 
 
 def _balance(model: PromptModel, labels: Tensor) -> None:

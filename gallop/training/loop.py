@@ -1,8 +1,8 @@
 """The training loop: it knows no CLIP, yields after every step, and can be stopped at any of them.
 
-SGD with momentum and a cosine that falls by epoch (paper, section 4); a short last batch is used, where the code of the
-paper's authors drops it (``TrainConfig.batch_size`` describes the consequences). Parameters are changed in place, so a
-caller that stops early has what was learned so far.
+SGD with momentum and a cosine that falls by epoch (paper, section 4); the batches of an epoch are equal, where the code
+of the paper's authors drops a short last one (``TrainConfig.batch_size``). Parameters are changed in place, so a caller
+that stops early has what was learned so far.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import zip_longest
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -21,21 +22,18 @@ from torch import Tensor
 
 from gallop.config import TrainConfig
 from gallop.core.gallop import Loss
-from gallop.errors import CheckpointError, TrainingDiverged
-from gallop.parts import registered
+from gallop.errors import CheckpointError, TrainingDiverged, warn_caller
+from gallop.parts import ONLY_PROMPTS, registered
 from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import write_file
 from gallop.setting import require
 
 TRAINING = "training.safetensors"
 """The file of an unfinished training in its folder, written at the end of every epoch."""
+BATCHES = "equal"
+"""How an epoch is cut. Older versions, whose files do not say it, had a short last batch."""
 LARGEST_TRAINING = 2**30
 """Bytes: twice the largest prompts."""
-ONLY_PROMPTS = (
-    "A custom part has a tensor that requires a gradient, such as a module's parameter, but only prompts are trained "
-    "and saved here. Call requires_grad_(False) on it, or train it in a custom loop with gallop.GalLoP."
-)
-"""Of a tensor that no step would change and no file would hold."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,12 @@ def save_training(folder: str | Path, state: TrainState, key: str) -> None:
     tensors = {"generators": state.generators}
     for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
         tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
-    write_file(Path(folder) / TRAINING, save(tensors, metadata={"key": key, "epoch": str(state.epoch)}))
+    content = save(tensors, metadata={"key": key, "epoch": str(state.epoch), "batches": BATCHES})
+    write_file(Path(folder) / TRAINING, content)
 
 
 def load_training(folder: str | Path, key: str) -> TrainState | None:
-    """Return the training saved in ``folder``, or None when there is none.
+    """Return the training saved in ``folder``; None when there is none, or, with a warning, one of other batches.
 
     Raises:
         CheckpointError: it is damaged, or belongs to other settings or other data.
@@ -164,6 +163,12 @@ def load_training(folder: str | Path, key: str) -> TrainState | None:
         )
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged ({error}). Train again without resuming.") from error
+    if metadata.get("batches") != BATCHES:
+        warn_caller(
+            f"The training saved in {folder} was begun by another version of gallop, which cut the photos into other "
+            "batches, so training starts anew."
+        )
+        return None
     if metadata["key"] != key:
         raise CheckpointError(
             f"The training saved in {folder} had different settings, a different backbone or different images. Resume "
@@ -215,7 +220,7 @@ class Trainer:
         self._first_rates = [group.get("lr", config.lr) for group in self._optimizer.param_groups]
         self._generators = [torch.Generator().manual_seed(config.seed) for _ in counts]
         self._epoch = 0
-        self._per_epoch = math.ceil(max(counts) / config.batch_size)
+        self._per_epoch = max(map(config.batches, counts))
         self.steps = config.epochs * self._per_epoch
 
     def run(self) -> Iterator[StepEvent]:
@@ -249,11 +254,10 @@ class Trainer:
                 )
 
     def _batches(self) -> Iterator[list[Batch]]:
-        """An epoch in a new order; the short last batch too, and none of a learner whose images are over."""
+        """An epoch in a new order; of each learner the batches that it has alone, and then none."""
         orders = [torch.randperm(n, generator=each) for n, each in zip(self._counts, self._generators, strict=True)]
-        for start in range(0, max(self._counts), self._config.batch_size):
-            parts = [order[start : start + self._config.batch_size] for order in orders]
-            yield [Batch(i, part, self._generators[i]) for i, part in enumerate(parts) if len(part)]
+        for parts in zip_longest(*(order.tensor_split(self._config.batches(len(order))) for order in orders)):
+            yield [Batch(i, part, self._generators[i]) for i, part in enumerate(parts) if part is not None]
 
     def _set_lr(self, epoch: int) -> float:
         factor = self._schedule(epoch, self._config.epochs)

@@ -263,9 +263,9 @@ def test_photos_encoded_ahead_are_not_encoded_again() -> None:
 def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 2 steps each: 10 more.
+    # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 1 step each: 5 more.
     pace = tasks.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
-    encoding, calibrating = 64 * 2 * tasks.VIEW, 10 * 3 * tasks.SIDE_BY_SIDE
+    encoding, calibrating = 64 * 2 * tasks.VIEW, 5 * 3 * tasks.SIDE_BY_SIDE
     for seconds, phase, done, of, left, steps in (
         (1, "encoding", 32, 128, None, encoding / 4),  # what a step takes is not known
         (1, "encoding", 128, 128, None, encoding),

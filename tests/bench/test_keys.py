@@ -35,6 +35,15 @@ PINNED = {
 """Of version 0.1.0, computed by the code that knew folders alone."""
 
 
+BEFORE = {"linear-probe": 1}
+"""The methods that had been revised when these records were saved."""
+
+
+@pytest.fixture(autouse=True)
+def revised_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "REVISED", BEFORE)
+
+
 def test_the_keys_of_folders_are_what_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "FIRST_SETTINGS", {**keys.FIRST_SETTINGS, "fake": ("skill", "diverges")})
     what = spec(SPEC.replace("  ours: {", "  GalLoP: {method: GalLoP, preset: paper}\n  ours: {"))
@@ -135,8 +144,18 @@ def test_ours_has_other_runs_when_the_preset_has_another_method(
 def test_a_method_that_was_revised_is_run_again_and_no_other(
     published: dict[str, str], kept: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "REVISED", {**keys.REVISED, "CoOp": 1})
+    monkeypatch.setattr(plan, "REVISED", {**BEFORE, "CoOp": 1})
     assert kept - planned() == {key for key, line in published.items() if line == "CoOp"}
+    monkeypatch.setattr(plan, "REVISED", keys.REVISED)
+    others = {
+        "zero-shot",
+        "zero-shot, ensemble",
+        "linear probe",
+        "linear probe, detail 2",
+        "Tip-Adapter",
+        "Tip-Adapter-F",
+    }
+    assert {published[key] for key in kept & planned()} == others, "prompts are learned in other batches since"
 
 
 def test_every_setting_of_a_training_can_be_set_for_a_method() -> None:

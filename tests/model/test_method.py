@@ -86,14 +86,65 @@ def quadratic(start: Tensor, **changes: float) -> Trainer:
     return Trainer([start], compute, [5], config)
 
 
-def test_the_learning_rate_is_a_cosine_by_epoch_and_the_short_batch_is_used() -> None:
+def test_the_learning_rate_is_a_cosine_by_epoch_and_every_image_is_in_a_batch() -> None:
     trainer = quadratic(torch.ones(3, requires_grad=True))
     events = list(trainer.run())
-    assert [len(e.images) for e in events] == [2, 2, 1] * 4
-    assert trainer.steps == 12
+    assert [len(e.images) for e in events] == [3, 2] * 4
+    assert trainer.steps == 8
     rates = [0.1 * (1 + math.cos(math.pi * event.epoch / 4)) / 2 for event in events]
     assert [event.lr for event in events] == pytest.approx(rates)
-    assert sorted(torch.cat([e.images for e in events[:3]]).tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(torch.cat([e.images for e in events[:2]]).tolist()) == [0, 1, 2, 3, 4]
+
+
+def batches_of(*counts: int, size: int = 32, epochs: int = 2) -> tuple[list[list[list[int]]], Tensor]:
+    """The batches of learners side by side, each on |x - mean of its batch's indices|^2 / 2, and what each learned."""
+    learned: list[Tensor] = [torch.zeros(1, requires_grad=True) for _ in counts]
+    seen: list[list[list[int]]] = [[] for _ in counts]
+
+    def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
+        for batch in batches:
+            seen[batch.learner].append(batch.images.tolist())
+        total = sum((learned[b.learner] - b.images.float().mean()).square().sum() / 2 for b in batches)
+        right = torch.ones(1, dtype=torch.bool)
+        return StepResult(Loss(total, total, total), right, right, None, right)  # type: ignore[arg-type]
+
+    list(Trainer(learned, compute, counts, TrainConfig(epochs=epochs, lr=0.1, batch_size=size)).run())
+    return seen, torch.cat(learned).detach()
+
+
+@pytest.mark.parametrize(
+    ("images", "sizes"),
+    [
+        (1, [1]),
+        (31, [31]),
+        (33, [33]),
+        (47, [47]),
+        (48, [24, 24]),
+        (49, [25, 24]),
+        (65, [33, 32]),
+        (100, [34, 33, 33]),
+    ],
+)
+def test_no_batch_of_an_epoch_is_a_short_one(images: int, sizes: list[int]) -> None:
+    (seen,), _ = batches_of(images)
+    assert [len(batch) for batch in seen] == sizes * 2
+    assert sorted(image for batch in seen[: len(sizes)] for image in batch) == list(range(images))
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_multiples_of_the_batch_size_are_cut_as_ever(times: int) -> None:
+    (seen,), _ = batches_of(8 * times, size=8)
+    generator = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(8 * times, generator=generator) for _ in range(2)]
+    assert seen == [part.tolist() for order in orders for part in order.split(8)]
+
+
+def test_learners_side_by_side_have_the_batches_that_each_has_alone() -> None:
+    counts = 5, 6, 13, 4  # batches: 1, 2, 3, 1
+    seen, learned = batches_of(*counts, size=4)
+    for i, count in enumerate(counts):
+        alone, (number,) = batches_of(count, size=4)
+        assert (seen[i], learned[i]) == (alone[0], number)
 
 
 def test_steps_are_sgd_with_momentum_and_weight_decay() -> None:

@@ -21,9 +21,9 @@ FIGURES = "0.1.0"
 equal photos give other figures from then on, and so where the default of a setting changes that is left out; never for
 a release."""
 
-REVISED: Mapping[str, int] = {"linear-probe": 1}
+REVISED: Mapping[str, int] = {"linear-probe": 1, "CoOp": 1, "LoCoOp": 1, "GalLoP": 1}
 """The same for one method alone, counted from 1 on. The linear probe's first figures were those of a solver that
-stopped before the optimum."""
+stopped before the optimum, and those of prompt learners of epochs that ended with a short batch."""
 
 _TRAINING = ("epochs", "lr", "batch_size", "momentum", "weight_decay", "views")
 FIRST_SETTINGS: Mapping[str, tuple[str, ...]] = {
