@@ -378,7 +378,7 @@ def method_preset(name: str | MethodConfig, of_backbone: BackbonePreset | None =
     Raises:
         ConfigError: unknown preset, unknown field or a value out of range.
     """
-    base = name if isinstance(name, MethodConfig) else _preset(name, of_backbone)[0]
+    base = name if isinstance(name, MethodConfig) else PRESETS[_named(name, of_backbone)][0]
     return replace(base, **_given(changes, MethodConfig, "method setting"))
 
 
@@ -399,19 +399,23 @@ def train_preset(
         photos: how many are learned from; None takes the rounds for many.
         classes: how many classes they show; None is one.
     """
-    base = name if isinstance(name, TrainConfig) else _preset(name, of_backbone)[1]
-    if photos is not None and base is PRESETS["paper"][1]:
-        shots = photos / (classes or 1)
-        base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if max(shots, 1) >= least][-1])
-    elif photos is not None and base is not name:
+    if isinstance(name, TrainConfig):
+        return replace(name, **_given(changes, TrainConfig, "training setting"))
+    named = _named(name, of_backbone)
+    base = PRESETS[named][1]
+    if photos is not None and named == "paper":
+        shots = max(photos / (classes or 1), 1)
+        base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if shots >= least][-1])
+    elif photos is not None:
         base = replace(base, epochs=min(base.epochs, photos))
     return replace(base, **_given(changes, TrainConfig, "training setting"))
 
 
-def _preset(name: str, of_backbone: BackbonePreset | None) -> tuple[MethodConfig, TrainConfig]:
-    presets = PRESETS if of_backbone is None else PRESETS | {"backbone": PRESETS[of_backbone]}
+def _named(name: str, of_backbone: BackbonePreset | None) -> str:
+    """Return the name of a preset, for "backbone" that of the backbone's."""
+    presets = [*PRESETS, *(["backbone"] if of_backbone else [])]
     require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
-    return presets[name]
+    return of_backbone if name == "backbone" and of_backbone else name
 
 
 def _given(changes: dict[str, Any], kind: type[MethodConfig | TrainConfig], what: str) -> dict[str, Any]:

@@ -173,7 +173,11 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(kind: type[Any], field
         (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
         (MethodConfig, {"dropout": 10**400}, f"dropout is 1{37 * '0'} ... {37 * '0'}; it must be a finite number."),
         (MethodConfig, {"local_projection": "no"}, "local_projection is 'no'; it must be True or False."),
-        (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {', '.join(HEADS)}."),
+        (
+            MethodConfig,
+            {"head": "rigde"},
+            f"head is 'rigde'; it must be one of {', '.join(HEADS)}, or several joined by +.",
+        ),
         (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 0 and 10000."),
         (TrainConfig, {"lr": 0}, "lr is 0.0; it must be above 0 and at most 100."),
         (TrainConfig, {"batch_size": 0}, "batch_size is 0; it must be between 1 and 65536."),
