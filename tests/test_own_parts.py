@@ -81,8 +81,11 @@ def registered() -> Iterator[None]:
 
 
 def taught(kind: Kind, **changes: Any) -> GalLoPClassifier:
-    method = MethodConfig(head=kind.name, detail=changes.pop("detail", 1))
-    return tiny.classifier(method=method, **changes).fit(IMAGES, LABELS)
+    return taught_with(kind.name, **changes)
+
+
+def taught_with(head: str | Sequence[str], **changes: Any) -> GalLoPClassifier:
+    return tiny.classifier(head=head, **changes).fit(IMAGES, LABELS)
 
 
 @pytest.mark.parametrize("detail", [1, 2])
@@ -123,6 +126,29 @@ def test_it_is_saved_learns_more_and_stands_in_card_report_and_explainer(kind: K
     assert f"<td>{title}</td>" in html_report(why)
     (shown,) = (each for each in explainer_data(why)["takes"][0]["branches"] if each["name"] == title)
     assert (shown["linear"], shown["weight"]) == (True, pytest.approx(found.model_.branch_weights[kind.name]))
+
+
+def test_it_answers_beside_the_default_head_in_answers_maps_card_report_and_saved_model(tmp_path: Path) -> None:
+    found = taught_with(("ridge", HISTOGRAM.name))
+    assert found.model_.config.head == "ridge+colours"
+    found.save(tmp_path)
+    again = GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+    assert np.array_equal(again.predict_proba(PHOTOS), found.predict_proba(PHOTOS))
+    why = again.explain(PHOTOS[0])
+    assert tuple(why.parts) == ("global", "local", *why.branches) == ("global", "local", "ridge", "colours")
+    for name in why.branches:
+        maps = [why.branch_map(name, each).mean() for each in why.class_names]
+        assert np.allclose(maps, why.branch_scores[name], atol=1e-5), name
+        assert HEADS[name].words in model_card(again)
+        assert f"<td>{HEADS[name].title}</td>" in html_report(why)
+    shown = [each["name"] for each in explainer_data(why)["takes"][0]["branches"]]
+    assert shown[-2:] == ["head", "colours"]
+
+
+@pytest.mark.parametrize("head", [("ridge", "ridge"), ("ridge", "none"), ("ridge", "forest"), (), 5, "ridge+"])
+def test_heads_that_cannot_answer_together_are_refused(head: Any) -> None:
+    with pytest.raises(ConfigError, match=r"head is .*; it must be one of none, .*colours, or several joined by \+"):
+        MethodConfig(head=head)
 
 
 def test_its_features_are_encoded_once_and_kept() -> None:

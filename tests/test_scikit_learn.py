@@ -8,6 +8,7 @@ name.
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import re
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone, is_classifier
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
@@ -36,9 +38,11 @@ from sklearn.utils.validation import check_is_fitted
 from gallop import GalLoPClassifier, load_backbone
 from gallop.answers import PhotoScorer
 from gallop.backbones.loading import loaded_again
+from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import BackboneError, DataError
 from gallop.features.encoding import MemoryCache
 from gallop.lab.methods import MethodClassifier, ZeroShot
+from gallop.setting import settings_of
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder, classifier, equal, learned, picture, pictures, vit, write_images
 
@@ -55,6 +59,30 @@ AS_THEY_ARE = (
     "check_valid_tag_types",
 )
 COUNTS = {"blue": 6, "green": 6, "red": 6}
+
+
+EVERY_SETTING: dict[str, Any] = {
+    **{"global_prompts": 3, "topk": (4,), "dropout": 0.5, "local_projection": False, "head": ("ridge", "pairs")},
+    **{"detail": 2.0, "detail_in": "maps", "global_projection": True, "class_weight": "balanced"},
+    **{"starts": "a sketch of a", "init": 0.5, "diversity": 0.3, "pooling": min, "keep_rule": max},
+    **{"epochs": 3, "lr": 0.5, "batch_size": 8, "momentum": 0.5, "weight_decay": 0.2, "views": 2},
+    **{"calibration_folds": 2, "seed": 7, "extra_loss": sum, "optimizer": torch.optim.Adam.step, "scheduler": pow},
+}
+"""Each with another value than its default."""
+
+
+def test_every_setting_is_an_argument_that_a_clone_and_a_search_have() -> None:
+    """The two dataclasses are where a setting is written; the signature repeats them for editors and type checkers."""
+    settings = settings_of(MethodConfig) | settings_of(TrainConfig)
+    arguments = inspect.signature(GalLoPClassifier).parameters
+    assert [name for name in arguments if name in settings] == [*settings] == [*EVERY_SETTING]
+    assert {arguments[name].default for name in settings} == {None}
+    made = clone(GalLoPClassifier(vit(), **EVERY_SETTING))
+    assert {name: made.get_params()[name] for name in settings} == EVERY_SETTING
+    method, training = made._settings.method("paper"), made._settings.training("paper")
+    used = {name: getattr(method if hasattr(method, name) else training, name) for name in settings}
+    assert used == EVERY_SETTING | {"head": "ridge+pairs"}
+    assert made.set_params(diversity=0.2)._settings.method("paper").diversity == 0.2
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ def test_answers_are_those_of_the_page_test_at_the_scales_that_were_set(tiny_app
     session.training.settings = replace(session.training.settings, topk=tuple(1 for _ in session.training.scales()))
     finish(fine(at.run()))
     now = testing.answered(session, resources.backbone(), [photo for photo, _ in testing.labelled(session)[0]])
-    assert found_by(at).probabilities == pytest.approx(there(now).probabilities, abs=2e-3), "half precision"
+    assert found_by(at).probabilities == pytest.approx(there(now).found.probabilities, abs=2e-3), "half precision"
     assert not np.allclose(found_by(at).scores, before.scores)
 
 

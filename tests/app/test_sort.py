@@ -66,7 +66,7 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
     )
     photos = [pile.now.photos[key] for key in pile.scored.keys]
     answers = testing.answered(session, resources.backbone(), [sorting.load_image(photo.data) for photo in photos])
-    np.testing.assert_allclose([photo.row for photo in photos], there(answers).probabilities, atol=1e-5)
+    np.testing.assert_allclose([photo.row for photo in photos], there(answers).found.probabilities, atol=1e-5)
     assert not unsaid(at, "words.txt", "9 takes")
 
 

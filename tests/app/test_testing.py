@@ -300,7 +300,7 @@ def test_photos_are_encoded_once_known_against_unknown_is_measured_and_the_unkno
     session = session_of(at)
     known = there(testing.measure(session, resources.backbone()))
     other = there(testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values())))
-    pairs = [(a, b) for a in known.answers.ood["MCM"] for b in other.ood["MCM"]]
+    pairs = [(a, b) for a in known.answers.found.ood["MCM"] for b in other.found.ood["MCM"]]
     assert scores[0]["AUROC"] == f"{np.mean([(b > a) + 0.5 * (b == a) for a, b in pairs]):.3f}"
     assert does(at).endswith(" of 3")
     fine(button(at, "Remove these photos").click().run())
