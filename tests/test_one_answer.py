@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,12 @@ def test_answers_stay_on_their_device() -> None:
     found = answering.answers(similar, model.rule())
     tensors = [found.scores, found.probabilities, found.labels, *found.ood.values(), *found.parts.values()]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
+def test_yes_no_and_unsure_are_said_alike() -> None:
+    found = tiny.classifier().zero_shot(["red", "something else"])
+    likely = sorted(found.predict_proba(PHOTOS)[:, 0].tolist())
+    found.calibration_ = replace(found.calibration_, sure=(likely[1], likely[2]))
+    told = found.predict_all(PHOTOS).answers.tolist()
+    assert told.count("unsure") == 1
+    assert told == [why.answer for why in found.explain(PHOTOS)] == [row["answer"] for row in served(found)]

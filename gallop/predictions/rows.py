@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gallop.model.scores import VERDICT
+from gallop.names.class_names import one_class, said
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import Predictions
 
@@ -27,13 +28,20 @@ def answer_of(predictions: Predictions, i: int, class_names: Sequence[str]) -> d
     and the verdict.
     """
     probabilities = predictions.probabilities[i].tolist()
+    label, verdict = str(predictions.labels[i]), None if predictions.is_ood is None else bool(predictions.is_ood[i])
     return {
-        "label": str(predictions.labels[i]),
+        "label": label,
         "probability": max(probabilities),
         "probabilities": dict(zip(class_names, probabilities, strict=True)),
         "ood_score": float(predictions.ood[VERDICT][i]),
-        "is_ood": None if predictions.is_ood is None else bool(predictions.is_ood[i]),
+        "is_ood": verdict,
+        **said_of_one(label, verdict, class_names),
     }
+
+
+def said_of_one(label: str, verdict: bool | None, class_names: Sequence[str]) -> dict[str, str]:
+    """Return ``answer``, which is yes, no or unsure, for a model of one class; nothing for any other model."""
+    return {} if one_class(class_names) is None else {"answer": said(label, verdict, class_names)}
 
 
 def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
 from gallop.model.scores import VERDICT
-from gallop.names.class_names import one_class, said
+from gallop.names.class_names import said
 from gallop.predictions.next_to_label import next_to_label
-from gallop.predictions.rows import answers_csv, label_studio_tasks
+from gallop.predictions.rows import answers_csv, label_studio_tasks, said_of_one
 from gallop.predictions.together import answered_together
 from gallop.runtime.writing import write_file
 
@@ -146,8 +146,7 @@ def _row(columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]
         "ood_score": columns[VERDICT][i],
         "is_ood": columns["is_ood"][i],
     }
-    if one_class(classes) is not None:
-        row["answer"] = said(row["label"], row["is_ood"], classes)
+    row |= said_of_one(row["label"], row["is_ood"], classes)
     more = {extra: columns[extra][i] for extra in extras if extra not in row}
     return row | {extra: value.tolist() if extra == "embedding" else value for extra, value in more.items()}
 

@@ -27,7 +27,13 @@ class PhotoAnswer(BaseModel):
     probability: Annotated[float, Field(description="of the label")]
     probabilities: Annotated[dict[str, float], Field(description="of every class, in the order of /classes")]
     ood_score: Annotated[float, Field(description="GL-MCM score; larger means less like the known classes")]
-    is_ood: Annotated[bool | None, Field(description='whether it is "none of these"; null without a threshold')]
+    is_ood: Annotated[
+        bool | None,
+        Field(description='whether it is "none of these", or with one class unsure; null where nothing decides'),
+    ]
+    answer: Annotated[
+        Literal["yes", "no", "unsure"] | None, Field(description="of a model of one class; others have no such field")
+    ] = None
 
 
 class PredictAnswer(BaseModel):

@@ -21,7 +21,7 @@ from gallop.images import DEFAULT_LIMITS, CropBox, declared_pixels, decode_image
 from gallop.images.formats import too_large
 from gallop.names.class_names import clean_name
 from gallop.predictions.explanation import Explanation
-from gallop.predictions.rows import explained_row
+from gallop.predictions.rows import explained_row, said_of_one
 from gallop.runtime.public_web import BadAddress, NotFetched, NotPublic, PublicOnly, fetch
 from gallop.service.http.batching import Batcher, PhotoQuestion
 from gallop.service.http.bodies import BODIES, HeldBytes, Sent
@@ -216,6 +216,7 @@ def explained(why: Explanation, shown: str) -> dict[str, Any]:
         "probabilities_local": why.local_probabilities,
         "ood_score": why.ood_score,
         "is_ood": why.is_ood,
+        **said_of_one(why.label, why.is_ood, why.class_names),
         "size": why.image.size,
         "seen": [round(side, 2) for side in (crop.left, crop.top, crop.right, crop.bottom)],
     }
