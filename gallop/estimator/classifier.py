@@ -28,7 +28,7 @@ from gallop.evaluation.by_name import AnswersByName
 from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.features.encoding import Cache, ImageFeatures
-from gallop.features.given import Several, as_features, given
+from gallop.features.given import Several, given
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr, require_several
 from gallop.model.prompted import PromptModel
@@ -219,7 +219,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
         """Return labels, probabilities and OOD scores of images, or of features encoded before, in one pass."""
-        return predict(self._fitted().model_, self.calibration_, as_features(images))
+        return predict(self._fitted().model_, self.calibration_, images)
 
     def is_ood(self, images: AskedPhotos, *, tpr: float | None = None) -> NDArray[np.bool_] | None:
         """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``).
@@ -229,7 +229,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if tpr is None:
             return self.predict_all(images).is_ood
         require_several(self._fitted().model_.class_names)
-        return predict(self.model_, self.calibration_.at(tpr), as_features(images)).is_ood
+        return predict(self.model_, self.calibration_.at(tpr), images).is_ood
 
     def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
         """Set the threshold of "none of these" so that a fraction of the known photos passes. Returns self.

@@ -25,6 +25,7 @@ from gallop.core import cosines
 from gallop.core.scores import class_probabilities
 from gallop.errors import ConfigError
 from gallop.features.encoding import BATCH, encode_photos
+from gallop.features.given import EncodedPhoto
 from gallop.images import CropBox, Photo
 from gallop.model import scores
 from gallop.model.branches.branch import ShotVotes
@@ -373,7 +374,10 @@ def explain_photos(
     made = []
     for start in range(0, len(photos), BATCH):
         some = photos[start : start + BATCH]
-        features, crops = encode_photos(model.backbone, some, model.map_sight)
+        given = {len(photo.features.looks) for photo in some if isinstance(photo, EncodedPhoto)}
+        # Features may be those that answers need, without a second look that is for maps alone.
+        sight = model.sight if given == {len(model.sight.times)} else model.map_sight
+        features, crops = encode_photos(model.backbone, some, sight)
         text = model.cached_text_features()
         with torch.no_grad():
             similarities = model.maps(features, text).each(Tensor.cpu)

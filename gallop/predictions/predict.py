@@ -16,7 +16,8 @@ from gallop.core.gallop import TextFeatures
 from gallop.core.scores import class_probabilities
 from gallop.data import many
 from gallop.errors import DataError
-from gallop.features.encoding import BATCH, ImageFeatures, encode_sources
+from gallop.features.encoding import ImageFeatures, encode_sources
+from gallop.features.given import as_features
 from gallop.model import scores
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
@@ -144,27 +145,24 @@ class Predictions:
 
 
 def predict(model: PromptModel, calibration: Calibration, images: Any, text: TextFeatures | None = None) -> Predictions:
-    """Return answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
+    """Return answers for one image or many, or for features encoded before, a batch at a time.
 
     Args:
         text: features of the classes, where they are not those after the model's prompts.
 
     Raises:
-        DataError: no image at all.
+        DataError: no image at all, or features that the model cannot take.
         ImageError: one that cannot be read.
     """
-    encoded = (
-        images.split(BATCH)
-        if isinstance(images, ImageFeatures)
-        else encode_sources(model.backbone, many(images), model.sight)
-    )
+    images = as_features(images)
+    sources = images if isinstance(images, ImageFeatures) else many(images)
     text = model.cached_text_features() if text is None else text
     with torch.no_grad():
         parts = [
             replace(
                 predictions_of(model, model.similarities(features, text), calibration), embeddings=embeddings(features)
             )
-            for features in encoded
+            for features in encode_sources(model.backbone, sources, model.sight)
         ]
     if not parts:
         raise DataError("No images were given. Pass at least one.")

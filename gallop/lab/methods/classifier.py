@@ -15,6 +15,7 @@ from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many
 from gallop.errors import ConfigError, DataError, suggesting
 from gallop.evaluation.by_name import AnswersByName
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
+from gallop.features.given import as_features
 from gallop.lab.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.predictions.predict import Predictions
 from gallop.training.learn import shots_to_learn
@@ -93,12 +94,12 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         """Return labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass.
 
         Raises:
-            DataError: no image at all.
+            DataError: no image at all, or features that the method cannot take.
         """
         fitted = self._fitted().fitted_
-        if isinstance(images, ImageFeatures):
-            return fitted.predict(images)
-        parts = [fitted.predict(part) for part in encode_sources(self._frozen, many(images), method_sight(self.method))]
+        images = as_features(images)
+        sources = images if isinstance(images, ImageFeatures) else many(images)
+        parts = [fitted.predict(part) for part in encode_sources(self._frozen, sources, method_sight(self.method))]
         if not parts:
             raise DataError("No images were given. Pass at least one.")
         return Predictions.cat(parts)
