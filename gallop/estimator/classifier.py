@@ -73,7 +73,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     _ways_to_start = "fit, zero_shot or load"
     # No argument of it is metadata for scikit-learn, which then creates no ``set_partial_fit_request``.
-    __metadata_request__partial_fit = dict.fromkeys(("images", "labels", "classes", "verbose"), UNUSED)
+    __metadata_request__partial_fit = dict.fromkeys(("images", "labels", "classes", "verbose", "drop_classes"), UNUSED)
     model_: PromptModel
     calibration_: Calibration
     history_: list[StepEvent]
@@ -187,23 +187,26 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         classes: Sequence[str] | None = None,
         *,
         verbose: bool | int = False,
+        drop_classes: bool = False,
     ) -> Self:
         """Continue training with more photos, of known classes or of new ones. Returns self.
 
         It is a full training from the current prompts on, with all photos of the last ``fit`` or ``partial_fit`` and
-        all new ones, whatever ``shots`` is, each once, so nothing is forgotten; after ``load`` with the new ones, and a
-        warning. The class list is the previous one, then ``classes``, then new names in ``labels``. Temperature and
+        all new ones, whatever ``shots`` is, each once, so nothing is forgotten. After ``load`` the earlier photos are
+        gone: photos of every known class are needed, and a warning follows; ``add_class`` and ``add_shots`` are safe
+        with a few. The class list is the previous one, then ``classes``, then new names in ``labels``. Temperature and
         threshold are computed again. The first call is a ``fit``.
 
         Args:
-            images, labels, verbose: as for ``fit``; one class will do, and numbers count in the list up to ``classes``.
+            images, labels, verbose: as for ``fit``; numbers count in the list up to ``classes``.
             classes: further names, also of classes whose photos come later: until then they are known by their names.
+            drop_classes: remove known classes without photos; after ``load`` these are an error otherwise.
 
         Raises as ``fit``, DataError also for a picture that was given before with another class name.
         """
         known = self.model_.class_names if hasattr(self, "model_") else ()
-        taught = bool(known) and self.training_ is not None
-        data = with_shots_of_before(self._shots, known, images, labels, classes, self._settings, taught)
+        taught = bool(known) and (self.training_ is not None or bool(self.model_.branches))
+        data = with_shots_of_before(self._shots, known, images, labels, classes, self._settings, taught, drop_classes)
         follow(self._learn(data, bool(known), self._numbered), verbose=verbose)
         return self
 
