@@ -345,7 +345,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, of shots their sums, settings and the backbone's fingerprint.
 
-        What ``fit_steps`` saved of the training is deleted when the checkpoint has been read back.
+        What ``fit_steps`` saved of the training is deleted when the checkpoint has been read back. Warns where it will
+        lie among folders of photos. Raises CheckpointError for a file, and OSError where nothing can be written.
         """
         save_checkpoint(folder, self._checkpoint, self.model_)
         if self._unsaved_training is not None:
