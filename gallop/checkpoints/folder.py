@@ -79,14 +79,12 @@ def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: 
     there = next(path for path in (place, *place.absolute().parents) if os.path.lexists(path))
     if not there.is_dir():
         raise CheckpointError(f"A model is saved as a folder, but {there} is a file. Save to a different folder.")
-    if there == place and not (place / SETTINGS).exists():
-        folders = (each for each in resolve_split(place, "train").iterdir() if each.is_dir() and each.name[0] != ".")
-        photos = next((each for each in folders if any(walk_photos(str(each), recursive=False))), None)
-        if photos is not None:
-            warn_caller(
-                f"{folder} contains folders of photos, such as {photos.name}, and the model's files will lie among "
-                "them. Save models to a folder of their own."
-            )
+    folders = (each for each in resolve_split(place, "train").glob("[!.]*") if each.is_dir())
+    if not (place / SETTINGS).exists() and any(any(walk_photos(str(each), recursive=False)) for each in folders):
+        warn_caller(
+            f"{folder} contains folders of photos, and the model's files will lie among them. Save models to a folder "
+            "of their own."
+        )
     _save(place, checkpoint, model)
     if model.backbone.again is None:
         warn_caller(

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.data import many
 from gallop.errors import DataError
 from gallop.features.cache import (
     DEFAULT_MEMORY_BYTES,
@@ -35,7 +36,7 @@ from gallop.features.cache import (
     format_of,
     open_cache,
 )
-from gallop.features.given import EncodedPhoto
+from gallop.features.given import EncodedPhoto, as_features
 from gallop.images import CropBox, ImageSource, Photo, load_image
 from gallop.runtime.ahead import ahead
 
@@ -241,8 +242,8 @@ class ViewEncoder:
         prepared: list[_Prepared] = [([], [], []) for _ in looks]
         for source, content in sources:
             if isinstance(source, EncodedPhoto):
-                given = checked(source.features, self.backbone, self.sight, source.name)
-                for (keys, cached, _), look_features in zip(prepared, cycle(given.looks), strict=False):
+                given = cycle(checked(source.features, self.backbone, self.sight, source.name).looks)
+                for (keys, cached, _), look_features in zip(prepared, given, strict=False):
                     keys.append("")
                     cached.append(look_features)
                 continue
@@ -321,20 +322,20 @@ def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor] | ImageFeatures, 
     return encoded.to(_CPU)
 
 
-def encode_sources(
-    backbone: Backbone, sources: Sequence[Any] | ImageFeatures, sight: Sight = ONCE
-) -> Iterator[ImageFeatures]:
-    """Yield features of centre crops, a batch at a time, so that the photos of a long list are never in
-    memory at once; those of ``ImageFeatures`` as they are.
+def encode_sources(backbone: Backbone, images: Any, sight: Sight = ONCE) -> Iterator[ImageFeatures]:
+    """Yield features of centre crops of one image or many, a batch at a time, so that the photos of a long list are
+    never in memory at once; features encoded before as they are.
 
     Raises:
         DataError: features that the backbone does not give (``checked``).
+        ImageError: an image that cannot be read.
     """
-    if isinstance(sources, ImageFeatures):
-        yield from checked(sources, backbone, sight).split(BATCH)
+    images = as_features(images)
+    if isinstance(images, ImageFeatures):
+        yield from checked(images, backbone, sight).split(BATCH)
         return
     prepare = partial(_centres, backbone=backbone, sight=sight)
-    for pixels, _ in ahead(prepare, in_batches(sources), readers(backbone.device)):
+    for pixels, _ in ahead(prepare, in_batches(many(images)), readers(backbone.device)):
         yield encode_pixels(backbone, pixels, sight)
 
 

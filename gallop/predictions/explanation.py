@@ -374,9 +374,9 @@ def explain_photos(
     made = []
     for start in range(0, len(photos), BATCH):
         some = photos[start : start + BATCH]
-        given = {len(photo.features.looks) for photo in some if isinstance(photo, EncodedPhoto)}
         # Features may be those that answers need, without a second look that is for maps alone.
-        sight = model.sight if given == {len(model.sight.times)} else model.map_sight
+        least = {len(each.features.looks) if isinstance(each, EncodedPhoto) else 0 for each in some}
+        sight = model.sight if least == {len(model.sight.times)} else model.map_sight
         features, crops = encode_photos(model.backbone, some, sight)
         text = model.cached_text_features()
         with torch.no_grad():

@@ -14,10 +14,8 @@ from torch import Tensor
 
 from gallop.core.gallop import TextFeatures
 from gallop.core.scores import class_probabilities
-from gallop.data import many
 from gallop.errors import DataError
 from gallop.features.encoding import ImageFeatures, encode_sources
-from gallop.features.given import as_features
 from gallop.model import scores
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
@@ -154,15 +152,13 @@ def predict(model: PromptModel, calibration: Calibration, images: Any, text: Tex
         DataError: no image at all, or features that the model cannot take.
         ImageError: one that cannot be read.
     """
-    images = as_features(images)
-    sources = images if isinstance(images, ImageFeatures) else many(images)
     text = model.cached_text_features() if text is None else text
     with torch.no_grad():
         parts = [
             replace(
                 predictions_of(model, model.similarities(features, text), calibration), embeddings=embeddings(features)
             )
-            for features in encode_sources(model.backbone, sources, model.sight)
+            for features in encode_sources(model.backbone, images, model.sight)
         ]
     if not parts:
         raise DataError("No images were given. Pass at least one.")

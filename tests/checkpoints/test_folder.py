@@ -128,7 +128,7 @@ def test_a_file_is_no_place_for_a_model(trained: GalLoPClassifier, tmp_path: Pat
 def test_a_model_among_folders_of_photos_is_told(trained: GalLoPClassifier, tmp_path: Path, split: str) -> None:
     write_folder(tmp_path / "photos" / split, {"red": 1})
     (tmp_path / "photos" / "test").mkdir()
-    with pytest.warns(UserWarning, match=r"photos contains folders of photos, such as red, and the model's files will"):
+    with pytest.warns(UserWarning, match=r"photos contains folders of photos, and the model's files will"):
         trained.save(tmp_path / "photos")
     trained.save(tmp_path / "photos")  # a model, by now
 

@@ -11,11 +11,10 @@ from sklearn.base import BaseEstimator
 from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos
 from gallop.errors import ConfigError, DataError, suggesting
 from gallop.evaluation.by_name import AnswersByName
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
-from gallop.features.given import as_features
 from gallop.lab.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.predictions.predict import Predictions
 from gallop.training.learn import shots_to_learn
@@ -97,9 +96,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
             DataError: no image at all, or features that the method cannot take.
         """
         fitted = self._fitted().fitted_
-        images = as_features(images)
-        sources = images if isinstance(images, ImageFeatures) else many(images)
-        parts = [fitted.predict(part) for part in encode_sources(self._frozen, sources, method_sight(self.method))]
+        parts = [fitted.predict(part) for part in encode_sources(self._frozen, images, method_sight(self.method))]
         if not parts:
             raise DataError("No images were given. Pass at least one.")
         return Predictions.cat(parts)
