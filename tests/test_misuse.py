@@ -328,7 +328,7 @@ MISUSES: list[tuple[str, Callable[[Place], Any], str, str]] = [
     (
         "features of another backbone",
         lambda p: p.model.predict_all(narrow(p)),
-        "widths 5 for regions",
+        r"\(16, 5\) for its regions",
         "with that backbone",
     ),
     (

@@ -37,7 +37,9 @@ from gallop.checkpoints.settings import (
     parse_settings,
     unknown_settings,
 )
+from gallop.data import resolve_split
 from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart, warn_caller
+from gallop.images.folders import walk_photos
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, REGIONS
@@ -67,13 +69,23 @@ _BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_FORM, *_SHOTS, _TE
 
 def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: PromptModel) -> None:
     """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a part.
-    Warns where it cannot be loaded without the backbone.
+    Warns where it cannot be loaded without the backbone, and where its files will lie among folders of photos.
 
     Raises:
         OSError: it cannot be written.
-        CheckpointError: what was written is not what can be read.
+        CheckpointError: it is a file, or lies in one; what was written is not what can be read.
     """
-    _save(Path(folder), checkpoint, model)
+    place = Path(folder)
+    there = next(path for path in (place, *place.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise CheckpointError(f"A model is saved as a folder, but {there} is a file. Save to a different folder.")
+    folders = (each for each in resolve_split(place, "train").glob("[!.]*") if each.is_dir())
+    if not (place / SETTINGS).exists() and any(any(walk_photos(str(each), recursive=False)) for each in folders):
+        warn_caller(
+            f"{folder} contains folders of photos, and the model's files will lie among them. Save models to a folder "
+            "of their own."
+        )
+    _save(place, checkpoint, model)
     if model.backbone.again is None:
         warn_caller(
             f"The backbone {model.backbone.name} cannot be loaded by its name. To load {folder}, pass the backbone as "

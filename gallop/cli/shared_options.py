@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from argparse import Namespace
 from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias
@@ -12,7 +13,7 @@ from gallop.cli import values
 from gallop.cli.values import fraction, part, some
 from gallop.config import MethodConfig
 from gallop.setting import settings_of
-from gallop.wording import one_line
+from gallop.wording import did_you_mean, one_line
 
 MODEL_HELP = f"folder of a trained model, or {HUB}USER/NAME[@REVISION] for one on the Hugging Face Hub"
 """The help of every option that names a model."""
@@ -26,8 +27,19 @@ class Parser(argparse.ArgumentParser):
             *args, **{"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **named}
         )
 
+    def parse_known_args(self, *args: Any, **named: Any) -> Any:
+        options, unknown = super().parse_known_args(*args, **named)
+        if unknown:  # refused by the command's parser, which knows its options
+            self.error(
+                f"unrecognized arguments: {' '.join(unknown)}."
+                + did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
+            )
+        return options, unknown
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"gallop: error: {one_line(message)} (`{self.prog} --help` shows examples)\n")
+        wrong = re.search(r"invalid choice: '(.+)' \(choose from (.+)\)", message)
+        near = did_you_mean(wrong[1], re.findall(r"[^', ]+", wrong[2])) if wrong else ""
+        self.exit(2, f"gallop: error: {one_line(message)}{near and '.'}{near} (`{self.prog} --help` shows examples)\n")
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"

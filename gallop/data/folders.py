@@ -53,6 +53,8 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
                 f"{nothing}, but {deeper} contains folders. Use the folder that contains one folder of images for "
                 f"each class (perhaps {deeper}), or a folder that contains train/ and test/."
             )
+    if labelled.skipped:
+        raise DataError(f"{nothing}. First error, of {labelled.skipped[0][0]}: {labelled.skipped[0][1]}")
     raise DataError(f"{nothing}. Only files that end in {', '.join(IMAGE_SUFFIXES)} are read.")
 
 

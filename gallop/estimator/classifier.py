@@ -28,7 +28,7 @@ from gallop.evaluation.by_name import AnswersByName
 from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.features.encoding import Cache, ImageFeatures
-from gallop.features.given import Several, as_features, given
+from gallop.features.given import Several, given
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr, require_several
 from gallop.model.prompted import PromptModel
@@ -76,7 +76,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     _ways_to_start = "fit, zero_shot or load"
     # No argument of it is metadata for scikit-learn, which then creates no ``set_partial_fit_request``.
-    __metadata_request__partial_fit = dict.fromkeys(("images", "labels", "classes", "verbose"), UNUSED)
+    __metadata_request__partial_fit = dict.fromkeys(("images", "labels", "classes", "verbose", "drop_classes"), UNUSED)
     model_: PromptModel
     calibration_: Calibration
     history_: list[StepEvent]
@@ -203,23 +203,26 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         classes: Sequence[str] | None = None,
         *,
         verbose: bool | int = False,
+        drop_classes: bool = False,
     ) -> Self:
         """Continue training with more photos, of known classes or of new ones. Returns self.
 
         It is a full training from the current prompts on, with all photos of the last ``fit`` or ``partial_fit`` and
-        all new ones, whatever ``shots`` is, each once, so nothing is forgotten; after ``load`` with the new ones, and a
-        warning. The class list is the previous one, then ``classes``, then new names in ``labels``. Temperature and
+        all new ones, whatever ``shots`` is, each once, so nothing is forgotten. After ``load`` the earlier photos are
+        gone: photos of every known class are needed, and a warning follows; ``add_class`` and ``add_shots`` are safe
+        with a few. The class list is the previous one, then ``classes``, then new names in ``labels``. Temperature and
         threshold are computed again. The first call is a ``fit``.
 
         Args:
-            images, labels, verbose: as for ``fit``; one class will do, and numbers count in the list up to ``classes``.
+            images, labels, verbose: as for ``fit``; numbers count in the list up to ``classes``.
             classes: further names, also of classes whose photos come later: until then they are known by their names.
+            drop_classes: remove known classes without photos; after ``load`` these are an error otherwise.
 
         Raises as ``fit``, DataError also for a picture that was given before with another class name.
         """
         known = self.model_.class_names if hasattr(self, "model_") else ()
-        taught = bool(known) and self.training_ is not None
-        data = with_shots_of_before(self._shots, known, images, labels, classes, self._settings, taught)
+        taught = bool(known) and (self.training_ is not None or bool(self.model_.branches))
+        data = with_shots_of_before(self._shots, known, images, labels, classes, self._settings, taught, drop_classes)
         follow(self._learn(data, bool(known), self._numbered), verbose=verbose)
         return self
 
@@ -235,7 +238,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
         """Return labels, probabilities and OOD scores of images, or of features encoded before, in one pass."""
-        return predict(self._fitted().model_, self.calibration_, as_features(images))
+        return predict(self._fitted().model_, self.calibration_, images)
 
     def is_ood(self, images: AskedPhotos, *, tpr: float | None = None) -> NDArray[np.bool_] | None:
         """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``).
@@ -245,7 +248,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if tpr is None:
             return self.predict_all(images).is_ood
         require_several(self._fitted().model_.class_names)
-        return predict(self.model_, self.calibration_.at(tpr), as_features(images)).is_ood
+        return predict(self.model_, self.calibration_.at(tpr), images).is_ood
 
     def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
         """Set the threshold of "none of these" so that a fraction of the known photos passes. Returns self.
@@ -359,7 +362,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, of shots their sums, settings and the backbone's fingerprint.
 
-        What ``fit_steps`` saved of the training is deleted when the checkpoint has been read back.
+        What ``fit_steps`` saved of the training is deleted when the checkpoint has been read back. Warns where it will
+        lie among folders of photos. Raises CheckpointError for a file, and OSError where nothing can be written.
         """
         save_checkpoint(folder, self._checkpoint, self.model_)
         if self._unsaved_training is not None:

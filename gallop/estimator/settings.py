@@ -10,7 +10,8 @@ from gallop.backbones import Backbone, load_backbone
 from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos
 from gallop.errors import warn_caller
-from gallop.features.encoding import Cache, open_cache
+from gallop.features.encoding import Cache, checked, open_cache
+from gallop.features.given import EncodedPhoto
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.parts import PARTS, resolved
 from gallop.setting import require, settings_of
@@ -84,6 +85,7 @@ class Settings:
         Raises:
             ConfigError: settings that cannot be used, found before a backbone is loaded, or other ones than those of
                 the prompts to continue from.
+            DataError: features in place of photos that the model cannot take.
         """
         for settings in (self.method("paper"), self.training("paper")):
             resolved(settings, *PARTS)
@@ -91,6 +93,9 @@ class Settings:
         method = self.method(backbone.preset)
         prompts = None if before is None else learned_before(before, backbone, method)
         model = PromptModel(backbone, data.class_names, method, prompts or starting_prompts(backbone, method))
+        for photo in data.photos:  # refused now, while the classifier still has what it learned before
+            if isinstance(photo, EncodedPhoto):
+                checked(photo.features, backbone, model.sight, photo.name)
         _warn_of_scales(model)
         return model, resolved(self.training(backbone.preset, len(data), len(data.class_names)))
 

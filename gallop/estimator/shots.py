@@ -38,15 +38,18 @@ def with_shots_of_before(
     classes: Sequence[str] | None,
     settings: Settings,
     taught: bool,
+    drop_classes: bool,
 ) -> LabelledPhotos:
     """Return the previous photos and new ones, of the known classes, then ``classes``, then those that are new.
 
     Args:
         before: the previous photos; None where there are none, or they are not in memory.
         images, labels: new photos, all of which are taken.
-        taught: whether there have been previous photos; warns where they are not in memory.
+        taught: whether it has learned from photos; warns where they are not in memory.
+        drop_classes: leave out known classes without photos.
 
     Raises:
+        ConfigError: known classes would be forgotten, since neither previous nor new photos of them are in memory.
         DataError: photos that cannot be used, one class in all, or a previous picture with another class name.
     """
     more = spelled_as(clean_names(classes) if classes is not None and len(classes) else (), known)
@@ -56,6 +59,15 @@ def with_shots_of_before(
         given(images), labels, settings.cache, shots=None, seed=settings.seed, allow_fewer=True, fewest=1
     )
     new = replace(new, class_names=tuple(spelled_as(new.class_names, known)))
+    previous = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
+    gone = missing_names(known, [name for part in (*previous, new) for name in part.names])
+    require(
+        drop_classes or not (taught and before is None and gone),
+        "The photos that this classifier was trained on are not in memory (load does not bring them back), so it would "
+        f"forget the classes without photos here: {listed(gone)}. Call add_shots instead (after add_class for a new "
+        "class), pass photos of every class, or set drop_classes=True to give these classes up.",
+    )
+    known = tuple(name for name in known if not (drop_classes and name in gone))
     names = clean_names(dict.fromkeys([*known, *more, *new.class_names]))
     if len(names) < 2:
         raise DataError(
@@ -66,7 +78,6 @@ def with_shots_of_before(
             "The photos that this classifier was trained on are not in memory (load does not bring them back). "
             "Training continues with the new photos only, so the classifier may forget what it learned before."
         )
-    previous = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
     return photos_together([*previous, new], names)
 
 

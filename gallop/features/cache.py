@@ -60,28 +60,29 @@ class ImageFeatures:
         return len(self.global_)
 
     def __getitem__(self, images: slice | Tensor) -> ImageFeatures:
-        return self._each(lambda tensor: tensor[images])
+        return self.each(lambda tensor: tensor[images])
 
     def to(self, device: torch.device) -> ImageFeatures:
         """On a device, in the format they were stored in."""
         on_its_way = device.type != "cpu"  # what comes back from a GPU must be there before it is read
-        return self._each(lambda tensor: tensor.to(device, non_blocking=on_its_way))
+        return self.each(lambda tensor: tensor.to(device, non_blocking=on_its_way))
 
     def rounded(self, dtype: torch.dtype = STORED_DTYPE) -> ImageFeatures:
         """Return the features in the format in which they are stored."""
-        return self._each(lambda tensor: tensor.to(dtype))
+        return self.each(lambda tensor: tensor.to(dtype))
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
+    def each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
+        """Return the features with a change made to every tensor."""
         return ImageFeatures(
             change(self.global_),
             change(self.regions),
-            more=tuple(look._each(change) for look in self.more),
+            more=tuple(look.each(change) for look in self.more),
             extras={name: change(extra) for name, extra in self.extras.items()},
         )
 
     def copied(self) -> ImageFeatures:
         """Return a copy that shares no memory with these."""
-        return self._each(torch.clone)
+        return self.each(torch.clone)
 
     @property
     def tensors(self) -> dict[str, Tensor]:

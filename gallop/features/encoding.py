@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.data import many
 from gallop.errors import DataError
 from gallop.features.cache import (
     DEFAULT_MEMORY_BYTES,
@@ -35,7 +36,7 @@ from gallop.features.cache import (
     format_of,
     open_cache,
 )
-from gallop.features.given import EncodedPhoto
+from gallop.features.given import EncodedPhoto, as_features
 from gallop.images import CropBox, ImageSource, Photo, load_image
 from gallop.runtime.ahead import ahead
 
@@ -132,9 +133,51 @@ class Sight:
         """Return how many regions a photo has in all looks; the memory of its features is proportional to it."""
         return sum(rows * columns for rows, columns in self.grids(backbone))
 
+    def check(self, features: ImageFeatures, backbone: Backbone, named: str = "These features") -> None:
+        """Refuse features of other looks, widths or regions than the backbone gives of photos that are seen so.
+
+        Raises:
+            DataError: they are; of regions there are rows x columns of the grid.
+        """
+        if len(features.looks) != len(self.times):
+            raise DataError(
+                f"The number of looks per photo is {len(features.looks)} in these features, but this model "
+                f"(detail={self.times[-1]:g}) needs {len(self.times)}. Encode the photos with sight=model.sight."
+            )
+        _, width, joint = backbone.feature_sizes
+        for look, (rows, columns) in zip(features.looks, self.grids(backbone), strict=True):
+            shapes = tuple(look.global_.shape[1:]), tuple(look.regions.shape[1:])
+            if shapes != ((joint,), (rows * columns, width)):
+                raise DataError(
+                    f"{named} have the shape {shapes[0]} for each photo and {shapes[1]} for its regions, but "
+                    f"{backbone.name} gives ({joint},) and ({rows * columns}, {width}), a grid of {rows} x {columns} "
+                    "regions. Encode the photos with that backbone, or fit on one that gives such features."
+                )
+
 
 ONCE = Sight()
 """One look, at the backbone's input size."""
+
+
+def checked(features: ImageFeatures, backbone: Backbone, sight: Sight, name: str = "") -> ImageFeatures:
+    """Return features that were given in place of photos, where answers and trainings can take them: all pass here.
+
+    Args:
+        name: of the only image; without one, images are counted from 0.
+
+    Raises:
+        DataError: as ``Sight.check``, or a value that is not finite.
+    """
+    sight.check(features, backbone, f"The features of {name}" if name else "These features")
+    for tensor in (tensor for look in features.looks for tensor in look.tensors.values()):
+        # A sum is not finite where one of its terms is not, and takes no memory.
+        finite = torch.isfinite(tensor.flatten(1).sum(dim=1, dtype=torch.float32))
+        if not finite.all():
+            raise DataError(
+                f"The features of {name or f'image {int(finite.int().argmin())}'} contain a value that is not finite. "
+                "Encode that image again, or leave it out."
+            )
+    return features
 
 
 def encode_look(backbone: Backbone, pixels: Tensor, extras: Sequence[Extra] = ()) -> ImageFeatures:
@@ -199,7 +242,8 @@ class ViewEncoder:
         prepared: list[_Prepared] = [([], [], []) for _ in looks]
         for source, content in sources:
             if isinstance(source, EncodedPhoto):
-                for (keys, cached, _), look_features in zip(prepared, cycle(self._given(source)), strict=False):
+                given = cycle(checked(source.features, self.backbone, self.sight, source.name).looks)
+                for (keys, cached, _), look_features in zip(prepared, given, strict=False):
                     keys.append("")
                     cached.append(look_features)
                 continue
@@ -214,15 +258,6 @@ class ViewEncoder:
                 if features is None:
                     missing.append(look.pixels(photo, look.times))
         return prepared
-
-    def _given(self, photo: EncodedPhoto) -> Sequence[ImageFeatures]:
-        looks = photo.features.looks
-        if len(looks) != len(self.sight.times):
-            raise DataError(
-                f"The number of looks per photo is {len(looks)} in these features, but the model needs "
-                f"{len(self.sight.times)}. Encode the photos with the model's sight."
-            )
-        return looks
 
     def _look_up(self, content: str, look: View) -> tuple[str, ImageFeatures | None]:
         """The key of a look, and its features where the cache has them."""
@@ -274,7 +309,7 @@ def _centres(
     if encoded:
         if len(encoded) != len(sources):
             raise DataError("Photos and features cannot be mixed in one call. Use a separate call for each.")
-        features = ImageFeatures.cat([photo.features for photo in encoded])
+        features = ImageFeatures.cat([checked(each.features, backbone, sight, each.name) for each in encoded])
         return features, [CropBox(0, 0, photo.width, photo.height) for photo in encoded]
     images = [load_image(source).image for source in sources]
     looks = [[backbone.preprocess.centre(image, times) for image in images] for times in sight.times]
@@ -287,12 +322,20 @@ def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor] | ImageFeatures, 
     return encoded.to(_CPU)
 
 
-def encode_sources(backbone: Backbone, sources: Sequence[Any], sight: Sight = ONCE) -> Iterator[ImageFeatures]:
-    """Yield features of centre crops, a batch at a time, so that the photos of a long list are never in
-    memory at once.
+def encode_sources(backbone: Backbone, images: Any, sight: Sight = ONCE) -> Iterator[ImageFeatures]:
+    """Yield features of centre crops of one image or many, a batch at a time, so that the photos of a long list are
+    never in memory at once; features encoded before as they are.
+
+    Raises:
+        DataError: features that the backbone does not give (``checked``).
+        ImageError: an image that cannot be read.
     """
+    images = as_features(images)
+    if isinstance(images, ImageFeatures):
+        yield from checked(images, backbone, sight).split(BATCH)
+        return
     prepare = partial(_centres, backbone=backbone, sight=sight)
-    for pixels, _ in ahead(prepare, in_batches(sources), readers(backbone.device)):
+    for pixels, _ in ahead(prepare, in_batches(many(images)), readers(backbone.device)):
         yield encode_pixels(backbone, pixels, sight)
 
 

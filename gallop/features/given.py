@@ -37,7 +37,7 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
         photos: what maps are drawn on, one for each image.
 
     Raises:
-        DataError: not one photo for each image, or features that are not finite.
+        DataError: not one photo for each image.
         ImageError: a photo that cannot be read.
     """
     if photos is not None and len(photos) != len(features):
@@ -48,8 +48,6 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
     for i, one in enumerate(features.split(1)):
         digest = hashlib.sha256()
         for tensor in (tensor for look in one.looks for tensor in look.tensors.values()):
-            if not torch.isfinite(tensor).all():
-                raise DataError(f"The features of image {i} contain a value that is not finite.")
             digest.update(f"{tuple(tensor.shape)}".encode() + tensor.cpu().contiguous().numpy().tobytes())
         image = Image.new("RGB", (_SIDE, _SIDE), "gray") if photos is None else load_image(photos[i]).image
         made.append(EncodedPhoto(image, f"image {i}", digest.hexdigest(), one))
@@ -59,25 +57,29 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
 def as_features(images: Any) -> Any:
     """Return a pair of arrays (B, D) and (B, R, V) as ``ImageFeatures``; anything else as it is.
 
+    Whether a model can take them is checked where they meet its backbone: ``gallop.features.encoding.checked``.
+
     Raises:
-        DataError: the two are of different numbers of images.
+        DataError: global features and those of regions are of different numbers of images.
     """
-    if not (isinstance(images, tuple) and [getattr(each, "ndim", 0) for each in images] == [2, 3]):
-        return images
-    global_, regions = (torch.as_tensor(each).float() for each in images)
-    if len(global_) != len(regions):
-        raise DataError(
-            f"There are global features for {len(global_)} images, but region features for {len(regions)}. "
-            "Pass both for the same images."
-        )
-    return ImageFeatures(global_, regions)
+    if isinstance(images, tuple) and [getattr(each, "ndim", 0) for each in images] == [2, 3]:
+        images = ImageFeatures(images[0], images[1]).each(lambda each: torch.as_tensor(each).float())
+    if isinstance(images, ImageFeatures):
+        images = images.each(torch.as_tensor)  # they may be numpy's arrays
+        for tensor in (tensor for look in images.looks for tensor in look.tensors.values()):
+            if len(tensor) != len(images):
+                raise DataError(
+                    f"There are global features for {len(images)} images, but other features for {len(tensor)}. Pass "
+                    "all of them for the same images."
+                )
+    return images
 
 
 def given(images: Any) -> Any:
     """Return features, as ``as_features`` accepts them, as encoded photos; anything else as it is.
 
     Raises:
-        DataError: as there, or features that are not finite.
+        DataError: as there.
     """
     images = as_features(images)
     return encoded_photos(images) if isinstance(images, ImageFeatures) else images

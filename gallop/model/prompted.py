@@ -390,20 +390,15 @@ class PromptModel:
         """Return cosines of images and regions with every class and prompt, on the backbone's device.
 
         Raises:
-            ValueError: features of more or fewer looks than the model answers from, or of other widths than the
-                backbone's.
+            DataError: features of more or fewer looks than the model answers from, or of other widths or regions than
+                the backbone's.
         """
-        if len(features.looks) != len(self.sight.times):
-            raise ValueError(
-                f"The number of looks per photo is {len(features.looks)} in these features, but this model "
-                f"(detail={self.sight.times[-1]:g}) needs {len(self.sight.times)}. Encode the photos with "
-                "sight=model.sight."
-            )
+        self.sight.check(features, self.backbone)
         return self.maps(features, text)
 
     def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Return the same for all looks that there are, where a further one may be there for its maps alone."""
-        looks, counted = self._looks(features.to(self.backbone.device)), len(self.sight.times)
+        looks, counted = features.to(self.backbone.device).looks, len(self.sight.times)
         branches = {each.kind: each.on(self.backbone, text.global_)(looks, counted) for each in self.branches}
         made = tuple(
             self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
@@ -428,18 +423,6 @@ class PromptModel:
             sure=fitted.sure,
             pooling=self.paper.custom_pool,
         )
-
-    def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
-        """Return each look alone. Raises ValueError where its widths are not the backbone's."""
-        for look in features.looks:
-            if look.sizes[1:] != self.backbone.feature_sizes[1:]:
-                widths = "{} for regions and {} for photos".format
-                raise ValueError(
-                    f"These features have the widths {widths(*look.sizes[1:])}, but {self.backbone.name} gives "
-                    f"{widths(*self.backbone.feature_sizes[1:])}. Encode the photos with that backbone, or fit on a "
-                    "backbone that gives such features."
-                )
-        return features.looks
 
     def _look(self, features: ImageFeatures, text: TextFeatures, branches: Mapping[str, Tensor]) -> Look:
         regions = alone = self.paper.region_cosines(features.regions, text)
@@ -481,7 +464,7 @@ class PromptModel:
             text: features of the classes after the current prompts, where they are already computed.
         """
         text = self.text_features() if text is None else text
-        looks = [look.to(self.backbone.device) for look in self._looks(features)]
+        looks = features.to(self.backbone.device).looks
         global_ = torch.stack([self.paper.image_cosines(look.global_, text) for look in looks]).mean(dim=0)
         local = torch.stack([self.paper.local_logits(look.regions, text) for look in looks]).mean(dim=0)
         weights = None if self.class_weights is None else self.class_weights.to(global_)

@@ -23,6 +23,7 @@ from torch import Tensor
 from gallop.config import MethodConfig
 from gallop.errors import ConfigError
 from gallop.features.encoding import BATCH, encode_photos
+from gallop.features.given import EncodedPhoto
 from gallop.images import CropBox, Photo
 from gallop.model.answers import GLOBAL, LOCAL, Answers, Rule, answers
 from gallop.model.branches.branch import ShotVotes
@@ -393,7 +394,10 @@ def explain_photos(
     made = []
     for start in range(0, len(photos), BATCH):
         some = photos[start : start + BATCH]
-        features, crops = encode_photos(model.backbone, some, model.map_sight)
+        # Features may be those that answers need, without a second look that is for maps alone.
+        least = {len(each.features.looks) if isinstance(each, EncodedPhoto) else 0 for each in some}
+        sight = model.sight if least == {len(model.sight.times)} else model.map_sight
+        features, crops = encode_photos(model.backbone, some, sight)
         text = model.cached_text_features()
         with torch.no_grad():
             similarities = model.maps(features, text).each(Tensor.cpu)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.core.gallop import TextFeatures
-from gallop.data import many
 from gallop.errors import DataError
-from gallop.features.encoding import BATCH, ImageFeatures, encode_sources
+from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.model.answers import GLOBAL, LOCAL, Answers, answers
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
@@ -144,20 +143,15 @@ class Predictions:
 
 
 def predict(model: PromptModel, calibration: Calibration, images: Any, text: TextFeatures | None = None) -> Predictions:
-    """Return answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
+    """Return answers for one image or many, or for features encoded before, a batch at a time.
 
     Args:
         text: features of the classes, where they are not those after the model's prompts.
 
     Raises:
-        DataError: no image at all.
+        DataError: no image at all, or features that the model cannot take.
         ImageError: one that cannot be read.
     """
-    encoded = (
-        images.split(BATCH)
-        if isinstance(images, ImageFeatures)
-        else encode_sources(model.backbone, many(images), model.sight)
-    )
     text, rule = model.cached_text_features() if text is None else text, model.rule(calibration)
     with torch.no_grad():
         parts = [
@@ -165,7 +159,7 @@ def predict(model: PromptModel, calibration: Calibration, images: Any, text: Tex
                 predictions_of(model.class_names, answers(model.similarities(features, text), rule)),
                 embeddings=embeddings(features),
             )
-            for features in encoded
+            for features in encode_sources(model.backbone, images, model.sight)
         ]
     if not parts:
         raise DataError("No images were given. Pass at least one.")

@@ -22,7 +22,7 @@ from gallop.checkpoints.settings import FORMAT
 from gallop.errors import BackboneError, CheckpointError
 from gallop.model.calibration import Calibration
 from gallop.training.loop import TrainState, drop_training, load_training, save_training
-from tests.tiny import classifier, edit_settings, equal, learned, other_vit, pictures, there, vit
+from tests.tiny import classifier, edit_settings, equal, learned, other_vit, pictures, there, vit, write_folder
 
 IMAGES, LABELS = pictures({"red": 3, "green": 3})
 
@@ -114,6 +114,31 @@ def test_older_checkpoints_do_not_say_what_a_threshold_was_found_on(folder: Path
     assert older.calibration_ == Calibration(1.5, -0.5)
     older.save(folder)
     assert json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["calibration"] == kept
+
+
+@pytest.mark.parametrize("inside", ["", "below/model"])
+def test_a_file_is_no_place_for_a_model(trained: GalLoPClassifier, tmp_path: Path, inside: str) -> None:
+    (tmp_path / "notes").write_text("of mine")
+    with pytest.raises(CheckpointError, match=r"saved as a folder, but .*notes is a file\. Save to a different folder"):
+        trained.save(tmp_path / "notes" / inside)
+    assert [path.name for path in tmp_path.rglob("*")] == ["notes"]
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_a_model_among_folders_of_photos_is_told(trained: GalLoPClassifier, tmp_path: Path, split: str) -> None:
+    write_folder(tmp_path / "photos" / split, {"red": 1})
+    (tmp_path / "photos" / "test").mkdir()
+    with pytest.warns(UserWarning, match=r"photos contains folders of photos, and the model's files will"):
+        trained.save(tmp_path / "photos")
+    trained.save(tmp_path / "photos")  # a model, by now
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_model_beside_other_folders_needs_no_word(trained: GalLoPClassifier, tmp_path: Path) -> None:
+    write_folder(tmp_path / ".git", {"red": 1})
+    write_folder(tmp_path / "plots", {"of": 0})
+    with pytest.warns(UserWarning, match="cannot be loaded by its name"):
+        trained.save(tmp_path)
 
 
 def test_saving_again_replaces_and_leaves_other_files_alone(folder: Path) -> None:

@@ -723,11 +723,18 @@ def filled(text: str, places: dict[str, str]) -> str:
 TRAIN = "train PHOTOS --out ROOT/out --backbone BACKBONE"
 REFUSED = [
     ("", "the following arguments are required: COMMAND"),
-    ("fly", "invalid choice: 'fly'"),
+    ("fly", "invalid choice: 'fly' (choose from "),
+    ("trian", "'train'). Did you mean train? (`gallop --help` shows examples)"),
+    ("data chek", "invalid choice: 'chek' (choose from 'list', 'check'). Did you mean check? (`gallop data"),
     ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png or .svg or .pdf"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
-    ("train PHOTOS --out ROOT/out --epoch 3", "unrecognized arguments: --epoch 3"),
+    (
+        "train PHOTOS --out ROOT/out --epoch 3",
+        "--epoch 3. Did you mean --epochs? (`gallop train --help` shows examples)",
+    ),
+    ("train PHOTOS --out ROOT/out --shotz=3 -q", "unrecognized arguments: --shotz=3 -q. Did you mean --shots?"),
+    ("sample ROOT/out --zeal", "unrecognized arguments: --zeal. (`gallop sample"),
     ("train PHOTOS --out ROOT/file.txt", "is a file: choose a folder"),
     ("train PHOTOS --out PHOTOS/train/model", "where it would be read as a class"),
     ("train ROOT/one --out ROOT/one", "where it would be read as a class"),

@@ -68,13 +68,16 @@ def test_train_and_test_are_resolved_and_never_two_classes(tmp_path: Path, split
 def test_what_is_no_folder_of_class_folders_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / "loose", [picture(0)])
     for name in ("cat", "dog"):
-        (tmp_path / "unreadable" / name).mkdir(parents=True)
-    (tmp_path / "unreadable" / "dog" / "a.png").write_bytes(b"not a picture")
+        for root in ("unreadable", "empty"):
+            (tmp_path / root / name).mkdir(parents=True)
+    (tmp_path / "empty" / "dog" / "notes.txt").write_text("no picture")
+    (tmp_path / "unreadable" / "dog" / "a.jpg").write_bytes(b"\xff\xd8\xff broken")
     for name, said in (
         ("missing", "missing is not a folder"),
         ("loose/0.png", "0.png is not a folder"),
         ("loose", "no class folders"),
-        ("unreadable", "no readable images"),
+        ("empty", "contain no readable images. Only files that end in .*.jpg, .* are read"),
+        ("unreadable", r"contain no readable images\. First error, of .*dog.a\.jpg: a\.jpg cannot be"),
     ):
         with pytest.raises(DataError, match=said):
             read_folder(tmp_path / name)

@@ -235,7 +235,42 @@ def test_numbers_count_in_the_class_list() -> None:
 def test_a_pickle_holds_no_photos() -> None:
     model = pickle.loads(pickle.dumps(tiny.classifier().fit(IMAGES, LABELS)))
     with pytest.warns(UserWarning, match="not in memory"):
-        model.partial_fit(IMAGES[:8], LABELS[:8])
+        model.partial_fit(IMAGES[3:15], LABELS[3:15])
+    assert model.classes_.tolist() == ["red", "green", "blue"]
+
+
+FEW = {  # class names of photos for a model of red, green and blue whose photos are not in memory -> who is forgotten
+    "two of a new class": (["yellow", "yellow"], "red, green, blue"),
+    "one of a known class": (["red"], "green, blue"),
+    "all but one": (["red", "green", "yellow"], "blue"),
+}
+
+
+@pytest.mark.parametrize("names", FEW)
+def test_a_loaded_model_does_not_forget_without_being_asked(names: str, loaded: Callable[[], GalLoPClassifier]) -> None:
+    model, (labels, forgotten) = loaded(), FEW[names]
+    before, photos = tiny.learned(model), [tiny.picture(70 + i, label) for i, label in enumerate(labels)]
+    sentence = rf"forget the classes without photos here: {forgotten}\. Call add_shots .* drop_classes=True"
+    with pytest.raises(ConfigError, match=sentence):
+        model.partial_fit(photos, labels, classes=model.classes_)
+    assert tiny.equal(tiny.learned(model), before)
+
+
+def test_a_head_of_added_shots_is_not_forgotten_either() -> None:
+    model = tiny.classifier(head="ridge").zero_shot(list(COUNTS)).add_shots(IMAGES, LABELS)
+    with pytest.raises(ConfigError, match="without photos here: green, blue"):
+        model.partial_fit(IMAGES[:1], LABELS[:1])
+
+
+def test_classes_are_given_up_where_that_is_asked_for(loaded: Callable[[], GalLoPClassifier]) -> None:
+    more, names = tiny.pictures({"yellow": 2, "red": 2}, first_seed=70)
+    with pytest.warns(UserWarning, match="with the new photos only"):
+        model = loaded().partial_fit(more, names, drop_classes=True)
+    assert model.classes_.tolist() == ["red", "yellow"]
+    model.partial_fit([tiny.picture(80, "blue")], ["blue"], classes=["green"])
+    assert model.classes_.tolist() == ["red", "yellow", "green", "blue"]
+    model.partial_fit([tiny.picture(81, "blue")], ["blue"], drop_classes=True)
+    assert model.classes_.tolist() == ["red", "yellow", "blue"], "green has no photo to this day"
 
 
 # ------------------------------------------------------------------ on the command line

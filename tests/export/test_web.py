@@ -143,6 +143,18 @@ def test_the_command_line_writes_the_folder(
         assert {name: path.read_bytes() for name, path in found.items()} == files
 
 
+def test_the_command_line_counts_no_classes_of_a_page_that_teaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {"fixed": False, "agreement": {"photos": 4, "difference": 1e-6}}
+    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_, **__: ({"model.json": b"{}"}, facts))
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    assert main(["export", "--web", str(tmp_path / "page"), "--teach"]) == 0
+    assert capsys.readouterr().out.startswith(f"The page for browsers is in {tmp_path / 'page'} (1 kB).\nClasses are")
+    assert main(["export", "--web", str(tmp_path / "page"), "--teach", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["class_names"] == []
+
+
 # onnxruntime-web -----------------------------------------------------------------------------------------------------
 
 

@@ -283,6 +283,21 @@ def test_what_is_no_source_is_a_sentence(
         items(source)
 
 
+TIMES = (pa.timestamp("us"), pa.timestamp("ns", tz="Europe/Paris"), pa.date64(), pa.time64("ns"), pa.duration("s"))
+
+
+@pytest.mark.parametrize("column", ["path", "key", "image"])
+def test_a_column_of_times_is_refused(column: str, tmp_path: Path) -> None:
+    for kind in TIMES:
+        times = pa.array([1, None], pa.int64()).cast(kind)
+        named = pa.StructArray.from_arrays([times], names=["path"]) if column == "image" else times
+        parquet.write_table(
+            pa.table({column: named} | ({"jpg": [b"", b""]} if column == "key" else {})), tmp_path / "t.parquet"
+        )
+        with pytest.raises(DataError, match=rf"column '{column}' .* holds values of type .*, but must hold text"):
+            items(tmp_path / "t.parquet")
+
+
 def test_a_list_asks_nothing_of_the_web_unless_it_may(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("http://127.0.0.1:1/a.png\n")
     (item,) = items(tmp_path / "list.txt")

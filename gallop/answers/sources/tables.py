@@ -121,17 +121,18 @@ def _leaves(table: str, field: Any) -> list[str]:
     """The paths of a Parquet file's columns for one of ours, which may be Hugging Face's pair.
 
     Raises:
-        DataError: a cell may hold any number of values.
+        DataError: a cell may hold any number of values, or a time.
     """
     from pyarrow import types
 
     kind = getattr(field.type, "storage_type", field.type)
     pair = {inner.name: inner.type for inner in kind if inner.name in PAIR} if types.is_struct(kind) else {}
     for part in pair.values() if pair else [kind]:
-        if types.is_nested(part) or (types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE):
+        too_wide = types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE
+        if types.is_nested(part) or types.is_temporal(part) or too_wide:
             raise DataError(
                 f"The column {printable_name(field.name)!r} of {table} holds values of type "
-                f"{printable_name(str(field.type))}, but must hold paths, URLs or bytes."
+                f"{printable_name(str(field.type))}, but must hold text or bytes: paths, URLs, keys or photos."
             )
     return [f"{field.name}.{name}" for name in pair] or [field.name]
 

@@ -42,11 +42,13 @@ def run(options: Namespace, console: Console) -> int:
     console.progress(f"making the {format_.name}")
     with contextlib.redirect_stdout(sys.stderr):  # an exporter may print; standard output is for the result
         made = format_.make(subject)
-    size, names = _write(out, made.data, format_), classifier.classes_.tolist()
+    # On a page that teaches there are none yet.
+    size, names = _write(out, made.data, format_), [] if options.teach else classifier.classes_.tolist()
+    of = f" of {len(names)} classes" if names else ""
     shown = f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(size / 2**10, 1):.0f} kB"
     console.result(
         {"out": str(out), "bytes": size, "class_names": names, **made.record},
-        lambda: [f"The {format_.name} of {len(names)} classes is in {out} ({shown}).", *made.notes],
+        lambda: [f"The {format_.name}{of} is in {out} ({shown}).", *made.notes],
     )
     return 0
 

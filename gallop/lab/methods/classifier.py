@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos
 from gallop.errors import ConfigError, DataError, suggesting
 from gallop.evaluation.by_name import AnswersByName
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
@@ -93,12 +93,10 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         """Return labels, probabilities and OOD scores of one image or many, or of features encoded before, in one pass.
 
         Raises:
-            DataError: no image at all.
+            DataError: no image at all, or features that the method cannot take.
         """
         fitted = self._fitted().fitted_
-        if isinstance(images, ImageFeatures):
-            return fitted.predict(images)
-        parts = [fitted.predict(part) for part in encode_sources(self._frozen, many(images), method_sight(self.method))]
+        parts = [fitted.predict(part) for part in encode_sources(self._frozen, images, method_sight(self.method))]
         if not parts:
             raise DataError("No images were given. Pass at least one.")
         return Predictions.cat(parts)
