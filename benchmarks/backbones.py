@@ -83,7 +83,7 @@ def row(arch: str, tag: str) -> str:
 def _built(arch: str) -> tuple[TextEncoder, ImageEncoder, int, int]:
     """Both encoders, side of the input and parameters, without numbers: on torch's device for shapes alone."""
     with torch.device("meta"), torch.no_grad():
-        model: Any = open_clip_model(arch, device="meta").eval()
+        model: Any = open_clip_model(arch).eval()
         # Where a tokenizer is the Hub's, CLIP's is used instead: which path an encoder takes does not depend on it.
         text, vision = text_encoder(getattr(model, "text", model), clip_tokenizer()), image_encoder(model.visual)
         size = model.visual.image_size

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gallop.backbones.clip import Backbone, Damping
     from gallop.backbones.device import pick_device, pick_precision
-    from gallop.backbones.loading import load_backbone
+    from gallop.backbones.loading import load_backbone, stored_backbone
     from gallop.backbones.preprocess import Preprocess
     from gallop.backbones.text import NameTokens
     from gallop.backbones.vision import pick_regions
@@ -27,6 +27,7 @@ _HOMES = {
     "pick_device": "device",
     "pick_precision": "device",
     "pick_regions": "vision",
+    "stored_backbone": "loading",
 }
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "pick_device",
     "pick_precision",
     "pick_regions",
+    "stored_backbone",
 ]
 
 

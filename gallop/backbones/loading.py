@@ -7,19 +7,24 @@ first backbone that ``gallop.backbones.built_in`` does not build, and not with t
 
 from __future__ import annotations
 
-import json
+import hashlib
+import io
 import os
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gallop.backbones.allowed import CLIP_TOKENS, OPEN_CLIPS, OURS, THEIR_TEXT, check_settings
 from gallop.backbones.built_in import built_in_model
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import pick_device, pick_precision
@@ -38,15 +43,22 @@ from gallop.backbones.weights import (
     download_weights,
     hub_folder,
     known_elsewhere,
+    memory_of,
+    not_here,
     offered_backbones,
     pair_settings,
 )
-from gallop.config import BackbonePreset
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line, suggesting
-from gallop.runtime.reading import check_file, read_text
+from gallop.runtime.reading import check_file, open_file, parse_json, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed, quoted
 
+# What photos are normalized by where settings do not say.
+_CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+# A path of another machine on Windows (\\host\share, and \??\UNC\host\share), as a folder or as the file of a pair.
+_ELSEWHERE = re.compile(r"(?:local-dir:)?(?:[^/]*/)?[\\/](?:\?\?)?[\\/]")
+# Three times those of open_clip's largest photos.
+_MOST_REGIONS = 2**12
 # Entries that only OpenAI's files have, all of which were trained with QuickGELU.
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 
@@ -89,13 +101,29 @@ def load_backbone(
     return backbone.with_regions(kind)
 
 
+def stored_backbone(name: str, *, device: str = "auto", precision: str = "fp32", regions: str = "value") -> Backbone:
+    """Return the backbone that a saved model names, as ``load_backbone`` does, from what is on this machine.
+
+    A stranger may have written the name, so no network is asked, on Windows neither by a path of another machine.
+
+    Raises:
+        BackboneError: as there, or it is not on this machine; the message says how to allow that it is fetched.
+    """
+    if _ELSEWHERE.match(name):
+        raise BackboneError(
+            f"The model names {quoted(name)} as its backbone, a path of another machine, which is not followed. Pass "
+            "the backbone as well, if you trust it: backbone=..."
+        )
+    return load_backbone(name, device=device, precision=precision, regions=regions, download=False)
+
+
 def loaded_again(name: str, fingerprint: str, device: str, precision: str, regions: str) -> Backbone:
-    """Return a backbone that was pickled by its name, as ``load_backbone`` finds it here.
+    """Return a backbone that was pickled by its name, as ``stored_backbone`` finds it here.
 
     Raises:
         BackboneError: as there, or its weights are others here.
     """
-    backbone = load_backbone(name, device=device, precision=precision, regions=regions)
+    backbone = stored_backbone(name, device=device, precision=precision, regions=regions)
     if backbone.fingerprint != fingerprint:
         raise BackboneError(
             f"The pickle was made with weights of {name!r} that differ from those on this machine (fingerprints "
@@ -122,131 +150,123 @@ def moved(backbone: Backbone, device: torch.device) -> Backbone:
 
 def _load(name: str, *, download: bool) -> Backbone:
     if name.startswith(ON_HUB):
-        return _load_open_clip(name, hub_folder(name, download=download))
+        return _load_folder(name, hub_folder(name, download=download))
     folder = available_models().get(name, Path(name))
-    if folder.is_dir():
-        return (_load_open_clip if (folder / OPEN_CLIP_CONFIG).is_file() else _load_folder)(name, folder)
+    if os.path.isdir(folder):
+        return _load_folder(name, folder)
     arch, _, source = name.partition("/")
-    if source:
+    path = re.match(r"[./~\\]|[A-Za-z]:", name)  # it begins as a path does, and no architecture
+    if source and not path:
         return load_pair(name, arch, source, download=download)
     pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_backbones())}
     near = did_you_mean(name, available_models()) or did_you_mean(name, pairs, shown=pairs)
     raise BackboneError(
-        f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', a folder, or "
-        f"hf-hub:OWNER/NAME.{near}"
+        f"There is no {'folder' if path else 'backbone'} {name!r}. Use 'mini', an open_clip pair such as "
+        f"'ViT-B-16/openai', a folder, or hf-hub:OWNER/NAME.{near}"
     )
 
 
 def _load_folder(name: str, folder: Path) -> Backbone:
-    """``config.json`` (open_clip's model settings, the trunk's, preprocessing) and one safetensors file beside it."""
-    try:
-        config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
-        model_cfg, pre = config["model_cfg"], config["preprocess"]
-        preprocess = Preprocess(
-            size=int(model_cfg["vision_cfg"]["image_size"]),
-            mean=tuple(map(float, pre["mean"])),
-            std=tuple(map(float, pre["std"])),
-            interpolation=pre["interpolation"],
-        )
-        damping = Damping(**config.get("damping", {}))
+    """Either layout: ``config.json`` (open_clip's model settings, the trunk's, preprocessing) and one safetensors file,
+    or ``open_clip_config.json`` and open_clip's file. Nothing that the settings name is fetched or run.
+    """
+    theirs = (folder / OPEN_CLIP_CONFIG).is_file()
+    place = folder / (OPEN_CLIP_CONFIG if theirs else CONFIG)
+    with _in_words(f"{place} is missing or does not contain valid backbone settings"):
+        config = parse_json(read_text(place, LARGEST_CONFIG))
+        check_settings(name, config, OPEN_CLIPS if theirs else OURS)
+        weights, how = _weights_in(folder, theirs), config.get("preprocess_cfg" if theirs else "preprocess", {})
+        if not theirs:  # as fingerprints have them
+            how |= {key: list(map(float, how[key])) for key in ("mean", "std")}
+        text, tokenizer = config["model_cfg"]["text_cfg"], clip_tokenizer()
+        if text.get("hf_tokenizer_name"):
+            _require_transformers(name)
+            tokenizer = hub_tokenizer(name, text, folder, download=False)
+        elif text.get("vocab_size", CLIP_TOKENS) < CLIP_TOKENS:
+            raise ValueError(f"its text encoder has no place for the {CLIP_TOKENS} tokens of CLIP, and names no others")
+        build = partial(_built, name, config["model_cfg"], config.get("trunk") or {})
+        if name not in available_models():
+            _check_size(name, build, weights)
+        model, state = build(), read_state(str(weights))
+        load_strictly(model, _as_open_clip_writes(model, state) if theirs else state, name)
+        preprocess, damping = pair_preprocess(model.visual.image_size, how), Damping(**config.get("damping", {}))
         preset = config.get("preset", "paper")
-        if preset not in get_args(BackbonePreset):
-            raise ValueError(f"there is no preset {preset!r}")
-        trunk = config.get("trunk") or {}
-        model = built_in_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk=trunk)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise BackboneError(
-            f"{folder / CONFIG} is missing or does not contain valid backbone settings ({error!r})."
-        ) from error
-    files = sorted(folder.glob("*.safetensors"))
+        backbone = Backbone(name, model.float(), tokenizer, preprocess, damping=damping, preset=preset)
+        if name not in available_models():
+            _check_features(backbone)
+        return backbone
+
+
+@contextmanager
+def _in_words(sentence: str) -> Iterator[None]:
+    """Turn whatever open_clip, timm and torch raise for what a stranger wrote into a sentence."""
+    try:
+        yield
+    except (BackboneError, UnsupportedBackbone):
+        raise
+    except Exception as error:
+        raise BackboneError(f"{sentence} ({first_line(error)}).") from error
+
+
+def _weights_in(folder: Path, theirs: bool) -> Path:
+    files = [folder / file for file in HUB_FILES if (folder / file).is_file()][:1]
+    wanted = f"{OPEN_CLIP_CONFIG}, but neither {' nor '.join(HUB_FILES)}"
+    if not theirs:
+        files = sorted(folder.glob("*.safetensors"))
+        wanted = f"{len(files)} .safetensors files, but must contain exactly one next to {CONFIG}"
     if len(files) != 1:
-        raise BackboneError(
-            f"{folder} must contain exactly one .safetensors file next to {CONFIG}; it contains {len(files)}."
-        )
-    load_strictly(model, read_state(str(files[0])), name)
-    return Backbone(name, model.float(), clip_tokenizer(), preprocess, damping=damping, preset=preset)
+        raise BackboneError(f"{folder} contains {wanted}.")
+    return files[0]
 
 
-def _open_clip_model(settings: dict[str, Any], *, trunk: Mapping[str, Any] | None = None, custom: bool = False) -> Any:
-    from open_clip.model import CLIP, CustomTextCLIP
+def _built(name: str, settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> Any:
+    """Build a model of settings that were checked, with random weights: without open_clip where that is possible."""
+    if (model := built_in_model(settings, trunk)) is not None:
+        return model
+    import timm
+    from open_clip import CLIP, CoCa, CustomTextCLIP
 
-    model = (CustomTextCLIP if custom else CLIP)(**settings)
-    if trunk:
-        import timm
-
-        # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
-        model.visual.trunk = timm.create_model(settings["vision_cfg"]["timm_model_name"], num_classes=0, **trunk)
+    vision = settings["vision_cfg"] | {"timm_model_pretrained": False}
+    if (known := vision.get("timm_model_name")) and known not in timm.list_models():
+        raise UnsupportedBackbone(f"{name} cannot be used: timm does not know its image encoder {quoted(known)}.")
+    kind = CoCa if "multimodal_cfg" in settings else CustomTextCLIP if settings.get("custom_text") else CLIP
+    model = kind(**{key: settings[key] for key in settings.keys() - {"custom_text"}} | {"vision_cfg": vision})
+    if trunk:  # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it
+        model.visual.trunk = timm.create_model(known, num_classes=0, **trunk)
     return model
 
 
-def _load_open_clip(name: str, folder: Path) -> Backbone:
-    """``open_clip_config.json`` and the weights beside it; nothing that the settings name is fetched or run."""
-    weights = next((folder / file for file in HUB_FILES if (folder / file).is_file()), None)
-    if weights is None:
-        raise BackboneError(f"{folder} contains {OPEN_CLIP_CONFIG}, but neither {' nor '.join(HUB_FILES)}.")
-    try:
-        config = json.loads(read_text(folder / OPEN_CLIP_CONFIG, LARGEST_CONFIG))
-        settings: dict[str, Any] = dict(config["model_cfg"])
-        vision, text = settings["vision_cfg"], settings["text_cfg"]
-        _check_open_clip(name, settings, weights.stat().st_size)
-        custom = settings.pop("custom_text", False)
-        model = _open_clip_model(settings | {"vision_cfg": vision | {"timm_model_pretrained": False}}, custom=custom)
-        preprocess = pair_preprocess(model.visual.image_size, config.get("preprocess_cfg") or {})
-    except UnsupportedBackbone:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ArithmeticError) as error:
-        raise BackboneError(
-            f"{folder / OPEN_CLIP_CONFIG} does not contain valid settings of an open_clip model "
-            f"({first_line(error) or type(error).__name__})."
-        ) from error
-    load_strictly(model, _as_open_clip_writes(model, read_state(str(weights))), name)
-    if not text.get("hf_tokenizer_name"):
-        return Backbone(name, model.float(), clip_tokenizer(), preprocess)
-    _require_transformers(name)
-    return Backbone(name, model.float(), hub_tokenizer(name, text, folder, download=False), preprocess)
-
-
-def _check_open_clip(name: str, settings: Mapping[str, Any], bytes_there: int) -> None:
-    """Refuse settings that are not read here, would fetch or run something, or build more than the weights could fill.
+def _check_size(name: str, build: Callable[[], Any], weights: Path) -> None:
+    """Build a model without its numbers, and refuse one that has a tenth more of them than the file of its weights.
 
     Raises:
-        UnsupportedBackbone: the text encoder, trunk or tokenizer that they name.
-        ValueError: they describe more weights than there are.
+        BackboneError: it has.
+        Exception: of open_clip, timm and torch, for settings of which nothing can be built.
     """
-    vision, text = settings["vision_cfg"], settings["text_cfg"]
-    trunk, options = vision.get("timm_model_name"), text.get("tokenizer_kwargs") or {}
-    refused = None
-    if text.get("hf_model_name"):
-        refused = f"its text encoder is {quoted(text['hf_model_name'])} from Hugging Face, and prompts can only be "
-        refused += "learned with open_clip's text transformers"
-    elif "multimodal_cfg" in settings:
-        refused = "it has a decoder for captions (multimodal_cfg)"
-    elif unknown := options.keys() - {"clean", "strip_sep_token", "language"}:
-        refused = f"its tokenizer_kwargs contain {listed(sorted(unknown))}"
-    elif trunk:
-        import timm
-
-        if not timm.is_model(trunk):
-            refused = f"timm does not know its image encoder {quoted(trunk)}"
-    if refused is not None:
-        raise UnsupportedBackbone(f"{name} cannot be used: {refused}.")
-    described = _least_weights(vision, trunk) + _least_weights({"vocab_size": 49408, "context_length": 77} | text, None)
-    if 2 * described > 1.1 * bytes_there:  # in half precision
-        raise ValueError(f"it describes at least {described:,} weights, but their file has {bytes_there:,} bytes")
+    (check_tensor_file if weights.suffix == ".safetensors" else check_file)(weights, LARGEST_WEIGHTS)
+    with torch.device("meta"), torch.no_grad():
+        described = sum(value.numel() for value in build().state_dict().values())
+    if 4 * described > 1.1 * memory_of(weights, halved=True):
+        raise BackboneError(
+            f"The settings of {name} describe {described:,} weights, more than {weights} holds. Check the architecture "
+            "and the file."
+        )
 
 
-def _least_weights(encoder: Mapping[str, Any], trunk: object) -> int:
-    """Return how many weights an encoder has at least, by its settings; those of a trunk of timm's are not in them."""
-    if trunk:
-        return 0
-    layers, width = encoder.get("layers", 12), int(encoder.get("width", 512))
-    deep = sum(layers) if isinstance(layers, list) else int(layers)
-    positions = int(encoder.get("context_length", 0))
-    if isinstance(layers, int) and "image_size" in encoder:
-        side, patch = (np.max(encoder.get(key, 16)) for key in ("image_size", "patch_size"))  # a pair, or one for both
-        positions += (int(side) // int(patch)) ** 2
-    per_layer = width**2 * (4 + 2 * float(encoder.get("mlp_ratio", 4.0))) if isinstance(layers, int) else width**2
-    return int(deep * per_layer + (positions + int(encoder.get("vocab_size", 0))) * width)
+def _check_features(backbone: Backbone) -> None:
+    """Encode a photo and a text once: settings may be possible each, and not fit each other.
+
+    Raises:
+        ValueError: they give no features, or far too many.
+        Exception: of open_clip, timm and torch.
+    """
+    if prod(backbone.vision.grid) > _MOST_REGIONS:
+        raise ValueError(f"it has {prod(backbone.vision.grid):,} regions, and at most {_MOST_REGIONS:,} are read")
+    side = backbone.preprocess.size
+    image, _ = backbone.encode_image(torch.linspace(-2, 2, 3 * side**2).reshape(1, 3, side, side))
+    text = backbone.text.encode_texts(["a"])
+    if image.shape != text.shape or not (image.isfinite().all() and text.isfinite().all()):
+        raise ValueError("a photo and a text do not get features of finite numbers in one space")
 
 
 def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
@@ -258,17 +278,15 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     """
     import open_clip
 
-    settings = open_clip.get_model_config(arch)
+    # By no other name: open_clip would follow those that begin with hf-hub: or local-dir:.
+    settings: Any = open_clip.get_model_config(arch) if arch in open_clip.list_models() else None
     if settings is None:
         raise BackboneError(
-            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists those it knows."
-            f"{did_you_mean(arch, open_clip.list_models())}"
+            f"There is no folder {name!r}, and open_clip does not know the architecture {arch!r}. "
+            f"`open_clip.list_models()` lists those it knows.{did_you_mean(arch, open_clip.list_models())}"
         )
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
-        raise UnsupportedBackbone(
-            f"{name} cannot be used: its text encoder is {theirs} from Hugging Face, and prompts can only be learned "
-            "with open_clip's text transformers."
-        )
+        raise UnsupportedBackbone(f"{name} cannot be used: {THEIR_TEXT.format(theirs)}.")
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer:
         _require_transformers(name)
@@ -276,8 +294,8 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     if tag:
         path = cached_weights(tag) or (download_weights(name, tag) if download else None)
         if path is None:
-            raise BackboneError(f"The weights of {name} are not on this machine, and downloading is turned off.")
-    elif Path(source).is_file():
+            raise not_here(name)
+    elif os.path.isfile(source):
         path, tag = Path(source), _tag_of_file(arch, Path(source).name)
     else:
         known = open_clip.list_pretrained_tags_by_model(arch)
@@ -285,16 +303,28 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
             f"{source!r} is neither a file nor a weights tag of {arch}, whose tags are: "
             f"{', '.join(known) or 'none'}.{did_you_mean(source, known)}"
         )
-    state = read_state(str(path))
-    model = open_clip_model(
-        arch, force_quick_gelu=bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
-    )
-    state = {key: value for key, value in state.items() if key not in _OPENAI_MARKERS}
-    load_strictly(model, _as_open_clip_writes(model, state), name)
+    with _in_words(f"{path} does not contain the weights of {arch}"):
+        _check_size(name, partial(open_clip_model, arch), path)
+        state = read_state(str(path))
+        quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
+        model = open_clip_model(arch, **({"quick_gelu": True} if quick else {}))
+        state = {key: value for key, value in state.items() if key not in _OPENAI_MARKERS}
+        load_strictly(model, _as_open_clip_writes(model, state), name)
     preprocess = pair_preprocess(model.visual.image_size, tag)
     if not tokenizer:
         return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)
     return Backbone(name, model, hub_tokenizer(name, settings["text_cfg"], path.parent, download=download), preprocess)
+
+
+def open_clip_model(arch: str, **settings: Any) -> Any:
+    """Return open_clip's model of an architecture, with random weights.
+
+    Args:
+        settings: in place of its own.
+    """
+    from open_clip import get_model_config
+
+    return _built(arch, get_model_config(arch) | settings, {})
 
 
 def _require_transformers(name: str) -> None:
@@ -303,15 +333,6 @@ def _require_transformers(name: str) -> None:
             f"{name} uses a Hugging Face tokenizer, which needs the transformers package. Install it: pip install "
             "'gallop-explorer[tokenizers]'."
         )
-
-
-def open_clip_model(arch: str, **settings: Any) -> Any:
-    """Return open_clip's model of an architecture, with random weights."""
-    import open_clip
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # open_clip warns that it loads no weights: they are loaded here, strictly
-        return open_clip.create_model(arch, pretrained=None, pretrained_text=False, **settings)
 
 
 def _as_open_clip_writes(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -350,8 +371,6 @@ def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Prep
     Raises:
         BackboneError: in a way that is not supported here.
     """
-    from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-
     height, width = (size, size) if isinstance(size, int) else size
     resize = tag.get("resize_mode", "shortest")
     if height != width or resize not in ("shortest", "squash"):
@@ -361,15 +380,17 @@ def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Prep
         )
     return Preprocess(
         size=height,
-        mean=tuple(tag.get("mean", OPENAI_DATASET_MEAN)),
-        std=tuple(tag.get("std", OPENAI_DATASET_STD)),
+        mean=tuple(tag.get("mean", _CLIP_MEAN)),
+        std=tuple(tag.get("std", _CLIP_STD)),
         interpolation=tag.get("interpolation", "bicubic"),
         squash=resize == "squash",
     )
 
 
 def read_state(path: str) -> dict[str, Tensor]:
-    """Return a state dict from safetensors, from a torch file (weights only) or from OpenAI's TorchScript archive.
+    """Return a state dict from safetensors, from a torch file (weights only), or from one of OpenAI's own files.
+
+    Those are TorchScript archives, which run what they contain while they are opened: each is known by its digest.
 
     Raises:
         BackboneError: no weights, or none that can be read safely.
@@ -378,22 +399,34 @@ def read_state(path: str) -> dict[str, Tensor]:
         if path.endswith(".safetensors"):
             check_tensor_file(path, LARGEST_WEIGHTS)
             return dict(load_file(path))
-        check_file(path, LARGEST_WEIGHTS)
-        with warnings.catch_warnings():
+        with open_file(path, LARGEST_WEIGHTS) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                loaded = torch.load(path, map_location="cpu", weights_only=True)
+                loaded = torch.load(file, map_location="cpu", weights_only=True)
             except RuntimeError:
-                # OpenAI's files are TorchScript archives, which torch.load refuses with weights_only.
-                loaded = torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+                file.seek(0)
+                content = file.read(2**31)  # the largest of OpenAI's has 1.3 GB
+                if not _is_openais(hashlib.sha256(content).hexdigest()):
+                    raise
+                loaded = torch.jit.load(io.BytesIO(content), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     except Exception as error:
         raise BackboneError(
-            f"{path} does not contain weights that can be read safely ({type(error).__name__})."
+            f"{path} does not contain weights that can be read safely ({type(error).__name__}): neither safetensors, "
+            "nor a state dict of torch, nor a file of OpenAI's."
         ) from error
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+    named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
+    if not named or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise BackboneError(f"{path} does not contain a state dict of tensors.")
     return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _is_openais(digest: str) -> bool:
+    """Whether the digest is in the address of one of the files that OpenAI has published, as open_clip lists them."""
+    from open_clip import list_pretrained
+
+    pairs = (f"{arch}/{tag}" for arch, tag in list_pretrained() if tag == "openai")
+    return any(f"/clip/models/{digest}/" in pair_settings(pair).get("url", "") for pair in pairs)
 
 
 def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None:

@@ -50,9 +50,11 @@ class Preprocess:
     def __post_init__(self) -> None:
         if self.interpolation not in _RESAMPLING:
             raise ValueError(f"Unknown interpolation {self.interpolation!r}; choose one of {', '.join(_RESAMPLING)}.")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.size < 1:
+        finite = all(map(math.isfinite, (*self.mean, *self.std)))
+        if len(self.mean) != 3 or len(self.std) != 3 or not finite or min(self.std) <= 0 or self.size < 1:
             raise ValueError(
-                "Preprocessing needs a size of 1 or more, three means, and three standard deviations above 0."
+                "Preprocessing needs a size of 1 or more, three means, and three standard deviations above 0, all "
+                "finite."
             )
 
     def centre(self, image: Image.Image, times: float = 1.0) -> tuple[Tensor, CropBox]:

@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 
 from gallop.config import REGION_KINDS, BackbonePreset, RegionKind
 from gallop.errors import BackboneError
-from gallop.runtime.reading import read_text
+from gallop.runtime.reading import check_file, parse_json, read_text
 from gallop.runtime.writing import make_folder, write_quickly
 
 CONFIG = "config.json"
@@ -146,6 +146,7 @@ def memory_of(path: Path, *, halved: bool = False) -> int:
     if path.suffix != ".safetensors":
         return 2 * size if halved else size
     try:
+        check_file(path, LARGEST_WEIGHTS)
         with safe_open(path, framework="numpy") as file:
             return sum(_FP32 * prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     except (OSError, SafetensorError):
@@ -234,24 +235,33 @@ def hub_folder(name: str, *, download: bool, **options: Any) -> Path:
 
     repository, revision = hub_address(name)
 
-    def file_of(file: str, revision: str | None) -> Path | None:
+    def file_of(file: str, revision: str | None, ask: bool = download) -> Path | None:
         cached = try_to_load_from_cache(repository, file, cache_dir=hub_cache(), revision=revision)
-        if cached is not None or not download:
+        if cached is not None or not ask:
             return Path(cached) if isinstance(cached, str) else None
         return _downloaded(name, repository, file, revision, **options)
 
     config = file_of(OPEN_CLIP_CONFIG, revision)
     commit = None if config is None else config.parent.name
-    if config is None or not any(file_of(file, commit) for file in HUB_FILES):
-        here = "" if download else " on this machine, and downloading is turned off"
+    if config is None or not any(file_of(file, commit, ask) for ask in (False, download) for file in HUB_FILES):
+        if not download:
+            raise not_here(name)
         raise BackboneError(
-            f"{repository} has no {OPEN_CLIP_CONFIG} with {' or '.join(HUB_FILES)}{here}. Use a repository that "
-            "open_clip can load."
+            f"{repository} has no {OPEN_CLIP_CONFIG} with {' or '.join(HUB_FILES)}. Use a repository that open_clip "
+            "can load."
         )
     if '"hf_tokenizer_name"' in read_text(config, LARGEST_CONFIG):
         for file in TOKENIZER_FILES:
             file_of(file, commit)
     return config.parent
+
+
+def not_here(name: str) -> BackboneError:
+    """Return the error about weights that would have to be downloaded, and may not be."""
+    return BackboneError(
+        f"The weights of {name} are not on this machine, and downloading is turned off. Download them with `gallop "
+        f"backbones get {name}`, or allow it by naming the backbone yourself: backbone={name!r}."
+    )
 
 
 def hub_address(name: str) -> tuple[str, str | None]:
@@ -260,7 +270,10 @@ def hub_address(name: str) -> tuple[str, str | None]:
     Raises:
         BackboneError: it has another form.
     """
-    fits = re.fullmatch(rf"{ON_HUB}([\w.-]+/[\w.-]+)(?:@(?!.*\.\.)(\w[\w./-]*))?", name)
+    # As its client takes them, which raises errors of its own for others.
+    part = r"\b[\w.-]{1,96}\b"
+    address = rf"{ON_HUB}(?![^@]*(?:\.\.|--|\.git(?:@|$)))({part}/{part})(?:@(?!.*\.\.)(\w[\w./-]*))?"
+    fits = re.fullmatch(address, name, re.ASCII)
     if fits is None:
         raise BackboneError(f"{name!r} is not {ON_HUB}OWNER/NAME or {ON_HUB}OWNER/NAME@REVISION.")
     return fits[1], fits[2]
@@ -346,7 +359,7 @@ def _of_folder(name: str, source: str, folder: Path) -> KnownBackbone:
     )
     try:
         settings = OPEN_CLIP_CONFIG if (folder / OPEN_CLIP_CONFIG).is_file() else CONFIG
-        config = json.loads(read_text(folder / settings, LARGEST_CONFIG))
+        config = parse_json(read_text(folder / settings, LARGEST_CONFIG))
         preset: BackbonePreset = "default" if config.get("preset") == "default" else "paper"
         return replace(known.with_settings(config["model_cfg"], config.get("trunk")), preset=preset)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -376,7 +376,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         Args:
             folder: its path, or ``hf://USER/NAME``, optionally followed by ``@REVISION``.
-            backbone: where its weights are now; None uses the name it was trained with.
+            backbone: where its weights are now; None uses the name it was trained with, of what is on this machine:
+                a stranger may have written that name, so nothing is downloaded for it.
 
         Raises CheckpointError for one that is damaged, of a newer format, or trained with other weights or region
         features, BackboneError where its backbone cannot be loaded, and HubError where it cannot be downloaded.
@@ -387,7 +388,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         checkpoint, tensors = read_model(place)
         how: dict[str, Any] = {"method": checkpoint.method, "regions": checkpoint.regions, "device": device}
         self = cls(backbone or checkpoint.backbone, preset=checkpoint.training or "backbone", **how)
-        self._start(load_learned(place, checkpoint, tensors, self._settings.load_backbone()))
+        self._start(load_learned(place, checkpoint, tensors, self._settings.load_backbone(stored=not backbone)))
         self.keep_shots = any(branch.shots is not None for branch in self.model_.branches)
         self.calibration_ = checkpoint.calibration.for_classes(len(self.model_.class_names))
         self.training_, self._data_fingerprint = checkpoint.training, checkpoint.data_fingerprint

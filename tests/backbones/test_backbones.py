@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import weakref
@@ -23,7 +24,7 @@ from gallop.backbones import Backbone, Preprocess, load_backbone, pick_device, p
 from gallop.backbones.device import memory_bytes
 from gallop.backbones.loading import Damping, moved
 from gallop.config import REGION_KINDS, MethodConfig
-from gallop.errors import BackboneError
+from gallop.errors import BackboneError, UnsupportedBackbone
 from gallop.features.cache import feature_key
 from gallop.images import load_image
 from gallop.lab.methods.zero_shot import template_features
@@ -76,6 +77,13 @@ def torchscript(path: Path) -> None:
     torch.jit.trace_module(made, {"encode_image": PIXELS}).save(str(path))
 
 
+def publish(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """Have open_clip list a file among those that OpenAI has published, by its digest."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    tag = {"url": f"https://openaipublic.azureedge.net/clip/models/{digest}/ViT.pt"}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "RN50", {"openai": tag})
+
+
 SAVED: dict[str, Callable[[dict[str, Tensor]], Any]] = {
     "state dict": lambda tensors: tensors,
     "training checkpoint": lambda tensors: {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in tensors.items()}},
@@ -105,9 +113,14 @@ def write(kind: str, folder: Path, arch: str = ARCH) -> Path:
         (f"{ARCH}-odd", "state dict"),  # reads texts in both directions, at their whole length
     ],
 )
-def test_a_local_file_gives_open_clips_own_features(tmp_path: Path, arch: str, kind: str) -> None:
+def test_a_local_file_gives_open_clips_own_features(
+    tmp_path: Path, arch: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In fp32, and with QuickGELU where the file has OpenAI's marks: without them, its tensors are another model."""
-    name = f"{arch}/{write(kind, tmp_path, arch)}"
+    path = write(kind, tmp_path, arch)
+    name = f"{arch}/{path}"
+    if kind == "OpenAI's":
+        publish(monkeypatch, path)
     ours, theirs = load_backbone(name, device="cpu"), model("OpenAI" in kind, arch)
     if kind == "in half precision":
         theirs = theirs.half().float()
@@ -143,7 +156,11 @@ UNKNOWN = r"no backbone '{name}'.*'mini'.*ViT-B-16/openai.*folder"
     [
         *((name, UNKNOWN) for name in ("minni", "ViT-B-16", "no such folder", "ViT-B-16/", Path("nowhere"))),
         ("ViT-Q-99/openai", "does not know the architecture"),
-        ("./weights.pt", "does not know the architecture|no backbone"),
+        *((name, f"There is no folder '{name}'") for name in ("./weights.pt", "../no/folder", "/no/folder", "~/no")),
+        ("no/folder", "There is no folder 'no/folder', and open_clip does not know the architecture 'no'"),
+        ("local-dir:local-dir:no/folder", "does not know the architecture 'local-dir:no'"),
+        ("hf-hub:../x", "is not hf-hub:OWNER/NAME"),
+        ("x" * 5000, "There is no backbone"),
         ("vit-b-16 /openai", "does not know the architecture"),
         ("ViT-B-32/openia", "'openia'.*ViT-B-32.*openai.*laion2b_s34b_b79k"),
         ("ViT-B-32/no/gone.pt", r"gone\.pt' is neither a file nor a weights tag of ViT-B-32"),
@@ -164,11 +181,17 @@ def test_a_name_of_nothing_says_what_can_be_named(name: str | Path, sentence: st
         ({"visual.extra": torch.zeros(1)}, r"1 unexpected \(visual\.extra\)"),
         ({"text_projection": torch.zeros(64, 8)}, r"1 of a different shape \(text_projection\)"),
         (
-            dict.fromkeys(open_clip.CLIP(**CONFIG).state_dict()) | {"model.weight": torch.zeros(2)},
+            dict.fromkeys(open_clip.CLIP(**CONFIG).state_dict()) | {"model.weight": torch.zeros(4_000_000)},
             r"missing \(.* and \d+ more\); 1 unexpected \(model\.weight\)",
         ),
+        (
+            dict.fromkeys(open_clip.CLIP(**CONFIG).state_dict()) | {"model.weight": torch.zeros(2)},
+            r"describe 3,415,041 weights, more than .*w\.pt holds",
+        ),
+        ({"ln_final.bias": torch.zeros(64).to_sparse()}, "does not contain the weights of gallop-test-tiny"),
+        ({"ln_final.bias": torch.zeros(64, device="meta")}, "does not contain the weights of gallop-test-tiny"),
     ],
-    ids=["missing", "unexpected", "wrong shape", "another model"],
+    ids=["missing", "unexpected", "wrong shape", "another model", "a smaller one", "sparse", "no numbers"],
 )
 def test_weights_that_do_not_fit_are_named(tmp_path: Path, changes: dict[str, Tensor | None], sentence: str) -> None:
     torch.save({key: value for key, value in {**state(), **changes}.items() if value is not None}, tmp_path / "w.pt")
@@ -184,6 +207,49 @@ def test_a_file_without_weights_is_named_and_a_pickle_never_run(tmp_path: Path, 
     else:
         path.write_bytes(content if isinstance(content, bytes) else path.read_bytes()[: path.stat().st_size // 2])
     refused(rf"w\.{suffix}", f"{ARCH}/{path}")
+    assert not (tmp_path / "ran").exists()
+
+
+class Trap(nn.Module):
+    """A TorchScript as large as the weights, which writes a file when it is opened."""
+
+    def __init__(self, trace: str) -> None:
+        super().__init__()
+        self.trace, self.weights = trace, torch.zeros(4_000_000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, Tensor, bool]:
+        return self.trace, self.weights, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, Tensor, bool]) -> None:
+        self.trace = state[0]
+        self.weights = state[1]
+        self.training = state[2]
+        torch.save("ran", self.trace)
+
+
+UNREADABLE = r"does not contain weights that can be read safely \(RuntimeError\): .* nor a file of OpenAI's"
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_a_torchscript_that_openai_has_not_published_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, folder = write("OpenAI's", tmp_path), folder_of(tmp_path / "own")
+    refused(UNREADABLE, f"{ARCH}/{path}")
+    publish(monkeypatch, path)
+    with path.open("ab") as file:
+        file.write(b"another byte")
+    refused(UNREADABLE, f"{ARCH}/{path}")
+    torch.jit.script(Trap(str(tmp_path / "ran"))).save(str(path))
+    refused(UNREADABLE, f"{ARCH}/{path}")
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CONFIG}))
+    path.replace(folder / "open_clip_pytorch_model.bin")
+    refused(UNREADABLE, folder)
     assert not (tmp_path / "ran").exists()
 
 
@@ -317,7 +383,7 @@ def test_a_folder_says_whether_settings_were_measured_on_it(tmp_path: Path) -> N
     rows = (SETTINGS, "paper"), (SETTINGS | {"preset": "default"}, "default")
     for settings, preset in rows:
         assert load_backbone(folder_of(tmp_path / "own", settings)).preset == preset
-    refused("no preset 'best'", folder_of(tmp_path / "own", SETTINGS | {"preset": "best"}))
+    refused("preset of the file is 'best'", folder_of(tmp_path / "own", SETTINGS | {"preset": "best"}))
     assert load_backbone("mini").preset == "default"
 
 
@@ -355,16 +421,17 @@ def test_a_folders_damping_goes_into_cosines_and_fingerprint_and_not_into_featur
     ],
 )
 def test_a_folder_with_senseless_settings_is_refused_by_name(tmp_path: Path, settings: Any) -> None:
-    refused("own", folder_of(tmp_path / "own", settings))
+    with pytest.raises((BackboneError, UnsupportedBackbone), match="own"):
+        load_backbone(folder_of(tmp_path / "own", settings))
 
 
 def test_a_folder_needs_settings_and_exactly_one_weights_file(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "own")
     save_file(state(), folder / "second.safetensors")
-    refused("exactly one .*it contains 2", folder)
+    refused("contains 2 .safetensors files, but must contain exactly one", folder)
     (folder / "weights.safetensors").unlink()
     (folder / "second.safetensors").unlink()
-    refused("exactly one .*it contains 0", folder)
+    refused("contains 0 .safetensors files", folder)
     refused(r"config\.json is missing", tmp_path)
 
 

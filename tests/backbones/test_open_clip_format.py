@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import pytest
+import timm
 import torch
 from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import save_file
 
 from gallop import GalLoPClassifier, load_backbone
+from gallop.backbones.allowed import OPEN_CLIPS, check_settings
 from gallop.backbones.weights import (
     backbones_here,
     cached_repositories,
@@ -30,6 +34,7 @@ from gallop.backbones.weights import (
     remove_weights,
     repository_of,
 )
+from gallop.cli import main
 from gallop.errors import BackboneError, UnsupportedBackbone
 from tests import tiny
 from tests.backbones.conftest import Bomb, refused
@@ -152,10 +157,6 @@ TIMM = {"timm_pool": "token", "timm_proj": "linear"}
 UNSUPPORTED = {
     "text of another": (changed(text_cfg={"hf_model_name": "nobody/text"}), "text encoder is 'nobody/text'"),
     "captions": (changed(multimodal_cfg={}), r"decoder for captions \(multimodal_cfg\)"),
-    "code of a tokenizer": (
-        changed(text_cfg={**SIGLIP, "tokenizer_kwargs": {"trust_remote_code": True}}),
-        "tokenizer_kwargs contain trust_remote_code",
-    ),
     "a trunk of the Hub": (
         changed(vision_cfg={"timm_model_name": "hf-hub:nobody/trunk", **TIMM}),
         "timm does not know its image encoder 'hf-hub:nobody/trunk'",
@@ -175,6 +176,7 @@ INVALID: dict[str, Any] = {
     "no embedding": changed(embed_dim=None),
     "an unknown setting": changed(vision_cfg={"run": "rm"}),
     "an unknown setting of all": changed(shell="rm"),
+    "code of a tokenizer": changed(text_cfg={**SIGLIP, "tokenizer_kwargs": {"trust_remote_code": True}}),
     "a million layers": changed(vision_cfg={"layers": 10**6}),
     "a word for every star": changed(text_cfg={"vocab_size": 10**11}),
     "a long text": changed(text_cfg={"context_length": 10**9}),
@@ -188,7 +190,7 @@ INVALID: dict[str, Any] = {
 REFUSED = [
     *((settings, PREPROCESS, UnsupportedBackbone, sentence) for settings, sentence in UNSUPPORTED.values()),
     *(
-        (settings, PREPROCESS, BackboneError, "does not contain valid settings of an open_clip model")
+        (settings, PREPROCESS, BackboneError, "does not contain valid backbone settings|weights, more than")
         for settings in INVALID.values()
     ),
     *(
@@ -218,7 +220,8 @@ def test_what_would_be_fetched_or_run_is_refused(
 def test_files_that_are_missing_or_no_json_are_sentences(tmp_path: Path) -> None:
     written(tmp_path / "model", PLAIN)
     (tmp_path / "model" / "open_clip_config.json").write_text("{")
-    refused("valid settings", tmp_path / "model")
+    refused("valid backbone settings", tmp_path / "model")
+    write_settings(tmp_path / "model", PLAIN)
     (tmp_path / "model" / "open_clip_model.safetensors").unlink()
     refused(r"but neither open_clip_model\.safetensors nor open_clip_pytorch_model", tmp_path / "model")
 
@@ -239,6 +242,117 @@ def test_a_model_on_it_is_saved_and_loaded_and_the_command_line_names_it(tmp_pat
     assert (known.name, known.grid, known.input) == ("model", (2, 2), 32)
     assert [each.name for each in backbones_here([str(tmp_path / "model")], seek=False)][-1] == "model"
     assert str(licence_by_name(str(tmp_path / "model"))) == "not known"
+
+
+# --- Settings of strangers, in either layout -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The weights of PLAIN, in open_clip's layout and in that of mini."""
+    theirs, ours = (tmp_path_factory.mktemp(name) for name in ("theirs", "ours"))
+    written(theirs, PLAIN)
+    shutil.copy(theirs / "open_clip_model.safetensors", ours / "weights.safetensors")
+    return theirs, ours
+
+
+def write_both(folders: tuple[Path, Path], place: str, changes: Any) -> None:
+    """Change the settings of a place in both; what is no place of open_clip's layout is beside the others there."""
+    for folder, preprocess, file in zip(
+        folders, ("preprocess_cfg", "preprocess"), ("open_clip_config.json", "config.json"), strict=True
+    ):
+        how = {key: value for key, value in PREPROCESS.items() if key != "resize_mode"}
+        settings: dict[str, Any] = {"model_cfg": deepcopy(PLAIN), preprocess: how}
+        parts = {**settings["model_cfg"], "model_cfg": settings["model_cfg"], "preprocess": how, "": settings}
+        parts[place].update(changes)
+        (folder / file).write_text(json.dumps(settings), encoding="utf-8")
+
+
+NAN, LARGE = float("nan"), 10**30
+TEST_VIT = {"timm_model_name": "test_vit", "timm_proj": "linear", "image_size": 160}
+HOSTILE: dict[tuple[str, str], list[Any]] = {
+    ("vision_cfg", "pool_type"): ["none", "max", None, ["tok"]],
+    ("vision_cfg", "norm_kwargs"): [{"eps": "x"}, {"elementwise_affine": 3}, [1], "x"],
+    ("vision_cfg", "act_kwargs"): [{"approximate": "x"}, {"approximate": "tanh"}, {"inplace": True}, 3],
+    ("vision_cfg", "image_size"): [0, -32, 31.5, True, "32", [32], [32, 48], 2**20, LARGE, NAN],
+    ("vision_cfg", "patch_size"): [0, 1, 33, 1.5, [16], {}, None],
+    ("vision_cfg", "layers"): [0, 10**6, [10**6] * 4, [1, 1], [2.0] * 4, {"a": 1}, None],
+    ("vision_cfg", "mlp_ratio"): [NAN, float("inf"), -1, "4", 10**9],
+    ("vision_cfg", "pos_embed_type"): ["sin_cos_2d", None],
+    ("vision_cfg", "timm_model_name"): ["hf-hub:a/b", "local-dir:/etc", "\0", 7, [], "x" * 10**5],
+    ("vision_cfg", "url"): ["http://127.0.0.1:1/x", None],
+    ("vision_cfg", "checkpoint_path"): ["/etc/passwd"],
+    ("text_cfg", "pool_type"): ["none", "mean", None, 3, []],
+    ("text_cfg", "tokenizer_kwargs"): [{"trust_remote_code": True}, {"clean": "x"}, [], "x", {"language": "../x"}],
+    ("text_cfg", "hf_tokenizer_name"): ["../../x", "/etc", r"\\host\share\x", "a/b/c", "no/such", 3, []],
+    ("text_cfg", "hf_model_name"): ["a/b", 3, ["a"]],
+    ("text_cfg", "heads"): [0, 3, 2.0, 10**6, None],
+    ("text_cfg", "context_length"): [0, 1, 10**9, "77"],
+    ("text_cfg", "vocab_size"): [0, 1, 49407, LARGE, -1],
+    ("text_cfg", "proj_type"): ["none", "mlp"],
+    ("text_cfg", "tokenizer_mode"): ["clips"],
+    ("text_cfg", "embed_cls"): [True],
+    ("model_cfg", "vision_cfg"): [{}, None, 3, TEST_VIT | {"timm_pool": "abs_attn"}, TEST_VIT | {"timm_pool": ""}],
+    ("model_cfg", "text_cfg"): [{}, None, [], "x"],
+    ("model_cfg", "cast_dtype"): ["float16", None],
+    ("model_cfg", "embed_dim"): [0, None, True, "16", 2**40, [16]],
+    ("preprocess", "mean"): ["abc", [NAN] * 3, [float("inf")] * 3, [0.5], 0.5, None, ["a"] * 3],
+    ("preprocess", "std"): [[0, 0, 0], [NAN] * 3, [1e-30] * 3, [-1] * 3, [[1]] * 3],
+    ("preprocess", "interpolation"): ["magic", 3, None, ["bicubic"]],
+    ("", "model_cfg"): [None, [], "x", {}],
+    ("", "trunk"): [{key: "http://127.0.0.1:1/x"} for key in ("pretrained_cfg", "checkpoint_path", "output_stride")],
+    ("", "damping"): [{"image": NAN}, {"image": float("inf")}, {"image": -1}, {"image": "1"}, {"other": 1}, "x"],
+    ("", "more"): [1],
+}
+
+
+@pytest.mark.parametrize(("place", "key"), HOSTILE, ids=map(".".join, HOSTILE))
+def test_a_setting_that_makes_no_sense_is_a_sentence_in_either_layout(
+    place: str, key: str, folders: tuple[Path, Path]
+) -> None:
+    for value in HOSTILE[place, key]:
+        write_both(folders, place, {key: value})
+        for folder in folders:
+            with pytest.raises((BackboneError, UnsupportedBackbone)) as caught:
+                load_backbone(folder, device="cpu")
+            assert str(folder) in str(caught.value), value
+            assert len(str(caught.value).splitlines()) == 1, value
+
+
+def test_settings_that_say_what_is_usual_are_read_in_either_layout(folders: tuple[Path, Path]) -> None:
+    for place, changes in (
+        ("text_cfg", {"tokenizer_kwargs": None, "act_kwargs": None, "hf_tokenizer_name": None, "norm_kwargs": {}}),
+        ("vision_cfg", {"ls_init_value": None, "timm_model_name": None, "timm_model_pretrained": True}),
+    ):
+        write_both(folders, place, changes)
+        theirs, ours = (load_backbone(folder, device="cpu") for folder in folders)
+        assert theirs.fingerprint == ours.fingerprint
+
+
+def test_every_architecture_of_open_clip_passes_the_rules() -> None:
+    for arch in open_clip.list_models():
+        settings = open_clip.get_model_config(arch)
+        refused_ = settings["text_cfg"].get("hf_model_name") or "multimodal_cfg" in settings
+        with pytest.raises(UnsupportedBackbone) if refused_ else nullcontext():
+            check_settings(arch, {"model_cfg": settings, "preprocess_cfg": PREPROCESS}, OPEN_CLIPS)
+
+
+def test_a_trunk_that_is_larger_than_the_file_is_not_built(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name says nothing about its weights: they are counted without their numbers."""
+    name = {"timm_model_name": "vit_base_patch16_224", "timm_pool": "token", "timm_proj": "linear", "image_size": 224}
+    write_both(folders, "vision_cfg", name)
+    devices, create = set[str](), timm.create_model
+
+    def create_model(*given: Any, **how: Any) -> Any:
+        devices.add(torch.empty(0).device.type)
+        return create(*given, **how)
+
+    monkeypatch.setattr(timm, "create_model", create_model)
+    for folder in folders:
+        refused(r"describe \d\d,\d{3},\d{3} weights, more than .*safetensors holds", folder)
+    assert devices == {"meta"}
 
 
 # --- A repository of the Hub -----------------------------------------------------------------------------------------
@@ -335,6 +449,129 @@ def test_a_repository_is_fetched_once_and_never_without_leave_and_a_revision_is_
     pixels, other = torch.randn(1, 3, 32, 32), load_backbone("hf-hub:someone/clip@v2", device="cpu")
     assert not torch.allclose(fetched.encode_image(pixels)[0], other.encode_image(pixels)[0])
     assert repository_of("hf-hub:someone/clip@v2") == "someone/clip"
+
+
+def test_a_repository_of_pickled_weights_is_not_asked_again_for_others(hub: Hub, tmp_path: Path) -> None:
+    written(tmp_path / "pickled", PLAIN, "open_clip_pytorch_model.bin")
+    hub.files = {f"someone/clip/{path.name}": path.read_bytes() for path in (tmp_path / "pickled").iterdir()}
+    first = load_backbone("hf-hub:someone/clip", device="cpu")
+    before = len(hub.asked)
+    assert load_backbone("hf-hub:someone/clip", device="cpu").fingerprint == first.fingerprint
+    assert len(hub.asked) == before
+
+
+def test_settings_that_name_an_address_ask_nobody(
+    hub: Hub, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for weights nor with the token of whoever loads them, even where a download is allowed."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    url, trunk = f"{hub.address}/weights.pth", {"timm_pool": "token", "timm_proj": "linear", "image_size": 160}
+    for place, changes in (
+        ("", {"trunk": {"pretrained": True, "pretrained_cfg": {"url": url}}}),
+        ("", {"trunk": {"pretrained": True, "pretrained_cfg": {"hf_hub_id": "someone/clip"}}}),
+        ("vision_cfg", trunk | {"timm_model_name": "hf-hub:someone/clip"}),
+        ("vision_cfg", trunk | {"timm_model_name": "test_vit", "timm_model_pretrained": True}),
+        ("text_cfg", {"hf_model_name": "someone/clip"}),
+        ("text_cfg", {"hf_tokenizer_name": "someone/clip"}),
+        ("text_cfg", {"hf_tokenizer_name": url}),
+    ):
+        write_both(folders, place, changes)
+        if "trunk" in changes:
+            settings = json.loads((folders[1] / "config.json").read_text())
+            settings["model_cfg"]["vision_cfg"] = trunk | {"timm_model_name": "test_vit"}
+            (folders[1] / "config.json").write_text(json.dumps(settings))
+        for folder in folders:
+            with pytest.raises((BackboneError, UnsupportedBackbone)):
+                load_backbone(folder, device="cpu")
+    assert hub.asked == []
+
+
+TINY_TRAINING = ("--epochs", "1", "--views", "1", "--folds", "0", "--device", "cpu")
+
+
+def test_a_model_answers_without_naming_its_backbone_again_and_never_asks_for_it(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger may have written the name that is in it: it is allowed by whoever names it once more."""
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    name, model, photos = "hf-hub:someone/clip", str(tmp_path / "saved"), tmp_path / "photos"
+    for colour in ("red", "green"):
+        photo, _ = map(str, tiny.write_images(photos / colour, [tiny.picture(seed, colour) for seed in (1, 2)]))
+    predict = ("predict", photo, "--model", model, "--device", "cpu")
+    training = ("--shots", "2", "--epochs", "1", "--views", "1", "--batch-size", "2", "--device", "cpu")
+    assert main(["train", str(photos), "--out", model, "--backbone", name, *training]) == 0
+    before = len(hub.asked)
+    assert main([*predict]) == 0
+    loaded = GalLoPClassifier.load(model, device="cpu")
+    packed = pickle.dumps(loaded)
+    loaded.fit(photos)
+    assert (loaded.backbone, len(hub.asked)) == (name, before)
+    remove_weights(name)
+    capsys.readouterr()
+    assert main([*predict]) == 2
+    told = capsys.readouterr().err
+    assert f"`gallop backbones get {name}`" in told
+    assert f"--backbone {name}" in told
+    with pytest.raises(BackboneError, match="gallop backbones get"):
+        pickle.loads(packed)
+    assert len(hub.asked) == before
+    assert main(["backbones", "get", name]) == 0
+    assert main([*predict]) == 0
+    assert len(hub.asked) > before
+
+
+@pytest.fixture
+def naming(tmp_path: Path) -> Callable[[str], Path]:
+    """Returns the folder of a model that names a backbone."""
+    with pytest.warns(UserWarning, match="cannot be loaded by its name"):
+        tiny.classifier().zero_shot(["red", "green"]).save(tmp_path / "saved")
+
+    def named(backbone: str) -> Path:
+        tiny.edit_settings(tmp_path / "saved", lambda settings: settings.update(backbone=backbone))
+        return tmp_path / "saved"
+
+    return named
+
+
+def test_a_path_of_another_machine_in_a_model_is_not_looked_at(
+    naming: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows that would ask its network, and log in there."""
+    looked, stat = list[str](), os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: looked.append(str(path)) or stat(path, **how))
+    for name in (
+        r"\\host\share\clip",
+        "//host/share/clip",
+        r"/\host\share",
+        r"\\?\UNC\host\share",
+        r"\??\UNC\host\share",
+        r"local-dir:\\host\share",
+        r"ViT-B-32/\\host\share\w.safetensors",
+        "ViT-B-32///host/share/w.safetensors",
+    ):
+        with pytest.raises(
+            BackboneError, match=r"a path of another machine, which is not followed\. .*backbone=\.\.\."
+        ):
+            GalLoPClassifier.load(naming(name), device="cpu")
+    assert [path for path in looked if "host" in path] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("hf-hub:someone/other", r"`gallop backbones get hf-hub:someone/other`, .* backbone='hf-hub:someone/other'"),
+        ("ViT-B-32/openai", r"`gallop backbones get ViT-B-32/openai`, .* backbone='ViT-B-32/openai'"),
+        ("/no/such/folder", "There is no folder '/no/such/folder'"),
+        ("hf-hub:a/b; rm -rf ~", "is not hf-hub:OWNER/NAME"),
+    ],
+)
+def test_a_model_whose_backbone_is_not_here_says_how_to_get_it(
+    name: str, says: str, hub: Hub, tmp_path: Path, naming: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(BackboneError, match=says):
+        GalLoPClassifier.load(naming(name), device="cpu")
+    assert hub.asked == []
 
 
 def test_a_repository_is_of_one_commit_even_where_the_branch_moves_meanwhile(hub: Hub) -> None:

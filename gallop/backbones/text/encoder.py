@@ -78,9 +78,11 @@ class TextEncoder(ABC):
 
     def _name_ids(self, name: str, room: int) -> list[int]:
         tokens: list[int] = self._tokenizer.encode(name)
-        if self._rule.special.intersection(tokens):
+        known = len(self._module.token_embedding.weight)
+        if self._rule.special.intersection(tokens) or max(tokens, default=0) >= known:
             raise ClassNameError(
-                f"The class name {name!r} contains a special token of the text encoder. Remove that token."
+                f"The class name {name!r} contains a special token of the text encoder, or one that it does not have. "
+                "Remove that token."
             )
         room -= len(self._rule.after)
         if len(tokens) > room:

@@ -10,6 +10,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+from gallop.backbones.allowed import CLIP_TOKENS
 from gallop.backbones.weights import TOKENIZER_FILES
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file
@@ -116,20 +117,24 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     options: dict[str, Any] = {
         "trust_remote_code": False,  # a tokenizer's own settings may name code to run
         "context_length": settings.get("context_length"),
-        **settings.get("tokenizer_kwargs", {}),
-        **({"tokenizer_mode": settings["tokenizer_mode"]} if settings.get("tokenizer_mode") else {}),
+        **(settings.get("tokenizer_kwargs") or {}),
     }
     place = str(folder) if beside else source
     try:
         try:
-            return HubTokenizer(HFTokenizer(place, local_files_only=True, **options))
+            made = HubTokenizer(HFTokenizer(place, local_files_only=True, **options))
         except OSError:  # it is not on this machine
             if beside or not download:
                 raise
-        return HubTokenizer(HFTokenizer(place, **options))
+            made = HubTokenizer(HFTokenizer(place, **options))
+        ids: tuple[Any, ...] = (*made.rule.before, *made.rule.after, made.rule.pad, *made.encode("A photo of a"))
+        if not all(isinstance(i, int) and i < settings.get("vocab_size", CLIP_TOKENS) for i in ids):
+            raise ValueError("it has other tokens than its text encoder")
+        return made
     except Exception as error:  # the hub's, those of transformers and of what it reads with
         raise BackboneError(
             f"The tokenizer of {name} ({source}) could not be loaded from this machine or downloaded "
             f"({first_line(error)}). Download {' and '.join(TOKENIZER_FILES)} from https://huggingface.co/{source} on "
-            "a machine with internet access, and put them in the same folder as the weights."
+            "a machine with internet access, and put them in the same folder as the weights. Where the name of the "
+            f"backbone was read from a model, name it yourself to allow a download: backbone={name!r}."
         ) from error
