@@ -146,9 +146,8 @@ def _pile(photos: Path, out: Path, checks: Path, options: Namespace, console: Co
         console.note(
             f"Since the last call {counted(came, 'photo')} came or changed (scored now), {gone} went (left out)."
         )
-    more = {"classes": classes, "doubt": classifier.calibration_.doubt, "scored": len(lines)}
-    wrong = 0.05 if options.promise == "none" else int(options.promise) / 100
-    old = Pile(before.values(), asked | state | more, wrong)
+    state |= asked | {"classes": classes, "doubt": classifier.calibration_.doubt, "scored": len(lines)}
+    old = Pile(before.values(), state, 0.05 if options.promise == "none" else int(options.promise) / 100)
     old.take(given)
     pile = old.follow([*now.values(), *unread], {key for key, row in before.items() if now.get(key) != row})
     if checks.exists() and not (pile.begun or pile.take(given)):

@@ -56,9 +56,9 @@ def score_pile(
     files = ((key, os.stat(item.place)) for key, item in items.items() if os.path.exists(item.place))
     stamps = {key: [status.st_size, status.st_mtime_ns] for key, status in files}
     lines = (read_bytes(file, MOST_BYTES) if file.exists() else b"").decode("utf-8", "replace").split("\n")
-    scores, unread, done = read_scores(lines, worker.classifier.classes_.tolist()), list[dict[str, Any]](), 0
+    scores, unread = read_scores(lines, worker.classifier.classes_.tolist()), list[dict[str, Any]]()
     over = {key for key, row in scores.items() if row["file"] != stamps.get(key, row["file"] if key in kept else None)}
-    due = [item for key, item in items.items() if key in over or key not in scores]
+    due, first = [item for key, item in items.items() if key in over or key not in scores], len(lines) + len(over)
     for columns in chain([{"key": [*over]}], answers(worker, due)):
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         unread += [row for row in rows if row.get("error")]
@@ -69,6 +69,5 @@ def score_pile(
         ]
         append_quickly(file, "".join(f"\n{line}" for line in new).encode())  # the last line may have no end
         lines += new
-        done += len(columns.get("error", ()))
-        heard(done, len(due))
+        heard(len(lines) + len(unread) - first, len(due))
     return lines, unread
