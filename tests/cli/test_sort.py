@@ -309,6 +309,16 @@ def test_photos_that_came_after_a_promise_are_another_promise(photos: Path, mode
     assert sort(photos, model, out).json["placed"] == PHOTOS
 
 
+def test_photos_that_were_moved_are_on_the_page_that_follows(photos: Path, model: Path, out: Path) -> None:
+    """After a promise, photos came: those that were moved are among what is promised next."""
+    sort(photos, model, out, "--line", 0.1)
+    checked(out, int(checks_needed(0.05, PHOTOS - 1)[0]))
+    assert sort(photos, model, out, "--move").json["placed"] == PHOTOS - 1
+    replace(photos / "red" / "new.png")
+    sort(photos, model, out, "--move")
+    assert all(photo["url"].startswith("data:image/jpeg;base64,") for photo in facts_of(out)["photos"])
+
+
 @pytest.mark.usefixtures("first")
 def test_photos_that_are_taken_away_while_checks_find_errors_cost_as_a_moved_line(
     photos: Path, model: Path, out: Path

@@ -60,7 +60,9 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         placed, failed = _placed(pile, photos, out, options, console)
     elif promise.pile:
         console.progress("writing the page")
-        write_file(page, check_page(pile, photos).encode())
+        places = read_places(memory / "placed.json").items()
+        moved = {key: out / path for key, path in places if not (photos / key).exists()}
+        write_file(page, check_page(pile, photos, moved).encode())
     if pile.state["doubt"]:
         console.warn(pile.state["doubt"])
     if pile.unread:
@@ -124,7 +126,8 @@ def _table(result: dict[str, Any]) -> list[str]:
 
 def _pile(photos: Path, out: Path, checks: Path, options: Namespace, console: Console) -> Pile:
     """Return the pile, scored here or by an earlier call, which is continued where it was killed, with its checks."""
-    memory, placed = out / ".gallop", read_places(out / ".gallop" / "placed.json")
+    memory = out / ".gallop"
+    kept = {key for key, path in read_places(memory / "placed.json").items() if os.path.lexists(out / path)}
     state = stored(memory / "pile.json", "restore it, or remove it to begin anew", is_state)
     given = stored(checks, "save the checks again on the page") if checks.exists() else {"checks": {}}
     console.progress("loading the model")
@@ -136,7 +139,6 @@ def _pile(photos: Path, out: Path, checks: Path, options: Namespace, console: Co
     elif state != asked:
         scores.unlink(missing_ok=True)  # of other photos or another model, by a call that was stopped
         write_file(memory / "pile.json", json.dumps(asked).encode())
-    kept = {key for key, path in placed.items() if os.path.lexists(out / path)}
     lines, unread = score_pile(photos, scores, kept, worker, partial(console.progress, "photos"))
     before, now = read_scores(lines[: state.get("scored", 0)], classes), read_scores(lines, classes)
     if not now and not unread:
@@ -162,6 +164,8 @@ def _follow(steps: Iterator[str], what: str, console: Console) -> tuple[int, int
         problems.append(problem)
         console.progress(what, len(problems))
     if failed := [problem for problem in problems if problem]:
-        why = f"{counted(len(failed), 'photo')} stayed where they were: {listed(failed, 3)}"
-        console.warn(f"{why} Mend that, and run the same command again.")
+        console.warn(
+            f"{counted(len(failed), 'photo')} stayed where they were: {listed(failed, 3)} "
+            "Mend that, and run the same command again."
+        )
     return len(problems) - len(failed), len(failed)

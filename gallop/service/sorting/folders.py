@@ -55,10 +55,9 @@ def stored(path: Path, otherwise: str, fits: Callable[[dict[str, Any]], bool] = 
     Raises:
         DataError: it is damaged, or another file.
     """
-    try:
+    found: Any = None
+    with suppress(ValueError, RecursionError):
         found = json.loads(read_text(path, MOST_BYTES)) if path.exists() else {}
-    except (ValueError, RecursionError):
-        found = None
     if isinstance(found, dict) and (not found or fits(found)):
         return found
     raise DataError(f"{printable_name(str(path))} is damaged, or was not written by gallop sort: {otherwise}.")

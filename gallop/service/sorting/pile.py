@@ -53,15 +53,15 @@ class Pile:
         self.unread = {key: error for key, error, *_ in rows if error is not None}
         self.labels = {key: label for key, error, label, *_ in rows if error is None}
         self.keys, self.wrong, self.checks, self.begun = list(self.labels), wrong, dict[str, str | None](), False
-        begin: dict[str, Any] = {
+        self.state: dict[str, Any] = {
             "classes": [],
             "doubt": "",
             "line": np.inf,
             "moved": 0,
             "strictest": wrong,
             "known": {},
+            **state,
         }
-        self.state = begin | dict(state)
         decides = not self.state["doubt"]  # where the limit is unreliable, nothing is decided by it
         scores = [-np.inf if ood and decides else p for _, error, _, p, ood in rows if error is None]
         self.scores = np.array(scores, np.float64)
@@ -89,10 +89,9 @@ class Pile:
             DataError: they name what is no class, or no photo of the pile.
         """
         checks, classes = given.get("checks"), ["", *self.state["classes"]]
-        if not isinstance(checks, dict) or not all(name in classes for name in checks.values()):
-            raise DataError("The checks are damaged, or name what is no class of this model: save them again.")
-        if given.get("pile") == self.name and not checks.keys() <= self.labels.keys():
-            raise DataError("The checks name a photo that is not in this pile: save them again on its page.")
+        there: Any = self.labels if given.get("pile") == self.name else checks
+        if not isinstance(checks, dict) or not all(key in there and name in classes for key, name in checks.items()):
+            raise DataError("The checks are damaged, or name what is not in this pile: save them again on its page.")
         self.checks = checks if given.get("pile") == self.name else {}
         self.begun = bool(self.checks)
         return given.get("pile") == self.name

@@ -19,8 +19,7 @@ from gallop.answers.sources.folder import folder_photos
 from gallop.runtime.reading import read_bytes
 from gallop.runtime.writing import append_quickly
 from gallop.service.sorting.folders import MOST_BYTES
-
-_WRITTEN = ("key", "label", "probability", "is_ood")
+from gallop.service.sorting.pile import COLUMNS
 
 
 def read_scores(lines: Iterable[str], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -30,8 +29,13 @@ def read_scores(lines: Iterable[str], classes: Sequence[str]) -> dict[str, dict[
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             row = json.loads(line)
             found.pop(row["key"], None)
-            usual = row["label"] in classes and row["is_ood"] in (None, True, False)
-            if isinstance(row["key"], str) and usual and 0 <= row["probability"] <= 1 and row["file"]:
+            if (
+                isinstance(row["key"], str)
+                and row["label"] in classes
+                and 0 <= row["probability"] <= 1
+                and row["is_ood"] in (None, True, False)
+                and row["file"]
+            ):
                 found[row["key"]] = row
     return found
 
@@ -53,8 +57,8 @@ def score_pile(
         OSError: the file cannot be read or written.
     """
     items = {item.key: item for item in folder_photos(str(photos), worker.opener)}
-    files = ((key, os.stat(item.place)) for key, item in items.items() if os.path.exists(item.place))
-    stamps = {key: [status.st_size, status.st_mtime_ns] for key, status in files}
+    there = {key: os.stat(item.place) for key, item in items.items() if os.path.exists(item.place)}
+    stamps = {key: [status.st_size, status.st_mtime_ns] for key, status in there.items()}
     lines = (read_bytes(file, MOST_BYTES) if file.exists() else b"").decode("utf-8", "replace").split("\n")
     scores, unread = read_scores(lines, worker.classifier.classes_.tolist()), list[dict[str, Any]]()
     over = {key for key, row in scores.items() if row["file"] != stamps.get(key, row["file"] if key in kept else None)}
@@ -63,7 +67,7 @@ def score_pile(
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         unread += [row for row in rows if row.get("error")]
         new = [
-            json.dumps({name: row[name] for name in _WRITTEN if name in row} | {"file": stamps.get(row["key"])})
+            json.dumps({name: row[name] for name in COLUMNS if name in row} | {"file": stamps.get(row["key"])})
             for row in rows
             if not row.get("error")
         ]
