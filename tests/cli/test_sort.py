@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -329,6 +330,18 @@ def test_photos_that_are_taken_away_while_checks_find_errors_cost_as_a_moved_lin
     told = sort(photos, model, out).json
     assert told["remaining"] == Promise(0.05, PHOTOS - 11, moved=1).remaining
     assert state_of(out)["known"].keys() == {*keys[:3], *keys[4:]}
+
+
+@pytest.mark.usefixtures("first")
+def test_checks_say_nothing_of_a_photo_that_was_replaced_whatever_its_class(
+    photos: Path, model: Path, out: Path
+) -> None:
+    """Among the others that are accepted, only what was not checked may have changed: they are no sample of that."""
+    keys = checked(out, 5)
+    row = next(row for row in rows_of(out) if row["key"] not in keys)
+    os.utime(photos / row["key"], ns=(0, 0))
+    told = sort(photos, model, out).json
+    assert (told["checked"], told["accepted"], state_of(out)["known"]) == (0, PHOTOS - 6, keys)
 
 
 @pytest.mark.usefixtures("first")

@@ -16,7 +16,7 @@ import numpy as np
 from gallop.errors import DataError
 from gallop.evaluation.promise import LEVELS, Promise, check_order, next_line, suggested_line
 
-COLUMNS = ("key", "error", "label", "probability", "is_ood")
+COLUMNS = ("key", "error", "label", "probability", "is_ood", "file")
 
 
 def is_state(found: Mapping[str, Any]) -> bool:
@@ -39,7 +39,8 @@ class Pile:
     """Photos with their scores, and a line.
 
     Args:
-        photos: of each photo the ``COLUMNS`` by name; what is missing is None.
+        photos: of each photo the ``COLUMNS`` by name, None where one is missing; ``file`` is another where a photo was
+            replaced.
         state: what is remembered between calls: ``classes`` of the model, and ``doubt``, why its limit for "none of
             these" is unreliable, or nothing; ``line``, the least probability of an accepted photo; ``moved``, as of
             ``Promise``; ``strictest``, the smallest fraction that was to be promised of this line; and ``known``, by
@@ -52,6 +53,7 @@ class Pile:
         rows: list[list[Any]] = [[photo.get(name) for name in COLUMNS] for photo in photos]
         self.unread = {key: error for key, error, *_ in rows if error is not None}
         self.labels = {key: label for key, error, label, *_ in rows if error is None}
+        self.files = {key: file for key, *_, file in rows}
         self.keys, self.wrong, self.checks, self.begun = list(self.labels), wrong, dict[str, str | None](), False
         self.state: dict[str, Any] = {
             "classes": [],
@@ -63,7 +65,7 @@ class Pile:
             **state,
         }
         decides = not self.state["doubt"]  # where the limit is unreliable, nothing is decided by it
-        scores = [-np.inf if ood and decides else p for _, error, _, p, ood in rows if error is None]
+        scores = [-np.inf if ood and decides else p for _, error, _, p, ood, _ in rows if error is None]
         self.scores = np.array(scores, np.float64)
         some = self.scores[np.isfinite(self.scores)]
         if "line" not in state and len(some):
@@ -73,12 +75,12 @@ class Pile:
 
     def draw(self) -> None:
         """Find the photos above the line that no check before it knows, in the order in which they are checked, and a
-        name that tells this line, and the answers to these photos, from others.
+        name that tells this line, these photos and the answers to them from others.
         """
         above = [self.keys[i] for i in np.flatnonzero(self.scores >= self.state["line"])]
         unknown = [key for key in above if key not in self.state["known"]]
         self.accepted = [unknown[i] for i in check_order(unknown)]
-        answers = (f"{key}\0{self.labels[key]}" for key in self.accepted)
+        answers = (f"{key}\0{self.labels[key]}\0{self.files[key]}" for key in self.accepted)
         text = "\0".join([str(self.state["line"]), str(self.state["moved"]), *answers])
         self.name = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -148,8 +150,8 @@ class Pile:
     def follow(self, photos: Sequence[Mapping[str, Any]], changed: Set[str]) -> Pile:
         """Return the pile with the photos and answers that there are now, at the same line.
 
-        Where the checks are of other answers, or no random sample of what is accepted now, that is another promise, as
-        after a move of the line: what they said is known, and new ones are needed.
+        Where the checks are no random sample of what is accepted now, that is another promise, as after a move of the
+        line: what they said is known, and new ones are needed.
 
         Args:
             changed: keys of photos that were replaced or are gone: what was said of them is forgotten.
@@ -158,7 +160,7 @@ class Pile:
         state = {name: value for name, value in self.state.items() if value != np.inf}  # no line without a photo
         state["known"] = {key: name for key, name in self.state["known"].items() if key in there}
         later = Pile(photos, state, self.wrong)
-        if self.begun and (later.name != self.name or changed & self.checks.keys()):
+        if self.begun and later.name != self.name:
             self.move(self.state["line"])
             return self.follow(photos, changed)
         later.checks, later.begun = self.checks, self.begun
