@@ -38,9 +38,9 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
 
 from app.middleware import (
     KnownBrowsers,
+    OwnNamesOnly,
     Rest,
     RoomForFiles,
-    SameOriginOnly,
     ScriptsFromMemory,
     answer_at_once,
     first_page,
@@ -170,7 +170,7 @@ app = st.App(
     HERE / "navigation.py",
     routes=[Route(f"{base_path}notebooks/{{stem}}.zip", notebook)],
     middleware=[
-        Middleware(SameOriginOnly),
+        Middleware(OwnNamesOnly, names=st.get_option("server.allowedHosts")),
         Middleware(KnownBrowsers, path=base_path),
         Middleware(
             RoomForFiles,

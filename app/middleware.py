@@ -1,7 +1,6 @@
 """ASGI middleware between a browser and Streamlit's server. Knows no Streamlit.
 
-- Same-origin check of websockets, and a cookie that identifies a browser. The host names that a page may use for the
-  server are in ``.streamlit/config.toml``.
+- The names by which the server is asked, and the pages that open websockets; a cookie that identifies a browser.
 - A file for which a visitor has no room is dropped while it is received. Streamlit holds every uploaded file until its
   page reads it, or is closed. If a file were refused with a status code, the page would show that number; so an empty
   file is passed on, and the refusal is reported in words like any other.
@@ -20,7 +19,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.text import shorten
+from gallop.runtime.hosts import LOCAL_NAMES, is_named
+from gallop.wording import quoted
 
 POLICY_VIOLATION = 1008
 # The cookie that identifies a browser: a random number, which reveals nothing about its user.
@@ -50,23 +51,37 @@ _OPEN_FILES = Path("/dev/fd")
 Comes = Callable[[str, str, int, str, str], str]
 
 
-class SameOriginOnly:
-    """Refuse a websocket that a page of another site opens.
+class OwnNamesOnly:
+    """Refuse what is asked of this server by another name than its own (status 421), and a websocket that a page of
+    another site opens.
 
-    Streamlit would refuse it too, but would first ask a server on the internet for this machine's public address, which
-    the page might come from. A program that is not a browser may send no origin.
+    Streamlit refuses these websockets too, but sends everything else to anybody, and would first ask a server on the
+    internet for this machine's public address, which the page might come from. A program that is not a browser may send
+    no origin.
+
+    Args:
+        names: as ``gallop.runtime.hosts.is_named`` takes them, beside those of this machine.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
+        self._app, self._names = app, (*LOCAL_NAMES, *(name.lower() for name in names))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope) if scope["type"] == "websocket" else {}
-        origin = headers.get("origin")
-        if origin is None or origin.partition("://")[2] == headers.get("host"):
-            await self._app(scope, receive, send)
-        else:
+        kind, headers = scope["type"], Headers(scope=scope) if scope["type"] in ("http", "websocket") else {}
+        host, origin = headers.get("host", ""), headers.get("origin")
+        own = is_named(host, self._names)
+        if kind == "http" and not own:
+            await Response(
+                f"This app does not answer to the name {quoted(host)}. If it is called so, start it with that name: "
+                "gallop app --host NAME, or streamlit run app/main.py --server.allowedHosts NAME.\n",
+                421,
+                {"x-content-type-options": "nosniff"},
+                "text/plain; charset=utf-8",
+            )(scope, receive, send)
+        elif kind == "websocket" and not (own and (origin is None or origin.partition("://")[2] == host)):
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        else:
+            await self._app(scope, receive, send)
 
 
 class KnownBrowsers:

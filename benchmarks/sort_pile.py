@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gallop.cli.commands.sort import SHARD
 from gallop.sample import sample_photos
 
 MODEL = Path(__file__).resolve().parents[1] / "gallop" / "sample" / "model"
@@ -56,7 +55,8 @@ def main() -> None:
     command = [sys.executable, "-m", "gallop", *map(str, words)]
 
     def scored() -> int:
-        return SHARD * len(list((out / ".gallop" / "scores").glob("part-*.parquet")))
+        scores = out / ".gallop" / "scores.jsonl"
+        return scores.read_bytes().count(b"\n") if scores.exists() else 0
 
     def copied() -> int:
         return sum(len(files) for _, _, files in os.walk(out)) if (out / ".gallop" / "placed.json").exists() else 0

@@ -21,7 +21,7 @@ from gallop.data.project import SHOT_SIDE
 from gallop.evaluation.promise import LEVELS
 from gallop.images.formats import printable_name
 from gallop.maps.photo import picture_url
-from gallop.service.sorting.pile import COLUMNS, Pile
+from gallop.service.sorting.pile import Pile
 from gallop.wording import NONE_OF_THESE
 
 MOST_IN_PILE = 2000
@@ -107,7 +107,7 @@ class PhotoPile:
     """
 
     now: ScoredPhotos = field(default_factory=ScoredPhotos)
-    scored: Pile = field(default_factory=lambda: Pile({name: [] for name in COLUMNS}, {}, LEVELS[0]))
+    scored: Pile = field(default_factory=lambda: Pile([], {}, LEVELS[0]))
     found: ScoredPhotos | None = None
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
     together: bool = False
@@ -159,15 +159,17 @@ class PhotoPile:
 
     def _begin(self, made: ScoredPhotos, wrong: float) -> None:
         photos = sorted(made.photos.values(), key=lambda photo: (photo.answer < 0, -photo.row.max(), photo.key))
-        table: dict[str, list[Any]] = {
-            "key": [photo.key for photo in photos],
-            "error": [None] * len(photos),
-            "label": [(*made.names, "")[photo.answer] for photo in photos],
-            "probability": [float(photo.row.max()) for photo in photos],
-            "is_ood": [photo.answer < 0 for photo in photos],
-        }
+        rows = [
+            {
+                "key": photo.key,
+                "label": (*made.names, "")[photo.answer],
+                "probability": float(photo.row.max()),
+                "is_ood": photo.answer < 0,
+            }
+            for photo in photos
+        ]
         state = {name: self.scored.state[name] for name in ("moved", "known", *(["line"] if self.by_hand else []))}
-        self.now, self.scored = made, Pile(table, state, wrong)
+        self.now, self.scored = made, Pile(rows, state, wrong)
 
     # What a person says ----------------------------------------------------------------------------------------------
 

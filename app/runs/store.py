@@ -27,13 +27,13 @@ from app.jobs import PlainError
 from app.runs.run import Files, Run, before, change_in_words, files_of, of_taught, run_of_row, written
 from app.teaching.training import Taught
 from gallop.errors import GallopError, sentence_of
+from gallop.runtime.hosts import LOCAL_NAMES
 from gallop.runtime.writing import make_folder
 
 FILE = "runs.sqlite"
 # Written into the file's header: that it is this app's, and how its tables are laid out.
 MARK, VERSION = 0x47616C50, 1
 MACHINE = "this machine"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class RunsProblem(PlainError):
@@ -62,7 +62,7 @@ def owner_of(address: str | None, token: str) -> str:
     Args:
         address: that the app listens on; None is every address of the machine.
     """
-    return MACHINE if address in LOOPBACK else hashlib.sha256(f"runs of {token}".encode()).hexdigest()
+    return MACHINE if address in LOCAL_NAMES else hashlib.sha256(f"runs of {token}".encode()).hexdigest()
 
 
 def set_aside_if_damaged(path: Path) -> str:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 from app.jobs import PlainError
 from app.options import options
-from app.runs.store import LOOPBACK
 from app.visitor.session import Session
+from gallop.runtime.hosts import LOCAL_NAMES
 
 # Long enough for a reload and for a laptop that changes its network.
 GRACE_SECONDS = 120.0
@@ -41,7 +41,7 @@ def session_seconds(address: str | None) -> float:
     """
     if (keep := options().keep) is not None:
         return keep
-    return LOCAL_SECONDS if address in LOOPBACK else GRACE_SECONDS
+    return LOCAL_SECONDS if address in LOCAL_NAMES else GRACE_SECONDS
 
 
 class TooManyVisitors(PlainError):

@@ -17,8 +17,8 @@ from tests.conftest import ROOT, serving
 
 @pytest.fixture(scope="session")
 def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Its address and its folder, where ``seen`` is what it had a browser open. It listens on all addresses and lets
-    each visitor have 20 MB; tests may leave it full of visitors.
+    """Its address and its folder, where ``seen`` is what it had a browser open. It listens on all addresses, behind a
+    proxy called hub.example, and lets each visitor have 20 MB; tests may leave it full of visitors.
     """
     folder = tmp_path_factory.mktemp("told")
     browser = folder / "browser"
@@ -28,6 +28,7 @@ def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
     told = {
         "BROWSER": str(browser),
         "STREAMLIT_SERVER_ADDRESS": "0.0.0.0",
+        "STREAMLIT_SERVER_ALLOWED_HOSTS": "hub.example 127.0.0.1",
         "STREAMLIT_SERVER_HEADLESS": "false",  # though there is no screen
     }
     with mock.patch.dict(os.environ, told), serving(folder, command, ROOT) as (address, _):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 from urllib.parse import urlsplit
 
@@ -19,10 +20,9 @@ from starlette.types import Receive, Scope, Send
 from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from app.middleware import BROWSER, KnownBrowsers
-from app.runs.store import LOOPBACK
+from app.middleware import BROWSER, KnownBrowsers, OwnNamesOnly
 from app.visitor.registry import MOST_SESSIONS
-from gallop.cli.commands.app import THIS_MACHINE
+from gallop.runtime.hosts import LOCAL_NAMES
 from tests.app.test_front import asked, scripts_of
 from tests.app.test_rules import printed
 from tests.conftest import MAIN, served
@@ -33,26 +33,96 @@ Told = tuple[str, Path]
 
 
 @pytest.mark.parametrize(
-    ("host", "status"),
+    ("host", "own"),
     [
-        *((f"{start}evil.example", 403) for start in ("", "127.0.0.1.", "localhost.")),
-        ("[::2]", 403),
-        *((own, 101) for own in ("localhost", "127.0.0.1", "[::1]")),
+        *((f"{start}evil.example", False) for start in ("", "127.0.0.1.", "localhost.")),
+        ("[::2]", False),
+        *((own, True) for own in ("localhost", "127.0.0.1", "[::1]")),
     ],
 )
-def test_a_page_is_let_in_by_this_machines_own_names_alone(app_server: str, host: str, status: int) -> None:
+def test_a_page_is_let_in_by_this_machines_own_names_alone(app_server: str, host: str, own: bool) -> None:
     """DNS rebinding: the browser takes such a page for one of this server, so Origin and Host agree."""
     there = f"{host}:{urlsplit(app_server).port}"  # the server's own port, by another name
     with opened(app_server, there, f"http://{there}") as page:
-        assert page.status == status
+        assert page.status == (101 if own else 403)
+    paths = [
+        "/",
+        "/teach",
+        "/_stcore/health",
+        f"/{scripts_of(app_server)[0]}",
+        "/_stcore/host-config",
+        "/notebooks/x.zip",
+    ]
+    statuses = {response.status for response, _, _ in asked(app_server, *paths, Host=there)}
+    assert statuses == ({200, 404} if own else {421})
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]", "[::1]:8501", "LOCALHOST:80", "localhost."])
+def test_another_port_is_no_other_name(app_server: str, host: str) -> None:
+    """A container's port is another on the machine that runs it."""
+    assert [response.status for response, _, _ in asked(app_server, "/_stcore/health", Host=host)] == [200]
+
+
+def test_a_refusal_says_how_to_add_a_name_and_quotes_the_name_as_text(app_server: str) -> None:
+    ((refused, body, _),) = asked(app_server, "/", Host="<b>evil.example")
+    assert (refused.status, refused.headers["content-type"]) == (421, "text/plain; charset=utf-8")
+    assert refused.headers["x-content-type-options"] == "nosniff"
+    assert all(words in body.decode() for words in ("'<b>evil.example'", "--host NAME", "--server.allowedHosts NAME"))
+    assert "set-cookie" not in refused.headers
+
+
+@pytest.mark.parametrize(("host", "status"), [("hub.example", 200), ("other.example", 421)])
+def test_a_proxy_passes_on_the_name_that_the_server_was_told(told_server: Told, host: str, status: int) -> None:
+    assert [response.status for response, _, _ in asked(told_server[0], "/", Host=host)] == [status]
+    with opened(told_server[0], host, f"https://{host}") as page:
+        assert page.status == (101 if status == 200 else 403)
+
+
+def answered(names: tuple[str, ...], host: str | None, kind: str = "http") -> Any:
+    """What is sent first to who asks for a server of these names by ``host``."""
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "let in"})
+
+    sent, headers = AsyncMock(), [] if host is None else [(b"host", host.encode())]
+    asyncio.run(OwnNamesOnly(page, names)({"type": kind, "headers": headers}, AsyncMock(), sent))
+    first = sent.await_args_list[0].args[0]
+    return first.get("status", first["type"])
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "said"),
+    [
+        (("localhost", "app"), "app:8501", "let in"),  # of compose
+        (("Lab-PC.example",), "lab-pc.example", "let in"),
+        (("Lab-PC.example",), "lab-pc", 421),
+        (("192.168.1.20", "fd00::1"), "192.168.1.20:8501", "let in"),
+        (("192.168.1.20", "fd00::1"), "[fd00::1]:8501", "let in"),
+        (("192.168.1.20",), "192.168.1.200:8501", 421),
+        (("*.hub.example",), "me.hub.example", "let in"),
+        (("*.hub.example",), "evil-hub.example", 421),
+        (("*",), "anything.example:443", "let in"),
+        (("hub.example",), "127.0.0.1:8501", "let in"),  # a health check
+        ((), "localhost", "let in"),
+        ((), "hub.example", 421),
+        (("hub.example",), "", 421),
+        (("*",), None, 421),
+        (("hub.example",), "hub.example@evil.example", 421),
+        (("hub.example",), "hub.example:80:evil", 421),
+    ],
+)
+def test_the_names_that_a_server_was_given_are_let_in(names: tuple[str, ...], host: str | None, said: Any) -> None:
+    assert answered(names, host) == said
+    assert answered(names, host, "websocket") == (said if said == "let in" else "websocket.close")
+    assert answered(names, host, "lifespan") == "let in"
 
 
 def test_the_names_let_in_are_those_of_the_machine_and_no_run_looks_for_garbage() -> None:
     """One owner for all who are let in by default; and a training that is watched takes half as long."""
     settings = (MAIN.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8")
     names = ast.literal_eval(re.findall(r"^allowedHosts = (\[.*\])", settings, re.MULTILINE)[0])
-    assert set(names) == set(LOOPBACK) == set(THIS_MACHINE)  # which `gallop app --host` lets in all the same
-    assert re.findall(r'^address = "(.*)"', settings, re.MULTILINE)[0] in LOOPBACK
+    assert set(names) == set(LOCAL_NAMES)  # which `gallop app --host` lets in all the same
+    assert re.findall(r'^address = "(.*)"', settings, re.MULTILINE)[0] in LOCAL_NAMES
     runner = settings.partition("[runner]")[2].partition("\n[")[0]
     assert re.findall(r"^postScriptGC = (\w+)", runner, re.MULTILINE) == ["false"]
     assert get_option("runner.postScriptGC") is True, "Streamlit knows it by that name, and looks unless told"

@@ -24,9 +24,8 @@ def pile(folder: Path, photos: int) -> Pile:
     keys = [
         f"{HOSTILE}/{path.name}" for path in tiny.write_images(folder / HOSTILE, [*map(tiny.picture, range(photos))])
     ]
-    table = {"key": keys, "label": [HOSTILE] * photos, "probability": [0.9] * photos}
-    table |= {column: [None] * photos for column in ("error", "is_ood")}
-    return Pile(table, {"classes": CLASSES, "line": 0.5}, 0.05)
+    rows = [{"key": key, "label": HOSTILE, "probability": 0.9} for key in keys]
+    return Pile(rows, {"classes": CLASSES, "line": 0.5}, 0.05)
 
 
 def show(page: Page, folder: Path, some: Pile) -> None:

@@ -17,6 +17,7 @@ import pytest
 from gallop.cli.arguments import parse
 from gallop.cli.arguments.app import add_app_words
 from gallop.cli.commands import app
+from gallop.runtime.hosts import LOCAL_NAMES
 from tests import tiny
 from tests.cli.test_cli import call
 from tests.conftest import MAIN, ROOT, listen_to_interrupts, serving
@@ -59,7 +60,7 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
     found = told(*(word for host in hosts for word in ("--host", host)))
     assert found["server.address"] == [address]
     assert found["browser.serverAddress"] == [hosts[0].replace("fd00::1", "[fd00::1]")]  # as it stands in a URL
-    assert sorted(found["server.allowedHosts"]) == sorted({*app.THIS_MACHINE, *(host.lower() for host in hosts)})
+    assert sorted(found["server.allowedHosts"]) == sorted({*LOCAL_NAMES, *(host.lower() for host in hosts)})
 
 
 def test_an_address_of_another_machine_is_a_sentence() -> None:
@@ -112,6 +113,7 @@ def test_ctrl_c_while_the_server_loads_is_no_traceback(tmp_path: Path) -> None:
 def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path) -> None:
     """Nor does it ask another machine for the addresses at which others find it; and a taken port is a sentence."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    from tests.app.test_front import asked
     from tests.raw_sockets import opened
 
     words = ["--host", "lab.example", "--data", "kept here", "--no-browser", "--port"]
@@ -121,6 +123,8 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
             there = address.replace("http://127.0.0.1", name)
             with opened(address, there, f"http://{there}") as page:
                 assert (name, page.status) == (name, status)
+            ((answer, _, _),) = asked(address, "/", Host=there)
+            assert (name, answer.status) == (name, 200 if status == 101 else 421)
         with opened(address) as page:
             page.run(name="compare")
         assert (tmp_path / "kept here" / "runs.sqlite").is_file()

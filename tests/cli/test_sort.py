@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gallop import GalLoPClassifier
+from gallop.cli.commands import sort as sort_command
 from gallop.evaluation.promise import Promise, checks_needed
+from gallop.model.calibration import Calibration
 from gallop.runtime.writing import locked
+from gallop.service.sorting import scores
 from gallop.service.sorting.pile import Pile
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
@@ -23,10 +29,12 @@ PHOTOS = 120
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, backbone: Path) -> Path:
     """A model that knows nothing of two classes, without a limit for "none of these"."""
-    folder = tmp_path_factory.mktemp("model")
-    classifier = GalLoPClassifier(backbone=str(backbone), topk=(4,)).zero_shot(["red", "../green"])
+    return save(tmp_path_factory.mktemp("model"), backbone, "red", "../green")
+
+
+def save(folder: Path, backbone: Path, *names: str) -> Path:
     with pytest.warns(UserWarning, match="cannot be loaded by its name"):
-        classifier.save(folder)
+        GalLoPClassifier(backbone=str(backbone), topk=(4,)).zero_shot(names).save(folder)
     return folder
 
 
@@ -131,7 +139,7 @@ def test_a_line_that_is_moved_after_errors_is_another_promise(photos: Path, mode
     assert (moved.json["accepted"], moved.json["checked"]) == (left, 0)
     assert moved.json["remaining"] == checks_needed(0.05, left, 1)[0]
     again = sort(photos, model, out)
-    assert "has checks of another line, which are not used" in again.err
+    assert "has checks of another line, or of other photos: the promise takes new ones" in again.err
     checked(out, moved.json["remaining"])
     kept = sort(photos, model, out).json
     assert (kept["remaining"], kept["placed"]) == (0, PHOTOS - 2)
@@ -172,16 +180,17 @@ def test_moves_are_undone(photos: Path, model: Path, out: Path) -> None:
 
 
 @pytest.mark.usefixtures("first")
-def test_a_limit_that_is_unreliable_decides_nothing(photos: Path, model: Path, out: Path) -> None:
+def test_a_limit_that_is_unreliable_decides_nothing(
+    photos: Path, model: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is told, as everywhere, and "none of these" is no reason to leave a photo where it is."""
     remembered = out / ".gallop" / "pile.json"
     state = json.loads(remembered.read_text())
     assert (state["doubt"], sort(photos, model, out).json["none_of_these"]) == ("", 0), "this model has no limit"
-    table = {"key": ["a", "b"], "error": [None] * 2, "label": ["red"] * 2, "probability": [0.9, 0.8]}
-    table |= {"is_ood": [True, False]}
-    assert Pile(table, state, 0.05).accepted == ["b"]
-    assert sorted(Pile(table, state | {"doubt": "unreliable"}, 0.05).accepted) == ["a", "b"]
-    remembered.write_text(json.dumps(state | {"doubt": "The limit is unreliable."}))
+    two = [{"key": key, "label": "red", "probability": 0.9, "is_ood": key == "a"} for key in "ab"]
+    assert Pile(two, state, 0.05).accepted == ["b"]
+    assert sorted(Pile(two, state | {"doubt": "unreliable"}, 0.05).accepted) == ["a", "b"]
+    monkeypatch.setattr(Calibration, "doubt", "The limit is unreliable.")
     assert "warning: The limit is unreliable." in sort(photos, model, out).err
 
 
@@ -246,5 +255,143 @@ def test_photos_of_an_earlier_call_that_nothing_is_promised_of_are_told(photos: 
 def test_a_name_that_is_not_utf8_ends_nothing(model: Path, out: Path, tmp_path: Path) -> None:
     photos = tiny.write_folder(tmp_path / "odd", {"red": 4})
     (photos / "red" / "0.png").rename(photos / "red" / "bad\udcff.png")
-    told = sort(photos, model, out, "--line", 0.1, "--promise", "none")
-    assert (told.json["photos"], len(placed(out)), "udcff.png" in told.err) == (4, 3, True), "it is named"
+    for _ in range(2):
+        told = sort(photos, model, out, "--line", 0.1, "--promise", "none")
+        assert (told.code, told.json["photos"], len(placed(out))) == (0, 4, 4), told.err
+    assert sort(photos, model, out, "--undo").json == {"moved back": 4, "failed": 0}
+
+
+# A pile that is not what it was ------------------------------------------------------------------------------------
+
+
+def state_of(out: Path) -> dict[str, Any]:
+    return dict(json.loads((out / ".gallop" / "pile.json").read_text()))
+
+
+def rows_of(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / ".gallop" / "scores.jsonl").read_text().splitlines() if line]
+
+
+def replace(photo: Path) -> None:
+    tiny.picture(1000, "blue", (48, 48)).save(photo)
+
+
+@pytest.mark.usefixtures("first")
+def test_photos_that_came_changed_or_went_are_scored_or_left_out_and_said(
+    photos: Path, model: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace(photos / "red" / "new.png")
+    replace(photos / "red" / "0.png")
+    replace(photos / "green" / "7.png")
+    (photos / "red" / "1.png").unlink()
+    scored = list[str]()
+    answered = scores.answers
+    monkeypatch.setattr(
+        scores, "answers", lambda worker, items: answered(worker, [scored.append(item.key) or item for item in items])
+    )
+    told = sort(photos, model, out)
+    assert "Since the last call 3 photos came or changed (scored now), 1 went (left out)." in told.err
+    assert (told.code, told.json["photos"], scored) == (0, PHOTOS, ["green/7.png", "red/0.png", "red/new.png"])
+    assert "Since the last call" not in sort(photos, model, out).err
+    assert len(scored) == 3, "all scores are there"
+
+
+def test_photos_that_came_after_a_promise_are_another_promise(photos: Path, model: Path, out: Path) -> None:
+    sort(photos, model, out, "--line", 0.1)
+    needed = int(checks_needed(0.05, PHOTOS - 1)[0])
+    keys = checked(out, needed)
+    replace(photos / "red" / "new.png")
+    told = sort(photos, model, out)
+    wanted = {"accepted": PHOTOS - needed, "checked": 0, "placed": 0}
+    assert wanted.items() <= told.json.items(), "what was checked is known, and not asked again"
+    assert ("the promise takes new ones" in told.err, placed(out)) == (True, {})
+    assert (state_of(out)["known"], state_of(out)["moved"]) == (keys, 0), "the promise before was kept"
+    checked(out, told.json["remaining"])
+    assert sort(photos, model, out).json["placed"] == PHOTOS
+
+
+def test_photos_that_were_moved_are_on_the_page_that_follows(photos: Path, model: Path, out: Path) -> None:
+    """After a promise, photos came: those that were moved are among what is promised next."""
+    sort(photos, model, out, "--line", 0.1)
+    checked(out, int(checks_needed(0.05, PHOTOS - 1)[0]))
+    assert sort(photos, model, out, "--move").json["placed"] == PHOTOS - 1
+    replace(photos / "red" / "new.png")
+    sort(photos, model, out, "--move")
+    assert all(photo["url"].startswith("data:image/jpeg;base64,") for photo in facts_of(out)["photos"])
+
+
+@pytest.mark.usefixtures("first")
+def test_photos_that_are_taken_away_while_checks_find_errors_cost_as_a_moved_line(
+    photos: Path, model: Path, out: Path
+) -> None:
+    """Else one would remove what was found wrong until the rest looks right."""
+    keys = list(checked(out, 10, {3: ""}))
+    (photos / keys[3]).unlink()
+    told = sort(photos, model, out).json
+    assert told["remaining"] == Promise(0.05, PHOTOS - 11, moved=1).remaining
+    assert state_of(out)["known"].keys() == {*keys[:3], *keys[4:]}
+
+
+@pytest.mark.usefixtures("first")
+def test_checks_say_nothing_of_a_photo_that_was_replaced_whatever_its_class(
+    photos: Path, model: Path, out: Path
+) -> None:
+    """Among the others that are accepted, only what was not checked may have changed: they are no sample of that."""
+    keys = checked(out, 5)
+    row = next(row for row in rows_of(out) if row["key"] not in keys)
+    os.utime(photos / row["key"], ns=(0, 0))
+    told = sort(photos, model, out).json
+    assert (told["checked"], told["accepted"], state_of(out)["known"]) == (0, PHOTOS - 6, keys)
+
+
+@pytest.mark.usefixtures("first")
+def test_what_was_said_of_a_photo_that_was_replaced_is_forgotten(photos: Path, model: Path, out: Path) -> None:
+    keys = list(checked(out, 3))
+    sort(photos, model, out, "--line", 0.11)
+    assert state_of(out)["known"].keys() == set(keys)
+    replace(photos / keys[1])
+    told = sort(photos, model, out).json
+    assert (told["accepted"], state_of(out)["known"].keys()) == (PHOTOS - 3, {keys[0], keys[2]})
+
+
+@pytest.mark.usefixtures("first")
+def test_a_change_below_the_line_leaves_the_checks_as_they_are(photos: Path, model: Path, out: Path) -> None:
+    rows = sorted(rows_of(out), key=lambda row: row["probability"])
+    sort(photos, model, out, "--line", rows[10]["probability"])
+    checked(out, 5)
+    (photos / rows[0]["key"]).unlink()
+    told = sort(photos, model, out)
+    assert (told.json["checked"], "1 went" in told.err, state_of(out)["moved"]) == (5, True, 0)
+
+
+def test_scores_of_another_model_are_not_used(photos: Path, out: Path, tmp_path: Path, backbone: Path) -> None:
+    """It was replaced, or it is gone; undoing needs none."""
+    mine = save(tmp_path / "mine", backbone, "red", "../green")
+    sort(photos, mine, out, "--line", 0.1, "--promise", "none", "--move")
+    before = placed(out), state_of(out)
+    save(mine, backbone, "red", "blue")
+    replaced = sort(photos, mine, out, "--promise", "none")
+    assert (replaced.code, "sorted by another model" in replaced.err) == (2, True)
+    shutil.rmtree(mine)
+    gone = sort(photos, mine, out, "--promise", "none")
+    assert (gone.code, "mine" in gone.err, (placed(out), state_of(out))) == (2, True, before)
+    assert sort(photos, mine, out, "--undo").json == {"moved back": PHOTOS - 1, "failed": 0}
+    save(mine, backbone, "red", "../green")
+    assert "Since the last call" not in sort(photos, mine, out).err, "the same model, and the same photos again"
+
+
+def test_a_call_that_was_stopped_while_it_scored_leaves_nothing_to_another_model(
+    photos: Path, model: Path, out: Path, tmp_path: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        answered = scores.answers
+        patched.setattr(scores, "answers", lambda *given: islice(answered(*given), 2))
+        patched.setattr(sort_command, "read_scores", stop)
+        assert sort(photos, model, out).code == 130
+    other = save(tmp_path / "other", backbone, "blue", "green")
+    assert {row["label"] for row in rows_of(out)} <= {"red", "../green"}
+    assert sort(photos, other, out, "--line", 0.1).json["photos"] == PHOTOS
+    assert {row["label"] for row in rows_of(out)} <= {"blue", "green"}

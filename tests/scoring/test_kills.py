@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from gallop import GalLoPClassifier
-from gallop.cli.commands import sort
 from gallop.service.tables.layout import MANIFEST
 from tests import tiny
 from tests.conftest import ROOT, listen_to_interrupts
@@ -23,7 +22,7 @@ from tests.warm import python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="knows no such signals")
 
-KILLS, PHOTOS, SHARD = 20, 800, 4
+KILLS, PHOTOS, SHARD, SORTED = 20, 800, 4, 1024
 STOPS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": -signal.SIGTERM, "SIGINT": 130}
 """By signal, the status of a process that it stops."""
 SLOW_DISK = """
@@ -102,7 +101,7 @@ def test_kills_of_a_sort_lose_no_photo(tmp_path: Path) -> None:
     classifier = GalLoPClassifier(backbone=str(backbone), topk=(4,)).zero_shot(["red", "green"])
     with pytest.warns(UserWarning, match="cannot be loaded by its name"):
         classifier.save(model)
-    tiny.write_folder(photos, {"red": 2 * sort.SHARD})
+    tiny.write_folder(photos, {"red": SORTED})
     before = {path: path.read_bytes() for path in photos.rglob("*.png")}
 
     def killed(enough: Callable[[], bool], *words: str) -> None:
@@ -124,14 +123,16 @@ def test_kills_of_a_sort_lose_no_photo(tmp_path: Path) -> None:
         _, said = process.communicate(timeout=300)
         assert (process.returncode, b"Traceback" in said) == (0, False), said
 
-    tables, moved = out / ".gallop" / "scores", lambda: len(list(out.glob("*/*.png")))
-    killed(lambda: tables.joinpath("part-000000.parquet").exists(), "--move")
+    scores, moved = out / ".gallop" / "scores.jsonl", lambda: len(list(out.glob("*/*.png")))
+    for number in (SORTED // 4, SORTED // 2):
+        killed(lambda n=number: scores.exists() and scores.read_bytes().count(b"\n") >= n, "--move")  # type: ignore[misc]
     for number in (20, 500):
         killed(lambda n=number: moved() >= n, "--move")  # type: ignore[misc]
         assert contents(photos, out) == sorted(before.values())
     finished("--move")
     assert (contents(out), contents(photos)) == (sorted(before.values()), [])
-    killed(lambda: moved() <= 2 * sort.SHARD - 300, "--undo")
+    assert len({line for line in scores.read_text().splitlines() if line}) == SORTED, "each was scored once"
+    killed(lambda: moved() <= SORTED - 300, "--undo")
     assert contents(photos, out) == sorted(before.values())
     finished("--undo")
     assert ({path: path.read_bytes() for path in photos.rglob("*.png")}, moved()) == (before, 0)

@@ -65,6 +65,7 @@ def test_what_is_there_already_stays(photos: Path, tmp_path: Path, move: bool) -
 def test_a_file_that_comes_in_between_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done(photos, out, move=True, steps=1)
+    (out / "odd").mkdir()
     (out / "odd" / "1.png").write_bytes(b"mine")
     (problem,) = done(photos, out, move=True)
     assert "is there already, and is another file" in problem
@@ -112,10 +113,51 @@ def test_undo_takes_copies_away_and_leaves_what_others_put_there(photos: Path, t
     assert files(out) == {"odd/mine.txt": b"mine", "record.json": b"{}"}
 
 
+def test_what_could_not_be_moved_back_is_remembered_until_it_can_be(photos: Path, tmp_path: Path) -> None:
+    before, out = files(photos), tmp_path / "out"
+    done(photos, out, move=True)
+    (photos / "one" / "1.png").write_bytes(b"mine")
+    (photos / "two").rmdir()
+    (photos / "two").write_bytes(b"mine as well")
+    problems = [problem for problem in undo(photos, out, out / "record.json") if problem]
+    kept = json.loads((out / "record.json").read_text())
+    assert kept.keys() == {"one/1.png", *(f"two/{i}.png" for i in range(6))}
+    assert (len(problems), all((out / path).is_file() for path in kept.values())) == (7, True)
+    (photos / "one" / "1.png").unlink()
+    (photos / "two").unlink()
+    assert not any(undo(photos, out, out / "record.json"))
+    assert (files(photos), files(out)) == (before, {"record.json": b"{}"})
+
+
+def test_what_links_lead_to_is_copied_and_never_moved(photos: Path, tmp_path: Path) -> None:
+    """Links to folders and to photos, out of the pile and within it, one of them to a photo that is itself moved."""
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    (elsewhere / "1.png").write_bytes(b"elsewhere 1")
+    (photos / "far").symlink_to(elsewhere)
+    (photos / "0.png").symlink_to(elsewhere / "1.png")
+    (photos / "zero.png").symlink_to(photos / "one" / "0.png")
+    (photos / "also").symlink_to(photos / "two")
+    links = ["0.png", "zero.png", "far/1.png", "also/0.png"]
+    keys = [f"{folder}/{i}.png" for folder in ("one", "two") for i in range(6)]
+    before = {key: (photos / key).read_bytes() for key in [*keys, *links]}
+    for _ in range(2):
+        assert not any(place(photos, out, out / "record.json", dict.fromkeys([*keys, *links], "odd"), move=True))
+    assert sorted(path.read_bytes() for path in (out / "odd").iterdir()) == sorted(before.values())
+    assert (files(elsewhere), [key for key in keys if (photos / key).exists()]) == ({"1.png": b"elsewhere 1"}, [])
+    assert all((photos / name).is_symlink() for name in ("0.png", "zero.png", "far", "also"))
+    assert not any(undo(photos, out, out / "record.json"))
+    assert {key: (photos / key).read_bytes() for key in before} == before
+    assert (files(out), files(elsewhere)) == ({"record.json": b"{}"}, {"1.png": b"elsewhere 1"})
+
+
 @pytest.mark.parametrize(
     ("record", "said"),
     [
         ({"../../up.png": "odd/up.png"}, "leads out"),
+        ({"one/1.png": ".gallop/pile.json"}, "leads out"),
+        ({"one/1.png": 3}, r"record.json is damaged"),
+        ({"one/1.png": "odd/1\0.png"}, r"record.json is damaged"),
         ({"one/1.png": "../up.png"}, "leads out"),
         ({"/etc/hosts": "odd/hosts"}, "leads out"),
         ({"one/1.png": "/tmp/up"}, "leads out"),

@@ -19,7 +19,8 @@ small pile, more with errors. To accept more after that, go on with --line at ne
 too many are wrong makes the next one cost more checks.
 Accepted photos go into a folder of DIR for each class, checked ones into that of the class that the check names;
 nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
-Run an interrupted command again to continue it. The scores stay in DIR/.gallop.
+Run an interrupted command again to continue it. The scores stay in DIR/.gallop; photos that are new or were replaced
+are scored by the next call, and where they change what is accepted, the promise takes new checks.
 
 JSON: {photos, errors, none_of_these, line, accepted, checked, wrong, remaining, promise, next_line, placed, page}"""
 
@@ -50,6 +51,10 @@ def add_sort(commands: Commands) -> None:
     parser.add_argument(
         "--checks", metavar="FILE", help="checks that check.html has saved (default: DIR/checks.json where it exists)"
     )
-    parser.add_argument("--move", action="store_true", help="move the photos in place of copying them")
-    parser.add_argument("--undo", action="store_true", help="move all photos back, and remove copies")
+    parser.add_argument(
+        "--move", action="store_true", help="move the photos in place of copying them; what links lead to is copied"
+    )
+    parser.add_argument(
+        "--undo", action="store_true", help="move all photos back, and remove copies; what fails is remembered"
+    )
     add_common(parser)

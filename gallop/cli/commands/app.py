@@ -18,10 +18,9 @@ from typing import NoReturn
 from gallop.cli.arguments.app import app_words
 from gallop.cli.console import Console
 from gallop.errors import CommandError
+from gallop.runtime.hosts import LOCAL_NAMES
 from gallop.runtime.process import ONE_HEAP
 
-THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
-"""The names of ``server.allowedHosts`` in the app's ``.streamlit/config.toml``, which further ones would replace."""
 TERMINATED = 143
 """What a shell shows for SIGTERM."""
 
@@ -73,7 +72,7 @@ def server_command(options: Namespace) -> list[str]:
     if options.host:
         shown = f"[{options.host[0]}]" if ":" in options.host[0] else options.host[0]
         words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", shown]
-        for name in dict.fromkeys([*THIS_MACHINE, *options.host]):
+        for name in dict.fromkeys([*LOCAL_NAMES, *options.host]):  # these replace those of .streamlit/config.toml
             words += ["--server.allowedHosts", name]
     for_app = app_words(options)
     return [*words, "--", *for_app] if for_app else words
@@ -90,7 +89,7 @@ def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 def _listening_address(hosts: Sequence[str]) -> str:
     """Return a single address as it is; a name may mean any address of this machine, so it listens on all of them."""
-    if all(name in THIS_MACHINE for name in hosts):
+    if all(name in LOCAL_NAMES for name in hosts):
         return "127.0.0.1"
     if len(hosts) == 1:
         with suppress(ValueError):

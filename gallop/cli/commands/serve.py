@@ -13,6 +13,7 @@ from gallop.checkpoints.hub import model_folder
 from gallop.cli.commands.app import end_terminated
 from gallop.cli.console import Console
 from gallop.errors import CommandError
+from gallop.runtime.hosts import LOCAL_NAMES
 from gallop.wording import listed
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _options_of(options: Namespace) -> ServeOptions:
-    from gallop.service.http.options import KEY_VARIABLE, LOCAL_NAMES, ServeOptions, read_keys
+    from gallop.service.http.options import KEY_VARIABLE, ServeOptions, read_keys
 
     names = [name for name, _ in options.models]
     if len(set(names)) < len(names):

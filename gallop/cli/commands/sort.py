@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gallop.answers import PhotoScorer
-from gallop.answers.sources import open_source
-from gallop.checkpoints.hub import HUB
 from gallop.cli.console import Console
 from gallop.cli.inputs import trained_model
-from gallop.cli.many import require_many, tell_progress
 from gallop.errors import CommandError
 from gallop.runtime.writing import locked, write_file
-from gallop.service.sorting.folders import free_names, place, stored, undo
+from gallop.service.sorting.folders import free_names, is_linked, place, read_places, stored, undo
 from gallop.service.sorting.page import check_page
-from gallop.service.sorting.pile import COLUMNS, Pile
-from gallop.service.tables.destination import open_destination
-from gallop.service.tables.layout import manifest_of, settle_manifest
-from gallop.service.tables.run import score_source
+from gallop.service.sorting.pile import Pile, is_state
+from gallop.service.sorting.scores import read_scores, score_pile
+from gallop.service.tables.layout import manifest_of
 from gallop.wording import counted, listed
 
-SHARD = 512  # photos of a table of scores: a killed call scores at most so many again
 _OURS = ("check.html", "checks.json", "rest.txt")
 
 
 def run(options: Namespace, console: Console) -> int:
     """Score the photos, then write the page to check on, or place what is accepted."""
-    require_many("gallop sort")
     photos, out = Path(os.path.realpath(options.photos)), Path(os.path.realpath(options.out))
     if not photos.is_dir():
         raise CommandError(f"{options.photos} is not a folder: pass a folder of photos.")
@@ -43,7 +37,8 @@ def run(options: Namespace, console: Console) -> int:
         with locked(memory / "lock", wait=False):
             if not options.undo:
                 return _sort(photos, out, memory, options, console)
-            _check_photos(stored(memory / "pile.json").get("photos"), photos, options)
+            before = stored(memory / "pile.json", "remove it to undo all the same")
+            _check_same(before, {"photos": str(photos)}, options)
             done, failed = _follow(undo(photos, out, memory / "placed.json"), "moving back", console)
     except BlockingIOError as error:
         raise CommandError(f"Another gallop sort is at work in {options.out}: wait until it has ended.") from error
@@ -52,12 +47,10 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Console) -> int:
-    pile, placed, failed = _pile(photos, memory, options, console), 0, 0
     checks = Path(options.checks or out / "checks.json")
     if options.checks and not checks.exists():
         raise CommandError(f"--checks {options.checks} does not exist: save the checks on the page first.")
-    if (options.checks or checks.exists()) and not pile.take(stored(checks)):
-        console.note(f"{checks} has checks of another line, which are not used.")
+    pile, placed, failed = _pile(photos, out, checks, options, console), 0, 0
     if options.line not in (None, pile.state["line"]):
         pile.move(options.line)
     write_file(memory / "pile.json", json.dumps(pile.state).encode())
@@ -67,7 +60,9 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         placed, failed = _placed(pile, photos, out, options, console)
     elif promise.pile:
         console.progress("writing the page")
-        write_file(page, check_page(pile, photos).encode())
+        places = read_places(memory / "placed.json").items()
+        moved = {key: out / path for key, path in places if not (photos / key).exists()}
+        write_file(page, check_page(pile, photos, moved).encode())
     if pile.state["doubt"]:
         console.warn(pile.state["doubt"])
     if pile.unread:
@@ -93,10 +88,12 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
 def _placed(pile: Pile, photos: Path, out: Path, options: Namespace, console: Console) -> tuple[int, int]:
     """Copy or move what is accepted and list the rest; return how many photos are placed, and how many are not."""
     classes, targets, record = pile.state["classes"], pile.targets, out / ".gallop" / "placed.json"
-    folders, before = dict(zip(classes, free_names(classes, _OURS), strict=True)), stored(record)
+    folders, before = dict(zip(classes, free_names(classes, _OURS), strict=True)), read_places(record)
     rest = "".join(f"{photos / key}\n" for key in pile.keys if key not in targets and key not in before)
     write_file(out / "rest.txt", rest.encode("utf-8", "surrogateescape"))
-    goes = {key: folders[name] for key, name in targets.items()}
+    goes = {key: folders[name] for key, name in targets.items() if name in folders}
+    if options.move and (linked := [key for key in goes if is_linked(photos, key)]):
+        console.note(f"Copied, not moved, since links lead to them: {counted(len(linked), 'photo')}.")
     placing = place(photos, out, record, goes, move=options.move)
     counts = _follow(placing, "moving" if options.move else "copying", console)
     if others := [path for key, path in before.items() if goes.get(key) != path.partition("/")[0]]:
@@ -107,10 +104,18 @@ def _placed(pile: Pile, photos: Path, out: Path, options: Namespace, console: Co
     return counts
 
 
-def _check_photos(before: str | None, photos: Path, options: Namespace) -> None:
-    """Refuse another folder of photos than that of the call which placed them."""
-    if before not in (None, str(photos)):
-        raise CommandError(f"{options.out} holds photos of {before}, not of {options.photos}: pass that folder.")
+def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], options: Namespace) -> None:
+    """Refuse another folder of photos, or another model, than that of the calls before."""
+    if before.get("photos", now["photos"]) != now["photos"]:
+        raise CommandError(
+            f"{options.out} holds photos of {before['photos']}, not of {options.photos}: pass that folder, or choose "
+            "another --out."
+        )
+    if before.get("model") != now.get("model", before.get("model")):
+        raise CommandError(
+            f"{options.out} was sorted by another model than the one that is at {options.model} now, and its checks "
+            "are of other answers: pass that model, or choose another --out."
+        )
 
 
 def _table(result: dict[str, Any]) -> list[str]:
@@ -119,31 +124,37 @@ def _table(result: dict[str, Any]) -> list[str]:
     return [f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}" for name, value in told]
 
 
-def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> Pile:
-    """Return the pile, scored here or by an earlier call, which is continued where it was killed."""
-    from pyarrow import parquet
-
-    model = options.model if options.model.startswith(HUB) else os.path.realpath(options.model)
-    asked, state = {"photos": str(photos), "model": model}, stored(memory / "pile.json")
-    if not state:
-        classifier, tables = trained_model(options.model, options), open_destination(str(memory / "scores"))
-        worker = PhotoScorer(classifier)
-        settle_manifest(tables, manifest_of(worker, source=str(photos), column=None, shard_size=SHARD))
-        done = score_source(
-            open_source(str(photos), worker.opener),
-            worker,
-            tables,
-            shard_size=SHARD,
-            heard=lambda now: tell_progress(now, console),
+def _pile(photos: Path, out: Path, checks: Path, options: Namespace, console: Console) -> Pile:
+    """Return the pile, scored here or by an earlier call, which is continued where it was killed, with its checks."""
+    memory = out / ".gallop"
+    kept = {key for key, path in read_places(memory / "placed.json").items() if os.path.lexists(out / path)}
+    state = stored(memory / "pile.json", "restore it, or remove it to begin anew", is_state)
+    given = stored(checks, "save the checks again on the page") if checks.exists() else {"checks": {}}
+    console.progress("loading the model")
+    classifier = trained_model(options.model, options)
+    worker, classes, scores = PhotoScorer(classifier), classifier.classes_.tolist(), memory / "scores.jsonl"
+    asked = {"photos": str(photos), "model": manifest_of(worker)}
+    if "line" in state:
+        _check_same(state, asked, options)
+    elif state != asked:
+        scores.unlink(missing_ok=True)  # of other photos or another model, by a call that was stopped
+        write_file(memory / "pile.json", json.dumps(asked).encode())
+    lines, unread = score_pile(photos, scores, kept, worker, partial(console.progress, "photos"))
+    before, now = read_scores(lines[: state.get("scored", 0)], classes), read_scores(lines, classes)
+    if not now and not unread:
+        raise CommandError(f"{options.photos} contains no photos.")
+    came, gone = sum(before.get(key) != row for key, row in now.items()), len(before.keys() - now.keys())
+    if "line" in state and (came or gone):
+        console.note(
+            f"Since the last call {counted(came, 'photo')} came or changed (scored now), {gone} went (left out)."
         )
-        if not done.done + done.skipped:
-            shutil.rmtree(memory / "scores")  # so that other photos may be sorted there
-            raise CommandError(f"{options.photos} contains no photos.")
-        state = {**asked, "classes": classifier.classes_.tolist(), "doubt": classifier.calibration_.doubt}
-    if any(state.get(name) != value for name, value in asked.items()):
-        raise CommandError(f"{options.out} holds other photos, or those of another model: choose another --out.")
-    table = parquet.read_table(memory / "scores", columns=list(COLUMNS)).to_pydict()
-    return Pile(table, state, 0.05 if options.promise == "none" else int(options.promise) / 100)
+    state |= asked | {"classes": classes, "doubt": classifier.calibration_.doubt, "scored": len(lines)}
+    old = Pile(before.values(), state, 0.05 if options.promise == "none" else int(options.promise) / 100)
+    old.take(given)
+    pile = old.follow([*now.values(), *unread], {key for key, row in before.items() if now.get(key) != row})
+    if checks.exists() and not (pile.begun or pile.take(given)):
+        console.note(f"{checks} has checks of another line, or of other photos: the promise takes new ones.")
+    return pile
 
 
 def _follow(steps: Iterator[str], what: str, console: Console) -> tuple[int, int]:
@@ -153,5 +164,8 @@ def _follow(steps: Iterator[str], what: str, console: Console) -> tuple[int, int
         problems.append(problem)
         console.progress(what, len(problems))
     if failed := [problem for problem in problems if problem]:
-        console.warn(f"{counted(len(failed), 'photo')} stayed where they were: {listed(failed, 3)}")
+        console.warn(
+            f"{counted(len(failed), 'photo')} stayed where they were: {listed(failed, 3)} "
+            "Mend that, and run the same command again."
+        )
     return len(problems) - len(failed), len(failed)

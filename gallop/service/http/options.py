@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gallop.errors import CommandError
+from gallop.runtime.hosts import LOCAL_NAMES
 from gallop.runtime.reading import read_text
 
 KEY_VARIABLE = "GALLOP_API_KEY"
 """Of the environment: a key where no file is named. On the command line every user could read it."""
 
-LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-"""The names of this machine for its programs."""
 _LARGEST_KEY_FILE = 2**16
 _SHORTEST_KEY = 16
 """Characters: shorter ones can be guessed."""
@@ -28,8 +27,7 @@ class ServeOptions:
     Attributes:
         models: folders by the model's name in requests; the first answers those without a name.
         keys: SHA-256 of each valid key; without any, no request needs one.
-        names: host names that the service accepts where there is no key: another site could give one of its names this
-            machine's address, and send photos here or read answers from a visitor's browser.
+        names: host names that the service accepts where there is no key (``gallop.runtime.hosts``).
         allow_urls: whether photos may be fetched from public addresses.
         batch: most photos that pass the backbone together.
         wait: seconds that a batch waits for photos that are being received.

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gallop.errors import CommandError
+from gallop.runtime.hosts import is_named
 from gallop.service.http.options import key_is_known
 from gallop.service.http.refusals import GONE, Refusal, mistake
 from gallop.service.http.routes import OPEN, STATE, error_answer, make_app
@@ -99,8 +100,7 @@ class Door:
                 "no_key",
             )
         host, origin = headers.get("host", ""), headers.get("origin")
-        name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
-        if name.strip("[]").lower() not in options.names:
+        if not is_named(host, options.names):
             return Refusal(
                 f"Without a key, this service only accepts the host names {listed(options.names)}. Start it with "
                 "--allowed-host NAME to add one, or with a key.",

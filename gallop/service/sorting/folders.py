@@ -11,7 +11,7 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
@@ -19,7 +19,7 @@ from typing import Any
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name
-from gallop.runtime.reading import parse_json, read_bytes, read_text
+from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.writing import clear_drafts, make_folder, write_file, write_quickly
 
 MOST_BYTES = 2**32  # of a photo, and of what is remembered
@@ -45,16 +45,31 @@ def free_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     return free
 
 
-def stored(path: Path) -> dict[str, Any]:
+def stored(path: Path, otherwise: str, fits: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
     """Return what a file of JSON remembers; empty where there is none.
+
+    Args:
+        otherwise: what to do where it is damaged.
+        fits: whether it is what was written there.
 
     Raises:
         DataError: it is damaged, or another file.
     """
-    try:
-        return dict(parse_json(read_text(path, MOST_BYTES))) if path.exists() else {}
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{printable_name(str(path))} is damaged, or was not written by gallop sort.") from error
+    found: Any = None
+    with suppress(ValueError, RecursionError):
+        found = json.loads(read_text(path, MOST_BYTES)) if path.exists() else {}
+    if isinstance(found, dict) and (not found or fits(found)):
+        return found
+    raise DataError(f"{printable_name(str(path))} is damaged, or was not written by gallop sort: {otherwise}.")
+
+
+def read_places(record: Path) -> dict[str, str]:
+    """Return by key where in ``out`` photos were placed. Raises as ``stored``."""
+    return stored(
+        record,
+        "restore it, since it says where photos came from, or remove it if they are where they should be",
+        lambda found: all(isinstance(path, str) and "\0" not in key + path for key, path in found.items()),
+    )
 
 
 def place(photos: Path, out: Path, record: Path, targets: Mapping[str, str], *, move: bool) -> Iterator[str]:
@@ -65,12 +80,14 @@ def place(photos: Path, out: Path, record: Path, targets: Mapping[str, str], *, 
         photos: the folder that the keys of ``targets`` are paths below.
         record: the file in which is written what goes where.
         targets: by key, a folder's name in ``out``. A photo that was placed before stays where it is.
+        move: whether photos are moved. What a link leads to, or lies behind one, is copied all the same: it is not of
+            this folder.
 
     Raises:
         DataError: the record is damaged, or leads out of the folders.
         OSError: the record or a folder cannot be written.
     """
-    placed = stored(record)
+    placed = read_places(record)
     taken = set(placed.values())
     for key in [key for key in targets if key not in placed]:
         name = PurePosixPath(key)
@@ -81,23 +98,30 @@ def place(photos: Path, out: Path, record: Path, targets: Mapping[str, str], *, 
     paths = _checked_paths(photos, out, placed)  # before anything is remembered
     write_file(record, json.dumps(placed).encode())
     for folder in {target.parent for _, target in paths}:
-        make_folder(folder)
         clear_drafts(folder)
-    for source, target in paths:
-        yield _carry(source, target, move=move)
+    for key in sorted(placed, key=lambda key: not is_linked(photos, key)):  # before what links lead to is moved
+        yield _carry(photos / key, out / placed[key], move=move and not is_linked(photos, key))
+
+
+def is_linked(photos: Path, key: str) -> bool:
+    """Return whether a photo is a link, or lies in a folder below ``photos`` that is one."""
+    return Path(os.path.realpath(photos / key)) != Path(os.path.realpath(photos), key)
 
 
 def undo(photos: Path, out: Path, record: Path) -> Iterator[str]:
-    """Move photos back to where they were, and yield for each as ``place``; copies are removed, and empty folders.
+    """Move photos back to where they were, and yield for each as ``place``; copies are removed, and empty folders. The
+    record keeps those for which that was not done.
 
     Raises:
         DataError, OSError: as ``place``.
     """
-    paths = _checked_paths(photos, out, stored(record))
-    for source, target in paths:
-        make_folder(source.parent)
-        yield _carry(target, source, move=True)
-    write_file(record, b"{}")
+    placed, failed = read_places(record), dict[str, str]()
+    paths = _checked_paths(photos, out, placed)
+    for key in sorted(placed, key=lambda key: is_linked(photos, key)):
+        if problem := _carry(out / placed[key], photos / key, move=True):
+            failed[key] = placed[key]
+        yield problem
+    write_file(record, json.dumps(failed).encode())
     for folder in {target.parent for _, target in paths}:
         with suppress(OSError):  # it is not empty
             folder.rmdir()
@@ -109,7 +133,7 @@ def _checked_paths(photos: Path, out: Path, placed: Mapping[str, str]) -> list[t
     for source, target in paths:
         within = Path(os.path.abspath(source)).is_relative_to(photos.absolute())
         folder = os.path.join(os.path.realpath(out), target.parent.name)
-        if not within or os.path.realpath(target.parent) != folder:
+        if not within or os.path.realpath(target.parent) != folder or target.parent.name.startswith("."):
             raise DataError(f"{printable_name(str(source))} or {target.parent} leads out of the folders: remove it.")
     return paths
 
@@ -119,6 +143,7 @@ def _carry(source: Path, target: Path, *, move: bool) -> str:
     try:
         if not os.path.lexists(target):
             if move and not source.is_symlink():
+                make_folder(target.parent)
                 try:
                     os.rename(source, target)
                     return ""
@@ -127,7 +152,7 @@ def _carry(source: Path, target: Path, *, move: bool) -> str:
                         raise
             (write_file if move else write_quickly)(target, read_bytes(source, MOST_BYTES))
             shutil.copystat(source, target)
-        elif not os.path.lexists(source):
+        elif not source.exists():  # it may be a link to one that was moved
             return ""
         elif not filecmp.cmp(source, target, shallow=False):
             return f"{target} is there already, and is another file; {source} stays where it is."

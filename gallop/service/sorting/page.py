@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,15 +24,17 @@ ERRORS_AHEAD = 2
 """A page has the photos to check if so many more errors are found; for more, the command writes the next page."""
 
 
-def check_page(pile: Pile, photos: Path) -> str:
-    """Return the page with the next photos to check, which lie in the folder ``photos``."""
+def check_page(pile: Pile, photos: Path, moved: Mapping[str, Path] | None = None) -> str:
+    """Return the page with the next photos to check, which lie in the folder ``photos``, or are ``moved`` elsewhere."""
     promise, checked = pile.promise, pile.checked
     needed = checks_needed(pile.wrong, promise.pile, promise.moved).tolist()
     most = needed[min(promise.errors + ERRORS_AHEAD, len(needed) - 1)] if needed else promise.pile
     shown = dict.fromkeys(pile.accepted[len(checked) : max(most, len(checked) + 1)][:MOST_PHOTOS], "")
     for key in shown:
         with suppress(ImageError, OSError):  # it cannot be read any more, which the page says
-            picture = ImageOps.contain(load_image(photos / key).image, (SIDE, SIDE), Image.Resampling.BILINEAR)
+            picture = ImageOps.contain(
+                load_image((moved or {}).get(key, photos / key)).image, (SIDE, SIDE), Image.Resampling.BILINEAR
+            )
             shown[key] = picture_url(picture, "JPEG", quality=80)
     scores = dict(zip(pile.keys, pile.scores, strict=True))
     facts = {

@@ -7,23 +7,40 @@ nobody has said yet what it is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gallop.errors import DataError
-from gallop.evaluation.promise import Promise, check_order, next_line, suggested_line
+from gallop.evaluation.promise import LEVELS, Promise, check_order, next_line, suggested_line
 
-COLUMNS = ("key", "error", "label", "probability", "is_ood")
+COLUMNS = ("key", "error", "label", "probability", "is_ood", "file")
+
+
+def is_state(found: Mapping[str, Any]) -> bool:
+    """Return whether this is what is remembered of a pile: ``Pile``'s state, its ``photos`` and ``model``, and how many
+    lines of scores it is of (``scored``); before all photos are scored only ``photos`` and ``model``.
+    """
+    line, moved, known = (found.get(name) for name in ("line", "moved", "known"))
+    return found.keys() <= {"photos", "model"} or (
+        isinstance(line, int | float)
+        and (0 <= line <= 1 or line == np.inf)
+        and type(moved) is type(found.get("scored")) is int
+        and 0 <= moved < 1000  # more lines than anybody gives up
+        and found.get("strictest") in LEVELS
+        and isinstance(known, dict)
+        and all(isinstance(name, str | None) for name in known.values())
+    )
 
 
 class Pile:
     """Photos with their scores, and a line.
 
     Args:
-        table: the ``COLUMNS``, of all photos in one order.
+        photos: of each photo the ``COLUMNS`` by name, None where one is missing; ``file`` is another where a photo was
+            replaced.
         state: what is remembered between calls: ``classes`` of the model, and ``doubt``, why its limit for "none of
             these" is unreliable, or nothing; ``line``, the least probability of an accepted photo; ``moved``, as of
             ``Promise``; ``strictest``, the smallest fraction that was to be promised of this line; and ``known``, by
@@ -32,22 +49,23 @@ class Pile:
         wrong: what is to be promised.
     """
 
-    def __init__(self, table: Mapping[str, list[Any]], state: Mapping[str, Any], wrong: float) -> None:
-        rows = list(zip(*(table[name] for name in COLUMNS), strict=True))
+    def __init__(self, photos: Iterable[Mapping[str, Any]], state: Mapping[str, Any], wrong: float) -> None:
+        rows: list[list[Any]] = [[photo.get(name) for name in COLUMNS] for photo in photos]
         self.unread = {key: error for key, error, *_ in rows if error is not None}
         self.labels = {key: label for key, error, label, *_ in rows if error is None}
+        self.files = {key: file for key, *_, file in rows}
         self.keys, self.wrong, self.checks, self.begun = list(self.labels), wrong, dict[str, str | None](), False
-        begin: dict[str, Any] = {
+        self.state: dict[str, Any] = {
             "classes": [],
             "doubt": "",
             "line": np.inf,
             "moved": 0,
             "strictest": wrong,
             "known": {},
+            **state,
         }
-        self.state = begin | dict(state)
         decides = not self.state["doubt"]  # where the limit is unreliable, nothing is decided by it
-        scores = [-np.inf if ood and decides else p for _, error, _, p, ood in rows if error is None]
+        scores = [-np.inf if ood and decides else p for _, error, _, p, ood, _ in rows if error is None]
         self.scores = np.array(scores, np.float64)
         some = self.scores[np.isfinite(self.scores)]
         if "line" not in state and len(some):
@@ -57,12 +75,13 @@ class Pile:
 
     def draw(self) -> None:
         """Find the photos above the line that no check before it knows, in the order in which they are checked, and a
-        name that tells this line of this pile from others.
+        name that tells this line, these photos and the answers to them from others.
         """
         above = [self.keys[i] for i in np.flatnonzero(self.scores >= self.state["line"])]
         unknown = [key for key in above if key not in self.state["known"]]
         self.accepted = [unknown[i] for i in check_order(unknown)]
-        text = "\0".join([str(self.state["line"]), str(self.state["moved"]), *self.accepted])
+        answers = (f"{key}\0{self.labels[key]}\0{self.files[key]}" for key in self.accepted)
+        text = "\0".join([str(self.state["line"]), str(self.state["moved"]), *answers])
         self.name = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def take(self, given: Mapping[str, Any]) -> bool:
@@ -72,10 +91,9 @@ class Pile:
             DataError: they name what is no class, or no photo of the pile.
         """
         checks, classes = given.get("checks"), ["", *self.state["classes"]]
-        if not isinstance(checks, dict) or not all(name in classes for name in checks.values()):
-            raise DataError("The checks are damaged, or name what is no class of this model: save them again.")
-        if given.get("pile") == self.name and not checks.keys() <= self.labels.keys():
-            raise DataError("The checks name a photo that is not in this pile: save them again on its page.")
+        there: Any = self.labels if given.get("pile") == self.name else checks
+        if not isinstance(checks, dict) or not all(key in there and name in classes for key, name in checks.items()):
+            raise DataError("The checks are damaged, or name what is not in this pile: save them again on its page.")
         self.checks = checks if given.get("pile") == self.name else {}
         self.begun = bool(self.checks)
         return given.get("pile") == self.name
@@ -128,3 +146,22 @@ class Pile:
         """Return the class of each photo that is accepted, and of those that were checked what the checks say."""
         answers = {key: self.labels[key] for key in self.accepted} | self.said
         return {key: name for key, name in answers.items() if name}
+
+    def follow(self, photos: Sequence[Mapping[str, Any]], changed: Set[str]) -> Pile:
+        """Return the pile with the photos and answers that there are now, at the same line.
+
+        Where the checks are no random sample of what is accepted now, that is another promise, as after a move of the
+        line: what they said is known, and new ones are needed.
+
+        Args:
+            changed: keys of photos that were replaced or are gone: what was said of them is forgotten.
+        """
+        there = {photo["key"] for photo in photos} - changed
+        state = {name: value for name, value in self.state.items() if value != np.inf}  # no line without a photo
+        state["known"] = {key: name for key, name in self.state["known"].items() if key in there}
+        later = Pile(photos, state, self.wrong)
+        if self.begun and later.name != self.name:
+            self.move(self.state["line"])
+            return self.follow(photos, changed)
+        later.checks, later.begun = self.checks, self.begun
+        return later
