@@ -105,6 +105,8 @@ def test_the_expected_range_is_where_most_limits_fall(photos: int) -> None:
         ({"threshold": float("nan")}, "threshold is"),
         ({"photos": -1}, "photos is"),
         ({"photos": 1.5}, "photos is"),
+        ({"right": 5, "asked": 4}, "right is 5; it must be between 0 and 4"),
+        ({"asked": -1}, "asked is"),
         ({"tpr": 2}, "tpr is"),
         ({"tpr": "x"}, "tpr is"),
         ({"held_out": [float("nan")]}, "score of a held-out photo is not a finite number"),
