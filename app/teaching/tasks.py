@@ -34,6 +34,8 @@ from app.teaching.training import (
 )
 from app.text import joined, size_in_words
 from gallop import Photo, TrainConfig
+from gallop.evaluation.changes import Changes
+from gallop.evaluation.scored_answers import ScoredAnswers
 
 # Cost of a step of one fold where several are trained at once, relative to a step of a single training.
 SIDE_BY_SIDE = 0.6
@@ -232,6 +234,8 @@ class Teaching:
         tests: test photos by class name; never used for training.
         watch: the photo whose map is updated.
         save: takes the result, at the end or where it was cancelled.
+        earlier: the result is compared with this model, on the same backbone.
+        unknown: photos of none of the classes, for this comparison alone.
     """
 
     def __init__(
@@ -243,10 +247,12 @@ class Teaching:
         settings: Settings,
         watch: Watch,
         save: Callable[[Taught], None] = lambda taught: None,
+        earlier: GalLoPClassifier | None = None,
+        unknown: Sequence[Photo] = (),
     ) -> None:
         if problem := check_photos(shots):
             raise PlainError(problem)
-        self._save = save
+        self._save, self._earlier, self._unknown = save, earlier, unknown
         self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
         self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
         self._content = content(shots)
@@ -341,9 +347,19 @@ class Teaching:
             deque(self._measure("before", self._before), maxlen=0)
         deque(self._measure("after", self._after), maxlen=0)  # also where it was cut short
         self._look(self._after, self._steps, always=True)
-        taught = self._taught(self._after)
+        taught = replace(
+            self._taught(self._after),
+            changes=self._earlier and Changes.between(self._earlier, self._after, self._unknown_answers),
+        )
         self._save(taught)
         return taught
+
+    def _unknown_answers(self, classifier: GalLoPClassifier) -> dict[str, ScoredAnswers]:
+        from gallop.features.encoding import encode_centres
+
+        encoded = encode_centres(self._backbone, self._unknown, self._cache, sight=classifier.model_.sight)
+        answers = [ScoredAnswers.of(classifier.predict_all(some)) for some in encoded]
+        return {"": ScoredAnswers.cat(answers)} if answers else {}
 
     def _taught(self, after: GalLoPClassifier, learned: Sequence[tuple[Photo, str]] = ()) -> Taught:
         """The result so far, of the photos that it has learned from: all of them by default."""

@@ -17,6 +17,7 @@ from gallop import MethodConfig, Photo, TrainConfig
 from gallop.backbones.weights import KnownBackbone
 from gallop.config import PAPER_EPOCHS, STORED_ROUNDS, STORED_VIEWS, default_topk, method_preset, train_preset
 from gallop.data.project import MOST_PHOTOS
+from gallop.evaluation.changes import Changes
 from gallop.setting import Setting, setting, settings_of
 from gallop.wording import counted
 
@@ -336,6 +337,8 @@ class Taught(Course):
     sights: tuple[Sight, ...] = ()
     # Each training photo and its class, in the order of the training; empty for a model that was opened.
     learned: tuple[tuple[Photo, str], ...] = ()
+    # Against the run before; None without one.
+    changes: Changes | None = None
 
     @property
     def backbone_name(self) -> str:

@@ -136,15 +136,20 @@ class VisitorTraining:
             PlainError: these photos cannot be trained on, or too many jobs are waiting.
         """
         photos, cards = self.photos, self.photos.deck.in_use
-        shots, tests, settings = photos.shots(), photos.tests(), self.fitting
+        shots, tests, settings, taught = photos.shots(), photos.tests(), self.fitting, self.taught
         if problem := check_photos(shots):
             raise PlainError(problem)
         if self.watch.photo is None:
             self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
 
         def make(backbone: Backbone) -> Task:
-            save = {"save": self.ledger.save} if self.ledger else {}
-            return Teaching(backbone, photos.features(), shots, tests, settings, self.watch, **save)
+            more: dict[str, Any] = {"save": self.ledger.save} if self.ledger else {}
+            return Teaching(
+                *(backbone, photos.features(), shots, tests, settings, self.watch),
+                earlier=taught.after if taught else None,
+                unknown=tuple(photos.unknown.photos.values()),
+                **more,
+            )
 
         job = manager.submit(OnBackbone(room, self.backbone_name, make), visitor=self.visitor)
         self.job, self._training_on = job, self.backbone_name
@@ -219,6 +224,9 @@ class VisitorTraining:
             self.set_taught(snapshot.result)
             if self.ledger is not None and self.ledger.problem:
                 kind, sentence = "info", f"{sentence} {self.ledger.problem}"
+            if changes := snapshot.result.changes:
+                lost = max(changes.fell.values(), default=0)  # in photos; one alone may well be chance
+                kind, sentence = "warning" if lost > 1 else "info" if lost else kind, f"{changes.words} {sentence}"
         self._outcomes[name] = kind, sentence
         if name != self.backbone_name:
             words = f" It was trained on {name}. Choose that backbone to use it." if snapshot.result else ""

@@ -94,7 +94,10 @@ def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: 
 
 
 def _save(folder: Path, checkpoint: Checkpoint, model: PromptModel) -> None:
-    data = save(learned_tensors(checkpoint, model))
+    # No setting, since no answer depends on it: a version that does not know it need not refuse the model. One entry:
+    # of several the order, and so the hash, would change from save to save.
+    held_out = f"{checkpoint.calibration.right} of {checkpoint.calibration.asked}"
+    data = save(learned_tensors(checkpoint, model), {"right": held_out} if checkpoint.calibration.asked else None)
     record = replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()).record()
     settings = json.dumps(record, indent=2, ensure_ascii=False).encode()
     with locked(folder / LOCK):
@@ -218,6 +221,10 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
             file = read_tensor_file(path, LARGEST_TENSORS)
             foreign = sorted(name for name in set(file.names) - _PROMPTS if not _BRANCH_TENSOR.fullmatch(name))
             tensors = {} if foreign else file.tensors()
+            right, _, asked = file.metadata.get("right", "0 of 0").partition(" of ")
+            checkpoint = replace(
+                checkpoint, calibration=replace(checkpoint.calibration, right=int(right), asked=int(asked))
+            )
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise CheckpointError(f"{path} is missing or damaged ({why}).") from error

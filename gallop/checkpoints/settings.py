@@ -124,7 +124,9 @@ class Checkpoint:
 
     def record(self) -> dict[str, Any]:
         """Return the settings as the file has them; those added in later versions are left out where not used."""
-        parts = {name: getattr(self, name) for name in _FIRST}
+        parts = {name: getattr(self, name) for name in _FIRST} | {
+            "calibration": replace(self.calibration, right=0, asked=0)  # the counts are beside the tensors
+        }
         record = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
         branches = [{k: v for k, v in each.items() if k != "names" or v} for each in record.pop("branches")]
         if branches:

@@ -34,17 +34,10 @@ class AtLimit:
     promised: float = PROMISED
 
     @property
-    def words(self) -> str:
-        """Return words such as "accepts 22 of 24 known, notices 7 of 9 unknown"."""
-        parts = [f"accepts {self.accepted.right} of {self.accepted.of} known"] if self.accepted else []
-        parts += [f"detects {self.detected.right} of {self.detected.of} unknown"] if self.detected else []
-        return ", ".join(parts)
-
-    @property
     def chance(self) -> float:
         """How often so few known photos, or fewer, would pass if each passed as promised (exact binomial test).
 
-        The limit itself was chosen on few photos, so slightly fewer than promised usually pass: see ``broken``. 1
+        The limit itself was chosen on few photos, so slightly fewer than promised usually pass: see ``SURE``. 1
         without known photos.
         """
         from scipy.stats import binomtest
@@ -54,14 +47,9 @@ class AtLimit:
         return float(binomtest(self.accepted.right, self.accepted.of, self.promised, alternative="less").pvalue)
 
     @property
-    def broken(self) -> bool:
-        """Return whether far fewer known photos pass than were promised."""
-        return self.chance < SURE
-
-    @property
     def doubt(self) -> str:
         """Return why the limit is unreliable, as a sentence; empty where it keeps its promise."""
-        if self.accepted is None or not self.broken:
+        if self.accepted is None or self.chance >= SURE:  # else far fewer pass than were promised
             return ""
         return unreliable(
             f"{self.accepted.right} of {self.accepted.of} known test photos pass, but {100 * self.promised:.3g} % were "

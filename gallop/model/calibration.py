@@ -52,6 +52,8 @@ class Calibration:
             where nothing was held out, or the class list has changed since.
         sure: of a model of one class and ``SOMETHING_ELSE``, which has no threshold: the probabilities of the class
             below which a photo is none of it, and from which on it is one. Between them the answer is unsure.
+        right, asked: how many held-out photos were answered with their class, and of how many; 0 of 0 where that is
+            not known.
     """
 
     temperature: float = 1.0
@@ -61,6 +63,8 @@ class Calibration:
     tpr: float = PROMISED
     held_out: tuple[float, ...] = field(default=(), repr=False)
     sure: tuple[float, float] | None = None
+    right: int = 0
+    asked: int = 0
 
     def __post_init__(self) -> None:
         temperature = finite_number("temperature", self.temperature)
@@ -68,6 +72,7 @@ class Calibration:
         if self.threshold is not None:
             finite_number("threshold", self.threshold)
         integer_between("photos", self.photos, 0, 2**53)
+        integer_between("right", self.right, 0, integer_between("asked", self.asked, 0, 2**53))
         checked_tpr(self.tpr)
         given: Any = self.held_out  # JSON has lists, or anything
         held_out = tuple(given) if isinstance(given, Iterable) else (None,)
@@ -116,7 +121,11 @@ class Calibration:
         """Return it with the threshold that accepts a fraction of the known photos with these scores."""
         photos = np.size(scores)
         note = f"computed from {photos} known photos given to set_threshold"
-        return Calibration.on(scores, photos, temperature=self.temperature, note=note, tpr=tpr)
+        return replace(
+            Calibration.on(scores, photos, temperature=self.temperature, note=note, tpr=tpr),
+            right=self.right,
+            asked=self.asked,
+        )
 
     def at(self, tpr: float) -> Calibration:
         """Return it with the threshold that accepts another fraction of the held-out photos.

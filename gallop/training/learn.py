@@ -339,6 +339,11 @@ class CrossFit:
             note = f"{UNRELIABLE}{few}" if fewest < RELIABLE_SHOTS else ""
             different = len(set(pictures.tolist()))
             calibration = Calibration.on(held.ood.numpy(), different, temperature=temperature, note=note, tpr=tpr)
+        calibration = replace(
+            calibration,
+            right=int((mixed(logits, held.branches, mixes).argmax(dim=1) == labels).sum()),
+            asked=len(labels),
+        )
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)

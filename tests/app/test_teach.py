@@ -17,9 +17,11 @@ from app.jobs import QueueFull
 from app.ui import resources
 from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
+from gallop import load_image
 from gallop.config import train_preset
 from gallop.data.project import MOST_CARDS
 from gallop.features.ordinary import ordinary_photos
+from gallop.model import calibration
 from gallop.names.class_names import SOMETHING_ELSE
 from tests.app_pages import (
     EXPLORE,
@@ -331,6 +333,21 @@ def test_teaching_changes_the_answer_and_says_by_how_much(tiny_app: Open, own_ca
     assert written == ["runs.sqlite"], "the privacy line says that no photo is written to disk"
     # The frozen answer is still there, and the same.
     assert explained(put(at, "explore prompts", "Zero-shot")).shares == pytest.approx(zero_shot, abs=1e-5)
+
+
+def test_fewer_unknown_photos_noticed_than_by_the_run_before_are_said_first(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = cards(fine(tiny_app()), {"red": 2, "green": 2})
+    session_of(at).photos.unknown.add([load_image(png(seed, "blue"), name=f"{seed}.png") for seed in (1, 2, 3)])
+    for limit in (-99.0, 99.0):
+        monkeypatch.setattr(calibration, "threshold_at_tpr", lambda *_, limit=limit: limit)
+        run_training(at)
+    at = go(at, TEACH)
+    assert (len(at.warning), len(at.success)) == (1, 0), "green alone would hide it"
+    said = at.warning[0].value.replace("\\", "")
+    assert said.startswith("Worse than the run before: unknown photos noticed, 3 of 3 -> 0 of 3. Otherwise: held-out ")
+    assert said.endswith(". Done: 2 steps on 4 photos of 2 classes.")
 
 
 @pytest.mark.slow

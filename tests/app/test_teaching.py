@@ -31,6 +31,8 @@ from app.teaching.training import (
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
+from gallop.evaluation.changes import NONE, NOTICED, RIGHT, Changes
+from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import MemoryCache
 from tests import tiny
 from tests.app_pages import there
@@ -127,6 +129,30 @@ def test_cancelled_before_its_first_step_it_leaves_nothing() -> None:
     next(steps)
     steps.close()  # type: ignore[attr-defined]
     assert teaching.result() is None
+
+
+def test_it_is_compared_with_the_earlier_model_also_on_unknown_photos_where_there_are_some() -> None:
+    _, first = run(task())
+    unknown = photos("blue", 3, 40)
+    again = Teaching(tiny.vit(), MemoryCache(), SHOTS, {}, SETTINGS, Watch(), earlier=first.after, unknown=unknown)
+    changes = there(run(again)[1].changes)
+    assert (first.changes, changes.before) == (None, changes.after), "the same training again changes nothing"
+    noticed = there(first.after.is_ood(list(unknown)))
+    assert changes.after[NOTICED] == Proportion(int(noticed.sum()), 3)
+    assert list(changes.after) == [RIGHT, NONE, NOTICED]
+
+
+@pytest.mark.parametrize(
+    ("noticed", "kind"), [(9, "success"), (8, "info"), (7, "warning")], ids=["none fell", "one photo", "two"]
+)
+def test_the_colour_of_the_result_is_that_of_what_fell(noticed: int, kind: str) -> None:
+    changes = Changes({NOTICED: Proportion(9, 9)}, {NOTICED: Proportion(noticed, 9)})
+    taught = Taught(None, tiny.classifier().zero_shot(["red", "green"]), SETTINGS, changes=changes)  # type: ignore[arg-type]
+    training = VisitorTraining(VisitorPhotos())
+    training.job = mock.Mock(snapshot=lambda: Snapshot(State.DONE, 0, None, taught, ""))
+    training.settle()
+    first = "Worse than the run before: " if noticed < 9 else "Against the run before: "
+    assert (training.outcome[0], training.outcome[1].startswith(first)) == (kind, True)  # type: ignore[index]
 
 
 WITH_HEAD = replace(SETTINGS, head="ridge")

@@ -107,9 +107,37 @@ def test_zero_shot_and_coop_can_be_kept(tmp_path: Path) -> None:
     assert np.array_equal(load(tmp_path / "coop").predict_proba(IMAGES), coop.predict_proba(IMAGES))
 
 
+def test_held_out_shots_are_counted_where_older_versions_do_not_look(trained: GalLoPClassifier, folder: Path) -> None:
+    """They refuse a setting that they do not know; no answer depends on this."""
+    trained.save(folder.parent / "again")
+    assert (folder.parent / "again" / TENSORS).read_bytes() == (folder / TENSORS).read_bytes(), "to the last byte"
+    counts = trained.calibration_.right, trained.calibration_.asked
+    assert (load(folder).calibration_.right, load(folder).calibration_.asked) == counts
+    assert (counts[0] <= counts[1], counts[1]) == (True, 6)
+    known = {"temperature", "threshold", "note", "photos", "held_out"}
+    assert set(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["calibration"]) == known
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [("7 of 6", "right is 7; it must be between 0 and 6"), ("6", "is missing or damaged"), ("x of y", "or damaged")],
+)
+def test_counts_that_make_no_sense_are_refused(folder: Path, right: str, said: str) -> None:
+    counted(folder, {"right": right})
+    with pytest.raises(CheckpointError, match=said):
+        load(folder)
+
+
+def counted(folder: Path, counts: dict[str, str] | None = None) -> None:
+    """Write the tensors with other counts of held-out shots, or as older versions did, without."""
+    save_file(load_file(folder / TENSORS), folder / TENSORS, counts)
+    change(folder, prompts_sha256=hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest())
+
+
 def test_older_checkpoints_do_not_say_what_a_threshold_was_found_on(folder: Path) -> None:
     kept = {"temperature": 1.5, "threshold": -0.5, "note": ""}
     change(folder, calibration=kept)
+    counted(folder)
     older = load(folder)
     assert older.calibration_ == Calibration(1.5, -0.5)
     older.save(folder)

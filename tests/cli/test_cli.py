@@ -31,8 +31,9 @@ from gallop import GalLoPClassifier, available_models, draw_shots, read_folder
 from gallop.backbones.weights import TOKENIZERS
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main, many
-from gallop.cli.commands import app, serve, train
+from gallop.cli.commands import app, evaluate, serve, train
 from gallop.cli.console import Console, percentage, plain_line
+from gallop.model import calibration
 from gallop.model.calibration import accepted_range
 from gallop.predictions.next_to_label import next_to_label
 from gallop.sample import sample_folder
@@ -57,6 +58,7 @@ TRAIN_KEYS = {
     "threshold_photos",
     "threshold_keeps",
     "temperature",
+    "changes",
     "skipped",
 }
 
@@ -253,7 +255,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_resume_goes_on(
 def test_ctrl_c_after_the_training(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "encode_centres", mock.Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(evaluate, "encode_centres", mock.Mock(side_effect=KeyboardInterrupt))
     out = tmp_path / "model"
     stopped = call("train", photos, "--out", out, "--backbone", backbone, *QUICK, "--epochs", "1")
     said = f"gallop: Stopped. The model is complete and saved in {out}."
@@ -281,9 +283,62 @@ def test_a_model_is_not_overwritten_by_chance(
 def test_overwrite_replaces_the_model_alone(photos: Path, model: Path, backbone: Path, tmp_path: Path) -> None:
     for name, text in (("gallop.json", "{}"), ("notes.txt", "mine")):
         (tmp_path / name).write_text(text)
-    done("train", photos, "--out", tmp_path, "--backbone", backbone, *QUICK, "--overwrite")
+    told = done("train", photos, "--out", tmp_path, "--backbone", backbone, *QUICK, "--overwrite")
+    assert f"The new model will not be compared with the one in {tmp_path}: " in told.err, "that one is damaged"
+    assert told.out.startswith("Trained on 3 classes")
     found = (tmp_path / "notes.txt").read_text(), (tmp_path / TENSORS).read_bytes()
     assert found == ("mine", (model / TENSORS).read_bytes())
+
+
+def test_what_fell_against_the_model_that_is_replaced_comes_first(
+    photos: Path, model: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training after which no unknown photo is noticed, whatever else it says of itself."""
+    out = shutil.copytree(model, tmp_path / "model")
+    edit_settings(out, lambda settings: settings["calibration"].update(threshold=-99.0))
+    monkeypatch.setattr(calibration, "threshold_at_tpr", lambda *_: 99.0)
+    told = done(
+        *("train", photos, "--out", out, "--overwrite", "--backbone", backbone, *QUICK),
+        *("--ood", f"noise={photos / 'unknown'}"),
+    )
+    right = there(GalLoPClassifier.load(model).calibration_).right
+    assert told.out.splitlines()[0] == (
+        f"Worse than the model that was in {out}: unknown photos noticed (noise), 5 of 5 -> 0 of 5. Otherwise: "
+        f"held-out shots right, {right} of 12 -> {right} of 12; "
+        "held-out shots called none of these, 12 of 12 -> 0 of 12."
+    )
+
+
+def test_a_model_can_be_named_to_compare_with(photos: Path, model: Path, backbone: Path, tmp_path: Path) -> None:
+    words = ("train", photos, "--backbone", backbone, *QUICK, "--json", "--out", tmp_path / "new")
+    changes = done(*words, "--against", model).json["changes"]
+    assert (changes["than"], changes["fell"], changes["before"]) == (str(model), {}, changes["after"])
+    assert changes["after"]["held-out shots called none of these"] == {"right": 0, "of": 12}
+    assert list(changes["after"]) == ["held-out shots right", "held-out shots called none of these"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--against", "nowhere"), "nowhere is not a checkpoint"),
+        (("--ood", "noise=nowhere"), "nowhere"),
+        (("--ood", "noise"), "--ood needs NAME=DIR"),
+    ],
+)
+def test_what_cannot_be_compared_with_is_refused_before_the_training(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr(GalLoPClassifier, "fit_steps", lambda *_, **__: pytest.fail("it trains"))
+    refused = call("train", photos, "--out", tmp_path / "new", "--backbone", backbone, *QUICK, *options)
+    assert (refused.code, said in refused.err) == (2, True), refused.err
+
+
+def test_without_an_earlier_model_unknown_photos_are_said_not_to_be_used(
+    photos: Path, backbone: Path, tmp_path: Path
+) -> None:
+    words = ("--epochs", "0", "--ood", f"noise={photos / 'unknown'}", "--json")
+    told = done("train", photos, "--out", tmp_path / "new", "--backbone", backbone, *QUICK, *words)
+    assert ("so --ood is not used" in told.err, told.json["changes"]) == (True, None)
 
 
 def test_a_broken_photo_is_named_and_left_out(backbone: Path, tmp_path: Path) -> None:

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.limits import REWORKED, SURE, AtLimit, at_limit, cuts, limit_of_tests
 from gallop.model.calibration import Calibration, accepted_range, threshold_at_tpr
 
 
-def test_outcomes_are_told_in_photos() -> None:
-    cases = ([-3.0, -2.0, -1.0], [-1.5, -0.5], -1.5), ([-3.0, -2.0], [], -2.0), ([], [-2.0], -3.0)
-    assert [at_limit(*case).words for case in cases] == [
-        "accepts 2 of 3 known, detects 1 of 2 unknown",  # one at the limit is not above it
-        "accepts 2 of 2 known",
-        "detects 1 of 1 unknown",
+def test_outcomes_are_counted_in_photos() -> None:
+    cases = ([-3.0, -2.0, -1.0], [-1.5, -0.5], -1.5), ([-3.0, -2.0], [], -2.0), ([], [-2.0], -3.0), ([], [], 0.0)
+    assert [at_limit(*case) for case in cases] == [
+        AtLimit(Proportion(2, 3), Proportion(1, 2)),  # one at the limit is not above it
+        AtLimit(Proportion(2, 2), None),
+        AtLimit(None, Proportion(1, 1)),
+        AtLimit(None, None),
     ]
-    assert at_limit([], [], 0.0) == AtLimit(None, None)
-    assert not at_limit([], [1.0], 0.0).broken, "where nothing is known nothing was promised"
+    assert not at_limit([], [1.0], 0.0).doubt, "where nothing is known nothing was promised"
 
 
 def test_photos_look_unlike_the_shots_where_so_high_scores_are_less_likely_than_one_in_200() -> None:
@@ -77,7 +78,7 @@ def test_the_limit_of_tests_is_the_strictest_that_keeps_what_is_promised(photos:
 def test_a_promise_is_broken_where_so_few_would_hardly_pass_by_chance(right: int, of: int) -> None:
     found = at_limit([0.0] * right + [2.0] * (of - right), [], 1.0)
     chance = sum(comb(of, k) * 0.95**k * 0.05 ** (of - k) for k in range(right + 1))
-    assert (found.chance, found.broken) == (pytest.approx(chance), chance < SURE)
+    assert (found.chance, bool(found.doubt)) == (pytest.approx(chance), chance < SURE)
 
 
 @pytest.mark.parametrize("photos", [6, 19, 20, 32, 160])
@@ -104,6 +105,8 @@ def test_the_expected_range_is_where_most_limits_fall(photos: int) -> None:
         ({"threshold": float("nan")}, "threshold is"),
         ({"photos": -1}, "photos is"),
         ({"photos": 1.5}, "photos is"),
+        ({"right": 5, "asked": 4}, "right is 5; it must be between 0 and 4"),
+        ({"asked": -1}, "asked is"),
         ({"tpr": 2}, "tpr is"),
         ({"tpr": "x"}, "tpr is"),
         ({"held_out": [float("nan")]}, "score of a held-out photo is not a finite number"),

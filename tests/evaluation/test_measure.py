@@ -195,5 +195,6 @@ def test_the_classifiers_figures_are_those_of_its_held_out_shots(tmp_path: Path)
         right += float((each.argmax(dim=1) == one.class_names.index("red")).sum())
         sure += each.amax(dim=1).sum().item()
     assert (found.class_names, found.accuracy.right, found.accuracy.of) == (("blue", "red"), right, 4)
+    assert (taught.calibration_.right, taught.calibration_.asked) == (right, 4), "which a saved model keeps"
     assert found.answers.confidence.sum() == pytest.approx(sure, abs=1e-4)
     assert sorted(found.files) == ["0.png", "1.png", "2.png", "3.png"]

@@ -6,7 +6,7 @@ import argparse
 from typing import get_args
 
 from gallop.cli import values
-from gallop.cli.shared_options import Commands, add_common, add_settings, add_tpr
+from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_settings, add_tpr
 from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, method_preset, train_preset
 
 _EXAMPLES = """\
@@ -19,13 +19,19 @@ examples:
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
   gallop train mugs --out model --shots 8                # one class folder: is it a mug? yes, no or unsure
   gallop train photos --out model --resume               # continue an interrupted training
+  gallop train photos --out model --overwrite            # and what that changed, what fell first
+  gallop train photos --out model2 --against model --ood other=photos/other   # and how many unknown photos are noticed
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
 JSON: {out, steps, seconds, loss, accuracy_train, accuracy_held_out, interval_held_out, threshold, threshold_note,
-threshold_photos, threshold_keeps, temperature, skipped}. accuracy_held_out is that of prompts which never saw the shot,
-null where none was held out; interval_held_out is its 95% interval. threshold_keeps is the 95% interval of the fraction
-of new known photos that the threshold accepts; threshold_photos is the number of photos it is estimated from."""
+threshold_photos, threshold_keeps, temperature, changes, skipped}. accuracy_held_out is that of prompts which never saw
+the shot, null where none was held out; interval_held_out is its 95% interval. threshold_keeps is the 95% interval of
+the fraction of new known photos that the threshold accepts; threshold_photos is the number of photos it is estimated
+from. changes is null without an earlier model and without --ood, otherwise
+{before {class_names, figures {WHAT: {right, of}}}, after (likewise), than, fell {WHAT: photos}}. WHAT counts unknown
+photos, or held-out shots, which are each model's own; what is not known is left out, such as the right answers of a
+model saved before these were stored. fell has what became worse, by how many photos of the smaller set."""
 
 
 def add_train(commands: Commands) -> None:
@@ -69,6 +75,18 @@ def add_train(commands: Commands) -> None:
         default="fp16",
         help="precision of cached image features; fp32 takes twice the space and does not round (%(default)s); fresh "
         "views, which --preset paper trains with, are never rounded",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="MODEL",
+        help=f"compare the new model with this one (default: the one that --out replaces, if any): {MODEL_HELP}",
+    )
+    parser.add_argument(
+        "--ood",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="images of unknown things, read recursively, to compare how many of them are noticed; never trained on",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")

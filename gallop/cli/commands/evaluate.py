@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -30,7 +30,7 @@ from gallop.wording import listed
 
 def run(options: Namespace, console: Console) -> int:
     """Measure a model on DATA and on every OOD folder."""
-    groups = _ood_groups(options.ood)
+    groups = ood_groups(options.ood)
     trained = None if options.model == "zero-shot" else trained_model(options.model, options)
     if trained is not None:
         backbone = trained.model_.backbone
@@ -38,7 +38,7 @@ def run(options: Namespace, console: Console) -> int:
             _check_names(folder_class_names(options.data, split="test"), trained, options)  # before hours of encoding
     else:
         backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
-    photos = _Photos(backbone, console)
+    photos = Photos(backbone, console)
     data = labelled_images(options.data, split="test", content=photos.content)
     classifier = GalLoPClassifier(backbone).zero_shot(data.class_names) if trained is None else trained
     data = replace(data, class_names=_check_names(data.class_names, classifier, options))
@@ -46,12 +46,8 @@ def run(options: Namespace, console: Console) -> int:
         photos.refuse(path, reason)
     answers = photos.answers(classifier, data.photos, data.hashes, options.data)
     number = {name: k for k, name in enumerate(classifier.classes_.tolist())}
-    truth, outliers = np.array([number[name] for name in data.names]), {}
-    for name, (folder, paths) in groups.items():
-        readable, hashes = photos.readable(paths)
-        if not readable:
-            raise CommandError(f"{folder} (OOD group {name}) contains no readable images.")
-        outliers[name] = photos.answers(classifier, readable, hashes, name)
+    truth = np.array([number[name] for name in data.names])
+    outliers = {name: photos.answers(classifier, *some, name) for name, some in photos.readable(groups).items()}
     result = Evaluation(tuple(number), truth, answers, outliers).figures() | {"skipped": photos.skipped}
     result["unlike_shots"] = classifier.calibration_.unlike(answers.ood[VERDICT], known=True)
     if result["unlike_shots"]:
@@ -60,17 +56,17 @@ def run(options: Namespace, console: Console) -> int:
     return 2 if photos.skipped else 0
 
 
-class _Photos:
+class Photos:
     """Photos that a model is measured on. Each is decoded once at most, and not at all where its features are cached.
 
     Attributes:
         skipped: those that cannot be read, for the JSON.
     """
 
-    def __init__(self, backbone: Backbone, console: Console) -> None:
+    def __init__(self, backbone: Backbone, console: Console, cache: FeatureCache | None = None) -> None:
         self.skipped: list[dict[str, str]] = []
         self._backbone, self._console = backbone, console
-        self._cache, self._read = FeatureCache(default_cache_folder()), count(1)
+        self._cache, self._read = cache or FeatureCache(default_cache_folder()), count(1)
         self._contents = EncodedContents(backbone, self._cache)
 
     def refuse(self, path: object, reason: str) -> None:
@@ -86,16 +82,24 @@ class _Photos:
         self._console.progress("reading photos", next(self._read))
         return self._contents.sha256(path)
 
-    def readable(self, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-        """Return those of some files that are pictures, and the hashes of their content."""
-        read, hashes = list[Path](), list[str]()
-        for path in paths:
-            try:
-                hashes.append(self.content(path))
-                read.append(path)
-            except ImageError as error:
-                self.refuse(path, str(error))
-        return read, hashes
+    def readable(self, groups: Mapping[str, tuple[Path, Sequence[Path]]]) -> dict[str, tuple[list[Path], list[str]]]:
+        """Return those files of each group of ``ood_groups`` that are pictures, and the hashes of their content.
+
+        Raises:
+            CommandError: a group without any.
+        """
+        found = dict[str, tuple[list[Path], list[str]]]()
+        for name, (folder, paths) in groups.items():
+            read, hashes = found[name] = [], []
+            for path in paths:
+                try:
+                    hashes.append(self.content(path))
+                    read.append(path)
+                except ImageError as error:
+                    self.refuse(path, str(error))
+            if not read:
+                raise CommandError(f"{folder} (OOD group {name}) contains no readable images.")
+        return found
 
     def answers(
         self, classifier: GalLoPClassifier, given: Sequence[PhotoSource], hashes: Sequence[str], what: str
@@ -111,7 +115,8 @@ class _Photos:
         return ScoredAnswers.cat(parts)
 
 
-def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
+def ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
+    """Return the folder and the files of each ``--ood NAME=DIR``."""
     groups: dict[str, tuple[Path, list[Path]]] = {}
     for pair in pairs:
         name, _, folder = pair.partition("=")

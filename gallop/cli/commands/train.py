@@ -7,23 +7,26 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
+from gallop.backbones import Backbone
 from gallop.checkpoints.folder import LOCK, SETTINGS
+from gallop.cli.commands.evaluate import Photos, ood_groups
 from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, images_with_warnings, labelled_images
 from gallop.cli.shared_options import given
 from gallop.config import BackbonePreset, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos, duplicates, resolve_split
-from gallop.errors import CommandError, DataError, sentence_of
+from gallop.errors import CommandError, DataError, GallopError, sentence_of
+from gallop.evaluation.changes import Changes
 from gallop.evaluation.health import data_in_words
-from gallop.evaluation.intervals import Proportion
-from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
+from gallop.evaluation.scored_answers import ENSEMBLE
+from gallop.features.encoding import FeatureCache, default_cache_folder
 from gallop.names.class_names import SOMETHING_ELSE, one_class
 from gallop.runtime.writing import locked
 from gallop.training.learn import EncodeEvent
@@ -37,16 +40,18 @@ _FORMATS = {"fp16": torch.float16, "fp32": torch.float32}
 
 def run(options: Namespace, console: Console) -> int:
     """Train, save, and report the result."""
-    out = Path(options.out)
+    out, groups = Path(options.out), ood_groups(options.ood)
     _check_out(out, options)
     method_of(options, "paper"), training_of(options, "paper")  # refused before a backbone is loaded
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
+    cache = FeatureCache(default_cache_folder(), dtype=_FORMATS[options.cache_precision])
+    photos, before = Photos(backbone, console, cache), _before(options, backbone, console)
+    unknown = photos.readable(groups)
     method = method_of(options, backbone.preset)
     if options.preset == "backbone" and backbone.preset == "paper":
         console.progress(f"using the paper's settings, since none were measured for {backbone.name}")
     shots, skipped = _shots(options, training_of(options, backbone.preset).seed, console)
     training = training_of(options, backbone.preset, len(shots), len(shots.class_names))
-    cache = FeatureCache(default_cache_folder(), dtype=_FORMATS[options.cache_precision])
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
     started = time.monotonic()
     with _work_folder(out, overwrite=options.overwrite):
@@ -59,14 +64,39 @@ def run(options: Namespace, console: Console) -> int:
         classifier.save(out)
     result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
     try:
-        result["accuracy_train"] = _accuracy(classifier, shots, cache, console)
+        answered = photos.answers(classifier, shots.photos, shots.hashes, "the shots").predicted[ENSEMBLE]
+        changes = before and Changes.between(
+            before,
+            classifier,
+            lambda either: {name: photos.answers(either, *some, name) for name, some in unknown.items()},
+            options.against or f"the model that was in {out}",
+        )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped. The model is complete and saved in {out}.") from None
-    result["skipped"] = skipped
+    result |= {
+        "accuracy_train": float((classifier.classes_[answered] == shots.names).mean()),
+        "changes": changes and asdict(changes) | {"fell": changes.fell},
+        "skipped": [*skipped, *photos.skipped],
+    }
     if result["threshold_note"]:
         console.warn(f"The OOD threshold is {result['threshold_note']}.")
-    console.result(result, lambda: _table(result, shots, classifier.calibration_.promise))
-    return 2 if skipped else 0
+    changed, promise = [changes.words] if changes else [], classifier.calibration_.promise
+    console.result(result, lambda: changed + _table(result, shots, promise))
+    return 2 if result["skipped"] else 0
+
+
+def _before(options: Namespace, backbone: Backbone, console: Console) -> GalLoPClassifier | None:
+    """Return the model, on the same backbone, that the new one is compared with; None, with a note, without one."""
+    place = options.against or (options.out if Path(options.out, SETTINGS).exists() else None)
+    if place is None and options.ood:
+        console.note("There is no earlier model to compare with, so --ood is not used. See gallop evaluate --ood.")
+    try:
+        return None if place is None else GalLoPClassifier.load(place, backbone=backbone)
+    except GallopError as error:
+        if options.against:
+            raise
+        console.warn(f"The new model will not be compared with the one in {place}: {error}")
+        return None
 
 
 def _shots(options: Namespace, seed: int, console: Console) -> tuple[LabelledPhotos, list[dict[str, str]]]:
@@ -202,17 +232,6 @@ def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, An
         "threshold_keeps": calibration.expected,
         "temperature": calibration.temperature,
     }
-
-
-def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: FeatureCache, console: Console) -> float:
-    """Return the accuracy of the final prompts on the centres of the shots, which the calibration has cached."""
-    labels: list[str] = []
-    for features in encode_centres(
-        classifier.model_.backbone, shots.photos, cache, shots.hashes, classifier.model_.sight
-    ):
-        labels.extend(classifier.predict_all(features).labels.tolist())
-        console.progress("checking the shots", len(labels), len(shots))
-    return Proportion(sum(label == name for label, name in zip(labels, shots.names, strict=True)), len(shots)).value
 
 
 def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[str]:
