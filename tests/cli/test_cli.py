@@ -578,27 +578,6 @@ def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path,
     assert re.fullmatch(rf"local 1, k = 5 +{told['local_scores'][0]:.3f}  .+ of 5 regions", lines[8])
 
 
-# ------------------------------------------------------------------ choose
-
-
-@pytest.mark.slow
-def test_choose_writes_a_command_that_trains(backbone: Path, photos: Path, tmp_path: Path) -> None:
-    asked = ("choose", photos, "--shots", 3, "--minutes", 0.1, "--backbone", backbone)
-    first = call(*asked, "--json").json
-    assert first["tried"][0]["lr"] == 0.002, "the paper's, since nothing was measured for this backbone"
-    assert (first["chosen"]["views"], first["photos"] > 0) == (4, True), "fresh views cannot be stored"
-    before, again = first["tried"], call(*asked, "--json").json["tried"]
-    tried = {(each["lr"], each["epochs"]): each for each in again}
-    # The first ones are the same whatever time is left; later, with more of it, other settings may come.
-    assert again[: min(8, len(before))] == before[:8], "what was tried is not tried again, as its seconds tell"
-    assert all(tried.get((each["lr"], each["epochs"]), each) == each for each in before)
-    table = call(*asked)
-    assert re.search(r"the usual one|chosen", table.out)
-    command = shlex.split(table.out.splitlines()[-1])
-    assert command[:3] == ["gallop", "train", str(photos)]
-    done(*command[1:], "--out", tmp_path / "model", "--epochs", "1")
-
-
 # ------------------------------------------------------------------ curve
 
 
@@ -724,6 +703,7 @@ TRAIN = "train PHOTOS --out ROOT/out --backbone BACKBONE"
 REFUSED = [
     ("", "the following arguments are required: COMMAND"),
     ("fly", "invalid choice: 'fly'"),
+    ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: search rate and rounds in `gallop app`"),
     ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png or .svg or .pdf"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
