@@ -703,6 +703,7 @@ TRAIN = "train PHOTOS --out ROOT/out --backbone BACKBONE"
 REFUSED = [
     ("", "the following arguments are required: COMMAND"),
     ("fly", "invalid choice: 'fly'"),
+    ("embed PHOTOS --out ROOT/out", "any more: `gallop predict SOURCE --with embedding` gives the features"),
     ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: search rate and rounds in `gallop app`"),
     ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png or .svg or .pdf"),
     ("train", "the following arguments are required"),
@@ -775,13 +776,15 @@ REFUSED = [
     ("backbones get", "needs the name of a backbone"),
     ("sample PHOTOS", "is not empty"),
     # many photos
-    ("embed PHOTOS", "embed needs --out DIR, the folder that the features"),
-    ("embed ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder: use a folder, a photo, a .txt list"),
-    ("embed ROOT/none --out ROOT/out --backbone BACKBONE", "contains no photos"),
-    ("embed PHOTOS --out ROOT/file.txt --backbone BACKBONE", "is a file: choose a folder"),
-    ("embed PHOTOS --out ROOT/out --part 3/2", "is not a part I/N with I from 1 to N"),
-    ("embed PHOTOS --out ROOT/out --shard-size 0", "is not an integer of 1 or more"),
-    ("embed https://example.org/x.txt --out ROOT/out --backbone BACKBONE", "Use --web"),
+    (
+        "predict ROOT/absent --model MODEL --out ROOT/out",
+        "is not a folder: use a folder, a photo, a .txt list",
+    ),
+    ("predict ROOT/none --model MODEL --out ROOT/out", "contains no photos"),
+    ("predict PHOTOS --model MODEL --out ROOT/file.txt", "is a file: choose a folder"),
+    ("predict PHOTOS --classes a,b --out ROOT/out --part 3/2", "is not a part I/N with I from 1 to N"),
+    ("predict PHOTOS --classes a,b --out ROOT/out --shard-size 0", "is not an integer of 1 or more"),
+    ("predict https://example.org/x.txt --model MODEL --out ROOT/out", "Use --web"),
     (
         "predict PHOTOS --classes a,b --engine ray --backbone BACKBONE",
         "--part and --engine only apply to the tables that --out writes: add --out DIR",
@@ -791,7 +794,7 @@ REFUSED = [
         "--workers only apply to --engine ray: add --engine ray",
     ),
     (
-        "embed PHOTOS --out ROOT/out --address auto --backbone BACKBONE",
+        "predict PHOTOS --model MODEL --out ROOT/out --address auto",
         "--workers only apply to --engine ray: add --engine ray",
     ),
     ("predict PHOTOS PHOTOS --classes a,b --out ROOT/out --backbone BACKBONE", "With --out, pass one source"),

@@ -47,6 +47,7 @@ Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --he
 
 
 GONE = {
+    "embed": "`gallop predict SOURCE --with embedding` gives the features of photos beside their answers",
     "choose": "search rate and rounds in `gallop app`, on the page Teach: All settings, Find settings for my photos",
 }
 """Commands of earlier versions, and the way that is left."""
