@@ -704,6 +704,7 @@ REFUSED = [
     ("", "the following arguments are required: COMMAND"),
     ("fly", "invalid choice: 'fly'"),
     ("embed PHOTOS --out ROOT/out", "any more: `gallop predict SOURCE --with embedding` gives the features"),
+    ("push MODEL user/flowers", "any more: in Python `GalLoPClassifier.load("),
     ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: search rate and rounds in `gallop app`"),
     ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png or .svg or .pdf"),
     ("train", "the following arguments are required"),

@@ -33,7 +33,6 @@ examples:
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
-  gallop push model user/flowers
   gallop data check oxford_pets data
   gallop backbones
   gallop curve photos
@@ -48,6 +47,7 @@ Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --he
 
 GONE = {
     "embed": "`gallop predict SOURCE --with embedding` gives the features of photos beside their answers",
+    "push": "in Python `GalLoPClassifier.load('MODEL').push_to_hub('USER/NAME')` uploads a model and its card",
     "choose": "search rate and rounds in `gallop app`, on the page Teach: All settings, Find settings for my photos",
 }
 """Commands of earlier versions, and the way that is left."""
