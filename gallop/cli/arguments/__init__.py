@@ -35,6 +35,7 @@ examples:
   gallop export model --onnx model.onnx
   gallop data check oxford_pets data
   gallop backbones
+  gallop backbones --check
   gallop curve photos
   gallop sort pile --model model --out sorted
   gallop bench photos-mini sets --out results --time 2h
@@ -48,6 +49,7 @@ Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --he
 GONE = {
     "embed": "`gallop predict SOURCE --with embedding` gives the features of photos beside their answers",
     "push": "in Python `GalLoPClassifier.load('MODEL').push_to_hub('USER/NAME')` uploads a model and its card",
+    "doctor": "`gallop backbones --check` shows versions, devices and backbones",
     "choose": "search rate and rounds in `gallop app`, on the page Teach: All settings, Find settings for my photos",
 }
 """Commands of earlier versions, and the way that is left."""
