@@ -10,8 +10,8 @@ budget of six settings, around those of its paper. Beside the accuracy on held-o
 the method's last outlier score (GL-MCM or MSP), held-out shots against training photos of the next set in the list: a
 setting may be as accurate as another and ruin "none of these".
 
-With ``--search``, GalLoP's rate and rounds are found for each set alone within so many minutes, as ``gallop choose``
-finds them: on three folds of the shots, all held out.
+With ``--search``, GalLoP's rate and rounds are found for each set alone within so many minutes, as the app finds
+them: on three folds of the shots, all held out.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ Shapes: B photos, K classes, N local prompts, D joint width.
 from __future__ import annotations
 
 import tempfile
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +20,10 @@ from torch import Tensor
 from gallop.answers.sources import Opener, SourceItem
 from gallop.answers.sources.item import bounded_batches
 from gallop.answers.sources.opening import local_path
-from gallop.backbones import Backbone, Preprocess, load_backbone
+from gallop.backbones import Preprocess
 from gallop.errors import ImageError, NotAnImage
 from gallop.estimator import GalLoPClassifier
-from gallop.features.encoding import BATCH, ONCE, ImageFeatures, Sight, encode_looks, readers
+from gallop.features.encoding import BATCH, ImageFeatures, encode_looks, readers
 from gallop.images import CropBox, decode_image
 from gallop.images.formats import printable_name
 from gallop.model.answers import Answers
@@ -155,65 +154,7 @@ PLAIN = Extras()
 DISK = Opener()
 
 
-class _Worker(ABC):
-    """The common part of answers and embeddings: photos are read, cropped and encoded."""
-
-    opener: Opener
-    draft: bool
-
-    @property
-    def sight(self) -> Sight:
-        """What is encoded of a photo."""
-        return ONCE
-
-    @property
-    @abstractmethod
-    def loaded_backbone(self) -> Backbone:
-        """The frozen backbone, which is loaded on first use."""
-
-    @abstractmethod
-    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
-        """Return the columns of photos that could be read."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return all but what was loaded, which is loaded again where the copy uses it first."""
-        loaded = ("classifier", "loaded_backbone")
-        return {name: value for name, value in self.__dict__.items() if name not in loaded}
-
-    def prepare(self, items: Sequence[SourceItem]) -> Prepared:
-        """Read, decode and crop photos; safe to call from several threads."""
-        return prepare_photos(
-            items, self.opener, self.loaded_backbone.preprocess, draft=self.draft, times=self.sight.times
-        )
-
-    def finish(self, prepared: Prepared) -> Columns:
-        """Return the table's columns of photos that were prepared: B rows, also for photos that could not be read."""
-        problems = prepared.problems
-        columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
-        if prepared.looks:
-            features = encode_looks(self.loaded_backbone, prepared.looks, self.sight)
-            for name, values in self._columns(features, prepared.crops).items():
-                columns[name] = prepared.spread(values)
-        return columns
-
-    def __call__(self, batch: Mapping[str, Any]) -> Columns:
-        """Return the table's columns of a batch, as Ray's and Spark's batches are.
-
-        Args:
-            batch: ``path`` (paths or addresses) or ``bytes``, B of each, and ``key`` where photos have other names.
-        """
-        given = batch.get("bytes")
-        places = batch.get("path", batch.get("key"))
-        count = len(given) if given is not None else len(places) if places is not None else 0
-        keys = batch.get("key", places if places is not None else [f"row {i + 1}" for i in range(count)])
-        if given is not None:
-            items = [SourceItem(str(keys[i]), data=bytes(given[i])) for i in range(count)]
-        else:
-            items = [SourceItem(str(keys[i]), place=str(places[i])) for i in range(count)]
-        return self.finish(self.prepare(items))
-
-
-class PhotoScorer(_Worker):
+class PhotoScorer:
     """Answers for batches of photos: label, probability, best classes, OOD scores, verdict.
 
     Made from a model's folder it is pickled as the folder's name, and loads the model where it is used first.
@@ -256,13 +197,41 @@ class PhotoScorer(_Worker):
                 (Path(folder) / name).write_bytes(content)
             return GalLoPClassifier.load(folder, backbone=self.backbone, device=self.device)
 
-    @property
-    def loaded_backbone(self) -> Backbone:
-        return self.classifier.model_.backbone
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the classifier that was loaded, which is loaded again where the copy uses it first."""
+        return {name: value for name, value in self.__dict__.items() if name != "classifier"}
 
-    @property
-    def sight(self) -> Sight:
-        return self.classifier.model_.sight
+    def prepare(self, items: Sequence[SourceItem]) -> Prepared:
+        """Read, decode and crop photos; safe to call from several threads."""
+        model = self.classifier.model_
+        return prepare_photos(items, self.opener, model.backbone.preprocess, draft=self.draft, times=model.sight.times)
+
+    def finish(self, prepared: Prepared) -> Columns:
+        """Return the table's columns of photos that were prepared: B rows, also for photos that could not be read."""
+        problems = prepared.problems
+        columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
+        if prepared.looks:
+            model = self.classifier.model_
+            features = encode_looks(model.backbone, prepared.looks, model.sight)
+            for name, values in self._columns(features, prepared.crops).items():
+                columns[name] = prepared.spread(values)
+        return columns
+
+    def __call__(self, batch: Mapping[str, Any]) -> Columns:
+        """Return the table's columns of a batch, as Ray's and Spark's batches are.
+
+        Args:
+            batch: ``path`` (paths or addresses) or ``bytes``, B of each, and ``key`` where photos have other names.
+        """
+        given = batch.get("bytes")
+        places = batch.get("path", batch.get("key"))
+        count = len(given) if given is not None else len(places) if places is not None else 0
+        keys = batch.get("key", places if places is not None else [f"row {i + 1}" for i in range(count)])
+        if given is not None:
+            items = [SourceItem(str(keys[i]), data=bytes(given[i])) for i in range(count)]
+        else:
+            items = [SourceItem(str(keys[i]), place=str(places[i])) for i in range(count)]
+        return self.finish(self.prepare(items))
 
     def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         columns: Columns = {}
@@ -294,28 +263,8 @@ class PhotoScorer(_Worker):
         if self.extras.embedding:
             columns["embedding"] = list(embeddings(features))
         if self.extras.regions:
-            columns["regions"] = _regions(found, order[:, 0], self.sight.grids(self.loaded_backbone), crops)
+            columns["regions"] = _regions(found, order[:, 0], model.sight.grids(model.backbone), crops)
         return columns
-
-
-class PhotoEmbedder(_Worker):
-    """Global features of batches of photos, of length 1, in half precision.
-
-    Args:
-        backbone, device: as ``load_backbone``.
-        opener: opens what batches name; by default what lies on this machine's disks.
-        draft: as ``prepare_photos``.
-    """
-
-    def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = DISK, draft: bool = False) -> None:
-        self.backbone, self.device, self.opener, self.draft = backbone, device, opener, draft
-
-    @cached_property
-    def loaded_backbone(self) -> Backbone:
-        return load_backbone(self.backbone, device=self.device)
-
-    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
-        return {"embedding": list(embeddings(features))}
 
 
 def _regions(found: Answers, best: Any, grids: Sequence[tuple[int, int]], crops: Sequence[CropBox]) -> list[Any]:
@@ -348,12 +297,12 @@ GPU_BATCH = 128
 """Photos that pass a backbone on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
 
 
-def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
+def answers(worker: PhotoScorer, photos: Iterable[SourceItem]) -> Iterator[Columns]:
     """Yield the columns of photos, batch by batch; the next photos are read while a batch is encoded.
 
     They are read a few at a time, and pass the backbone together in as many as suits its device.
     """
-    device = worker.loaded_backbone.device
+    device = worker.classifier.model_.backbone.device
     coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
     while together := list(islice(coming, batch_for(device) // BATCH)):
         yield worker.finish(one_batch(together))

@@ -1,4 +1,4 @@
-"""What ``predict --out`` and ``embed`` share: a source into a folder of tables, with progress, errors and Ctrl-C."""
+"""``predict --out``: a source into a folder of tables, with progress, errors and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argparse import Namespace
 from importlib.util import find_spec
 from itertools import chain
 
-from gallop.answers.scorer import PhotoEmbedder, PhotoScorer
+from gallop.answers.scorer import PhotoScorer
 from gallop.answers.sources import Opener, open_source
 from gallop.cli.console import Console
 from gallop.errors import CommandError, KeysRefused, Unreachable
@@ -28,7 +28,7 @@ def opener_of(options: Namespace, source: str | None) -> Opener:
     return Opener(web=options.web, home=None if options.buckets else source, allow="--{}")
 
 
-def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Namespace, console: Console) -> int:
+def answer_many(source: str, worker: PhotoScorer, options: Namespace, console: Console) -> int:
     """Write the answers to all photos of a source.
 
     Returns the exit status: 2 where a photo has no answer, in tables of this call or in those that it found.

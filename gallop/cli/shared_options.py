@@ -94,8 +94,8 @@ def add_tpr(parser: Parser) -> None:
     )
 
 
-def add_many(parser: Parser, made: str) -> None:
-    """Add the options of commands that process many photos: how they are read, and the folder of tables."""
+def add_many(parser: Parser) -> None:
+    """Add the options of a command that processes many photos: how they are read, and the folder of tables."""
     group = parser.add_argument_group("reading photos")
     group.add_argument("--column", metavar="NAME", help="column of a .csv or .parquet table with paths, URLs or bytes")
     group.add_argument(
@@ -115,7 +115,7 @@ def add_many(parser: Parser, made: str) -> None:
     group.add_argument(
         "--out",
         metavar="DIR",
-        help=f"output folder for {made}, or a URL such as s3://bucket/answers, in tables of thousands of photos; "
+        help="output folder for the answers, or a URL such as s3://bucket/answers, in tables of thousands of photos; "
         "run an interrupted command again to continue it",
     )
     group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do part I of N of the work")

@@ -39,8 +39,6 @@ milliseconds = _number("a number of milliseconds from 0 to 1000", 0, 1000, unit=
 megabytes = _number("a number of MB from 0.1 to 4096", 0.1, 4096, unit=2**20)
 gigabytes = _number("a number of GB such as 4 or 1.5", 0.001, unit=1e9)
 """Both in bytes."""
-minutes = _number("a number of minutes above 0, such as 10 or 0.5", 0.01, unit=60)
-"""In seconds."""
 fraction = _number("a fraction above 0 and at most 1, such as 0.9", 1e-9, 1, unit=1)
 
 

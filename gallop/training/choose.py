@@ -10,13 +10,10 @@ The order of what is tried follows from the answers alone, so with a seed and en
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Container, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 import numpy as np
@@ -27,20 +24,16 @@ from gallop.backbones import Backbone
 from gallop.config import STORED_ROUNDS, STORED_VIEWS, MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError, GallopError, TrainingDiverged
-from gallop.features.encoding import Cache, ImageFeatures, Sight, TrainingViews, default_cache_folder
+from gallop.features.encoding import Cache, ImageFeatures, Sight, TrainingViews
 from gallop.model.calibration import PROMISED
 from gallop.model.prompted import PromptModel
-from gallop.runtime.reading import read_text
-from gallop.runtime.writing import write_file
 from gallop.training.learn import CrossFit, EncodeEvent, Shots, cross_fit, encode_shots
-from gallop.training.loop import BATCHES
 from gallop.training.steps import Steps
 
 RATES = (0.02, 0.1, 0.005, 0.5, 0.05, 0.01, 0.2, 0.002)
 """The rates that are tried, the ones furthest apart first: a short time covers the range roughly."""
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
 """Rounds are doubled and halved between these."""
-_LARGEST = 2**22
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -115,19 +108,17 @@ def search_settings(
     *,
     seconds: float,
     cache: Cache | None = None,
-    known: Sequence[Tried] = (),
 ) -> Iterator[EncodeEvent | SearchEvent]:
     """Try settings until none is left or the time is up, yielding progress; the last event has all of them.
 
     Args:
         config: what ``start_of_search`` returns; its rate and rounds are tried first.
         seconds: after so many nothing more is tried; what is unfinished then does not count.
-        known: tried before with the same shots and settings, which is not trained again.
 
     Raises:
         ConfigError: no class has two photos, or the time did not suffice for the first setting.
     """
-    began, before, tried = time.monotonic(), {(each.lr, each.epochs): each for each in known}, list[Tried]()
+    began, tried = time.monotonic(), list[Tried]()
     model = PromptModel(backbone, shots.class_names, method)
     sight = Sight(method.looks("training"))
     views = TrainingViews(
@@ -141,13 +132,10 @@ def search_settings(
         features, centres = yield from _until(began + seconds, encode_shots(model, views, shots, cache, keep=True))
         assert centres is not None
         model.branches = model.taught(features)
-        while (wanted := _next(tried, config, before, began + seconds - time.monotonic())) is not None:
-            if wanted not in before:
-                steps = Steps(
-                    views, torch.tensor(shots.labels), replace(config, lr=wanted[0], epochs=wanted[1]), PromptModel.loss
-                )
-                before[wanted] = yield from _until(began + seconds, _held_out(model, steps, features, centres, event))
-            tried.append(before[wanted])
+        while (wanted := _next(tried, config, began + seconds - time.monotonic())) is not None:
+            settings = replace(config, lr=wanted[0], epochs=wanted[1])
+            steps = Steps(views, torch.tensor(shots.labels), settings, PromptModel.loss)
+            tried.append((yield from _until(began + seconds, _held_out(model, steps, features, centres, event))))
             yield event()
     if not tried:
         raise ConfigError(
@@ -210,9 +198,7 @@ def _held_out(
     )
 
 
-def _next(
-    tried: Sequence[Tried], config: TrainConfig, known: Container[tuple[float, int]], left: float
-) -> tuple[float, int] | None:
+def _next(tried: Sequence[Tried], config: TrainConfig, left: float) -> tuple[float, int] | None:
     """Return rate and rounds to be tried next, which take less than the time that is left; None where there are none.
 
     First those of the beginning, then each rate with as many rounds, then what is next to the best so far.
@@ -225,29 +211,8 @@ def _next(
         wanted += [(lr, best.epochs) for lr in ladder[max(place - 1, 0) : place + 2]]
     done = {(each.lr, each.epochs) for each in tried}
     pace = tried[-1].seconds / max(tried[-1].epochs, 1) if tried else 0.0
-    fits = (each for each in wanted if each not in done and (each in known or each[1] * pace < left))
-    return next(fits, None)
+    return next((each for each in wanted if each not in done and each[1] * pace < left), None)
 
 
 def _best(tried: Sequence[Tried], first: Tried) -> Tried:
     return max(tried, key=lambda each: (each.accuracy, -max(each.epochs, first.epochs), -each.loss))
-
-
-def kept_at(backbone: Backbone, shots: LabelledPhotos, method: MethodConfig, config: TrainConfig) -> Path:
-    """Return the file in the user's cache that holds what was tried with these shots and settings."""
-    key = f"{backbone.fingerprint}|{backbone.feature_format}|{shots.fingerprint}|{method}|{config}|{BATCHES}"
-    return default_cache_folder() / "choices" / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json"
-
-
-def keep(path: Path, tried: Sequence[Tried]) -> None:
-    """Write what was tried."""
-    write_file(path, json.dumps([asdict(each) for each in tried]).encode())
-
-
-def kept(path: Path) -> list[Tried]:
-    """Return what was tried before; none where there is no such file, or it is damaged."""
-    try:
-        tried = [Tried(**each) for each in json.loads(read_text(path, _LARGEST))]
-        return [replace(each, right=tuple(each.right)) for each in tried]
-    except (OSError, ValueError, TypeError):
-        return []

@@ -27,8 +27,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
-from gallop import GalLoPClassifier, available_models, draw_shots, read_folder
-from gallop.backbones.weights import TOKENIZERS
+from gallop import GalLoPClassifier, draw_shots, read_folder
+from gallop.backbones.weights import TOKENIZERS, KnownBackbone
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main, many
 from gallop.cli.commands import app, evaluate, serve, train
@@ -36,6 +36,7 @@ from gallop.cli.console import Console, percentage, plain_line
 from gallop.model import calibration
 from gallop.model.calibration import accepted_range
 from gallop.predictions.next_to_label import next_to_label
+from gallop.runtime.machine import PACKAGES
 from gallop.sample import sample_folder
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
@@ -633,27 +634,6 @@ def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path,
     assert re.fullmatch(rf"local 1, k = 5 +{told['local_scores'][0]:.3f}  .+ of 5 regions", lines[8])
 
 
-# ------------------------------------------------------------------ choose
-
-
-@pytest.mark.slow
-def test_choose_writes_a_command_that_trains(backbone: Path, photos: Path, tmp_path: Path) -> None:
-    asked = ("choose", photos, "--shots", 3, "--minutes", 0.1, "--backbone", backbone)
-    first = call(*asked, "--json").json
-    assert first["tried"][0]["lr"] == 0.002, "the paper's, since nothing was measured for this backbone"
-    assert (first["chosen"]["views"], first["photos"] > 0) == (4, True), "fresh views cannot be stored"
-    before, again = first["tried"], call(*asked, "--json").json["tried"]
-    tried = {(each["lr"], each["epochs"]): each for each in again}
-    # The first ones are the same whatever time is left; later, with more of it, other settings may come.
-    assert again[: min(8, len(before))] == before[:8], "what was tried is not tried again, as its seconds tell"
-    assert all(tried.get((each["lr"], each["epochs"]), each) == each for each in before)
-    table = call(*asked)
-    assert re.search(r"the usual one|chosen", table.out)
-    command = shlex.split(table.out.splitlines()[-1])
-    assert command[:3] == ["gallop", "train", str(photos)]
-    done(*command[1:], "--out", tmp_path / "model", "--epochs", "1")
-
-
 # ------------------------------------------------------------------ curve
 
 
@@ -705,42 +685,22 @@ def test_backbones_get_and_rm_say_what_they_did(tmp_path: Path, monkeypatch: pyt
     assert call("backbones", "rm", "ViT-B-16/openai").out == "ViT-B-16/openai is removed (605 MB).\n"
 
 
-# ------------------------------------------------------------------ doctor
-
-
-def test_doctor(backbone: Path, cache_folder: Path, model: Path) -> None:
-    told = call("doctor", "--json", "--device", "cpu").json
+def test_backbones_check_tells_what_is_here_and_what_is_missing(cache_folder: Path, monkeypatch: Any) -> None:
+    told = call("backbones", "--check", "--json").json
     assert set(told["versions"]) == {"gallop", "python", "torch", "torchvision", "open_clip", "timm", "numpy"}
-    assert (told["versions"]["torch"], told["device"], told["cache"]) == (torch.__version__, "cpu", str(cache_folder))
-    models = {name: str(folder) for name, folder in available_models().items()}
-    assert (told["models"], told["app"], told["backbone"]) == (models, find_spec("streamlit") is not None, None)
-    assert [backbone["name"] for backbone in told["backbones"]][: len(models)] == list(models)
-    loaded = call("doctor", "--json", "--backbone", backbone).json["backbone"]
-    assert (loaded["input"], loaded["grid"], set(loaded["seconds"])) == (32, [4, 4], {"load", "photo"})
-    assert all(seconds >= 0 for seconds in loaded["seconds"].values())
-    assert re.search(rf"model mini +{available_models()['mini']}", call("doctor").out)
-
-
-def test_doctor_tells_the_backbones_that_are_here_and_what_a_first_pass_costs(backbone: Path, tmp_path: Path) -> None:
-    """Sizes as the files have them; the settings say the rest, and nothing is loaded to tell it."""
-    weights = next(backbone.glob("*.safetensors"))
-    file = shutil.copy(weights, tmp_path / "some.safetensors")
-    told = call("doctor", "--json", "--backbones", backbone, f"ViT-B-32={file}").json["backbones"]
-    folder, named = (
-        next(known for known in told if known["source"] == source)
-        for source in (str(backbone.resolve()), f"ViT-B-32/{file}")
-    )
-    wanted = {"name": backbone.name, "bytes": weights.stat().st_size, "input": 32, "grid": [4, 4], "needs": ""}
-    assert {key: folder[key] for key in wanted} == wanted
-    assert (named["bytes"], named["input"], named["grid"]) == (folder["bytes"], 224, [7, 7])
-    table = call("doctor", "--backbones", backbone, "--backbone", backbone).out
+    assert (told["versions"]["torch"], told["cache"]) == (torch.__version__, str(cache_folder))
+    assert told["backbones"]["mini"] == ""
+    siglip = KnownBackbone("ViT-B-16-SigLIP/own", "own", needs=TOKENIZERS)
+    monkeypatch.setattr("gallop.cli.commands.backbones.backbones_here", lambda: [siglip])
+    monkeypatch.setitem(PACKAGES, "timm", "no-such-package")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    table = call("backbones", "--check").out
     for line in (
-        rf"{backbone.name} +\d+ MB, licence not known",
-        r"mini +\d+ MB, licence Apache-2.0",
-        r".* loads in [\d.]+ s, a first photo takes [\d.]+ s, fingerprint \w{12}",
+        "timm +not installed",
+        "device +cpu: torch sees no GPU",
+        f"backbone {siglip.name} +here, {TOKENIZERS}",
     ):
-        assert re.search(f"backbone {line}\n", table)
-    assert f" MB, licence not known, {TOKENIZERS}\n" in call("doctor", "--backbones", f"ViT-B-16-SigLIP={file}").out
+        assert re.search(f"^{line}$", table, re.MULTILINE), table
 
 
 # ------------------------------------------------------------------ what is refused
@@ -781,6 +741,10 @@ REFUSED = [
     ("fly", "invalid choice: 'fly' (choose from "),
     ("trian", "'train'). Did you mean train? (`gallop --help` shows examples)"),
     ("data chek", "invalid choice: 'chek' (choose from 'list', 'check'). Did you mean check? (`gallop data"),
+    ("embed PHOTOS --out ROOT/out", "any more: `gallop predict SOURCE --with embedding` gives the features"),
+    ("push MODEL user/flowers", "any more: in Python `GalLoPClassifier.load("),
+    ("doctor --json", "any more: `gallop backbones --check` shows versions, devices and backbones"),
+    ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: search rate and rounds in `gallop app`"),
     ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png or .svg or .pdf"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
@@ -845,9 +809,6 @@ REFUSED = [
     ("explain ROOT/absent --model MODEL --out ROOT/w.png", "absent"),
     ("explain ROOT/file.txt --model MODEL --out ROOT/w.png", "file.txt"),
     ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
-    ("doctor --device toaster", "Unknown device 'toaster'"),
-    ("doctor --backbone maxi", "There is no backbone 'maxi'"),
-    ("doctor --backbones ROOT/nowhere", "is not a backbone on this machine"),
     ("evidence MODEL PHOTOS --out ROOT/evidence.pdf", "must end in .html"),
     ("predict PHOTOS --model MODEL --together --out ROOT/out", "leave out --out"),
     ("predict PHOTOS --model MODEL --next 3 --out ROOT/out", "--next needs all answers"),
@@ -855,15 +816,18 @@ REFUSED = [
     ("data check oxford_pets", "The folder oxford_pets does not exist. Pass a folder that contains one folder"),
     ("data check oxford_pets", "`gallop data check oxford_pets data`"),
     ("backbones get", "needs the name of a backbone"),
+    ("backbones get mini --check", "argument --check: not allowed with argument action"),
     ("sample PHOTOS", "is not empty"),
     # many photos
-    ("embed PHOTOS", "embed needs --out DIR, the folder that the features"),
-    ("embed ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder: use a folder, a photo, a .txt list"),
-    ("embed ROOT/none --out ROOT/out --backbone BACKBONE", "contains no photos"),
-    ("embed PHOTOS --out ROOT/file.txt --backbone BACKBONE", "is a file: choose a folder"),
-    ("embed PHOTOS --out ROOT/out --part 3/2", "is not a part I/N with I from 1 to N"),
-    ("embed PHOTOS --out ROOT/out --shard-size 0", "is not an integer of 1 or more"),
-    ("embed https://example.org/x.txt --out ROOT/out --backbone BACKBONE", "Use --web"),
+    (
+        "predict ROOT/absent --model MODEL --out ROOT/out",
+        "is not a folder: use a folder, a photo, a .txt list",
+    ),
+    ("predict ROOT/none --model MODEL --out ROOT/out", "contains no photos"),
+    ("predict PHOTOS --model MODEL --out ROOT/file.txt", "is a file: choose a folder"),
+    ("predict PHOTOS --classes a,b --out ROOT/out --part 3/2", "is not a part I/N with I from 1 to N"),
+    ("predict PHOTOS --classes a,b --out ROOT/out --shard-size 0", "is not an integer of 1 or more"),
+    ("predict https://example.org/x.txt --model MODEL --out ROOT/out", "Use --web"),
     (
         "predict PHOTOS --classes a,b --engine ray --backbone BACKBONE",
         "--part and --engine only apply to the tables that --out writes: add --out DIR",
@@ -873,7 +837,7 @@ REFUSED = [
         "--workers only apply to --engine ray: add --engine ray",
     ),
     (
-        "embed PHOTOS --out ROOT/out --address auto --backbone BACKBONE",
+        "predict PHOTOS --model MODEL --out ROOT/out --address auto",
         "--workers only apply to --engine ray: add --engine ray",
     ),
     ("predict PHOTOS PHOTOS --classes a,b --out ROOT/out --backbone BACKBONE", "With --out, pass one source"),
@@ -973,7 +937,7 @@ WITHOUT_A_BACKBONE = ("app", "data", "data list")
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "predict", "explain", "bench", "doctor", "export", "data check", *WITHOUT_A_BACKBONE],
+    ["train", "evaluate", "predict", "explain", "bench", "export", "data check", *WITHOUT_A_BACKBONE],
 )
 def test_every_help_has_examples(command: str) -> None:
     told = done(*command.split(), "--help").out
@@ -1003,8 +967,8 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
 
 
 def test_too_little_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallop.cli.commands.doctor.run", mock.Mock(side_effect=MemoryError()))
-    outcome = call("doctor")
+    monkeypatch.setattr("gallop.cli.commands.backbones.run", mock.Mock(side_effect=MemoryError()))
+    outcome = call("backbones")
     found = re.match(r"gallop: error: There is not enough memory for this\..*batch size", outcome.err, re.DOTALL)
     assert (outcome.code, bool(found)) == (2, True), outcome.err
 
@@ -1015,7 +979,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
             raise BrokenPipeError
 
     with redirect_stdout(Gone()), redirect_stderr(io.StringIO()) as err:
-        assert (main(["doctor"]), err.getvalue()) == (141, "")
+        assert (main(["backbones"]), err.getvalue()) == (141, "")
 
 
 @pytest.mark.slow
@@ -1027,8 +991,8 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
         ("--help", ">/dev/full", 2, "gallop: error: No space left on device.\n"),
         ("--none", "2>&-", 2, ""),
         ("--none", "2>/dev/full", 2, ""),
-        ("doctor", "<&- >&- 2>&-", 0, ""),
-        ("doctor", ">/dev/full", 2, "gallop: error: No space left on device.\n"),
+        ("backbones --check", "<&- >&- 2>&-", 0, ""),
+        ("backbones --check", ">/dev/full", 2, "gallop: error: No space left on device.\n"),
         ("predict PHOTO --classes a,b --csv CSV", ">&-", 0, "predicting 1/1\n"),
     ],
 )

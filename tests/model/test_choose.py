@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,17 +14,8 @@ from gallop.config import MethodConfig, TrainConfig, train_preset
 from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError
 from gallop.model.prompted import PromptModel
-from gallop.training.choose import (
-    RATES,
-    SearchEvent,
-    Tried,
-    chosen_of,
-    keep,
-    kept,
-    kept_at,
-    search_settings,
-    start_of_search,
-)
+from gallop.training import choose
+from gallop.training.choose import RATES, SearchEvent, Tried, chosen_of, search_settings, start_of_search
 from gallop.training.learn import CrossFit, learn
 from tests import tiny
 from tests.tiny import there
@@ -40,8 +30,8 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> LabelledPhotos:
     return read_folder(tiny.write_folder(tmp_path_factory.mktemp("photos"), {"red": 4, "green": 4, "blue": 4}))
 
 
-def searched(shots: LabelledPhotos, config: TrainConfig = CONFIG, seconds: float = LONG, **more: Any) -> list[Tried]:
-    *_, last = search_settings(tiny.vit(), shots, METHOD, config, seconds=seconds, **more)
+def searched(shots: LabelledPhotos, config: TrainConfig = CONFIG, seconds: float = LONG) -> list[Tried]:
+    *_, last = search_settings(tiny.vit(), shots, METHOD, config, seconds=seconds)
     assert isinstance(last, SearchEvent)
     return list(last.tried)
 
@@ -85,19 +75,21 @@ def test_an_answer_is_that_of_a_training_without_the_shot(shots: LabelledPhotos,
     assert best.temperature == pytest.approx(calibration.temperature)
 
 
-@pytest.mark.parametrize("known", [0, 4])
-def test_a_seed_gives_the_same_outcome_from_the_start_and_where_a_search_goes_on(
-    shots: LabelledPhotos, found: list[Tried], known: int
-) -> None:
-    assert same(searched(shots, known=found[:known])) == same(found)
+def test_a_seed_gives_the_same_outcome(shots: LabelledPhotos, found: list[Tried]) -> None:
+    assert same(searched(shots)) == same(found)
 
 
-def test_what_is_known_is_not_tried_again_and_nothing_is_begun_that_would_not_end_in_time(
-    shots: LabelledPhotos, found: list[Tried]
+def test_nothing_is_begun_that_would_not_end_in_time(
+    shots: LabelledPhotos, found: list[Tried], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert searched(shots, known=found) == found, "to the seconds that it took"
-    slow = [replace(each, seconds=100 * LONG) for each in found[:3]]
-    assert searched(shots, known=slow) == slow, "what is known takes no time"
+    slow = replace(found[0], seconds=100 * LONG)
+
+    def held_out(*_: object) -> Generator[SearchEvent, None, Tried]:
+        yield SearchEvent((), 0, 0)
+        return slow
+
+    monkeypatch.setattr(choose, "_held_out", held_out)
+    assert searched(shots) == [slow]
 
 
 @pytest.mark.parametrize(("epochs", "seconds"), [(CONFIG.epochs, 0.0), (10_000, 1.0)])
@@ -145,28 +137,3 @@ def test_a_search_has_stored_views_and_folds() -> None:
     assert (paper.views, paper.epochs, paper.lr) == (4, 50, 0.002)
     assert start_of_search(train_preset("default")) == train_preset("default")
     assert start_of_search(replace(CONFIG, calibration_folds=0)).calibration_folds == 3
-
-
-# What is kept --------------------------------------------------------------------------------------------------------
-
-
-def test_what_was_tried_is_kept_for_these_shots_and_settings(
-    shots: LabelledPhotos, found: list[Tried], own_cache: Path
-) -> None:
-    place = kept_at(tiny.vit(), shots, METHOD, CONFIG)
-    diverged = Tried(100.0, 5)
-    keep(place, [*found, diverged])
-    assert kept(place) == [*found, diverged]
-    others = {
-        kept_at(tiny.other_vit(), shots, METHOD, CONFIG),
-        kept_at(tiny.vit(), shots.take([0, 1, 4, 5, 8, 9]), METHOD, CONFIG),
-        kept_at(tiny.vit(), shots, MethodConfig(), CONFIG),
-        kept_at(tiny.vit(), shots, METHOD, replace(CONFIG, seed=1)),
-    }
-    assert len(others - {place}) == 4
-
-
-@pytest.mark.parametrize("content", [b"", b"[1]", b'[{"lr": 1}]', b"{}x", b"\xff"])
-def test_a_damaged_file_of_what_was_tried_is_ignored(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "tried.json").write_bytes(content)
-    assert kept(tmp_path / "tried.json") == []

@@ -22,13 +22,13 @@ import pytest
 import torch
 
 from gallop import GalLoPClassifier, MethodConfig
-from gallop.answers import Extras, PhotoEmbedder, PhotoScorer
+from gallop.answers import Extras, PhotoScorer
 from gallop.answers.scorer import Prepared
 from gallop.answers.sources import Opener, SourceItem, open_source
 from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.service.tables import on_ray
 from gallop.service.tables.destination import open_destination
-from gallop.service.tables.on_ray import ActorPool, PoolSize, joined_to, score_on_ray
+from gallop.service.tables.on_ray import ActorPool, PoolSize, joined_to, packed, score_on_ray
 from gallop.service.tables.run import ScoringProgress, score_source
 from tests import tiny
 from tests.cli.test_cli import call
@@ -195,9 +195,9 @@ def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_sour
 
 @pytest.mark.slow
 def test_a_photo_that_ends_every_worker_and_a_backbone_that_is_not_there_are_sentences(
-    cluster: str, backbone: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: str, backbone: Path, worker: PhotoScorer, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class EndedByAPhoto(PhotoEmbedder):
+    class EndedByAPhoto(PhotoScorer):
         """As one that a decoder cannot survive."""
 
         def prepare(self, items: Sequence[SourceItem]) -> Prepared:
@@ -206,10 +206,12 @@ def test_a_photo_that_ends_every_worker_and_a_backbone_that_is_not_there_are_sen
             return super().prepare(items)
 
     monkeypatch.setattr(on_ray, "TRIES", 1)
+    model = packed(worker, "cpu").model
     taken: dict[str, Any] = {}
     good, deadly = SourceItem("a.png", str(photos / "red" / "0.jpg")), SourceItem("deadly.png", "x")
     with joined_to(cluster, 2):
-        pool = ActorPool(EndedByAPhoto(str(backbone), device="cpu"), PoolSize(1, 0.0), taken.__setitem__)
+        ended = EndedByAPhoto(model, device="cpu", backbone=str(backbone))
+        pool = ActorPool(ended, PoolSize(1, 0.0), taken.__setitem__)
         pool.give("good", [good])
         pool.give("bad", [good, deadly])
         with pytest.raises(
@@ -217,7 +219,8 @@ def test_a_photo_that_ends_every_worker_and_a_backbone_that_is_not_there_are_sen
         ):
             pool.finish()
         assert taken["good"]["key"].to_pylist() == ["a.png"]
-        nowhere = ActorPool(PhotoEmbedder("nowhere/openai", device="cpu"), PoolSize(1, 0.0), print)
+        lost = PhotoScorer(model, device="cpu", backbone="nowhere/openai")
+        nowhere = ActorPool(lost, PoolSize(1, 0.0), print)
         with pytest.raises(BackboneError, match="does not know the architecture 'nowhere'"):
             nowhere.give("any", [good])
 
@@ -225,27 +228,30 @@ def test_a_photo_that_ends_every_worker_and_a_backbone_that_is_not_there_are_sen
 # On the command line -------------------------------------------------------------------------------------------------
 
 
+def words(photos: Path, backbone: Path) -> list[object]:
+    what = ["predict", photos, "--classes", "red,green", "--backbone", backbone]
+    return [*what, "--device", "cpu", "--shard-size", SHARD, "--json"]
+
+
 @pytest.mark.slow
-def test_answers_and_features_by_a_cluster(cluster: str, backbone: Path, photos: Path, tmp_path: Path) -> None:
-    for command, *more in (["predict", "--classes", "red,green"], ["embed"]):
-        here, there = tmp_path / f"here-{command}", tmp_path / f"there-{command}"
-        given = [command, photos, *more, "--backbone", backbone, "--device", "cpu", "--shard-size", SHARD, "--json"]
-        assert call(*given, "--out", here).code == 2, "one photo is empty"
-        by_ray = ["--engine", "ray", "--address", cluster, "--workers", 2]
-        again = call(*given, "--out", here, *by_ray)
-        assert (again.code, again.json["skipped_errors"], again.json["tables"]) == (2, 1, 0), "as the rows say"
-        outcome = call(*given, "--out", there, *by_ray)
-        assert outcome.code == 2, outcome.err
-        assert {"answered": PHOTOS - 1, "errors": 1, "tables": PHOTOS // SHARD}.items() <= outcome.json.items()
-        assert files(here) == files(there), "byte by byte, the manifest too"
+def test_answers_by_a_cluster(cluster: str, backbone: Path, photos: Path, tmp_path: Path) -> None:
+    here, there, given = tmp_path / "here", tmp_path / "there", [*words(photos, backbone), "--with", "embedding"]
+    assert call(*given, "--out", here).code == 2, "one photo is empty"
+    by_ray = ["--engine", "ray", "--address", cluster, "--workers", 2]
+    again = call(*given, "--out", here, *by_ray)
+    assert (again.code, again.json["skipped_errors"], again.json["tables"]) == (2, 1, 0), "as the rows say"
+    outcome = call(*given, "--out", there, *by_ray)
+    assert outcome.code == 2, outcome.err
+    assert {"answered": PHOTOS - 1, "errors": 1, "tables": PHOTOS // SHARD}.items() <= outcome.json.items()
+    assert files(here) == files(there), "byte by byte, the manifest too"
 
 
 @pytest.mark.slow
 def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
     backbone: Path, photos: Path, tmp_path: Path
 ) -> None:
-    words = ["embed", photos, "--backbone", backbone, "--device", "cpu", "--shard-size", SHARD, "--json"]
-    command = [sys.executable, "-m", "gallop", *map(str, words), "--out", str(tmp_path / "there"), "--engine", "ray"]
+    given = words(photos, backbone)
+    command = [sys.executable, "-m", "gallop", *map(str, given), "--out", str(tmp_path / "there"), "--engine", "ray"]
     with short_path() as home:
         done = subprocess.run(
             [*command, "--workers", "2"], env=environment(home), cwd=tmp_path, capture_output=True, text=True
@@ -255,7 +261,7 @@ def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
         assert done.returncode == 2, done.stderr
         assert json.loads(done.stdout)["answered"] == PHOTOS - 1
         assert not processes(home), "nothing of it runs on"
-        assert call(*words, "--out", tmp_path / "here").code == 2
+        assert call(*given, "--out", tmp_path / "here").code == 2
         assert files(tmp_path / "there") == files(tmp_path / "here")
 
 
@@ -264,7 +270,7 @@ def test_where_nobody_listens_it_is_a_sentence(
 ) -> None:
     nobody = mock.Mock(side_effect=ConnectionError("Ray is not running at 127.0.0.1:1.\nDetails"))
     monkeypatch.setattr("ray.init", nobody)
-    words = ["embed", photos, "--backbone", backbone, "--engine", "ray", "--address", "127.0.0.1:1"]
-    outcome = call(*words, "--out", tmp_path / "out")
+    nowhere = ["--engine", "ray", "--address", "127.0.0.1:1"]
+    outcome = call(*words(photos, backbone), *nowhere, "--out", tmp_path / "out")
     said = "gallop: error: Ray cannot be used at 127.0.0.1:1 (Ray is not running at 127.0.0.1:1)."
     assert (outcome.code, outcome.out, outcome.err.splitlines()[-1]) == (2, "", said)

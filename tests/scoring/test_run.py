@@ -17,7 +17,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
-from gallop.answers import Extras, PhotoEmbedder, PhotoScorer
+from gallop.answers import Extras, PhotoScorer
 from gallop.answers.sources import Opener, open_source
 from gallop.errors import DataError
 from gallop.features.encoding import BATCH
@@ -157,10 +157,10 @@ def test_another_source_is_not_mixed_in(
 
 
 def test_bytes_that_were_flipped_in_a_shard_are_noticed_and_its_photos_answered_again(
-    backbone: Path, photos: Path, tmp_path: Path
+    taught: GalLoPClassifier, photos: Path, tmp_path: Path
 ) -> None:
     """Wherever they lie, and whichever part the shard belongs to; other shards are left alone."""
-    worker, bits, out = PhotoEmbedder(str(backbone), device="cpu"), random.Random(0), tmp_path / "out"
+    worker, bits, out = PhotoScorer(taught), random.Random(0), tmp_path / "out"
     run(worker, photos, out)
     whole = {path: path.read_bytes() for path in out.rglob("*.*")}
     damaged = out / shard_file(1)
@@ -280,13 +280,6 @@ def test_a_scorer_of_a_folder_travels_as_its_name(backbone: Path, tmp_path: Path
     np.testing.assert_allclose(here["probabilities"], there["probabilities"], atol=1e-6)
     given = scorer({"bytes": [path.read_bytes() for path in paths], "key": ["a", "b", "c"]})
     assert (given["key"], given["label"]) == (["a", "b", "c"], here["label"])
-
-
-def test_features_alone_have_length_one(backbone: Path, photos: Path, tmp_path: Path) -> None:
-    run(PhotoEmbedder(str(backbone), device="cpu"), photos, tmp_path / "out")
-    good = [row for row in rows(tmp_path / "out") if not row["error"]]
-    embeddings = np.array([row["embedding"] for row in good], np.float16)
-    np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float32), axis=1), 1, atol=2e-3)
 
 
 # The function for Spark that docs/howto/many_photos.md prints ---------------------------------------------------------

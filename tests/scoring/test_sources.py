@@ -362,8 +362,8 @@ def test_the_command_line_connects_to_no_bucket_that_a_list_or_a_table_names(tmp
     backbone = tiny.backbone_folder(tmp_path)
     keys = {"HF_TOKEN": "hf_secret", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     run = "import sys; from gallop.cli import main; sys.exit(max(main([*a.split('|')]) for a in sys.argv[1:]))"
-    words = f"--backbone|{backbone}|--out|{tmp_path}/"
-    calls = [f"embed|{tmp_path}/{name}|{words}{name}.out" for name in ("list.txt", "t.parquet")]
+    words = f"--classes|a,b|--backbone|{backbone}|--out|{tmp_path}/"
+    calls = [f"predict|{tmp_path}/{name}|{words}{name}.out" for name in ("list.txt", "t.parquet")]
     done = subprocess.run([sys.executable, "-c", run, *calls], env=connects.environment(os.environ | keys), check=False)
     assert (done.returncode, connects.all()) == (2, [])
     for name in ("list.txt", "t.parquet"):

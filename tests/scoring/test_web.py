@@ -65,8 +65,8 @@ def test_a_list_leads_to_public_addresses_alone(server: Web, connected: list[str
     bad = [f"http://public.example:{port}/{name}" for name in server.leads]
     bad += [f"http://{host}:{port}/secret.png" for host in ("127.0.0.1", "private.example", "2130706433", "a..b")]
     (tmp_path / "list.txt").write_text("\n".join([*good, *bad]))
-    words = ("--backbone", tiny.backbone_folder(tmp_path), "--out", tmp_path / "out")
-    assert call("embed", tmp_path / "list.txt", "--web", *words).code == 2
+    words = ("--classes", "a,b", "--backbone", tiny.backbone_folder(tmp_path), "--out", tmp_path / "out")
+    assert call("predict", tmp_path / "list.txt", "--web", *words).code == 2
     errors = parquet.read_table(tmp_path / "out")["error"].to_pylist()
     assert errors[:2] == [None, None]
     not_public, malformed = "it resolves to an IP address that is not public", "a URL must begin with http"

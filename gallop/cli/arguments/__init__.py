@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 
 from gallop import __version__
 from gallop.cli.shared_options import Parser
+from gallop.errors import CommandError
 
 DESCRIPTION = """\
 GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
@@ -32,12 +33,11 @@ examples:
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
-  gallop push model user/flowers
   gallop data check oxford_pets data
   gallop backbones
+  gallop backbones --check
   gallop curve photos
   gallop sort pile --model model --out sorted
-  gallop choose photos --backbone ViT-B-16/openai --minutes 10
   gallop bench photos-mini sets --out results --time 2h
   gallop serve model
   gallop app
@@ -46,9 +46,25 @@ Results go to standard output (--json: JSON and nothing else), progress and warn
 Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
 
 
+GONE = {
+    "embed": "`gallop predict SOURCE --with embedding` gives the features of photos beside their answers",
+    "push": "in Python `GalLoPClassifier.load('MODEL').push_to_hub('USER/NAME')` uploads a model and its card",
+    "doctor": "`gallop backbones --check` shows versions, devices and backbones",
+    "choose": "search rate and rounds in `gallop app`, on the page Teach: All settings, Find settings for my photos",
+}
+"""Commands of earlier versions, and the way that is left."""
+
+
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the options of a call. Raises SystemExit after --help, --version (0) or a mistake (2)."""
+    """Return the options of a call.
+
+    Raises:
+        SystemExit: after --help, --version (0) or a mistake (2).
+        CommandError: a command that is gone.
+    """
     words = sys.argv[1:] if argv is None else list(argv)
+    if words and words[0] in GONE:
+        raise CommandError(f"There is no `gallop {words[0]}` any more: {GONE[words[0]]}.")
     # Of a command that is named, the words of others are of no use.
     return build_parser([word for word in words[:1] if word in known_commands()] or known_commands()).parse_args(words)
 

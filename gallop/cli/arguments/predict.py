@@ -67,7 +67,7 @@ def add_predict(commands: Commands) -> None:
         metavar="N",
         help="also name N photos whose labels would teach most: uncertain ones that are unlike each other",
     )
-    add_many(parser, "the answers")
+    add_many(parser)
     parser.add_argument(
         "--with",
         dest="extras",

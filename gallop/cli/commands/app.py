@@ -30,7 +30,7 @@ _INSTALL = "pip install 'gallop-explorer[app]'"
 
 def run(options: Namespace, console: Console) -> int:
     """Serve until the server ends, or until this process is stopped, which stops the server too."""
-    if missing := missing_for_app():
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise CommandError(f"{' and '.join(missing)} must be installed for the app: {_INSTALL}.")
     _check_address(options.host)
     signal.signal(signal.SIGTERM, end_terminated)
@@ -46,11 +46,6 @@ def run(options: Namespace, console: Console) -> int:
             "another: gallop app --port N."
         )
     return 0
-
-
-def missing_for_app() -> list[str]:
-    """Return the modules of the extra ``app`` that are not installed."""
-    return [name for name in _NEEDED if find_spec(name) is None]
 
 
 def app_entry() -> Path:

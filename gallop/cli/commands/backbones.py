@@ -6,7 +6,6 @@ from argparse import Namespace
 from typing import Any
 
 from gallop.backbones.weights import (
-    KnownBackbone,
     backbones_here,
     fetch_weights,
     licence_by_name,
@@ -18,9 +17,9 @@ from gallop.errors import CommandError
 
 
 def run(options: Namespace, console: Console) -> int:
-    """List backbones; or ``get`` or ``rm`` one."""
+    """List backbones, or what is needed to use them; or ``get`` or ``rm`` one."""
     if options.action is None:
-        _list(console)
+        (_check if options.check else _list)(console)
     elif options.name is None:
         raise CommandError(f"`gallop backbones {options.action}` needs the name of a backbone.")
     elif options.action == "rm":
@@ -33,19 +32,37 @@ def run(options: Namespace, console: Console) -> int:
     return 0
 
 
-def facts_of(known: KnownBackbone) -> dict[str, Any]:
-    """Return what is printed of a backbone."""
-    shown = ("name", "bytes", "memory", "input", "grid", "needs")
-    return {name: getattr(known, name) for name in shown} | {"licence": str(known.licence)}
+def _check(console: Console) -> None:
+    from gallop.backbones import pick_device  # with torch
+    from gallop.features.encoding import default_cache_folder
+    from gallop.runtime.machine import devices, versions
+
+    result: dict[str, Any] = {
+        "versions": versions(),
+        "device": str(pick_device()),
+        "devices": devices(),
+        "backbones": {known.name: known.needs for known in backbones_here()},
+        "cache": str(default_cache_folder()),
+    }
+    rows = [
+        ["what", "value"],
+        *([name, one or "not installed"] for name, one in result["versions"].items()),
+        ["device", result["device"] if len(result["devices"]) > 1 else "cpu: torch sees no GPU"],
+        ["devices", ", ".join(result["devices"])],
+        *([f"backbone {name}", f"here{needs and f', {needs}'}"] for name, needs in result["backbones"].items()),
+        ["cache", result["cache"]],
+    ]
+    console.result(result, lambda: columns(rows))
 
 
 def _list(console: Console) -> None:
     here = backbones_here()
     names = {known.name for known in here}
     listed = [*here, *(known for known in offered_backbones() if known.name not in names)]
+    shown = ("name", "here", "bytes", "memory", "input", "grid", "needs", "about")
     result = [
-        facts_of(known)
-        | {"here": known.here, "about": known.about}
+        {name: getattr(known, name) for name in shown}
+        | {"licence": str(known.licence)}
         | {"licence_source": known.licence.source, "licence_date": known.licence.date}
         for known in listed
     ]

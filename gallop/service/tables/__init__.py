@@ -1,1 +1,1 @@
-"""Tables of answers or features, shard after shard, on disk or in a bucket, by one machine or many."""
+"""Tables of answers, shard after shard, on disk or in a bucket, by one machine or many."""

@@ -1,4 +1,4 @@
-"""The format of the tables of answers and of features: columns, their types, and a shard of them as a file."""
+"""The format of the tables of answers: columns, their types, and a shard of them as a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors.torch import save
 
 from gallop import GalLoPClassifier, __version__
-from gallop.answers.scorer import BOX, Columns, PhotoEmbedder, PhotoScorer
+from gallop.answers.scorer import BOX, Columns, PhotoScorer
 from gallop.checkpoints.folder import learned_tensors
 from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import DataError, GallopError
@@ -34,16 +34,14 @@ FILE_HASH = b"gallop_file_sha256"
 """Of the file itself, with ``_unset`` in place of this hash."""
 
 
-def schema_of(worker: PhotoScorer | PhotoEmbedder) -> Schema:
+def schema_of(worker: PhotoScorer) -> Schema:
     """Return the columns of a worker's table, and the classes in its metadata, in the order of ``probabilities``."""
     import pyarrow as pa
 
-    fields = [pa.field("key", pa.string(), nullable=False), pa.field("error", pa.string())]
-    if isinstance(worker, PhotoEmbedder):
-        embedding = pa.list_(pa.float16(), worker.loaded_backbone.feature_sizes[-1])
-        return pa.schema([*fields, pa.field("embedding", embedding)])
     extras, model = worker.extras, worker.classifier.model_
-    fields += [
+    fields = [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
         pa.field("label", pa.string()),
         pa.field("probability", pa.float32()),
         pa.field("top", pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float32())]))),
@@ -158,14 +156,16 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
     return hashlib.sha256(text + hashlib.sha256(save(learned_tensors(checkpoint, model))).digest()).hexdigest()
 
 
-def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, Any]:
+def manifest_of(worker: PhotoScorer, **asked: Any) -> dict[str, Any]:
     """Return the description of a worker's answers: ``asked`` are source, column and shard_size."""
-    manifest: dict[str, Any] = {"format": MANIFEST_FORMAT}
-    if isinstance(worker, PhotoScorer):
-        manifest |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
+    manifest: dict[str, Any] = {
+        "format": MANIFEST_FORMAT,
+        "model": fingerprint(worker.classifier),
+        "columns": asdict(worker.extras),
+    }
     if worker.draft:  # its absence means full decoding, which was the only way in older versions
         manifest["draft"] = True
-    return manifest | {"backbone": worker.loaded_backbone.fingerprint} | asked
+    return manifest | {"backbone": worker.classifier.model_.backbone.fingerprint} | asked
 
 
 def settle_manifest(place: Destination, manifest: Mapping[str, Any]) -> None:

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from gallop import __version__
-from gallop.answers.scorer import PhotoEmbedder, PhotoScorer, answers
+from gallop.answers.scorer import PhotoScorer, answers
 from gallop.answers.sources import SourceItem
 from gallop.answers.sources.item import BATCH_BYTES, bounded_batches
 from gallop.answers.sources.opening import local_path
@@ -34,7 +34,6 @@ from gallop.service.tables.layout import Table, schema_of, table_of
 from gallop.service.tables.run import ScoringProgress, ShardPhotos, Shards
 from gallop.wording import printable
 
-Worker: TypeAlias = PhotoScorer | PhotoEmbedder
 PIECE_PHOTOS = 256
 """Photos that a worker is given at a time: some seconds on a processor. A multiple of a batch, so that batches are the
 same as without Ray."""
@@ -110,16 +109,15 @@ def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def packed(worker: Worker, device: str) -> Worker:
+def packed(worker: PhotoScorer, device: str) -> PhotoScorer:
     """Return a worker to send to other machines, some megabytes: what was learned as bytes, and its backbone by a name
     that all machines know. It computes on ``device`` where it arrives.
     """
     sent = copy(worker)  # without what the worker has loaded
     sent.device = device
-    if isinstance(worker, PhotoScorer) and isinstance(sent, PhotoScorer):
-        model, calibration = worker.classifier.model_, worker.classifier.calibration_
-        sent.model = checkpoint_bytes(Checkpoint.of(model, None, calibration), model)
-        sent.backbone = None
+    model, calibration = worker.classifier.model_, worker.classifier.calibration_
+    sent.model = checkpoint_bytes(Checkpoint.of(model, None, calibration), model)
+    sent.backbone = None
     return sent
 
 
@@ -128,13 +126,13 @@ class ScoringActor:
 
     def __init__(self) -> None:
         prepare()
-        self._worker: Worker | None = None
+        self._worker: PhotoScorer | None = None
 
-    def ready(self, worker: Worker) -> None:
+    def ready(self, worker: PhotoScorer) -> None:
         self._worker = worker
-        _ = worker.loaded_backbone
+        _ = worker.classifier
 
-    def answer(self, worker: Worker, items: Sequence[SourceItem]) -> Table:
+    def answer(self, worker: PhotoScorer, items: Sequence[SourceItem]) -> Table:
         self._worker = self._worker or worker
         return table_of(list(answers(self._worker, items)), schema_of(self._worker))
 
@@ -148,7 +146,7 @@ class ActorPool:
         take: called with the name and the rows of each piece.
     """
 
-    def __init__(self, worker: Worker, size: PoolSize, take: Callable[[Any, Table], None]) -> None:
+    def __init__(self, worker: PhotoScorer, size: PoolSize, take: Callable[[Any, Table], None]) -> None:
         import ray
 
         scoring = ray.remote(ScoringActor).options(
@@ -266,7 +264,7 @@ class PieceWriter(Shards):
 
 def score_on_ray(
     source: Iterable[SourceItem],
-    worker: PhotoScorer | PhotoEmbedder,
+    worker: PhotoScorer,
     place: Destination,
     *,
     address: str | None,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from gallop.answers.scorer import PhotoEmbedder, PhotoScorer, answers
+from gallop.answers.scorer import PhotoScorer, answers
 from gallop.answers.sources import SourceItem
 from gallop.errors import DataError
 from gallop.service.tables.destination import Destination
@@ -44,7 +44,7 @@ class ScoringProgress:
 
 def score_source(
     source: Iterable[SourceItem],
-    worker: PhotoScorer | PhotoEmbedder,
+    worker: PhotoScorer,
     place: Destination,
     *,
     shard_size: int,
