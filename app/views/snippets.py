@@ -132,7 +132,8 @@ def explain_snippet(
     """
     second_look = "" if detail == 1 else f'classifier.set_detail({detail:g}, "maps")\n'
     option = "" if detail == 1 else f" --detail {detail:g} --detail-in maps"
-    loaded = f", backbone={used.python}" if used.exact else ""
+    loaded = f", backbone={used.python}" if used != SHIPPED else ""
+    named = "" if used.name == DEFAULT_BACKBONE else f" --backbone {shlex.quote(used.name)}"
     made = (
         f"classifier = GalLoPClassifier.load({MODEL!r}{loaded})"
         if taught
@@ -149,8 +150,8 @@ def explain_snippet(
     return Snippet(
         "One photo, explained",
         cells,
-        f"gallop predict {PHOTO_FILE} --model {MODEL} --json\n"
-        f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{option}\n",
+        f"gallop predict {PHOTO_FILE} --model {MODEL}{named} --json\n"
+        f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{named}{option}\n",
     )
 
 

@@ -181,7 +181,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         text, tokenizer = config["model_cfg"]["text_cfg"], clip_tokenizer()
         if text.get("hf_tokenizer_name"):
             _require_transformers(name)
-            tokenizer = hub_tokenizer(name, text, folder, download=False)
+            tokenizer = hub_tokenizer(name, text, folder, download=None)
         elif text.get("vocab_size", CLIP_TOKENS) < CLIP_TOKENS:
             raise ValueError(f"its text encoder has no place for the {CLIP_TOKENS} tokens of CLIP, and names no others")
         build = partial(_built, name, config["model_cfg"], config.get("trunk") or {})

@@ -70,6 +70,7 @@ def model_card(
         alike=diversity_of(model.cached_text_features()).words,
         learned_from=learned_from,
         licence=licence_by_name(model.backbone.name).cited,
+        named=model.backbone.name if repository_of(model.backbone.name) else "",
         place=place,
         version=__version__,
     )

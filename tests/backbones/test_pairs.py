@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,25 @@ def test_a_broken_tokenizer_beside_the_weights_is_a_sentence(tmp_path: Path) -> 
     train_tokenizer(tmp_path, "gallop-siglip")
     (tmp_path / "tokenizer.json").write_text("{")
     refused("tokenizer of gallop-siglip.* could not be loaded", f"gallop-siglip/{made('gallop-siglip', tmp_path)[1]}")
+
+
+def test_a_tokenizer_that_is_not_here_may_be_downloaded_by_whoever_names_the_backbone(tmp_path: Path) -> None:
+    name = f"gallop-siglip/{made('gallop-siglip', tmp_path)[1]}"
+    refused(f"could not be loaded.* Or name the backbone yourself, .*backbone='{name}'", name, download=False)
+
+
+def test_tokens_that_the_text_encoder_does_not_have_are_a_sentence(tmp_path: Path) -> None:
+    train_tokenizer(tmp_path, "gallop-worldwide")
+    name = f"gallop-worldwide/{made('gallop-worldwide', tmp_path)[1]}"
+    tokens = json.loads((tmp_path / "tokenizer.json").read_text())
+    vocabulary = tokens["model"]["vocab"]
+    vocabulary |= dict.fromkeys((token for token in vocabulary if "x" in token), 700)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokens))
+    with pytest.raises(ClassNameError, match="special token of the text encoder, or one that it does not have"):
+        load_backbone(name, device="cpu").text.tokenize(["axolotl"], context_tokens=1)
+    vocabulary |= dict.fromkeys((token for token in vocabulary if "o" in token), 700)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokens))
+    refused("it has other tokens than its text encoder", name)
 
 
 def test_without_the_package_the_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,9 @@ def test_a_card_names_licence_source_and_date(name: str) -> None:
     backbone.name = name
     card = model_card(tiny.classifier(backbone=backbone).zero_shot(["cat", "dog"]))
     assert f"have a separate licence: {licence.words} ({licence.source}, {licence.date})." in card
+    python, shell = ("", "") if name == "mini" else (f', backbone="{name}"', f" --backbone {name}")  # by others, again
+    assert f'GalLoPClassifier.load("model"{python})  # the folder with this card\n' in card
+    assert f"gallop predict photo.jpg --model model{shell}\n```" in card
 
 
 def test_what_is_not_known_is_called_so() -> None:

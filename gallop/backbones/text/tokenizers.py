@@ -95,14 +95,14 @@ class HubTokenizer:
         return list(self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids)
 
 
-def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, download: bool) -> HubTokenizer:
+def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, download: bool | None) -> HubTokenizer:
     """Return the tokenizer that open_clip's settings of a text encoder name.
 
     Args:
         name: of the backbone, for sentences.
         settings: of its text encoder.
         folder: of its weights, where the tokenizer may lie too.
-        download: whether the Hub may be asked for one that is not on this machine.
+        download: whether the Hub may be asked for one that is not on this machine; None where it never is.
 
     Raises:
         BackboneError: there is no such tokenizer here.
@@ -135,6 +135,6 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
         raise BackboneError(
             f"The tokenizer of {name} ({source}) could not be loaded from this machine or downloaded "
             f"({first_line(error)}). Download {' and '.join(TOKENIZER_FILES)} from https://huggingface.co/{source} on "
-            "a machine with internet access, and put them in the same folder as the weights. Where the name of the "
-            f"backbone was read from a model, name it yourself to allow a download: backbone={name!r}."
+            "a machine with internet access, and put them in the same folder as the weights."
+            + (f" Or name the backbone yourself, which allows a download: backbone={name!r}." * (download is False))
         ) from error
