@@ -535,7 +535,7 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
 
 def growth(curve: Curve) -> go.Figure:
     """Draw accuracy by the number of photos of each class, and the forecast for twice as many with its interval."""
-    twice, points = curve.forecast(), [point for point in curve.points if not point.trained]
+    twice, points = curve.forecast(), curve.points
     shots, right = [point.shots for point in points], [100 * point.accuracy for point in points]
     words = [f"with {point.shots:.3g}: {point.accuracy:.0%}" for point in points]
     held = _points(x=shots, y=right, spans=[point.interval for point in points], axis="y", words=words)

@@ -1,4 +1,4 @@
-"""Whether the forecast of ``gallop curve`` comes true: accuracy with twice as many shots, foretold from half of them.
+"""Whether the forecast of a learning curve comes true: accuracy with twice as many shots, foretold from half of them.
 
     python -m benchmarks.forecast DATA
     python -m benchmarks.forecast DATA --inside --shots 4 6    # as it was chosen: no test photo is read

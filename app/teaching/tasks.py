@@ -212,7 +212,7 @@ def foretelling(
     from gallop.evaluation.curve import curve_steps
 
     data = _labelled(shots, settings, cache)
-    steps = curve_steps(backbone, data, settings.method(), settings.training(), cache=cache)
+    steps = curve_steps(backbone, data, settings.method(), seed=settings.seed, cache=cache)
     return cast("Curve", (yield from counted_steps(steps, None))[1])
 
 

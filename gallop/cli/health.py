@@ -1,20 +1,26 @@
-"""Check whether photos are fit to learn from, for ``gallop data check``."""
+"""Check whether photos are fit to learn from, and whether more would help, for ``gallop data``."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.cli.console import Console, columns
-from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, labelled_images
-from gallop.data import LabelledPhotos
+from gallop.cli.console import Console, columns, percentage
+from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, images_with_warnings, labelled_images
+from gallop.config import method_preset
+from gallop.data import LabelledPhotos, draw_shots
 from gallop.data.labelled import in_words
 from gallop.errors import CommandError
+from gallop.evaluation.curve import Curve, curve_steps
 from gallop.evaluation.health import check_data
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
-from gallop.wording import listed
+from gallop.wording import counted, listed
+
+MOST_SHOTS = 64
+"""Photos drawn from each class for a curve."""
 
 
 def check_photos(options: Namespace, console: Console) -> int:
@@ -68,3 +74,36 @@ def _table(result: dict[str, Any], words: str) -> list[str]:
         *("{image} cannot be read: {error}".format(**each) for each in result["skipped"]),
         f"To look at: {words}." if words else "Nothing to look at.",
     ]
+
+
+def show_curve(options: Namespace, console: Console) -> int:
+    """Write accuracy by the number of photos, and the forecast for twice as many. Test photos are not read."""
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
+    images = images_with_warnings(options.name, console, split="train")
+    shots = replace(draw_shots(images, MOST_SHOTS, seed=0, allow_fewer=True), skipped=())
+    steps = curve_steps(backbone, shots, method_preset("backbone", backbone.preset), cache=open_cache(None))
+    curve: Curve = console.last_of(steps)
+    result = {
+        "photos": len(curve.labels),
+        "copies": curve.copies,
+        "points": curve.to_frame().to_dict("records"),
+        "twice": asdict(curve.forecast()),
+        "classes": {name: asdict(each) for name, each in curve.by_class().items()},
+        "words": curve.words,
+    }
+    console.result(result, lambda: _curve_table(curve))
+    return 0
+
+
+def _curve_table(curve: Curve) -> list[str]:
+    twice = curve.forecast()
+    points = [(point.shots, point.accuracy, point.interval, "") for point in curve.points]
+    rows = [
+        [f"{shots:.3g}", percentage(accuracy), " to ".join(map(percentage, interval)), remark]
+        for shots, accuracy, interval, remark in [
+            *points,
+            (twice.shots, twice.accuracy, twice.accuracy_interval, "forecast"),
+        ]
+    ]
+    copies = [f"{counted(curve.copies, 'photo')} left out as copies."] if curve.copies else []
+    return [*columns([["photos of each class", "right", "95% interval", ""], *rows]), curve.words, *copies]

@@ -9,9 +9,9 @@ Shapes: n shots, K classes, P points of the curve.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,25 +19,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.evaluation.intervals import LEVEL, Proportion
-from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
+from gallop.features.encoding import BATCH, Cache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model.answers import answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.kinds import KINDS, PAIRS, usual_mixes
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotFeatures
-from gallop.model.prompted import PromptModel, starting_prompts
+from gallop.model.prompted import PromptModel
 from gallop.runtime.progress import StageEvent
 from gallop.setting import require
 from gallop.training.learn import EncodeEvent
-from gallop.training.steps import Learner, Steps
-from gallop.wording import counted, listed
+from gallop.wording import listed
 
-DRAWS, TRAINED_DRAWS = 24, 4
-"""Of shots, at each point of the curve: of heads, which take milliseconds, and of trainings."""
+DRAWS = 24
+"""Of shots, at each point of the curve: heads take milliseconds."""
 HELD_OUT = 8
 """Of a class one shot in so many is held out in a draw, and at least one."""
 EXPONENT, EXPONENT_SD, SLOPE_SD, DRAW_SD = 0.3, 0.3, 0.2, 0.05
@@ -57,12 +56,10 @@ class CurvePoint:
         shots: of each class, on the mean.
         right: (n,) of each shot, the fraction of the draws that held it out in which it was answered right; NaN where
             none did.
-        trained: whether prompts were trained, too; otherwise a head answers beside the names' prompts.
     """
 
     shots: float
     right: NDArray[np.float64]
-    trained: bool = False
 
     @property
     def accuracy(self) -> float:
@@ -104,7 +101,7 @@ class Curve:
 
     Attributes:
         labels: (n,) class indices of the shots.
-        points: of heads, by their number of shots; then those of trainings.
+        points: by their number of shots.
         copies: shots left out because they are nearly the same picture as another of their class.
     """
 
@@ -150,14 +147,13 @@ class Curve:
         what the prior leaves open (Rubin, 1981, "The Bayesian bootstrap"; Jeffreys' prior is half a photo that is right
         and half a one that is wrong).
         """
-        points = [point for point in self.points if not point.trained]
-        wrong = 1 - np.stack([point.right[held] for point in points])  # (P, photos)
+        wrong = 1 - np.stack([point.right[held] for point in self.points])  # (P, photos)
         wrong = np.pad(wrong, ((0, 0), (0, 2)))
         wrong[:, -1] = 1
         rng, counts = np.random.default_rng(0), np.array([1.0] * (wrong.shape[1] - 2) + [0.5, 0.5])
         weights = np.vstack([counts, rng.gamma(counts, size=(_RESAMPLED, len(counts)))])
         errors = np.log(weights @ wrong.T / weights.sum(axis=1, keepdims=True))  # (1 + resampled, P)
-        shots = np.array([point.shots for point in points])
+        shots = np.array([point.shots for point in self.points])
         of_points, x = shots / shots.sum(), np.log(shots)
         middle = of_points @ x
         levels, slopes = errors @ of_points, -errors @ (of_points * (x - middle)) / (of_points @ (x - middle) ** 2)
@@ -188,11 +184,11 @@ class Curve:
         return " ".join(told)
 
     def to_frame(self) -> Any:
-        """Return a table with the columns shots, accuracy, low, high and trained, and a row for each point."""
+        """Return a table with the columns shots, accuracy, low and high, and a row for each point."""
         import pandas as pd
 
-        rows = [(point.shots, point.accuracy, *point.interval, point.trained) for point in self.points]
-        return pd.DataFrame(rows, columns=["shots", "accuracy", "low", "high", "trained"])
+        rows = [(point.shots, point.accuracy, *point.interval) for point in self.points]
+        return pd.DataFrame(rows, columns=["shots", "accuracy", "low", "high"])
 
     def plot(self, times: float = 2.0) -> Any:
         """Return a figure of matplotlib with the points, their intervals, and the fit beyond the last one."""
@@ -200,29 +196,22 @@ class Curve:
 
         figure = ShownFigure(figsize=(7, 4), layout="constrained")
         axes, table = figure.subplots(), self.to_frame()
-        for trained, some in table.groupby("trained"):
-            axes.errorbar(
-                some["shots"],
-                some["accuracy"],
-                yerr=[some["accuracy"] - some["low"], some["high"] - some["accuracy"]],
-                fmt="s" if trained else "o",
-                capsize=3,
-                label="prompts trained, too" if trained else "held-out photos",
-            )
+        spans = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
+        axes.errorbar(table["shots"], table["accuracy"], yerr=spans, fmt="o", capsize=3, label="held-out photos")
         more = [self.forecast(step) for step in np.geomspace(1, times, 12)]
         ahead = [each.shots for each in more]
         axes.plot(ahead, [each.accuracy for each in more], "--", color="C1", label="forecast, with its 95% interval")
         low, high = zip(*(each.accuracy_interval for each in more), strict=True)
         axes.fill_between(ahead, low, high, color="C1", alpha=0.2)
         axes.set(xscale="log", xlabel="photos of each class", ylabel="accuracy")
-        axes.set_xticks([*table["shots"].unique(), self.shots * times], minor=False)
+        axes.set_xticks([*table["shots"], self.shots * times], minor=False)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
         axes.minorticks_off()
         axes.legend(loc="lower right")
         return figure
 
     def __repr__(self) -> str:
-        last = [point for point in self.points if not point.trained][-1]
+        last = self.points[-1]
         return f"Curve({last.accuracy:.1%} with {last.shots:.3g} photos of each class; {self.words})"
 
 
@@ -240,11 +229,10 @@ def curve_steps(
     backbone: Backbone,
     shots: LabelledPhotos,
     method: MethodConfig,
-    config: TrainConfig | None = None,
     *,
+    seed: int = 0,
     cache: Cache | None = None,
     draws: int = DRAWS,
-    trained: Sequence[int] = (),
 ) -> Iterator[EncodeEvent | StageEvent | Curve]:
     """Yield progress and, at the end, the learning curve of labelled photos.
 
@@ -254,15 +242,13 @@ def curve_steps(
 
     Args:
         shots: what there is to learn from; every photo takes part.
-        config: of trainings, and the seed of the draws; None is the default.
+        seed: of the draws.
         draws: at each point.
-        trained: numbers of shots a class at which prompts are trained, too, in ``TRAINED_DRAWS`` of the draws.
 
     Raises:
-        ConfigError: no class has three different photos, or ``trained`` asks for more shots than remain.
+        ConfigError: no class has three different photos.
         ImageError: a photo that cannot be read.
     """
-    config = replace(config or TrainConfig(), calibration_folds=0)
     method = method if method.branches else replace(method, head="ridge")
     model = PromptModel(backbone, shots.class_names, method)
     parts = list[ImageFeatures]()
@@ -272,70 +258,26 @@ def curve_steps(
     centres = ImageFeatures.cat(parts)
     groups = alike_groups(centres, shots.labels) if tells_copies(backbone) else range(len(shots))
     kept = sorted({group: i for i, group in reversed([*enumerate(groups)])}.values())
-    pile, known = shots.take(kept), _Known(model, centres[torch.tensor(kept)], torch.tensor(shots.labels)[kept])
-    drawn = list(_draws(known.labels, draws, torch.Generator().manual_seed(config.seed)))
+    known = _Known(model, centres[torch.tensor(kept)], torch.tensor(shots.labels)[kept])
+    drawn = list(_draws(known.labels, draws, torch.Generator().manual_seed(seed)))
     largest = max((len(order) for _, rest in drawn for order in rest), default=0)
-    _check_counts(largest, trained)
-    counts = [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
-    points = list[CurvePoint]()
-    for count in counts:
-        points.append(known.point(_with(drawn, count)))
-        yield StageEvent("computing the curve", len(points), len(counts))
-    drawn_again = {count: _with(drawn[:TRAINED_DRAWS], count) for count in trained}
-    points += yield from _trained(model, pile, known, config, drawn_again, cache)
-    yield Curve(shots.class_names, known.labels.numpy(), tuple(points), len(shots) - len(kept))
-
-
-def _check_counts(largest: int, trained: Sequence[int]) -> None:
     require(
         largest > 1,
         "A curve needs at least three different photos of a class: one to hold out, and one and two to learn from. "
         "Add photos.",
     )
-    require(
-        all(0 < count <= largest for count in trained),
-        f"Prompts can be trained on 1 to {largest} shots of each class here, since some are held out; "
-        f"{listed([*map(str, trained)])} were asked for.",
-    )
+    counts = [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
+    points = list[CurvePoint]()
+    for count in counts:
+        points.append(known.point([(held, torch.cat([order[:count] for order in rest])) for held, rest in drawn]))
+        yield StageEvent("computing the curve", len(points), len(counts))
+    yield Curve(shots.class_names, known.labels.numpy(), tuple(points), len(shots) - len(kept))
 
 
-def _trained(
-    model: PromptModel,
-    pile: LabelledPhotos,
-    known: _Known,
-    config: TrainConfig,
-    drawn: Mapping[int, Sequence[tuple[Tensor, Tensor]]],
-    cache: Cache | None,
-) -> Generator[EncodeEvent | StageEvent, None, list[CurvePoint]]:
-    """Train prompts in some draws of each number of shots, and return its point."""
-    backbone, method, points = model.backbone, model.config, list[CurvePoint]()
-    if not drawn:
-        return points
-    views = TrainingViews(
-        *(backbone, pile.photos, pile.hashes),
-        views=config.views,
-        seed=config.seed,
-        cache=cache,
-        sight=Sight(method.looks("training")),
-    )
-    for done in views.encode():
-        yield EncodeEvent(done, len(views) * views.count)
-    steps = Steps(views, known.labels, config, PromptModel.loss)
-    for count, some in drawn.items():
-        start = [PromptModel(backbone, model.class_names, method, starting_prompts(backbone, method)) for _ in some]
-        learners = [Learner(each, learned) for each, (_, learned) in zip(start, some, strict=True)]
-        for event in steps.trainer(learners).run():
-            yield StageEvent(f"training with {counted(count, 'shot')}", event.step, event.steps)
-        points.append(known.point(some, start))
-    return points
-
-
-Draw: TypeAlias = tuple[Tensor, list[Tensor]]
-"""Which shots are held out, and the others of each class in the order in which they are learned from."""
-
-
-def _draws(labels: Tensor, count: int, generator: torch.Generator) -> Iterator[Draw]:
-    """Yield draws in which the shots of each class are held out in turn; a class of one shot keeps it."""
+def _draws(labels: Tensor, count: int, generator: torch.Generator) -> Iterator[tuple[Tensor, list[Tensor]]]:
+    """Yield which shots are held out, those of each class in turn, and the others of each class in the order in which
+    they are learned from. A class of one shot keeps it.
+    """
     orders = [_shuffled((labels == k).nonzero()[:, 0], generator) for k in sorted(set(labels.tolist()))]
     for draw in range(count):
         held, rest = list[Tensor](), list[Tensor]()
@@ -351,11 +293,6 @@ def _shuffled(indices: Tensor, generator: torch.Generator) -> Tensor:
     return indices[torch.randperm(len(indices), generator=generator)]
 
 
-def _with(drawn: Sequence[Draw], count: int) -> list[tuple[Tensor, Tensor]]:
-    """Return which shots are held out, and the first ``count`` others of each class."""
-    return [(held, torch.cat([order[:count] for order in rest])) for held, rest in drawn]
-
-
 class _Known:
     """The features of all shots, in the forms that prompts and heads compare."""
 
@@ -363,29 +300,26 @@ class _Known:
         self._model, self._centres, self.labels = model, centres, labels
         self._shots = model.shot_features(centres)
         self._texts = model.name_features(model.class_names)
-        self._plain = self._prompts(model, torch.arange(len(labels)))
+        parts, text = list[Tensor](), model.cached_text_features()
+        with torch.no_grad():
+            for part in centres.split(BATCH):  # cosines take B x R x K x N numbers
+                parts.append(answers(model.similarities(part, text), model.rule()).prompts.cpu())
+        self._prompts = torch.cat(parts) * model.backbone.logit_scale  # the logits, (n, K)
 
-    def point(self, drawn: Sequence[tuple[Tensor, Tensor]], models: Sequence[PromptModel] = ()) -> CurvePoint:
-        """Return accuracy on the held-out shots of draws by heads trained on the others.
-
-        Args:
-            models: whose prompts were trained on the shots of each draw; without any, prompts are untrained.
-        """
+    def point(self, drawn: Sequence[tuple[Tensor, Tensor]]) -> CurvePoint:
+        """Return accuracy on the held-out shots of draws by heads trained on the others."""
         right, times = np.zeros(len(self.labels)), np.zeros(len(self.labels))
-        for i, (held, learned) in enumerate(drawn):
-            model = models[i] if models else self._model
-            prompts = self._prompts(model, held) if models else self._plain[held]
-            right[held.numpy()] += (self._answers(model, prompts, held, learned) == self.labels[held]).numpy()
+        for held, learned in drawn:
+            right[held.numpy()] += (self._answers(held, learned) == self.labels[held]).numpy()
             times[held.numpy()] += 1
         with np.errstate(invalid="ignore"):
             return CurvePoint(
                 shots=float(np.mean([len(learned) for _, learned in drawn]) / len(self._model.class_names)),
                 right=right / np.where(times, times, np.nan),
-                trained=bool(models),
             )
 
-    def _answers(self, model: PromptModel, prompts: Tensor, held: Tensor, learned: Tensor) -> Tensor:
-        known = self._shots
+    def _answers(self, held: Tensor, learned: Tensor) -> Tensor:
+        model, known = self._model, self._shots
         if PAIRS in known:  # held-out photos have no part in their axes
             axes = model.with_branches(()).axes_of(lambda: self._centres[learned].split(BATCH))
             known = known | {PAIRS: model.shot_features(self._centres, axes)[PAIRS]}
@@ -397,13 +331,4 @@ class _Known:
         ]
         branches = [each for each in made if each is not None]
         scores = [each.complete(text)(known[each.how.space][held].double()) for each in branches]
-        return mixed(prompts.double(), scores, [each.mix for each in branches]).argmax(dim=1)
-
-    def _prompts(self, model: PromptModel, photos: Tensor) -> Tensor:
-        """Return the prompts' logits (photos, K), a batch at a time: cosines take B x R x K x N numbers."""
-        parts, text = list[Tensor](), model.cached_text_features()
-        with torch.no_grad():
-            for part in self._centres[photos].split(BATCH):
-                found = answers(model.similarities(part, text), model.rule())
-                parts.append(found.prompts.cpu())
-        return torch.cat(parts) * model.backbone.logit_scale
+        return mixed(self._prompts[held].double(), scores, [each.mix for each in branches]).argmax(dim=1)

@@ -29,6 +29,11 @@ def test_a_call_is_read_alike_whether_other_commands_are_known_or_not() -> None:
     assert parse(["predict", "a.jpg", "--classes=-minus"]).classes == "-minus"
 
 
+def test_the_word_check_may_be_left_out() -> None:
+    for words in (["photos"], ["--curve", "photos"], ["photos", "--json"], ["pets", "data"]):
+        assert parse(["data", *words]) == parse(["data", "check", *words])
+
+
 def test_an_unknown_command_is_told_all_there_are() -> None:
     told = call("trian")
     assert (told.code, [name for name in known_commands() if name not in told.err]) == (2, [])

@@ -637,16 +637,24 @@ def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path,
 # ------------------------------------------------------------------ curve
 
 
-def test_curve_says_what_twice_as_many_photos_would_add(backbone: Path, photos: Path, tmp_path: Path) -> None:
-    asked = ("curve", photos, "--backbone", backbone)
-    told = call(*asked, "--json", "--plot", tmp_path / "pictures" / "curve.png").json
+def test_curve_says_what_twice_as_many_photos_would_add(backbone: Path, photos: Path) -> None:
+    asked = ("data", photos, "--curve", "--backbone", backbone)
+    told = call(*asked, "--json").json
     assert told["twice"]["shots"] == 2 * told["photos"] / len(told["classes"])
     table = call(*asked).out.splitlines()
     figures = [line.split()[1] for line in table[1 : 1 + len(told["points"])]]
     assert figures == [f"{point['accuracy']:.1%}" for point in told["points"]]
     assert told["words"] in table
-    with Image.open(tmp_path / "pictures" / "curve.png") as picture:
-        assert picture.width > 500
+    assert call("data", "check", *asked[1:]).out.splitlines() == table
+
+
+def test_a_curve_reads_no_test_photo(backbone: Path, photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    for path in (tmp_path / "photos" / "test").rglob("*.png"):
+        path.write_bytes(b"")
+    told = call("data", tmp_path / "photos", "--curve", "--backbone", backbone)
+    assert (told.code, told.out) == (0, call("data", photos, "--curve", "--backbone", backbone).out)
+    assert "left out" not in told.err
 
 
 # ------------------------------------------------------------------ backbones
@@ -745,7 +753,7 @@ REFUSED = [
     ("push MODEL user/flowers", "any more: in Python `GalLoPClassifier.load("),
     ("doctor --json", "any more: `gallop backbones --check` shows versions, devices and backbones"),
     ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: search rate and rounds in `gallop app`"),
-    ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png or .svg or .pdf"),
+    ("curve PHOTOS", "any more: `gallop data DATA --curve` says whether more photos would help"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
     (
@@ -815,6 +823,8 @@ REFUSED = [
     ("predict PICTURE --classes a,b --backbone BACKBONE --format label-studio --out ROOT/out", "leave out --out"),
     ("data check oxford_pets", "The folder oxford_pets does not exist. Pass a folder that contains one folder"),
     ("data check oxford_pets", "`gallop data check oxford_pets data`"),
+    ("data eurosat ROOT --curve", "argument --curve: not allowed with argument DIR"),
+    ("data ROOT/none --curve", "contains no class folders"),
     ("backbones get", "needs the name of a backbone"),
     ("backbones get mini --check", "argument --check: not allowed with argument action"),
     ("sample PHOTOS", "is not empty"),

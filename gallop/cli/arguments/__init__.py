@@ -36,7 +36,7 @@ examples:
   gallop data check oxford_pets data
   gallop backbones
   gallop backbones --check
-  gallop curve photos
+  gallop data photos --curve
   gallop sort pile --model model --out sorted
   gallop bench photos-mini sets --out results --time 2h
   gallop serve model
@@ -50,6 +50,7 @@ GONE = {
     "embed": "`gallop predict SOURCE --with embedding` gives the features of photos beside their answers",
     "push": "in Python `GalLoPClassifier.load('MODEL').push_to_hub('USER/NAME')` uploads a model and its card",
     "doctor": "`gallop backbones --check` shows versions, devices and backbones",
+    "curve": "`gallop data DATA --curve` says whether more photos would help",
     "choose": "search rate and rounds in `gallop app`, on the page Teach: All settings, Find settings for my photos",
 }
 """Commands of earlier versions, and the way that is left."""
@@ -63,6 +64,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         CommandError: a command that is gone.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["data"] and words[1:2] not in ([], ["check"], ["list"], ["-h"], ["--help"]):
+        words.insert(1, "check")  # which may be left out
     if words and words[0] in GONE:
         raise CommandError(f"There is no `gallop {words[0]}` any more: {GONE[words[0]]}.")
     # Of a command that is named, the words of others are of no use.

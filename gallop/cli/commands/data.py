@@ -10,14 +10,14 @@ from gallop.lab.paper_sets import available_datasets, find_set, open_dataset
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Run ``list`` or ``check``."""
+    """Run ``list`` or ``check``, which draws a curve with ``--curve``."""
     if options.action == "list":
         return _list(console)
     if options.root is not None:
         return _check(options, console)
-    from gallop.cli.health import check_photos  # with torch
+    from gallop.cli.health import check_photos, show_curve  # with torch
 
-    return check_photos(options, console)
+    return (show_curve if options.curve else check_photos)(options, console)
 
 
 def _list(console: Console) -> int:
