@@ -52,7 +52,7 @@ from gallop.data.project import (
     wrong,
 )
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES, MAX_MEMBERS
-from gallop.errors import ConfigError, DataError
+from gallop.errors import ConfigError, DataError, UnknownPart
 from gallop.images.formats import printable_name
 from gallop.names.class_names import clean_names
 from gallop.runtime.reading import parse_json
@@ -194,17 +194,19 @@ def checked_run(facts: str, name: str, where: str) -> Run:
     """Return the run that a project describes, with every fact checked: the file is untrusted.
 
     Raises:
-        ProjectProblem: a fact has another type, or settings are out of range.
+        UnknownPart: its settings name a head, or a function, that this program does not have.
+        DataError: a fact has another type, or settings are out of range.
     """
     try:
         facts = json.dumps(parse_json(facts))
         run = run_of_row(SimpleNamespace(id=0, name=" ".join(name.split())[:MOST_NAME], made=0.0, facts=facts))
-        sound = run is not None and run.name.isprintable() and _is_sound(run)
-    except (ValueError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place
-        sound = False
-    if not sound or run is None:
-        raise wrong(where, "does not contain a valid description of a run")
-    return run
+        if run.name.isprintable() and _is_sound(run):
+            return run
+    except UnknownPart:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place
+        pass
+    raise wrong(where, "does not contain a valid description of a run")
 
 
 def _is_sound(run: Run) -> bool:
@@ -240,6 +242,10 @@ def read_project(file: BinaryIO, name: str) -> Project:
     try:
         with opened_project(file, name) as opened:
             return _project(opened, opened.manifest())
+    except UnknownPart as error:
+        raise ProjectProblem(
+            f"{printable_name(name)} was not opened: {error} `gallop train` learns from the photos in it."
+        ) from error
     except DataError as error:
         raise ProjectProblem(str(error)) from error
 
@@ -300,6 +306,8 @@ def _settings(by_backbone: CheckedJson) -> dict[str, Settings]:
             raise wrong(by_backbone.where, f"has unknown settings ({listed(unknown)})")
         try:
             settings[name] = Settings(**held)
+        except UnknownPart:
+            raise
         except ConfigError as error:
             raise wrong(by_backbone.where, f"has an invalid setting ({str(error).rstrip('.')})") from error
     return settings

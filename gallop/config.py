@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
-from gallop.errors import suggesting
+from gallop.errors import UnknownPart, suggesting
 from gallop.parts import Function, WithParts, part_setting
 from gallop.setting import check_settings, integer, integer_between, require, setting
 from gallop.wording import quoted
@@ -46,9 +46,7 @@ class HeadWords(NamedTuple):
 
 HEADS = {
     "none": HeadWords("no head"),
-    "discriminant": HeadWords("a linear discriminant"),
     "ridge": HeadWords("ridge regression"),
-    "logistic": HeadWords("logistic regression"),
     "pairs": HeadWords("ridge regression of what occurs together in a region", "pairs head"),
 }
 """Kinds of what may answer beside the prompts; several together are joined by "+".
@@ -71,7 +69,12 @@ def default_topk(local_prompts: int) -> tuple[int, ...]:
 def _check_head(value: Any) -> None:
     names = value.split("+") if isinstance(value, str) else []
     known = names == ["none"] or (names and HEADS.keys() - {"none"} >= set(names) and len(names) == len({*names}))
-    require(bool(known), f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}, or several joined by +.")
+    if not known:
+        gone = bool({"discriminant", "logistic"} & {*names})
+        why = " discriminant and logistic were removed: train again with head='ridge'." * gone
+        raise UnknownPart(
+            f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}, or several joined by +.{why}"
+        )
 
 
 def _check_starts(value: Any) -> None:
@@ -144,9 +147,9 @@ class MethodConfig(WithParts):
     head: str | Sequence[str] = setting(
         "none",
         "head",
-        "A head on the photos' features, fitted in moments and averaged with the prompts: a linear discriminant, "
-        "ridge regression (pulled towards the class names), logistic regression or ridge regression of pairs (what "
-        "occurs together in a region). Several are joined by +, such as ridge+pairs.",
+        "A head on the photos' features, fitted in moments and averaged with the prompts: ridge regression (pulled "
+        "towards the class names), or ridge regression of pairs (what occurs together in a region). Both are joined "
+        "by +: ridge+pairs.",
         offered=HEADS.keys(),
         check=_check_head,
         metavar="HEAD",

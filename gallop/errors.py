@@ -33,7 +33,7 @@ class ConfigError(GallopError, ValueError):
 
 
 class UnknownPart(ConfigError):
-    """A part of the method is named that this program has not registered."""
+    """A part of the method is named that this program does not have: a custom one is registered before it is used."""
 
 
 class ClassNameError(GallopError, ValueError):

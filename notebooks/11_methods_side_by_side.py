@@ -25,6 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.patches import Rectangle
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from gallop import TrainConfig, load_image
 from gallop.core.scores import Cosines, gl_mcm, mcm
@@ -36,9 +37,6 @@ from gallop.lab.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapte
 from gallop.lab.methods.tip_adapter import class_weights
 from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.lab.tutorial.panels import Panel, panels
-from gallop.model.branches.forms import discriminant
-from gallop.model.branches.kinds import REGIONS, shot_features
-from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.sample import sample_photos
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
@@ -260,9 +258,9 @@ unlike["linear probe"] = -probe.amax(dim=-1).numpy()
 # $$\mathbf w_c = \Sigma^{-1} \boldsymbol\mu_c, \qquad
 # b_c = \log \tfrac{n_c}{n} - \tfrac12 \, \boldsymbol\mu_c^\top \Sigma^{-1} \boldsymbol\mu_c .$$
 #
-# A few dozen shots do not tell a covariance of $D = 512$ numbers. So $\Sigma$ is drawn half the way to a sphere. The
-# library uses this as a *head* (`head="discriminant"`): $\mathbf f$ is the mean of the regions there (in
-# `mini` this is the image feature), and scores are divided by a temperature of 50.
+# A few dozen shots do not tell a covariance of $D = 512$ numbers. So $\Sigma$ is drawn half the way to a sphere.
+# $\mathbf f$ is the mean of the regions here (in `mini` this is the image feature), and scores are divided by a
+# temperature of 50. What the library calls a *head* is linear in the same mean: ridge regression (`head="ridge"`).
 
 # %%
 # From scratch: the discriminant
@@ -289,21 +287,19 @@ fisher_scores = mean_region(asked_regions).double() @ fisher_w.T + fisher_b
 
 
 # %%
-def known_of(parts):
-    projection = mini.vision.region_projection
-    return torch.cat([shot_features(part, 1, REGIONS, projection) for part in parts])
-
-
-form = discriminant(ShotSums.of(ShotFeatures(known_of(centre)[:, None], labels), K), 0.5)
-theirs = form(known_of(asked_features).double())
-spread = fisher_scores.std()
-torch.testing.assert_close(fisher_scores / spread, theirs / spread, atol=1e-3, rtol=1e-3)
+lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.5)
+lda.fit(mean_region(shot_regions).double().numpy(), labels.numpy())
+theirs = torch.from_numpy(lda.decision_function(mean_region(asked_regions).double().numpy()))
+ours = (
+    fisher_scores if K > 2 else fisher_scores.diff(dim=1)[:, 0]
+)  # of two classes it has one score
+torch.testing.assert_close(ours / ours.std(), theirs / ours.std(), atol=1e-3, rtol=1e-3)
 fisher_p = (fisher_scores / 50).softmax(dim=-1).float()
 answers["discriminant"] = fisher_p.numpy()
 learned["discriminant"] = fisher_w.numel() + fisher_b.numel()
 unlike["discriminant"] = -fisher_p.amax(dim=-1).numpy()
 right = int((fisher_p.numpy()[: len(truth)].argmax(axis=1) == truth).sum())
-print(f"discriminant: {right} of {len(truth)} are right; the library's scores are the same")
+print(f"discriminant: {right} of {len(truth)} are right; scikit-learn's scores are the same")
 
 # %% [markdown]
 # **What you should see.** No error. As many numbers as the linear probe, from one solved system.
@@ -644,11 +640,11 @@ quiz(11, 3)
 #
 # </details>
 #
-# 3. The library can take both together. Fit `GalLoPClassifier(head="discriminant")` and compare.
+# 3. The library can take prompts and a linear head together. Compare `head="ridge"` with `head="none"`.
 #
 # <details><summary>Answer</summary>
 #
-# `GalLoPClassifier(head="discriminant", seed=0).fit(list(shots.paths), shots.names)`. Its answer is the mean of both
+# `GalLoPClassifier(head="ridge", seed=0).fit(list(shots.paths), shots.names)`. Its answer is a mean of both
 # log-probabilities. Its score for "none of these" stays that of the prompts.
 #
 # </details>

@@ -94,6 +94,7 @@ def test_kept_prompts_is_the_formula_and_never_none_or_all_too_many(m: int, p: f
 
 
 NAN, INF = float("nan"), float("inf")
+HEADS_TOLD = ", ".join(HEADS)
 METHODS = [
     ("global_prompts", 0),
     ("global_prompts", 65),
@@ -173,10 +174,12 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(kind: type[Any], field
         (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
         (MethodConfig, {"dropout": 10**400}, f"dropout is 1{37 * '0'} ... {37 * '0'}; it must be a finite number."),
         (MethodConfig, {"local_projection": "no"}, "local_projection is 'no'; it must be True or False."),
+        (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {HEADS_TOLD}, or several joined by +."),
         (
             MethodConfig,
-            {"head": "rigde"},
-            f"head is 'rigde'; it must be one of {', '.join(HEADS)}, or several joined by +.",
+            {"head": ("ridge", "logistic")},
+            f"head is 'ridge+logistic'; it must be one of {HEADS_TOLD}, or several joined by +. "
+            "discriminant and logistic were removed: train again with head='ridge'.",
         ),
         (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 0 and 10000."),
         (TrainConfig, {"lr": 0}, "lr is 0.0; it must be above 0 and at most 100."),

@@ -124,6 +124,7 @@ def test_it_is_saved_learns_more_and_stands_in_card_report_and_explainer(kind: K
     assert f"Next to the prompts, a {title} on the whole photo: {words}, fitted to" in model_card(found)
     why = found.explain(PHOTOS[0])
     assert f"<td>{title}</td>" in html_report(why)
+    assert (why.votes, "Shots that voted" in html_report(why)) == ({}, False), "its score is no sum over shots"
     (shown,) = (each for each in explainer_data(why)["takes"][0]["branches"] if each["name"] == title)
     assert (shown["linear"], shown["weight"]) == (True, pytest.approx(found.model_.branch_weights[kind.name]))
 
@@ -149,6 +150,25 @@ def test_it_answers_beside_the_default_head_in_answers_maps_card_report_and_save
 def test_heads_that_cannot_answer_together_are_refused(head: Any) -> None:
     with pytest.raises(ConfigError, match=r"head is .*; it must be one of none, .*colours, or several joined by \+"):
         MethodConfig(head=head)
+
+
+def test_one_that_needs_single_shots_comes_back_where_they_are_kept(tmp_path: Path) -> None:
+    """And says what is missing where they are not."""
+
+    def brightest(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
+        if shots is None:
+            raise ConfigError("save the model with keep_shots=True")
+        largest = torch.stack([shots.features[shots.labels == k, 0].double().amax(dim=0) for k in range(3)])
+        return LinearForm(largest, largest.new_zeros(3))
+
+    found = taught(register(replace(MEANS, name="brightest", fit=brightest)), keep_shots=True)
+    found.save(tmp_path)
+    again = GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+    assert np.allclose(again.predict_proba(PHOTOS), found.predict_proba(PHOTOS), atol=1e-6)
+    found.keep_shots = False
+    found.save(tmp_path)
+    with pytest.raises(CheckpointError, match="keep_shots=True"):
+        GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
 
 def test_its_features_are_encoded_once_and_kept() -> None:

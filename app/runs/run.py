@@ -414,30 +414,32 @@ def _text(value: Any) -> str:
     return value
 
 
-def run_of_row(row: Any) -> Run | None:
-    """Return a run from its row; None for a row that was changed by something else."""
-    try:
-        facts = json.loads(row.facts)
-        settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
-        after, before = (
-            {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in ("answers", "answers_before")
-        )
-        return Run(
-            id=row.id,
-            name=row.name,
-            made=row.made,
-            class_names=tuple(facts["class_names"]),
-            settings=Settings(**settings),
-            backbone_name=_text(facts.get(backbone_key(facts), DEFAULT_BACKBONE)),
-            fingerprint=_text(facts.get("fingerprint", "")),
-            content=frozenset((name, digest) for name, digest in facts["content"]),
-            history=tuple(Point(*point) for point in facts["history"]),
-            **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
-            answers=after,
-            answers_before=before,
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+def run_of_row(row: Any) -> Run:
+    """Return a run from its row.
+
+    Raises:
+        UnknownPart: its settings name a head, or a function, that this program does not have.
+        ValueError, KeyError, TypeError, AttributeError: it was changed by something else.
+    """
+    facts = json.loads(row.facts)
+    settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
+    after, before = (
+        {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in ("answers", "answers_before")
+    )
+    return Run(
+        id=row.id,
+        name=row.name,
+        made=row.made,
+        class_names=tuple(facts["class_names"]),
+        settings=Settings(**settings),
+        backbone_name=_text(facts.get(backbone_key(facts), DEFAULT_BACKBONE)),
+        fingerprint=_text(facts.get("fingerprint", "")),
+        content=frozenset((name, digest) for name, digest in facts["content"]),
+        history=tuple(Point(*point) for point in facts["history"]),
+        **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
+        answers=after,
+        answers_before=before,
+    )
 
 
 ZIP_SETTINGS, ZIP_TENSORS = "gallop.json", "prompts.safetensors"

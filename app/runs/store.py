@@ -322,7 +322,11 @@ class Ledger:
             query = rows.select(rows.id, rows.name, rows.made, rows.facts)
             return list(query.where(rows.owner == self.owner, ~rows.deleted).order_by(rows.id.desc()))
 
-        return [run for row in self.store.read(ask) if (run := run_of_row(row)) is not None]
+        runs = []
+        for row in self.store.read(ask):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # changed, or its head is gone
+                runs.append(run_of_row(row))
+        return runs
 
     def files(self, run_id: int) -> Files:
         """Return the checkpoint of a run.

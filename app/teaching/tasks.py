@@ -547,7 +547,7 @@ def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tup
     photos.
     """
     branches = taught.after.model_.branches
-    missed = any(branch.how.stores_form and branch.shots is None for branch in branches)
+    missed = any(branch.sums.balanced and branch.shots is None for branch in branches)
     if not branches or (missed and not learned_on_cards(taught, shots)):
         return []
     if set(shots) != set(taught.names) or not taught.content < content(shots):

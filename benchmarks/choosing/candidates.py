@@ -17,17 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.choosing.runs import PhotoScores, Run
-from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, SHRINKAGE, STRENGTH, drawn_to
+from gallop.model.branches.forms import LinearForm, ridge
+from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, drawn_to
 from gallop.model.branches.mix import ENOUGH_SHOTS, Mix, choose_mixes, mixed
 from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.calibration import fit_temperature
-
-STRENGTHS: dict[str, float] = {
-    "discriminant": SHRINKAGE,
-    "ridge": PENALTY,
-    "logistic": STRENGTH,
-}
 
 
 @dataclass(frozen=True)
@@ -38,10 +32,10 @@ class Candidate:
         name: for people.
         variant: what is trained, by its name in ``VARIANTS``.
         looks: at each photo, when prompts answer.
-        head: kind of the branch that is mixed with the prompts.
+        head: kind of the branch that is mixed with the prompts: "ridge" or "none".
         head_looks: whose mean features it learns from and is asked with.
-        strength: of the head; None takes the library's.
-        names, halved: of ``drawn_to``, for ridge regression of mean regions.
+        strength: of the head.
+        names, halved: of ``drawn_to``.
         mix: with the prompts wherever none is chosen on held-out shots; None takes the library's.
         chosen: whether it is chosen on held-out shots, where there are enough.
     """
@@ -51,7 +45,7 @@ class Candidate:
     looks: int = 1
     head: str = "none"
     head_looks: int = 1
-    strength: float | None = None
+    strength: float = PENALTY
     names: float = NAMES
     halved: float = HALVED
     mix: Mix | None = None
@@ -87,32 +81,17 @@ def features(looks: int, each: Tensor) -> Tensor:
     return F.normalize(each[:looks].double().mean(dim=0), dim=-1)
 
 
-def fitted(kind: str, shots: ShotFeatures, strength: float, towards: Tensor) -> LinearForm:
-    """Return a linear form of a kind; every class has shots.
-
-    Args:
-        towards: (K, D), to which ridge regression of mean regions draws its weights.
-    """
-    if kind == "logistic":
-        return logistic(shots, strength)
-    sums = ShotSums.of(shots, len(towards))
-    if kind == "discriminant":
-        return discriminant(sums, strength)
-    return ridge(sums, strength, towards if kind == "ridge" else None)
-
-
 def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
     """Return the scores that the head of a training gives photos (m, K)."""
-    strength = STRENGTHS[candidate.head] if candidate.strength is None else candidate.strength
-    form = _form(candidate.head, candidate.head_looks, strength, candidate.names, candidate.halved, run)
+    form = _form(candidate.head_looks, candidate.strength, candidate.names, candidate.halved, run)
     return form(features(candidate.head_looks, run.asked[asked].features))
 
 
 @cache
-def _form(kind: str, looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
+def _form(looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
     known = ShotFeatures(features(looks, run.features)[:, None], run.labels)
     towards = drawn_to(run.texts, run.labels.bincount(minlength=len(run.texts)), names, halved)
-    return fitted(kind, known, strength, towards)
+    return ridge(ShotSums.of(known, len(towards)), strength, towards)
 
 
 def answers(candidate: Candidate, run: Run, others: Sequence[Run], asked: str) -> Answers:
@@ -151,9 +130,7 @@ CANDIDATES = (
     Candidate("ridge", head="ridge", chosen=False),
     Candidate("global projection, ridge", "projected", head="ridge", chosen=False),
     Candidate("global projection, ridge towards zero", "projected", head="ridge", names=0.0, chosen=False),
-    Candidate("global projection, discriminant", "projected", head="discriminant", chosen=False),
     Candidate("global projection, wide k", "projected wide"),
     Candidate("global projection, wide k, ridge", "projected wide", head="ridge", chosen=False),
-    Candidate("global projection, wide k, discriminant", "projected wide", head="discriminant", chosen=False),
 )
 """Among which the rule chooses; the first is what others are compared with."""

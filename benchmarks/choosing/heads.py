@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 import torch
 
@@ -20,11 +21,7 @@ from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix
 from gallop.model.calibration import fit_temperature
 
-STRENGTHS: dict[str, tuple[float, ...]] = {
-    "discriminant": (0.3, 0.5, 0.7, 0.9),
-    "ridge": (0.03, 0.1, 0.3, 1.0),
-    "logistic": (10.0, 100.0, 1000.0),
-}
+STRENGTHS = (0.03, 0.1, 0.3, 1.0)
 DRAWN = [(0.0, 1.0), *((names, halved) for halved in (2.0, 3.0, 4.0, math.inf) for names in (1.0, 2.0, 3.0, 4.0, 6.0))]
 """How far ridge regression is drawn to the names, and by how many shots that is halved."""
 WEIGHTS = (0.25, 0.5, 0.6, 0.75, 1.0)
@@ -37,15 +34,13 @@ def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
     yield "|---" * (len(WEIGHTS) + 5) + "|"
     sets = list(judged.trainings.sets)
     every = [runs for name in sets for runs in judged.runs(name, variant, count)]
-    for kind, strengths in STRENGTHS.items():
-        for looks in (1, 2):
-            for strength in strengths:
-                one = Candidate(kind, variant, 1, kind, looks, strength, chosen=False)
-                sharp = temperature(one, every)
-                each = [replace(one, mix=Mix(weight, sharp)) for weight in WEIGHTS]
-                each.append(replace(one, mix=Mix(KINDS[kind].usual.weight, sharp), chosen=True))
-                cells = " | ".join(f"{judged.accuracy(some, count, sets):.1f}" for some in each)
-                yield f"| {kind} | {looks} | {strength:g} | {sharp:.3g} | {cells} |"
+    for looks, strength in product((1, 2), STRENGTHS):
+        one = Candidate("ridge", variant, 1, "ridge", looks, strength, chosen=False)
+        sharp = temperature(one, every)
+        each = [replace(one, mix=Mix(weight, sharp)) for weight in WEIGHTS]
+        each.append(replace(one, mix=Mix(KINDS["ridge"].usual.weight, sharp), chosen=True))
+        cells = " | ".join(f"{judged.accuracy(some, count, sets):.1f}" for some in each)
+        yield f"| ridge | {looks} | {strength:g} | {sharp:.3g} | {cells} |"
 
 
 def over_names(judged: Judged, variant: str, counts: Sequence[int]) -> Iterator[str]:

@@ -41,7 +41,6 @@ from gallop.data import resolve_split
 from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart, warn_caller
 from gallop.images.folders import walk_photos
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, REGIONS
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.pairs import AXES, Axes
@@ -60,11 +59,9 @@ LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 _TRIES = 5
 """To read a checkpoint that others may be saving, before it is called damaged."""
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
-_SUMS, _FORM, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("weights", "bias"), ("shots", "labels"), "texts"
-_AXES = ("mean", "directions")
-"""A branch's tensors. The form is there where it does not follow from the sums, the texts where it is drawn to them,
-and the axes where it is linear in products."""
-_BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_FORM, *_SHOTS, _TEXTS, *_AXES))})")
+_SUMS, _SHOTS, _TEXTS, _AXES = ("counts", "sums", "scatter"), ("shots", "labels"), "texts", ("mean", "directions")
+"""A branch's tensors. The texts are there where it is drawn to them, and the axes where it is linear in products."""
+_BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_SHOTS, _TEXTS, *_AXES))})")
 
 
 def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: PromptModel) -> None:
@@ -134,8 +131,6 @@ def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Ten
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in model.prompts.state_dict().items()}
     for i, (branch, settings) in enumerate(zip(model.branches, checkpoint.branches, strict=True)):
         parts = dict(zip(_SUMS, (branch.sums.counts, branch.sums.sums, branch.sums.scatter), strict=True))
-        if branch.how.stores_form:
-            parts |= zip(_FORM, (branch.form.weights, branch.form.bias), strict=True)
         if settings.shots and branch.shots is not None:
             parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels.clone()), strict=True)  # heads share them
         if settings.names and branch.texts is not None:
@@ -323,7 +318,6 @@ def _branch(
         raise ValueError(f"the settings say that its head uses the class names, but a {kind} head does not use them")
     wanted = {
         *_SUMS,
-        *(_FORM if how.stores_form else ()),
         *(_SHOTS if settings.shots else ()),
         *((_TEXTS,) if settings.names else ()),
         *(_AXES if how.pairs else ()),
@@ -352,13 +346,7 @@ def _branch(
     texts = numbers[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
         raise ValueError(f"the text features of the head do not fit {classes} classes and {width} features")
-    if not how.stores_form:
-        return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts, axes)
-    form = LinearForm(*(numbers[name].double() for name in _FORM))
-    known = int(of_shots.known.sum())
-    if (form.weights.shape, form.bias.shape) != ((known, width), (known,)):
-        raise ValueError(f"the head's weights do not fit {known} classes and {width} features")
-    return Branch(kind, of_shots, form, mix, shots)
+    return Branch(kind, of_shots, how.fit(of_shots, shots, texts), mix, shots, texts, axes)
 
 
 def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> ShotFeatures:

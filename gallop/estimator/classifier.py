@@ -60,8 +60,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ``FeatureCache(folder, dtype=torch.float32)`` rounds no feature to half precision, as the others do.
         warm_start: ``fit`` continues from the current prompts, as when classes were added or photos corrected.
         method: a ``MethodConfig`` in place of the preset's, with further settings; arguments override it.
-        keep_shots: ``save`` writes the features of single shots for the head, never photos or paths: ridge regression
-            can then tell which of them voted, and logistic regression can learn from more.
+        keep_shots: ``save`` writes the features of single shots for the head, never photos or paths: it can then
+            tell which of them voted, and classes can be removed.
 
     After fitting: ``classes_`` (K names), ``model_`` (backbone, prompts and head), ``calibration_`` (temperature,
     threshold, note), ``history_`` (each step), ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts
@@ -325,7 +325,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so; a
         head of pairs keeps the axes of the photos of the first call, which should have some of each class.
-        Raises ConfigError without a head, or for logistic regression without its earlier shots (``recall_shots``),
+        Raises ConfigError without a head, or for balanced classes without its earlier shots (``recall_shots``),
         DataError for a class that it does not have, or first shots of one class alone, and ImageError.
         """
         self.model_ = with_more_shots(self._fitted().model_, images, labels, self._settings.cache)
@@ -335,8 +335,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Give the head the photos that it was trained on, of which a saved model has only the sums. Returns self.
 
         They are given as for ``fit``, with those of ``add_shots``. No answer changes, but explanations show which shots
-        voted, classes can be removed, and logistic regression can learn further shots. Raises ConfigError without a
-        trained head, DataError for other photos than those, and ImageError.
+        voted, classes can be removed, and a head of balanced classes can learn further shots. Raises ConfigError
+        without a trained head, DataError for other photos than those, and ImageError.
         """
         self.model_ = with_recalled_shots(self._fitted().model_, images, labels, self._settings.cache)
         return self

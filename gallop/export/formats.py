@@ -30,7 +30,6 @@ class ModelToExport:
 
     Attributes:
         photos: to check the file with: whatever ``load_image`` takes.
-        quantize: whether an ONNX file is to be written in 8 bits.
         precision: in which the numbers of a page for browsers are to be stored.
         teach: whether classes are to be taught on that page.
         measured: sentences about how good it is.
@@ -41,7 +40,6 @@ class ModelToExport:
     photos: Sequence[Any] = ()
     measured: Sequence[str] = ()
     learned_from: str = ""
-    quantize: bool = False
     precision: PagePrecision = "fp32"
     teach: bool = False
 
@@ -129,7 +127,7 @@ def _onnx(model: ModelToExport) -> Exported:
 
     made = export_onnx(model.classifier, model.photos[:_CHECKED_WITH])
     parity = made.parity
-    checked = Exported(
+    return Exported(
         made.data,
         (
             f"Checked with onnxruntime on {parity.images} pictures: the labels are the same, and no number differs by "
@@ -142,30 +140,6 @@ def _onnx(model: ModelToExport) -> Exported:
             "largest_difference": parity.difference,
             "labels_differ": parity.labels_differ,
         },
-    )
-    return _in_8_bits(model, checked) if model.quantize else checked
-
-
-def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
-    """The file in 8 bits, and how its answers differ from those of the one that was checked."""
-    from gallop.export.onnx import as_inputs
-    from gallop.export.quantizing import quantized
-
-    made = quantized(checked.data, [as_inputs(model.classifier.model_, photo) for photo in model.photos])
-    record = {
-        "calibrated_with": made.calibrated_with,
-        "compared_on": made.photos,
-        "same_label": made.agreement,
-        "largest_difference": made.largest,
-    }
-    return Exported(
-        made.data,
-        notes=(
-            *checked.notes,
-            f"Quantized to 8 bits with ranges from {made.calibrated_with} photos, and compared on {made.photos} "
-            f"others: {made.agreement:.1%} get the same label, and probabilities change by at most {made.largest:.2f}.",
-        ),
-        record={**checked.record, "quantized": record},
     )
 
 
@@ -227,7 +201,6 @@ session.run(["probabilities", "ood_score"], {"pixels": pixels}).
 A model that answers from two looks also takes finer_pixels, the same part of the photo at that size, and returns the
 maps of that look as finer_local_cosines and finer_head_regions. A second look for maps only is not in the file.
 The file is checked with onnxruntime. It is not written if a label differs, or a number by more than 0.0001.
-With --quantize it is written in 8 bits, and the effect on labels and probabilities is reported.
 Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
         seconds=30,
         checked=True,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,10 +37,6 @@ from gallop.predictions.predict import to_array
 PREFIXES = ("", "finer_")
 """Of the names that belong to the first and to the second look at a photo."""
 INPUTS = tuple(f"{prefix}pixels" for prefix in PREFIXES)
-PROJECTION, GLOBAL_PROJECTION = "projection", "global_projection"
-"""Tensors of the file: what projects a region of the image encoder to the joint space, and what projects a photo's
-global feature, where such a projection was learned.
-"""
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _FORMAT = 1
 PATTERNS = 4
@@ -170,10 +166,10 @@ class Answering(nn.Module):
         self._extras = model.sight.extras
         self.register_buffer("global_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
-        self.register_buffer(PROJECTION, regional)
+        self.register_buffer("projection", regional)
         self._projects = global_ is not None
         if global_ is not None:
-            self.register_buffer(GLOBAL_PROJECTION, global_.detach().T.contiguous())
+            self.register_buffer("global_projection", global_.detach().T.contiguous())
 
     def looked(self, pixels: Sequence[Tensor]) -> list[Seen]:
         """Return what each look is answered from."""
@@ -274,7 +270,7 @@ def pixels_to_check(model: PromptModel, photos: Sequence[Any]) -> list[Tensor]:
     coarse = [rng.integers(0, 256, (7, 7, 3), dtype=np.uint8) for _ in range(PATTERNS)]
     patterns = [np.kron(blocks, np.ones((48, 48, 1), dtype=np.uint8)) for blocks in coarse]
     each = [as_inputs(model, photo) for photo in (*patterns, *photos)]
-    return [torch.from_numpy(pixels) for pixels in stacked(each).values()]
+    return [torch.from_numpy(np.stack([inputs[name] for inputs in each])) for name in each[0]]
 
 
 def as_inputs(model: PromptModel, photo: Any) -> dict[str, NDArray[np.float32]]:
@@ -286,11 +282,6 @@ def as_inputs(model: PromptModel, photo: Any) -> dict[str, NDArray[np.float32]]:
     image = load_image(photo).image
     looks = [model.backbone.preprocess.centre(image, times)[0].numpy() for times in model.sight.times]
     return dict(zip(INPUTS, looks, strict=False))
-
-
-def stacked(photos: Sequence[Mapping[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
-    """Return some photos as the file takes them together."""
-    return {name: np.stack([photo[name] for photo in photos]) for name in photos[0]}
 
 
 def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:

@@ -81,7 +81,7 @@ def followed(what: ToTrace) -> bytes:
         assert program is not None
         if what.as_stored:
             fold_constants(program.model)  # shapes and limits, which are small
-        else:  # weights whose layout alone changes are stored in that layout, which quantization requires
+        else:  # weights whose layout alone changes are stored in that layout, which onnxruntime needs for 8 bits
             fold_constants(
                 program.model,
                 should_fold=lambda node: (

@@ -167,6 +167,10 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
     "an unknown setting": (r"unknown settings \(warp\)", lambda m: m["settings"]["mini"].update(warp=1)),
     "a wild setting": ("invalid setting.*epochs is -3", lambda m: m["settings"]["mini"].update(epochs=-3)),
+    "a head that was removed": (
+        r"^shop\.zip was not opened: head is 'logistic'; .*train again with head='ridge'\. `gallop train` learns from",
+        lambda m: m["settings"]["mini"].update(head="logistic"),
+    ),
     "settings of another kind": ("expected structure", lambda m: m["settings"].update(mini=[1])),
     "no scales": ("topk is None; it must be a list", lambda m: m["settings"]["mini"].update(topk=None)),
     "no shelves": ("expected structure", lambda m: m.pop("shelves")),
@@ -217,6 +221,18 @@ def test_a_manifest_that_lies_is_refused_in_a_sentence(project: Project, words: 
 def test_a_run_that_lies_is_refused(project: Project, change: Change) -> None:
     assert opened(said(project, lambda facts: None, FACTS)).runs[0].run == project.runs[0].run
     refused(said(project, change, FACTS), r"runs/1 in shop\.zip does not contain a valid description of a run")
+
+
+def test_a_run_with_a_head_that_was_removed_is_refused_and_its_photos_are_learned_from(
+    project: Project, tmp_path: Path
+) -> None:
+    one = replace(project, cards=project.cards[:1])
+    data = said(one, lambda facts: facts["settings"].update(head="discriminant"), FACTS)
+    refused(
+        data, r"was not opened: head is 'discriminant'; .*train again with head='ridge'\. `gallop train` learns from"
+    )
+    (tmp_path / "shop.zip").write_bytes(data)
+    assert len(project_files.read_project(tmp_path / "shop.zip").hashes) == len(one.cards[0].shots)
 
 
 WRONG = (None, True, -1, 1.5, 1e308, 10**400, "x" * 5000, "\ud800", "\u202e", [], [[1], {}], {"": {}})

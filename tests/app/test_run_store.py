@@ -165,10 +165,12 @@ def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path, monkeypatch
 
 
 def test_a_row_that_somebody_changed_is_left_out(store: RunStore, tmp_path: Path) -> None:
-    for _ in range(2):
+    """And one whose head is not here."""
+    for _ in range(3):
         Ledger(store, "me").add(run(0, **NOW), FILES)
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute("UPDATE runs SET facts = '{\"settings\": 3}' WHERE id = 1")
+        connection.execute("UPDATE runs SET facts = json_set(facts, '$.settings.head', 'logistic') WHERE id = 3")
     assert [found.id for found in Ledger(store, "me").runs()] == [2]
 
 

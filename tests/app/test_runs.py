@@ -128,10 +128,10 @@ def test_a_run_is_compared_with_the_one_before_of_its_method_and_backbone() -> N
 
 
 def test_what_a_run_has_beside_the_papers_method_is_said() -> None:
-    more = replace(preset(PAPER), head="logistic", global_projection=True, detail=2)
+    more = replace(preset(PAPER), head="pairs", global_projection=True, detail=2)
     runs = [run(settings=each) for each in (more, preset(QUICK), preset(PAPER))]
     assert [each.beside for each in (*runs, run_module.zero_shot_run(run()))] == [
-        "global projection, logistic head, second look in answers",
+        "global projection, pairs head, second look in answers",
         "global projection, ridge head",
         "",
         "",

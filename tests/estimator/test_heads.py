@@ -199,10 +199,6 @@ def test_it_comes_back(kind: str, keep: bool, tmp_path: Path) -> None:
     assert np.allclose(found.predict_proba(PHOTOS), loaded.predict_proba(PHOTOS), atol=1e-6)
     there = "head.shots" in load_file(tmp_path / TENSORS)
     assert (there, loaded.keep_shots, head_of(loaded).shots is not None) == (keep,) * 3
-    if kind == "logistic" and not keep:
-        with pytest.raises(ConfigError, match="were not saved"):
-            loaded.add_shots(PHOTOS, list(SHOTS))
-        return
     more = [each.add_shots(PHOTOS, list(SHOTS)).predict_proba(PHOTOS) for each in (found, loaded)]
     assert np.allclose(*more, atol=1e-5)
     wider = saved(loaded.add_class("yellow"), tmp_path)
@@ -224,7 +220,7 @@ def test_a_head_from_before_it_knew_names_answers_as_it_did(ridges: GalLoPClassi
 
 def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
     folder = tiny.write_folder(tmp_path / "secret place", SHOTS)
-    found = tiny.classifier(method=MethodConfig(head="logistic"), keep_shots=True).fit(folder)
+    found = tiny.classifier(method=MethodConfig(head="ridge"), keep_shots=True).fit(folder)
     found.save(tmp_path / "model")
     written = b"".join(file.read_bytes() for file in (tmp_path / "model").iterdir())
     assert [words for words in (b"secret", b".png") if words in written] == []
@@ -273,10 +269,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
         ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know and would ignore: head.sharpness"),
         ({"head": None}, "contains a head that the settings do not mention"),
         ({"head": [{"weight": 0.5, "temperature": 1}] * 2}, "contains 2 heads, but its settings name 1"),
-        *(
-            ({"method": {**METHOD, "head": kind}}, f"but a {kind} head does not use them")
-            for kind in ("discriminant", "logistic")
-        ),
+        ({"method": {**METHOD, "head": "pairs"}}, "but a pairs head does not use them"),
     ],
 )
 def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: str, tmp_path: Path) -> None:
@@ -286,11 +279,20 @@ def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: st
         GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
 
+@pytest.mark.parametrize("kind", ["discriminant", "logistic", "somebody's"])
+def test_a_model_whose_head_is_not_here_is_refused_with_what_to_do(kind: str, tmp_path: Path) -> None:
+    taught("ridge").save(tmp_path)
+    edit_settings(tmp_path, lambda settings: settings["method"].update(head=kind))
+    way = r" discriminant and logistic were removed: train again with head='ridge'\." if "'" not in kind else ""
+    with pytest.raises(CheckpointError, match=rf"{SETTINGS} cannot be used here\. head is .*joined by \+\.{way}$"):
+        GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+
+
 # Who else knows it ---------------------------------------------------------------------------------------------------
 
 
 def test_the_model_card_tells_what_is_kept(ridges: GalLoPClassifier) -> None:
-    kept, beside = model_card(taught("logistic", keep_shots=True).add_class("*new*")), model_card(ridges)
+    kept, beside = model_card(taught("ridge", keep_shots=True).add_class("*new*")), model_card(ridges)
     assert "Next to the prompts, a head on the whole photo: ridge regression, fitted to the features of 13 " in beside
     assert "over all shots, but not the features of single shots. It contains no photos" in beside
     assert "The model contains the features of each shot. It contains no photos and no paths" in kept
@@ -306,7 +308,6 @@ def test_the_report_tells_scores_and_votes(ridges: GalLoPClassifier) -> None:
     assert f'<td>head</td><td class="number">{score:.4f}</td>' in page
     told = re.findall(r"<td>(?:shot \d+|the other 3|the class names)</td><td>\w*</td><td[^>]*>(-?[\d.]+)</td>", page)
     assert (len(told), sum(map(float, told))) == (12, pytest.approx(score, abs=12 * 5e-5))
-    assert "Shots that voted" not in html_report(taught("discriminant").explain(PHOTOS[0]))
 
 
 def test_evaluation_tells_how_good_it_is_alone(ridges: GalLoPClassifier) -> None:

@@ -111,7 +111,7 @@ CASES: dict[str, Any] = {
     "20 classes, 7 x 7": lambda: made_up(20, 7),
     "20 classes, 24 x 24": lambda: made_up(20, 24),
     "golden backbones, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
-    "golden backbones, a discriminant and no local prompts": lambda: with_head("discriminant", topk=()),
+    "golden backbones, pairs and no local prompts": lambda: with_head("pairs", topk=()),
     "20 classes, 7 x 7, a head": lambda: made_up(20, 7, head=0.6),
     "1,000 classes, 7 x 7, a head": lambda: made_up(1000, 7, head=0.3),
     "one class": lambda: made_up(1, 7),
@@ -122,10 +122,8 @@ CASES: dict[str, Any] = {
     "golden backbones, two looks for maps": lambda: explanation(method=MethodConfig(detail=1.5, detail_in="maps")),
     "golden backbones, two looks, no local prompts": lambda: explanation(topk=(), method=MethodConfig(detail=2)),
     "golden backbones, two looks, ridge regression": lambda: with_head("ridge", detail=2, topk=(1, 3, 5, 16)),
-    "golden backbones, one and a half looks, logistic regression": lambda: with_head("logistic", detail=1.5),
-    "golden backbones, two looks, a discriminant and no local prompts": lambda: with_head(
-        "discriminant", detail=2, topk=()
-    ),
+    "golden backbones, one and a half looks, two heads": lambda: with_head("ridge+pairs", detail=1.5),
+    "golden backbones, two looks, a head and no local prompts": lambda: with_head("ridge", detail=2, topk=()),
     "golden backbones, two looks for maps, a head": lambda: with_head("ridge", detail=2, detail_in="maps"),
     "20 classes, 7 x 7 and 14 x 14, a head": lambda: looked_twice(made_up(20, 7, head=0.6), made_up(20, 14, head=0.6)),
     "1,000 classes, 7 x 7 and 14 x 14, a head": lambda: looked_twice(
@@ -193,7 +191,6 @@ def _difference_of_answer(
         total = np.zeros(len(here[:3]))
         names = found.class_names
         most = max(*(np.abs(look.branch_map(branch, name)).max() for look in wanted.looks for name in names), 1)
-        # A discriminant of few shots goes far beyond cosines: so many digits of it.
         for look, share, maps, means in zip(wanted.looks, wanted.look_weights, own["maps"], own["each"], strict=True):
             each = [look.branch_map(branch, names[c]).ravel() for c in here[:3]]
             differences.append(np.abs(np.array(maps) - each).max() / most)

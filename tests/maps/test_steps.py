@@ -22,7 +22,7 @@ CASES: dict[str, Any] = {
     "no local prompts": lambda: explanation(topk=()),
     "20 classes, with a temperature": lambda: made_up(20, 7),
     "golden backbones, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
-    "no local prompts, a discriminant": lambda: with_head("discriminant", topk=()),
+    "no local prompts, a head": lambda: with_head("ridge", topk=()),
     "20 classes, a head": lambda: made_up(20, 7, head=0.6),
 }
 

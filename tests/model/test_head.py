@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
@@ -12,9 +11,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from gallop import ImageFeatures, MethodConfig
@@ -22,7 +20,7 @@ from gallop.backbones import Backbone
 from gallop.errors import ConfigError
 from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.branches.forms import ridge
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PAIRS, PENALTY, drawn_to, shot_features
 from gallop.model.branches.mix import SPREAD, Mix, choose_mixes, mixed
 from gallop.model.branches.pairs import AXES, Axes
@@ -71,16 +69,6 @@ def centred(scores: Any) -> Any:
 # Closed forms --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", ["lsqr", "eigen"])
-@pytest.mark.parametrize("views", [1, 3])
-@pytest.mark.parametrize("counts", [(5, 4, 7), (4, 6)])
-def test_the_discriminant_is_scikit_learns(counts: tuple[int, ...], views: int, solver: str) -> None:
-    known = shots(*counts, views=views)
-    theirs = LinearDiscriminantAnalysis(solver=solver, shrinkage=0.3).fit(*rows(known))
-    ours = discriminant(ShotSums.of(known, len(counts)), 0.3)(PHOTOS.double())
-    assert np.allclose(ours.softmax(dim=-1).numpy(), theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
-
-
 @pytest.mark.parametrize("towards", [False, True], ids=["zero", "texts"])
 @pytest.mark.parametrize("counts", [(5, 4, 7), (4, 6)])
 def test_ridge_regression_is_scikit_learns_of_what_texts_leave(counts: tuple[int, ...], towards: bool) -> None:
@@ -109,9 +97,6 @@ def test_a_view_is_a_part_of_its_shot() -> None:
     x, y = rows(known)
     theirs = Ridge(alpha=0.4).fit(x, np.eye(3)[y], sample_weight=np.full(len(y), 1 / 3))
     assert np.allclose(ridge(ShotSums.of(known, 3), 0.4).weights.numpy(), theirs.coef_, atol=1e-12)
-    other = LogisticRegression(C=10, max_iter=5000, tol=1e-8).fit(x, y, sample_weight=np.full(len(y), 1 / 3))
-    ours = logistic(known, 10)(PHOTOS.double()).softmax(dim=-1).numpy()
-    assert np.allclose(ours, other.predict_proba(PHOTOS.double().numpy()), atol=1e-5)
 
 
 # Balanced classes ----------------------------------------------------------------------------------------------------
@@ -121,36 +106,20 @@ UNEVEN = shots(6, 2, 3)
 REPEATED = UNEVEN.take(torch.tensor([*range(6), *[6, 7] * 3, *[8, 9, 10] * 2]))
 
 
-@pytest.mark.parametrize(
-    ("form", "own", "other", "tolerance"),
-    [
-        (ridge, 0.4, 0.4 * 18 / 11, 1e-12),  # 11 photos weigh 11, and repeated they are 18
-        (discriminant, 0.3, 0.3, 1e-9),
-    ],
-)
-def test_what_is_learned_of_balanced_photos_is_that_of_repeated_ones(
-    form: Callable[[ShotSums, float], LinearForm], own: float, other: float, tolerance: float
-) -> None:
-    ours, wanted = form(ShotSums.of(UNEVEN, 3, balanced=True), own), form(ShotSums.of(REPEATED, 3), other)
-    assert torch.allclose(ours(PHOTOS.double()), wanted(PHOTOS.double()), atol=tolerance)
+def test_what_is_learned_of_balanced_photos_is_that_of_repeated_ones() -> None:
+    penalties = 0.4, 0.4 * 18 / 11  # 11 photos weigh 11, and repeated they are 18
+    sums = ShotSums.of(UNEVEN, 3, balanced=True), ShotSums.of(REPEATED, 3)
+    ours, wanted = (ridge(*each)(PHOTOS.double()) for each in zip(sums, penalties, strict=True))
+    assert torch.allclose(ours, wanted, atol=1e-12)
 
 
-@pytest.mark.parametrize(("known", "balanced"), [(shots(5, 4), False), (UNEVEN, True)], ids=["of two", "balanced"])
-def test_logistic_regression_is_scikit_learns(known: ShotFeatures, balanced: bool) -> None:
-    """Of two classes it is the binary one."""
-    weight = "balanced" if balanced else None
-    theirs = LogisticRegression(C=10, max_iter=5000, tol=1e-6, class_weight=weight).fit(*rows(known))
-    ours = logistic(known, 10, balanced=balanced)(PHOTOS.double()).softmax(dim=-1).numpy()
-    assert np.allclose(ours, theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
-
-
-@pytest.mark.parametrize("kind", ["discriminant", "ridge", "logistic"])
-def test_a_balanced_head_that_learns_more_is_that_of_all_shots(kind: str) -> None:
+def test_a_balanced_head_that_learns_more_is_that_of_all_shots_and_needs_them() -> None:
     first, more = UNEVEN.take(torch.arange(7)), UNEVEN.take(torch.arange(7, 11))
-    found = head_of(kind, first, 3, balanced=True).learned(more).form
-    assert torch.allclose(found.weights, head_of(kind, UNEVEN, 3, balanced=True).form.weights, atol=1e-9)
-    with pytest.raises(ConfigError, match="balanced classes are trained on all shots"):
-        replace(head_of(kind, first, 3, balanced=True), shots=None).learned(more)
+    head = head_of("ridge", first, 3, balanced=True)
+    weights = head_of("ridge", UNEVEN, 3, balanced=True).form.weights
+    assert torch.allclose(head.learned(more).form.weights, weights, atol=1e-9)
+    with pytest.raises(ConfigError, match=r"with balanced classes it is trained on all shots.* were not saved"):
+        replace(head, shots=None).learned(more)
 
 
 def test_votes_of_balanced_shots_are_all_that_a_score_is_made_of() -> None:
@@ -159,19 +128,11 @@ def test_votes_of_balanced_shots_are_all_that_a_score_is_made_of() -> None:
     assert torch.allclose(votes.rest, torch.zeros(3), atol=1e-6)
 
 
-def test_one_shot_a_class_has_no_spread_and_is_compared_by_distance() -> None:
-    known = shots(1, 1, 1)
-    said = discriminant(ShotSums.of(known, 3), 0.3)(PHOTOS.double()).argmax(dim=1)
-    assert torch.equal(said, torch.cdist(PHOTOS, known.features[:, 0]).argmin(dim=1))
-
-
 # Learning more -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("texts", [None, drawn_texts(3)], ids=["alone", "with texts"])
-@pytest.mark.parametrize(
-    ("kind", "kept"), [*((kind, True) for kind in KINDS), ("discriminant", False), ("ridge", False)]
-)
+@pytest.mark.parametrize(("kind", "kept"), [*((kind, True) for kind in KINDS), ("ridge", False)])
 def test_further_shots_make_the_head_that_all_of_them_make(kind: str, kept: bool, texts: Tensor | None) -> None:
     known, more = shots(5, 4, 7), shots(2, 0, 3, seed=1)
     head, whole = (head_of(kind, each, 3, texts=texts) for each in (known, known.append(more)))
@@ -180,11 +141,6 @@ def test_further_shots_make_the_head_that_all_of_them_make(kind: str, kept: bool
     assert torch.allclose(found.form.weights, whole.form.weights, atol=1e-9)
     assert torch.allclose(found.form.bias, whole.form.bias, atol=1e-9)
     assert (found.sums.counts.tolist(), found.shots is not None) == ([7, 4, 10], kept)
-
-
-def test_without_its_shots_a_head_that_needs_more_than_sums_learns_nothing_more() -> None:
-    with pytest.raises(ConfigError, match="were not saved with this model"):
-        replace(head_of("logistic", shots(5, 4), 2), shots=None).learned(shots(2, 1, seed=1))
 
 
 def test_names_keep_their_texts_and_only_new_ones_are_asked_for() -> None:
@@ -207,9 +163,8 @@ def test_one_class_makes_no_head() -> None:
 # A class without shots -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["discriminant", "ridge", "logistic"])
-def test_a_class_without_shots_goes_by_its_text(kind: str) -> None:
-    head = head_of(kind, shots(5, 0, 7, 4, width=6), 4)
+def test_a_class_without_shots_goes_by_its_text() -> None:
+    head = head_of("ridge", shots(5, 0, 7, 4, width=6), 4)
     weights = F.normalize(head.form.centred().weights, dim=-1).float()
     text = torch.randn(6, generator=torch.Generator().manual_seed(3))
     texts = torch.stack([weights[0], text, weights[1], weights[2]])
@@ -305,7 +260,6 @@ def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
     assert torch.allclose(voted.rest, torch.zeros(3), atol=1e-5), "the shares of classes of equal size say nothing"
     assert np.allclose(voted.shots * unit, ridge_votes(tiny.there(head.shots), photos), atol=1e-4)
     assert model.with_branches([replace(head, shots=None)]).votes(photos[:1], text) == {}
-    assert with_head(tiny.vit(), "discriminant")[0].votes(photos[:1], text) == {}
 
 
 def ridge_votes(known: ShotFeatures, photos: ImageFeatures) -> Any:
@@ -361,7 +315,7 @@ def test_the_weight_goes_to_who_is_right() -> None:
 
 
 def test_the_unit_of_a_head_does_not_matter() -> None:
-    """Its temperature follows, so ridge's scores between 0 and 1 and a discriminant's of hundreds are one thing."""
+    """Its temperature follows, so scores between 0 and 1 and scores of hundreds are one thing."""
     (prompts, labels), (head, _) = held_out(1), held_out(2)
     (one,), t_one = choose_mixes(prompts, [head], labels, [Mix(0.5, 1.0)])
     (other,), t_other = choose_mixes(prompts, [0.01 * head], labels, [Mix(0.5, 0.01)])

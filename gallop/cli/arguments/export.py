@@ -9,7 +9,6 @@ _EXAMPLES = """\
 examples:
   gallop export model --onnx model.onnx
   gallop export model --onnx model.onnx --photos photos/test --json   # also check with these photos
-  gallop export model --onnx small.onnx --quantize --photos photos/test   # in 8 bits, and what that changes
   gallop export model --card model.md --test photos     # with the accuracy on photos/test
   gallop export model --report why.html --photo cat.jpg
   gallop export model --web page                    # a page for browsers: python -m http.server -d page
@@ -18,8 +17,7 @@ examples:
 """
 _JSON = """
 JSON: {out, bytes, class_names} and, of an ONNX file, {input, outputs, checked_on, largest_difference, labels_differ};
-with --quantize, quantized {calibrated_with, compared_on, same_label, largest_difference}; of a page {files, loads
-(bytes), fixed_classes, checked_on, largest_difference}"""
+of a page {files, loads (bytes), fixed_classes, checked_on, largest_difference}"""
 
 
 def add_export(commands: Commands) -> None:
@@ -44,11 +42,6 @@ def add_export(commands: Commands) -> None:
     explaining = ", ".join(f"--{key}" for key in formats_of(PhotoToExport))
     parser.add_argument(
         "--photos", metavar="DIR", help=f"with {checked}: also check with the photos in this folder, read recursively"
-    )
-    parser.add_argument(
-        "--quantize",
-        action="store_true",
-        help="with --onnx: quantize to 8 bits; half of --photos calibrate the ranges, the others measure what changes",
     )
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"), help="with --web: number format of the stored encoders (fp32)"

@@ -19,8 +19,8 @@ from gallop.export.web import TAUGHT_NAMES
 from gallop.images import list_images
 from gallop.runtime.writing import write_file
 
-_MOST_PHOTOS, _MOST_TO_QUANTIZE = 64, 320
-"""To check with, or to compare as well: enough to believe it, few enough to lie in memory as pixels."""
+_MOST_PHOTOS = 64
+"""To check with: enough to believe it, few enough to lie in memory as pixels."""
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -58,7 +58,6 @@ def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> 
     explains = format_.of is PhotoToExport
     uses = {
         "photos": format_.checked,
-        "quantize": key == "onnx",
         "photo": explains,
         "test": key == "card",
         "precision": key == "web",
@@ -67,8 +66,6 @@ def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> 
     for name, used in uses.items():
         if getattr(options, name) and not used:
             raise CommandError(f"--{name} does not apply to --{key}: leave out --{name}.")
-    if options.quantize and options.photos is None:
-        raise CommandError("--quantize needs photos to measure its effect: add --photos DIR.")
     if explains and options.photo is None:
         raise CommandError(f"--{key} needs a photo to explain: add --photo IMAGE.")
     if options.model is None and not format_.without_model:
@@ -95,8 +92,7 @@ def _subject(
     photos: list[Path] = []
     if options.photos is not None:
         paths = list_images(options.photos, recursive=True)
-        most = _MOST_TO_QUANTIZE if options.quantize else _MOST_PHOTOS
-        photos = paths[:: max(-(-len(paths) // most), 1)]  # from all of the folder
+        photos = paths[:: max(-(-len(paths) // _MOST_PHOTOS), 1)]  # from all of the folder
         if not photos:
             raise CommandError(f"--photos {options.photos} contains no images: choose a folder with images.")
     measured = [_accuracy(classifier, options.test, console)] if options.test is not None else []
@@ -104,7 +100,6 @@ def _subject(
         classifier,
         photos,
         measured,
-        quantize=options.quantize,
         precision=options.precision or "fp32",
         teach=options.teach,
     )

@@ -67,8 +67,8 @@ class Branch:
         sums: of all shots.
         form: of the classes that have shots, in their order.
         mix: with the prompts.
-        shots: features of single shots, while they are stored: without them logistic regression cannot learn more, and
-            ridge regression cannot tell which of them voted.
+        shots: features of single shots, while they are stored: without them no class can be removed, and ridge
+            regression cannot tell which of them voted.
         texts: (K, D) features of the names, of length 1, to whose directions ridge regression draws its weights; None
             of other kinds, and of models from before it did.
         axes: those of the shots, where it is linear in products.
@@ -119,14 +119,14 @@ class Branch:
         """Return it with further shots of its classes.
 
         Raises:
-            ConfigError: logistic regression, or balanced classes, whose earlier shots were not saved.
+            ConfigError: classes are balanced, and the earlier shots were not saved.
         """
         together = None if self.shots is None else self.shots.append(shots)
         require(
-            together is not None or not (self.how.stores_form or self.sums.balanced),
-            "This head cannot learn from more shots: logistic regression and heads with balanced classes are trained "
-            "on all shots together, and the earlier shots were not saved with this model. Call recall_shots with the "
-            "photos of the earlier shots. A ridge or discriminant head without balanced classes does not need them.",
+            together is not None or not self.sums.balanced,
+            "This head cannot learn from more shots: with balanced classes it is trained on all shots together, and "
+            "the earlier shots were not saved with this model. Call recall_shots with the photos of the earlier shots. "
+            "A head without balanced classes does not need them.",
         )
         classes = len(self.sums.counts)
         sums = (

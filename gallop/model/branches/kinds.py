@@ -14,14 +14,14 @@ from torch import Tensor
 
 from gallop.config import HEADS, DetailUse, HeadWords, MethodConfig
 from gallop.features.encoding import Extra, ImageFeatures, Sight
-from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.branches.forms import LinearForm, ridge
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.pairs import Axes, joint
 from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 
-SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
-"""Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
-benchmarks/choosing prints the figures."""
+PENALTY = 0.1
+"""Of ridge regression. Chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints the
+figures."""
 NAMES, HALVED = 4.0, 3.0
 """How long the text features are to which ridge regression draws the weights of a class without shots, and by how many
 shots of a class that is halved. Chosen as the strengths were: names help where shots are few, and mislead about photos
@@ -46,7 +46,6 @@ class Kind:
         words: its words in sentences and titles.
         fit: how it learns.
         usual: its mix with the prompts where no shots are held out.
-        stores_form: it needs single shots to learn, so a saved model contains the form.
         names: its weights are drawn to the names of the classes.
         votes: its score is a sum over shots, as that of ridge regression is.
         pairs: it is linear in products of the backbone's features.
@@ -57,7 +56,6 @@ class Kind:
     words: HeadWords
     fit: Fit
     usual: Mix
-    stores_form: bool = False
     names: bool = False
     votes: bool = False
     pairs: bool = False
@@ -111,23 +109,12 @@ def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float 
     return names * 2.0 ** (-counts.double() / halved)[:, None] * texts.double()
 
 
-def _discriminant(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
-    return discriminant(sums, SHRINKAGE)
-
-
 def _ridge(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
     return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
 
 
-def _logistic(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
-    assert shots is not None
-    return logistic(shots, STRENGTH, balanced=sums.balanced)
-
-
 # The mixes were chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints the figures.
-register(Kind("discriminant", HEADS["discriminant"], _discriminant, Mix(0.5, 50.0)))
 register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
-register(Kind("logistic", HEADS["logistic"], _logistic, Mix(0.5, 0.4), stores_form=True))
 register(Kind("pairs", HEADS["pairs"], _ridge, Mix(0.6, 0.08), votes=True, pairs=True))
 MEASURED = {"ridge+pairs": [Mix(0.2, 0.08), Mix(0.5, 0.08)]}
 """Of branches together, where no shots are held out; from the comparison in benchmarks/settings.md."""

@@ -57,7 +57,7 @@ class ShotFeatures:
 
 @dataclass(frozen=True)
 class ShotSums:
-    """All that a discriminant and ridge regression need to know of shots, in double precision.
+    """All that ridge regression needs to know of shots, in double precision.
 
     Attributes:
         counts: (K,) shots of each class.
