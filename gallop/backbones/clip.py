@@ -101,6 +101,10 @@ class Backbone:
         # Convolutions are faster where a pixel's channels lie side by side.
         self.vision: ImageEncoder = image_encoder(model.visual.to(memory_format=torch.channels_last))
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
+        if not 1e-4 <= self.logit_scale <= 1e4:  # CLIP's is at most 100; beyond, probabilities are no numbers
+            raise BackboneError(
+                f"The logit scale of {name} is {self.logit_scale:g}; it must be from 0.0001 to 10000. Check the file."
+            )
         self.sigmoid = getattr(model, "logit_bias", None) is not None
 
     def __repr__(self) -> str:

@@ -12,13 +12,14 @@ import io
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors.torch import load_file
@@ -57,6 +58,10 @@ from gallop.wording import did_you_mean, listed, quoted
 _CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 # A path of another machine on Windows (\\host\share, and \??\UNC\host\share), as a folder or as the file of a pair.
 _ELSEWHERE = re.compile(r"(?:local-dir:)?(?:[^/]*/)?[\\/](?:\?\?)?[\\/]")
+# It begins as a path does, and no architecture.
+_PATH = re.compile(r"[./~\\]|[A-Za-z]:")
+# Bytes of what torch unpickles of a state dict, ten times those of the largest models: names, shapes and offsets.
+_LARGEST_PICKLE = 2**23
 # Three times those of open_clip's largest photos.
 _MOST_REGIONS = 2**12
 # Entries that only OpenAI's files have, all of which were trained with QuickGELU.
@@ -114,6 +119,11 @@ def stored_backbone(name: str, *, device: str = "auto", precision: str = "fp32",
             f"The model names {quoted(name)} as its backbone, a path of another machine, which is not followed. Pass "
             "the backbone as well, if you trust it: backbone=..."
         )
+    if _PATH.match(name) and not os.path.exists(name):
+        raise BackboneError(
+            f"The model names {quoted(name)} as its backbone, and that is not on this machine. Pass the place where it "
+            "lies now: backbone=..."
+        )
     return load_backbone(name, device=device, precision=precision, regions=regions, download=False)
 
 
@@ -155,7 +165,7 @@ def _load(name: str, *, download: bool) -> Backbone:
     if os.path.isdir(folder):
         return _load_folder(name, folder)
     arch, _, source = name.partition("/")
-    path = re.match(r"[./~\\]|[A-Za-z]:", name)  # it begins as a path does, and no architecture
+    path = _PATH.match(name)
     if source and not path:
         return load_pair(name, arch, source, download=download)
     pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_backbones())}
@@ -402,6 +412,7 @@ def read_state(path: str) -> dict[str, Tensor]:
         with open_file(path, LARGEST_WEIGHTS) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
+                _check_archive(file)
                 loaded = torch.load(file, map_location="cpu", weights_only=True)
             except RuntimeError:
                 file.seek(0)
@@ -419,6 +430,20 @@ def read_state(path: str) -> dict[str, Tensor]:
     if not named or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise BackboneError(f"{path} does not contain a state dict of tensors.")
     return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _check_archive(file: IO[bytes]) -> None:
+    """Refuse what torch never writes and would unpack before it compares a size, or go through for minutes.
+
+    Raises:
+        RuntimeError: a zip archive with a packed part, or with far more to unpickle than names of tensors.
+    """
+    if zipfile.is_zipfile(file):
+        for part in zipfile.ZipFile(file).infolist():
+            unpickled = part.filename.endswith("data.pkl")
+            if part.compress_type != zipfile.ZIP_STORED or (unpickled and part.file_size > _LARGEST_PICKLE):
+                raise RuntimeError(f"{part.filename} is packed, or too large")
+    file.seek(0)
 
 
 def _is_openais(digest: str) -> bool:

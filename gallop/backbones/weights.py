@@ -441,6 +441,11 @@ def _in_cache(repository: str) -> Path:
     return hub_cache() / f"models--{repository.replace('/', '--')}"
 
 
+def is_cached(repository: str) -> bool:
+    """Return whether something of a repository is in the hub's cache."""
+    return _in_cache(repository).is_dir()
+
+
 @dataclass(frozen=True)
 class Fetched:
     """How much of a file is here, in bytes; ``total`` is 0 where it is not known."""

@@ -68,7 +68,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         temperature = finite_number("temperature", self.temperature)
-        require(temperature > 0, f"temperature is {temperature:g}; it must be above 0.")
+        require(1e-9 <= temperature <= 1e9, f"temperature is {temperature:g}; it must be between 1e-09 and 1e+09.")
         if self.threshold is not None:
             finite_number("threshold", self.threshold)
         integer_between("photos", self.photos, 0, 2**53)

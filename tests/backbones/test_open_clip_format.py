@@ -9,11 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import open_clip
 import pytest
@@ -21,10 +23,12 @@ import timm
 import torch
 from huggingface_hub import constants
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from gallop import GalLoPClassifier, load_backbone
 from gallop.backbones.allowed import OPEN_CLIPS, check_settings
+from gallop.backbones.loading import read_state
+from gallop.backbones.text.tokenizers import hub_tokenizer
 from gallop.backbones.weights import (
     backbones_here,
     cached_repositories,
@@ -224,6 +228,50 @@ def test_files_that_are_missing_or_no_json_are_sentences(tmp_path: Path) -> None
     write_settings(tmp_path / "model", PLAIN)
     (tmp_path / "model" / "open_clip_model.safetensors").unlink()
     refused(r"but neither open_clip_model\.safetensors nor open_clip_pytorch_model", tmp_path / "model")
+
+
+@pytest.mark.parametrize("packed", ["data.pkl", "data/0"])
+def test_a_torch_file_with_a_packed_part_is_not_unpacked(packed: str, tmp_path: Path) -> None:
+    """torch would unpack it before it compares a size: forty megabytes were five gigabytes."""
+    file, bomb = tmp_path / "weights.bin", tmp_path / "bomb.bin"
+    torch.save({"weight": torch.zeros(1000)}, file)
+    with zipfile.ZipFile(file) as whole, zipfile.ZipFile(bomb, "w") as other:
+        for part in whole.infolist():
+            how = zipfile.ZIP_DEFLATED if part.filename.endswith(packed) else zipfile.ZIP_STORED
+            other.writestr(part.filename, whole.read(part), how)
+    assert read_state(str(file)).keys() == {"weight"}
+    with pytest.raises(BackboneError, match="weights that can be read safely"):
+        read_state(str(bomb))
+
+
+@pytest.mark.parametrize("scale", [89.0, 1e30, -200.0, float("nan")])
+def test_a_logit_scale_with_which_no_probability_is_a_number_is_refused(scale: float, tmp_path: Path) -> None:
+    tiny.backbone_folder(tmp_path)
+    (weights,) = tmp_path.glob("*.safetensors")
+    save_file({**load_file(weights), "logit_scale": torch.tensor(scale)}, weights)
+    with pytest.raises(BackboneError, match="logit scale"):
+        load_backbone(tmp_path, device="cpu")
+
+
+def test_a_tokenizer_that_makes_texts_grow_without_end_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs the extra tokenizers")
+    tenfold = {"type": "Replace", "pattern": {"String": "."}, "content": ".........."}
+    usual = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    for each, steps, told in ((tenfold, 9, "make a text too long"), (usual, 5, "could not be loaded")):
+        normalizer = {"type": "Sequence", "normalizers": [each] * steps}
+        (tmp_path / "tokenizer.json").write_text(json.dumps({"normalizer": normalizer, "pre_tokenizer": None}))
+        with pytest.raises(BackboneError, match=told):
+            hub_tokenizer("x", {"hf_tokenizer_name": "nobody/nothing"}, tmp_path, download=False)
+
+
+def test_a_tokenizer_that_is_not_here_is_not_even_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers", reason="needs the extra tokenizers")
+    asked = mock.Mock(side_effect=AssertionError)
+    monkeypatch.setattr("open_clip.tokenizer.HFTokenizer", asked)
+    with pytest.raises(BackboneError, match="not on this machine"):
+        hub_tokenizer("x", {"hf_tokenizer_name": "nobody/nothing"}, tmp_path, download=False)
+    assert not asked.called
 
 
 def test_a_tokenizer_that_is_not_beside_the_weights_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
@@ -561,7 +609,7 @@ def test_a_path_of_another_machine_in_a_model_is_not_looked_at(
     [
         ("hf-hub:someone/other", r"`gallop backbones get hf-hub:someone/other`, .* backbone='hf-hub:someone/other'"),
         ("ViT-B-32/openai", r"`gallop backbones get ViT-B-32/openai`, .* backbone='ViT-B-32/openai'"),
-        ("/no/such/folder", "There is no folder '/no/such/folder'"),
+        ("/no/such/folder", "'/no/such/folder' as its backbone, .*lies now: backbone="),
         ("hf-hub:a/b; rm -rf ~", "is not hf-hub:OWNER/NAME"),
     ],
 )

@@ -286,6 +286,7 @@ SENSELESS: list[dict[str, Any]] = [
     {"training": []},
     {"calibration": None},
     {"calibration": {"temperature": 0.0}},
+    {"calibration": {"temperature": 1e-320}},
     {"calibration": {"temperature": NAN}},
     {"calibration": {"temperature": "1"}},
     {"calibration": {"temperature": 1.0, "threshold": NAN}},

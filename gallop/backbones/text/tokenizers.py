@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copyreg
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from gallop.backbones.allowed import CLIP_TOKENS
-from gallop.backbones.weights import TOKENIZER_FILES
+from gallop.backbones.weights import TOKENIZER_FILES, is_cached
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line
-from gallop.runtime.reading import check_file
+from gallop.runtime.reading import check_file, read_text
 
 _LARGEST = 2**28
+# Times as long as it was; published ones replace a few characters by one or none.
+_MOST_GROWTH = 1000
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,27 @@ class HubTokenizer:
         return list(self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids)
 
 
+def _check_growth(name: str, file: Path) -> None:
+    """Refuse a tokenizer whose replacements, one after the other, make a text longer than any that is published.
+
+    Raises:
+        BackboneError: it does, or the file is no JSON.
+    """
+
+    def growth(part: Any) -> int:
+        inside = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        content = part.get("content") if isinstance(part, dict) and part.get("type") == "Replace" else ""
+        return prod(map(growth, inside), start=1 + len(content) if isinstance(content, str) else _MOST_GROWTH + 1)
+
+    try:
+        settings = json.loads(read_text(file, _LARGEST))
+        grown = growth([settings.get("normalizer"), settings.get("pre_tokenizer")])
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BackboneError(f"{file} is damaged: it does not contain the settings of a tokenizer.") from error
+    if grown > _MOST_GROWTH:
+        raise BackboneError(f"The tokenizer of {name} cannot be used: its replacements make a text too long ({file}).")
+
+
 def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, download: bool | None) -> HubTokenizer:
     """Return the tokenizer that open_clip's settings of a text encoder name.
 
@@ -114,6 +139,7 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     if beside:
         for file in TOKENIZER_FILES:
             check_file(folder / file, _LARGEST)
+        _check_growth(name, folder / TOKENIZER_FILES[0])
     options: dict[str, Any] = {
         "trust_remote_code": False,  # a tokenizer's own settings may name code to run
         "context_length": settings.get("context_length"),
@@ -121,6 +147,8 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     }
     place = str(folder) if beside else source
     try:
+        if not (beside or download or is_cached(source)):  # the Hub's client would look for its name all the same
+            raise OSError("it is not on this machine")
         try:
             made = HubTokenizer(HFTokenizer(place, local_files_only=True, **options))
         except OSError:  # it is not on this machine
