@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,6 @@ from open_clip.transformer import Transformer
 from torch import Tensor, nn
 
 from gallop.backbones.built_in import Transformer as BuiltInTransformer
-from gallop.config import RegionKind
 from gallop.core.gallop import Loss, gallop_loss
 from gallop.features.encoding import ImageFeatures
 from gallop.model.prompted import PromptModel
@@ -64,53 +62,21 @@ def naive_vit_regions(visual: Any, pixels: Tensor) -> Tensor:
     return visual.ln_post(v)[:, 1:]
 
 
-def naive_vit_tokens(visual: Any, pixels: Tensor) -> Tensor:
-    """(B, R, V): the backbone's output tokens, all blocks as open_clip runs them."""
-    return visual.ln_post(visual.transformer(visual._embeds(pixels)))[:, 1:]
-
-
-def _before_the_last_block(visual: Any, pixels: Tensor) -> tuple[Any, Tensor]:
-    """The last block, and the tokens (B, 1 + R, V) that enter it."""
+def naive_vit_query_query(visual: Any, pixels: Tensor) -> Tensor:
+    """(B, R, V): the last block's attention with softmax(q q' / sqrt(d_head)) v, and nothing else, head by head."""
     x = visual._embeds(pixels)
-    blocks = list(visual.transformer.resblocks)
-    for block in blocks[:-1]:
+    *before, last = visual.transformer.resblocks
+    for block in before:
         x = block(x)
-    return blocks[-1], x
-
-
-def _self_attended(last: Any, x: Tensor, part: int) -> Tensor:
-    """What attention adds whose queries and keys are one of query (0), key (1) and value (2), head by head."""
     width, attention = x.shape[-1], last.attn
     weights, biases = attention.in_proj_weight.split(width), attention.in_proj_bias.split(width)
-    like, values = (last.ln_1(x) @ weights[i].T + biases[i] for i in (part, 2))
+    queries, values = (last.ln_1(x) @ weights[i].T + biases[i] for i in (0, 2))
     mixed = []
-    for a, v in zip(like.chunk(attention.num_heads, dim=-1), values.chunk(attention.num_heads, dim=-1), strict=True):
-        scores = torch.einsum("bid,bjd->bij", a, a) / v.shape[-1] ** 0.5
+    for q, v in zip(queries.chunk(attention.num_heads, dim=-1), values.chunk(attention.num_heads, dim=-1), strict=True):
+        scores = torch.einsum("bid,bjd->bij", q, q) / v.shape[-1] ** 0.5
         mixed.append(torch.einsum("bij,bjd->bid", scores.softmax(dim=-1), v))
     out = attention.out_proj
-    return last.ls_1(torch.cat(mixed, dim=-1) @ out.weight.T + out.bias)
-
-
-def naive_vit_value_value(visual: Any, pixels: Tensor) -> Tensor:
-    """(B, R, V): the last block with softmax(v v' / sqrt(d_head)) v in its attention's place, head by head."""
-    last, x = _before_the_last_block(visual, pixels)
-    x = x + _self_attended(last, x, 2)
-    x = x + last.ls_2(last.mlp(last.ln_2(x)))
-    return visual.ln_post(x)[:, 1:]
-
-
-def naive_vit_query_query(visual: Any, pixels: Tensor) -> Tensor:
-    """(B, R, V): the last block's attention with softmax(q q' / sqrt(d_head)) v, and nothing else of it."""
-    last, x = _before_the_last_block(visual, pixels)
-    return visual.ln_post(_self_attended(last, x, 0))[:, 1:]
-
-
-OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
-    "tokens": naive_vit_tokens,
-    "value-value": naive_vit_value_value,
-    "query-query": naive_vit_query_query,
-}
-"""The regions of a ViT other than the paper's, by the name of their kind."""
+    return visual.ln_post(last.ls_1(torch.cat(mixed, dim=-1) @ out.weight.T + out.bias))[:, 1:]
 
 
 def naive_loss(model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:

@@ -17,15 +17,13 @@ from gallop.parts import Function, WithParts, part_setting
 from gallop.setting import check_settings, integer, integer_between, require, setting
 from gallop.wording import quoted
 
-RegionKind = Literal["value", "tokens", "value-value", "query-query"]
+RegionKind = Literal["value", "query-query"]
 """What a ViT gives as region features; ``gallop.backbones.vision`` has the formulas."""
 
 REGION_KINDS: tuple[RegionKind, ...] = get_args(RegionKind)
 
 REGION_RULES: dict[str, str] = {
     "value": "each region's own value, which is the paper's",
-    "tokens": "the output tokens of the image encoder",
-    "value-value": "attention of values to values (CLIP Surgery, arXiv 2304.05653)",
     "query-query": "attention of queries to queries and nothing else of the last block (ClearCLIP, arXiv 2407.12442)",
 }
 """Each kind in words, for help and choices."""
@@ -70,10 +68,10 @@ def _check_head(value: Any) -> None:
     names = value.split("+") if isinstance(value, str) else []
     known = names == ["none"] or (names and HEADS.keys() - {"none"} >= set(names) and len(names) == len({*names}))
     if not known:
-        gone = bool({"discriminant", "logistic"} & {*names})
-        why = " discriminant and logistic were removed: train again with head='ridge'." * gone
+        gone = " discriminant and logistic were removed: train again with head='ridge'."
         raise UnknownPart(
-            f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}, or several joined by +.{why}"
+            f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}, or several joined by +."
+            f"{gone * bool({'discriminant', 'logistic'} & {*names})}"
         )
 
 

@@ -482,15 +482,12 @@ show_figure(
 # Two more ways need attention, and `mini` has none. Each backbone knows which rules for regions it supports.
 
 # %%
-refused = {}
 for kind in REGION_KINDS:
     try:
         mini.with_regions(kind)
         print(f"{kind}: mini has it, {REGION_RULES[kind]}")
     except BackboneError as error:
-        refused[kind] = str(error)
-print(f"{', '.join(refused)}: refused. The message for the last one:")
-print(refused[kind].replace(". ", ".\n"))
+        print(f"{kind}: refused. The message:", *str(error).split(". "), sep="\n")
 
 # %% [markdown]
 # **What you should see.** `mini` has the value path alone. So we take a small ViT with **random weights**, as in

@@ -295,7 +295,7 @@ def test_folds_of_a_warm_start_have_seen_nothing() -> None:
         {"global_prompts": 3},
         {"topk": (2,)},
         {"backbone": other_vit()},
-        {"backbone": vit().with_regions("tokens")},
+        {"backbone": vit().with_regions("query-query")},
         {"local_projection": False},
         {"method": MethodConfig(global_projection=True)},
     ],
@@ -396,7 +396,7 @@ OTHER_SETTINGS: list[dict[str, Any]] = [
     {"topk": (2, 5)},
     {"global_prompts": 3},
     {"local_projection": False},
-    {"backbone": vit().with_regions("tokens")},
+    {"backbone": vit().with_regions("query-query")},
     {"backbone": other_vit()},
     {"cache": MemoryCache(dtype=torch.float32)},
 ]

@@ -196,9 +196,9 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
             f"{error.filename or path} cannot be read ({error.strerror}). Check its permissions, or copy the folder "
             "again."
         ) from error
-    except UnknownPart as error:
+    except (UnknownPart, BackboneError) as error:
         raise CheckpointError(f"{path} cannot be used here. {error}") from error
-    except (KeyError, ValueError, BackboneError) as error:
+    except (KeyError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path} is damaged or was not written by gallop ({why}).") from error
 

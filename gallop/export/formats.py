@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 else:
     GalLoPClassifier = Style = Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading them
 
-_CHECKED_WITH = 64
-"""Photos at most that a file is checked with: they lie in memory together."""
+CHECKED_WITH = 64
+"""Photos at most that a file is checked with: enough to believe it, few enough to lie in memory as pixels."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _card(model: ModelToExport) -> Exported:
 def _onnx(model: ModelToExport) -> Exported:
     from gallop.export.onnx import INPUTS, export_onnx
 
-    made = export_onnx(model.classifier, model.photos[:_CHECKED_WITH])
+    made = export_onnx(model.classifier, model.photos[:CHECKED_WITH])
     parity = made.parity
     return Exported(
         made.data,
@@ -152,7 +152,7 @@ def _report(photo: PhotoToExport) -> Exported:
 def _web(model: ModelToExport) -> Exported:
     from gallop.export.web.folder import page_files, zipped_page
 
-    files, facts = page_files(model.classifier, model.precision, model.photos[:_CHECKED_WITH], teach=model.teach)
+    files, facts = page_files(model.classifier, model.precision, model.photos[:CHECKED_WITH], teach=model.teach)
     size = sum(map(len, files.values()))
     what = "Its classes are those of the model" if facts["fixed"] else "Class names are entered on the page"
     if model.teach:

@@ -265,23 +265,12 @@ def _metadata_of_second(model: PromptModel) -> dict[str, str]:
 
 
 def pixels_to_check(model: PromptModel, photos: Sequence[Any]) -> list[Tensor]:
-    """Return photos, and patterns that are the same every time, as the model's input: (B, 3, S, S) of each look."""
+    """Return patterns that are the same every time, then photos, as the model's input: (B, 3, S, S) of each look."""
     rng = np.random.default_rng(0)
     coarse = [rng.integers(0, 256, (7, 7, 3), dtype=np.uint8) for _ in range(PATTERNS)]
     patterns = [np.kron(blocks, np.ones((48, 48, 1), dtype=np.uint8)) for blocks in coarse]
-    each = [as_inputs(model, photo) for photo in (*patterns, *photos)]
-    return [torch.from_numpy(np.stack([inputs[name] for inputs in each])) for name in each[0]]
-
-
-def as_inputs(model: PromptModel, photo: Any) -> dict[str, NDArray[np.float32]]:
-    """Return a photo, whatever ``load_image`` takes, as the file takes it: (3, S, S) of each look, by its name.
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    image = load_image(photo).image
-    looks = [model.backbone.preprocess.centre(image, times)[0].numpy() for times in model.sight.times]
-    return dict(zip(INPUTS, looks, strict=False))
+    images, centre = [load_image(photo).image for photo in (*patterns, *photos)], model.backbone.preprocess.centre
+    return [torch.stack([centre(image, times)[0] for image in images]) for times in model.sight.times]
 
 
 def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:

@@ -120,7 +120,7 @@ def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
 def test_whoever_starts_the_app_says_which_kind_is_usual(
     tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = opens(monkeypatch, tmp_path, regions="tokens")
+    room = opens(monkeypatch, tmp_path, regions="query-query")
     at = choose(with_photo(tiny_app, "red\ngreen"), "small")
-    assert (session_of(at).training.backbone_name, room.status("small (tokens)").device) == ("small (tokens)", "cpu")
+    assert (session_of(at).training.backbone_name, room.status(OTHER).device) == (OTHER, "cpu")
     assert not room.status("small").device, "nobody asked for it"

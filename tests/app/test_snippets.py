@@ -162,8 +162,8 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
     taught = snippets.teach(["red", "green"], SETTINGS, tests=False, used=used)
     assert made.strip() in taught.python
     assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
-    both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "tokens").python
-    assert both == "load_backbone('ViT-L-14/openai', precision='bf16', regions='tokens')"
+    both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "query-query").python
+    assert both == "load_backbone('ViT-L-14/openai', precision='bf16', regions='query-query')"
 
 
 def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

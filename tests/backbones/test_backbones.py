@@ -350,8 +350,8 @@ def test_the_kind_of_regions_goes_into_features_and_fingerprints_and_not_into_th
     plain = load_backbone(name, device="cpu")
     assert (plain.region_kind, plain.fingerprint) == ("value", made["value"].fingerprint)
     # Of the same encoders, before and after the fingerprint was asked for.
-    assert plain.with_regions("tokens").fingerprint == made["tokens"].fingerprint
-    assert made["tokens"].with_regions("value").vision_fingerprint == plain.vision_fingerprint
+    assert plain.with_regions("query-query").fingerprint == made["query-query"].fingerprint
+    assert made["query-query"].with_regions("value").vision_fingerprint == plain.vision_fingerprint
 
 
 def test_fingerprints_of_the_papers_regions_are_those_from_before_there_were_other_kinds() -> None:
@@ -367,9 +367,10 @@ def test_fingerprints_of_the_papers_regions_are_those_from_before_there_were_oth
     ("options", "says"),
     [
         *(
-            ({"regions": kind}, f"region features {kind!r}; choose one of 'value', 'tokens', 'value-value', ")
+            ({"regions": kind}, rf"region features {kind!r}; choose one of 'value', 'query-query'\.$")
             for kind in ("values", "", None, 3)
         ),
+        *(({"regions": kind}, "removed: train again with regions='value'") for kind in ("tokens", "value-value")),
         *(({"device": device}, "Unknown device") for device in ("gpu", "", "cuda:x", None)),
         ({"device": "meta"}, "'meta' is not supported"),
         ({"precision": "fp16"}, "'fp16'; use 'fp32', 'bf16' or 'auto'"),
@@ -460,11 +461,11 @@ def test_a_device_that_is_seen_and_cannot_be_used_is_told() -> None:
 
 def test_a_copy_on_a_device_answers_the_same_and_shares_nothing() -> None:
     model = new_clip()
-    own = reference_backbone("vit", model).with_regions("tokens")
+    own = reference_backbone("vit", model).with_regions("query-query")
     copied = own.copy_on("cpu")
     pixels = torch.randn(2, 3, 32, 32)
     assert all(torch.equal(a, b) for a, b in zip(own.encode_image(pixels), copied.encode_image(pixels), strict=True))
-    assert (copied.fingerprint, copied.region_kind, copied.damping) == (own.fingerprint, "tokens", own.damping)
+    assert (copied.fingerprint, copied.region_kind, copied.damping) == (own.fingerprint, "query-query", own.damping)
     with torch.no_grad():
         before = *copied.encode_image(pixels), copied.text.encode_texts(["a cat"])
         for weight in model.parameters():

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
-from gallop.backbones import Backbone, Preprocess, pick_regions
+from benchmarks.naive import naive_text, naive_vit_query_query, naive_vit_regions
+from gallop.backbones import Backbone, Preprocess
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, ClassNameError
 from tests.reference import backbone, clip, relative_error, torch_threads
@@ -60,7 +60,7 @@ def test_true_size_backbones_equal_open_clip(arch: str) -> None:
 
 
 @pytest.mark.parametrize("blocks", [{}, {"ls_init_value": 0.3}], ids=["plain", "layer scale"])
-def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
+def test_the_other_kind_of_a_vits_regions(blocks: dict[str, Any]) -> None:
     """With several heads, which the reference's small encoder has not."""
     torch.manual_seed(0)
     vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 3, "head_width": 16, **blocks}
@@ -71,16 +71,11 @@ def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
     ours = Backbone("many heads", model, open_clip.SimpleTokenizer(), replace(PREPROCESS, size=32))
     pixels = torch.randn(3, 3, 32, 32)
     whole, values = ours.encode_image(pixels)
-    others = [values]
-    assert ("value", *OTHER_KINDS) == REGION_KINDS, "each is checked"
-    for kind, naive in OTHER_KINDS.items():
-        found, regions = ours.with_regions(pick_regions(kind)).encode_image(pixels)
-        assert torch.equal(found, whole)
-        assert relative_error(regions, naive(model.visual, pixels)) < 1e-5
-        assert all(relative_error(regions, other) > 0.01 for other in others)
-        others.append(regions)
-    with mock.patch.object(model.visual, "output_tokens", True):  # the tokens that open_clip itself gives out
-        assert relative_error(naive_vit_tokens(model.visual, pixels), model.visual(pixels)[1]) < 1e-6
+    assert REGION_KINDS == ("value", "query-query"), "each is checked"
+    found, regions = ours.with_regions("query-query").encode_image(pixels)
+    assert torch.equal(found, whole)
+    assert relative_error(regions, naive_vit_query_query(model.visual, pixels)) < 1e-5
+    assert relative_error(regions, values) > 0.01
 
 
 def test_other_backbones_than_a_vit_have_one_kind_of_regions() -> None:

@@ -246,7 +246,7 @@ seeds: [0]
 backbone: one
 methods:
   ours: {method: fake}
-  tokens: {method: fake, regions: tokens}
+  queries: {method: fake, regions: query-query}
   other: {method: fake, backbone: two}
   value: {method: fake, regions: value}
 """
@@ -257,11 +257,15 @@ def test_a_line_has_its_own_regions_and_backbone(data: Path) -> None:
     found = {e.label: e.key for e in plan.entries}
     assert found["value"] == found["ours"], "the paper's kind is no part of a key"
     assert len(set(found.values())) == 3
-    assert {(run.backbone, run.regions) for run in plan.runs} == {("one", "value"), ("one", "tokens"), ("two", "value")}
-    whole = made(data, LINES.replace("shots", "regions: tokens\nshots"))
-    assert {e.label: e.key for e in whole.entries}["ours"] == found["tokens"]
-    with pytest.raises(BenchError, match="'regions' is 'patches'; choose one of value, tokens, value-value"):
-        made(data, LINES.replace("regions: tokens", "regions: patches"))
+    assert {(run.backbone, run.regions) for run in plan.runs} == {
+        ("one", "value"),
+        ("one", "query-query"),
+        ("two", "value"),
+    }
+    whole = made(data, LINES.replace("shots", "regions: query-query\nshots"))
+    assert {e.label: e.key for e in whole.entries}["ours"] == found["queries"]
+    with pytest.raises(BenchError, match="'regions' is 'patches'; choose one of value, query-query"):
+        made(data, LINES.replace("regions: query-query", "regions: patches"))
 
 
 def test_a_backbone_is_loaded_and_hashed_once_for_all_its_regions(
@@ -270,9 +274,9 @@ def test_a_backbone_is_loaded_and_hashed_once_for_all_its_regions(
     load = mock.Mock(wraps=loading.load_backbone)
     monkeypatch.setattr(loading, "load_backbone", load)
     loads, a = Backbones("cpu"), str(backbone_folder(tmp_path))
-    value, tokens = loads.get(a, "value"), loads.get(a, "tokens")
-    assert (value.region_kind, tokens.region_kind, load.call_count) == ("value", "tokens", 1)
-    assert loads.fingerprint(a, "tokens") == tokens.fingerprint != loads.fingerprint(a, "value")
+    value, queries = loads.get(a, "value"), loads.get(a, "query-query")
+    assert (value.region_kind, queries.region_kind, load.call_count) == ("value", "query-query", 1)
+    assert loads.fingerprint(a, "query-query") == queries.fingerprint != loads.fingerprint(a, "value")
     with mock.patch.object(type(value), "feature_format", "cuda"):
         assert Backbones("cpu").fingerprint(a, "value") == f"{value.fingerprint}|cuda, text fp32", "figures of its own"
     with pytest.raises(BackboneError):

@@ -180,7 +180,7 @@ def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone:
         (("--local-prompts", "2", "--dropout", "0.5"), {"topk": [5, 10], "dropout": 0.5}),
         (("--local-prompts", "1", "--topk", "9"), {"topk": [9]}),
         (("--no-projection",), {"topk": [5, 10, 15, 20], "local_projection": False}),
-        (("--regions", "value-value"), {"topk": [5, 10, 15, 20]}),
+        (("--regions", "query-query"), {"topk": [5, 10, 15, 20]}),
         (
             ("--global-prompts", "1", "--local-prompts", "0", "--dropout", "0"),
             {"global_prompts": 1, "topk": [], "dropout": 0.0},
@@ -193,7 +193,7 @@ def test_the_method_that_was_asked_for(
     done("train", photos, "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--epochs", "1", *options)
     method = {"global_prompts": 4, "dropout": 0.75, "local_projection": True} | stored
     said = json.loads((tmp_path / "m" / "gallop.json").read_text())
-    assert (said["method"], said["regions"]) == (method, "value-value" if "--regions" in options else "value")
+    assert (said["method"], said["regions"]) == (method, "query-query" if "--regions" in options else "value")
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, kind: type, number: int) -> None:
@@ -786,7 +786,7 @@ REFUSED = [
     (f"{TRAIN} --topk 5,0", "topk contains 0"),
     (f"{TRAIN} --topk 5,10 --local-prompts 3", "--topk has 2 values but --local-prompts is 3"),
     (f"{TRAIN} --preset best", "invalid choice: 'best'"),
-    (f"{TRAIN} --regions values", "'value', 'tokens', 'value-value'"),
+    (f"{TRAIN} --regions values", "'value', 'query-query'"),
     ("train PHOTOS --out ROOT/out --backbone maxi", "There is no backbone 'maxi'"),
     ("train PHOTOS --out ROOT/out --device toaster", "Unknown device 'toaster'"),
     ("evaluate MODEL", "the following arguments are required: DATA"),

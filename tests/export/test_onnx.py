@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from gallop import GalLoPClassifier, MethodConfig, load_image
 from gallop.cli import main
 from gallop.errors import OnnxError
-from gallop.export.onnx import ALLOWED, OnnxFile, as_inputs, export_onnx
+from gallop.export.onnx import ALLOWED, PATTERNS, OnnxFile, export_onnx, pixels_to_check
 from gallop.export.tracing import ToTrace, onnx_model
 from tests import tiny
 from tests.conftest import ROOT
@@ -172,7 +172,7 @@ def test_the_file_alone_gives_the_numbers_of_both_looks() -> None:
     for words in (f"round((w - {size}) / 2) * W / w", f"width = {size} * W / w", "64 x 64 at once (bicubic"):
         assert words in second["steps"]
     given = {
-        "pixels": np.stack([as_inputs(closer.model_, image)["pixels"] for image in IMAGES]),
+        "pixels": pixels_to_check(closer.model_, IMAGES)[0][PATTERNS:].numpy(),
         "finer_pixels": np.stack([as_said(image, second, box) for image in IMAGES]),
     }
     found = dict(zip([output.name for output in session.get_outputs()], session.run(None, given), strict=True))

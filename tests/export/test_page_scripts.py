@@ -16,7 +16,7 @@ from PIL import Image
 from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text.tokenizers import clip_tokenizer
-from gallop.export.onnx import as_inputs
+from gallop.export.onnx import PATTERNS, pixels_to_check
 from gallop.export.web.encoders import Looking
 from gallop.export.web.folder import class_features, page_facts, page_sources
 from gallop.maps.explainer.data import explainer_data
@@ -183,7 +183,7 @@ MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
 def question(classifier: GalLoPClassifier, photo: Image.Image) -> dict[str, Any]:
     """What the page would be told: features by torch, in the place of its backbones."""
     model, facts = classifier.model_, page_facts(classifier)
-    pixels = [torch.from_numpy(look[None]) for look in as_inputs(model, photo).values()]
+    pixels = [look[PATTERNS:] for look in pixels_to_check(model, [photo])]
     with torch.no_grad():
         parts = [packed(part.numpy()) for part in Looking(classifier)(*pixels)]
     each = 2 + len(model.branches)

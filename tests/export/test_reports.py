@@ -163,10 +163,10 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
     ):
         assert words in card
     assert not re.search("Region features|no projection", card)
-    other = tiny.classifier(backbone=tiny.vit().with_regions("value-value"), local_projection=False)
+    other = tiny.classifier(backbone=tiny.vit().with_regions("query-query"), local_projection=False)
     turned = model_card(other.zero_shot(["red"]))
     assert "regions, no projection of the regions learned\n- 2 global prompts answer as one (cosine 1.000); " in turned
-    assert "\n- Region features of the kind value-value, not" in turned
+    assert "\n- Region features of the kind query-query, not" in turned
     damped = tiny.new_vit()
     damped.damping = Damping(46, 120.5)
     wanted = f"{scale}; cosines divide by a norm of at least 46 for a photo and 120.5 for a region\n"

@@ -92,8 +92,8 @@ def test_given_features_stay_given_where_the_backbone_moves() -> None:
     moved = backbone.to("meta")
     assert (moved.vision.grid, moved.vision.region_width) == ((5, 5), 48)
     assert tiny.there(moved.vision.region_projection).device.type == "meta"
-    with pytest.raises(BackboneError, match="so it cannot compute any of the kind 'tokens'"):
-        backbone.with_regions("tokens")
+    with pytest.raises(BackboneError, match="so it cannot compute any of the kind 'query-query'"):
+        backbone.with_regions("query-query")
 
 
 def test_shots_are_drawn_and_added_and_classes_learned_further() -> None:

@@ -174,10 +174,14 @@ def test_a_checkpoint_restores_the_kind_of_regions(kind: RegionKind, tmp_path: P
 @pytest.mark.parametrize(
     ("kinds", "edited", "said"),
     [
-        (("tokens", "value"), {}, r"kind 'tokens', but this backbone gives 'value'. .* regions='tokens'"),
-        (("value", "tokens"), {}, "kind 'value', but this backbone gives 'tokens'"),
-        (("tokens", "value"), {"regions": "value"}, "fingerprints"),  # an edited kind does not get through either
-        (("tokens", "value"), {"regions": ["tokens"]}, "Unknown kind of region features"),
+        (("query-query", "value"), {}, r"'query-query', but this backbone gives 'value'. .* regions='query-query'"),
+        (("value", "query-query"), {}, "kind 'value', but this backbone gives 'query-query'"),
+        (("query-query", "value"), {"regions": "value"}, "fingerprints"),  # an edited kind does not get through either
+        (("query-query", "value"), {"regions": ["value"]}, "Unknown kind of region features"),
+        *(
+            (("value", "query-query"), {"regions": kind}, r"cannot be used here\. .* train again with regions='value'")
+            for kind in ("tokens", "value-value")
+        ),
     ],
 )
 def test_a_checkpoint_beside_a_backbone_of_another_kind_is_refused(

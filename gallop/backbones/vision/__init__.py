@@ -4,14 +4,11 @@ Region features are the encoder's tokens without attention's mixing in the last 
 place (paper, section 3.2; the value path of MaskCLIP):
 
 * ViT: in the last block ``v = out_proj(W_v ln_1(x) + b_v) + x``, then ``v + mlp(ln_2(v))``, then ``ln_post``. The local
-  projection acts on this (V is the visual width); the visual projection follows it. Other kinds, to compare with,
-  differ from it in the last block alone, and leave the global feature as it is:
-  "tokens" is that block's ordinary attention, so the encoder's output tokens;
-  "value-value" is attention whose queries and keys are the values, ``softmax(v v' / sqrt(d_head)) v`` for each head
-  over all tokens. It is the attention of CLIP Surgery (Li et al. 2023, arXiv 2304.05653), which puts it into several
-  blocks, in a path beside the encoder's usual one; here it is used in the last block alone.
-  "query-query" is ``out_proj(softmax(q q' / sqrt(d_head)) v)`` and no more: neither ``+ x`` nor the MLP. These are the
-  three changes of ClearCLIP (Lan et al., ECCV 2024, arXiv 2407.12442), which finds that what is left out is noise.
+  projection acts on this (V is the visual width); the visual projection follows it. Another kind, "query-query",
+  differs from it in the last block alone, and leaves the global feature as it is: it is
+  ``out_proj(softmax(q q' / sqrt(d_head)) v)`` for each head over all tokens, and no more: neither ``+ x`` nor the MLP.
+  These are the three changes of ClearCLIP (Lan et al., ECCV 2024, arXiv 2407.12442), which finds that what is left out
+  is noise.
   The paper's rule is weak on ViT-L/14 (``gallop.config.REGION_ADVICE``).
 * ResNet: value and output projection of the attention pool at each cell, no positional embedding. V is already D.
 * ViT that pools its tokens behind the last block (SigLIP, PE-Core, CoCa: by attention; CLIPA, ViTamin: their mean):
@@ -44,9 +41,10 @@ def pick_regions(kind: str = "value") -> RegionKind:
         BackboneError: unknown name.
     """
     if kind not in get_args(RegionKind):
+        gone = " 'tokens' and 'value-value' were removed: train again with regions='value'."
         raise BackboneError(
             f"Unknown kind of region features {quoted(kind)}; choose one of "
-            f"{', '.join(map(repr, get_args(RegionKind)))}."
+            f"{', '.join(map(repr, get_args(RegionKind)))}.{gone * (kind in ('tokens', 'value-value'))}"
         )
     return cast(RegionKind, kind)
 

@@ -42,26 +42,18 @@ class ViTEncoder(ImageEncoder):
         last = module.transformer.resblocks[-1]
         normed = last.ln_1(x)
         # Attention and MLP for the class token alone, whatever the kind: its bits shall not depend on it.
-        pooled = _mlp(last, x[:, :1] + last.ls_1(_attended(last.attn, normed[:, :1], normed)))[:, 0]
-        mixed = last.ls_1(self._mixed(last.attn, normed))
-        regions = mixed if self.region_kind == "query-query" else _mlp(last, x[:, 1:] + mixed)
-        return module.ln_post(pooled) @ module.proj, module.ln_post(regions)
-
-    def _mixed(self, attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
-        """What the last block's attention gives each region, of all tokens (B, T, V)."""
-        if self.region_kind == "tokens":
-            return _attended(attention, x[:, 1:], x)
+        attended = last.attn(normed[:, :1], normed, normed, need_weights=False)[0]
+        pooled = _mlp(last, x[:, :1] + last.ls_1(attended))[:, 0]
         if self.region_kind == "value":
-            return cast(Tensor, attention.out_proj(_projected(attention, x[:, 1:], _VALUE)))
-        return _attended_by_similarity(attention, x, _QUERY if self.region_kind == "query-query" else _VALUE)[:, 1:]
+            values = last.attn.out_proj(_projected(last.attn, normed[:, 1:], _VALUE))
+            regions = _mlp(last, x[:, 1:] + last.ls_1(values))
+        else:
+            regions = last.ls_1(_query_query(last.attn, normed)[:, 1:])
+        return module.ln_post(pooled) @ module.proj, module.ln_post(regions)
 
 
 def _mlp(block: Any, x: Tensor) -> Tensor:
     return cast(Tensor, x + block.ls_2(block.mlp(block.ln_2(x))))
-
-
-def _attended(attention: nn.MultiheadAttention, queries: Tensor, x: Tensor) -> Tensor:
-    return cast(Tensor, attention(queries, x, x, need_weights=False)[0])
 
 
 def _projected(attention: nn.MultiheadAttention, x: Tensor, part: int) -> Tensor:
@@ -70,14 +62,14 @@ def _projected(attention: nn.MultiheadAttention, x: Tensor, part: int) -> Tensor
     return F.linear(x, attention.in_proj_weight[rows], attention.in_proj_bias[rows])
 
 
-def _attended_by_similarity(attention: nn.MultiheadAttention, x: Tensor, part: int) -> Tensor:
-    """Attention of all tokens (B, T, V) to similar ones: softmax(a a' / sqrt(d_head)) v; ``part`` is that of a."""
+def _query_query(attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
+    """Attention of all tokens (B, T, V) to those with similar queries: softmax(q q' / sqrt(d_head)) v."""
     # Each (B, heads, T, V / heads).
-    a, value = (
-        _projected(attention, x, which).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
-        for which in (part, _VALUE)
+    query, value = (
+        _projected(attention, x, part).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
+        for part in (_QUERY, _VALUE)
     )
-    mixed = F.scaled_dot_product_attention(a, a, value)
+    mixed = F.scaled_dot_product_attention(query, query, value)
     return cast(Tensor, attention.out_proj(mixed.transpose(1, 2).flatten(2)))
 
 

@@ -14,13 +14,10 @@ from gallop import GalLoPClassifier, load_image
 from gallop.cli.console import Console
 from gallop.cli.inputs import check_output, images_with_warnings, trained_model, zero_shot_classifier
 from gallop.errors import CommandError
-from gallop.export.formats import FORMATS, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.formats import CHECKED_WITH, FORMATS, ExportFormat, ModelToExport, PhotoToExport
 from gallop.export.web import TAUGHT_NAMES
 from gallop.images import list_images
 from gallop.runtime.writing import write_file
-
-_MOST_PHOTOS = 64
-"""To check with: enough to believe it, few enough to lie in memory as pixels."""
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -92,7 +89,7 @@ def _subject(
     photos: list[Path] = []
     if options.photos is not None:
         paths = list_images(options.photos, recursive=True)
-        photos = paths[:: max(-(-len(paths) // _MOST_PHOTOS), 1)]  # from all of the folder
+        photos = paths[:: max(-(-len(paths) // CHECKED_WITH), 1)]  # from all of the folder
         if not photos:
             raise CommandError(f"--photos {options.photos} contains no images: choose a folder with images.")
     measured = [_accuracy(classifier, options.test, console)] if options.test is not None else []
