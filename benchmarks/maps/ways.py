@@ -92,8 +92,7 @@ def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Te
     vision: Any = model.backbone.vision
 
     def score(global_: Tensor) -> Tensor:
-        similarities = model.similarities(ImageFeatures(global_, global_.new_zeros(1, 1, vision.region_width)), text)
-        return similarities.image_cosines[0, row].mean()
+        return model.paper.image_cosines(global_, text)[0, row].mean()
 
     with torch.enable_grad():
         if vision.mean_is_global:

@@ -181,7 +181,7 @@ def test_a_named_backbone_that_is_not_there_is_told_and_the_others_stay(tmp_path
 def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
     (tmp_path / "wrong.safetensors").write_bytes(b"no weights at all")
     with closing(BackboneRoom(Options((f"ViT-B-16-quickgelu={tmp_path / 'wrong.safetensors'}",)))) as room:
-        refused(room, "ViT-B-16-quickgelu/wrong.safetensors", "does not contain weights that can be read safely")
+        refused(room, "ViT-B-16-quickgelu/wrong.safetensors", "does not contain the weights of ViT-B-16-quickgelu")
 
 
 def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> None:

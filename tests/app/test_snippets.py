@@ -158,7 +158,7 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
     nbformat.validate(nbformat.reads(asked.notebook, as_version=4))
     plain = snippets.explain_snippet(NAMES, (), (1,), NAMES[0], taught=True, used=snippets.UsedBackbone("RN50/openai"))
     assert "GalLoPClassifier.load('model', backbone='RN50/openai')" in plain.python
-    assert [line.count(" --backbone RN50/openai ") for line in plain.shell.splitlines()] == [1, 1]
+    assert [line.count(" --backbone RN50/openai") for line in plain.shell.splitlines()] == [1, 1]
     taught = snippets.teach(["red", "green"], SETTINGS, tests=False, used=used)
     assert made.strip() in taught.python
     assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell

@@ -95,7 +95,8 @@ def kept(found: Explanation, name: str, prompt: int, k: int) -> set[int]:
 
 
 def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> None:
-    found = replace(made_up(20, 7), threshold=None)
+    drawn = made_up(20, 7)
+    found = replace(drawn, rule=replace(drawn.rule, threshold=None))
     in_notebook(page, explainer_data(found))
     outlines(page, kept(found, found.label, 0, 5))
 
@@ -197,7 +198,8 @@ def test_why_this_class_and_not_that_one_and_what_teaching_changed(page: Page) -
 
 @pytest.mark.slow
 def test_where_not_all_classes_are_sent_and_nobody_answers_old_shares_stay_marked(page: Page) -> None:
-    found = replace(made_up(1000, 24), threshold=None)
+    drawn = made_up(1000, 24)
+    found = replace(drawn, rule=replace(drawn.rule, threshold=None))
     data = explainer_data(found, asks=False)
     show(page, data)
     page.get_by_label("Local prompt 1: its k best regions").fill("30")

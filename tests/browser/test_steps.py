@@ -193,7 +193,8 @@ def test_the_crop_is_seen_as_the_model_gets_it(page: Page) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("topk", [(), (2,)])
 def test_one_class_no_local_prompt_and_hostile_names_are_walked_through(page: Page, topk: tuple[int, ...]) -> None:
-    found = replace(made_up(1, 4, topk=topk), class_names=(HOSTILE,), threshold=None)
+    drawn = made_up(1, 4, topk=topk)
+    found = replace(drawn, class_names=(HOSTILE,), rule=replace(drawn.rule, threshold=None))
     show(page, found, Origins(224, ("<b>{}</b>",)))
     for title in TITLES:
         step(page, title)

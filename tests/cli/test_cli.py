@@ -748,7 +748,7 @@ REFUSED = [
     ("", "the following arguments are required: COMMAND"),
     ("fly", "invalid choice: 'fly' (choose from "),
     ("trian", "'train'). Did you mean train? (`gallop --help` shows examples)"),
-    ("data chek", "invalid choice: 'chek' (choose from 'list', 'check'). Did you mean check? (`gallop data"),
+    ("data chek", "The folder chek does not exist."),
     ("embed PHOTOS --out ROOT/out", "any more: `gallop predict SOURCE --with embedding` gives the features"),
     ("push MODEL user/flowers", "any more: in Python `GalLoPClassifier.load("),
     ("doctor --json", "any more: `gallop backbones --check` shows versions, devices and backbones"),
