@@ -43,16 +43,16 @@ from gallop.training.loop import StepEvent, drop_training
 class GalLoPClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with global and local prompts, and "none of these".
 
+    Every field of ``MethodConfig`` and of ``TrainConfig`` is an argument as well; None keeps the preset's value. Parts
+    of the method (pooling, keep_rule, extra_loss, optimizer, scheduler) are functions in place of the built-in ones, or
+    names of functions registered with ``gallop.register``; ``gallop.parts.PARTS`` has their arguments. A fitted model
+    keeps its functions. ``save`` and pickling write their names, and refuse what is not registered.
+
     Args:
         backbone, device, regions: as for ``load_backbone``; or a ``Backbone`` (frozen, so several may share it).
         preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
             look at twice the size and a second head; "paper"; "backbone": "default" for ``mini`` and "paper" for every
             other backbone; or a ``TrainConfig``, with the method of "backbone".
-        global_prompts to keep_rule: the fields of ``MethodConfig``, and epochs to scheduler: those of ``TrainConfig``;
-            None keeps the preset's value. pooling, keep_rule, extra_loss, optimizer and scheduler are functions in
-            place of the built-in parts, or names of functions registered with ``gallop.register``;
-            ``gallop.parts.PARTS`` has their arguments. A fitted model keeps its functions. ``save`` and pickling write
-            their names, and refuse what is not registered.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
         shots: images a class drawn by ``fit``, by their content and ``shot_seed`` (None: ``seed``); None takes all.
         allow_fewer: take all there are where a class has fewer than ``shots``.
