@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gallop.evaluation.evidence import Evidence
 from gallop.evaluation.intervals import LEVEL, Proportion
-from gallop.images import load_image
+from gallop.features.preparing import prepare
 from gallop.model.answers import Rule
 from gallop.predictions.faithfulness import DRAWS, scores_without
 from gallop.runtime.progress import StageEvent
@@ -150,8 +150,8 @@ def what_if(
     k, covered = model.class_names.index(class_name), list[Tensor]()
     for i in photos:
         cells = _cells(found.member[row := found.shown.index(i)] == cluster, found.decides[row], evidence.grids)
-        image = load_image(evidence.data.photos[i]).image
-        looks = [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
+        prepared = prepare([evidence.data.photos[i]], model.backbone.preprocess, model.sight.times)
+        looks = [look[0] for look in prepared.looks]
         covered.append(
             torch.cat(list(scores_without(model, looks, _elsewhere(cells, draws, rng), model.config.topk, fill)))
         )

@@ -37,6 +37,7 @@ from gallop.features.cache import (
     open_cache,
 )
 from gallop.features.given import EncodedPhoto, as_features
+from gallop.features.preparing import Draws, prepare
 from gallop.images import CropBox, ImageSource, Photo, load_image
 from gallop.runtime.ahead import ahead
 
@@ -200,13 +201,15 @@ class View:
 
     Attributes:
         name: for its key.
-        pixels: (3, H, W) of a photo with so many times the pixels a side as usual.
-        times: the size of the look; views of the usual size serve every ``detail``.
+        draws: as in ``prepare``.
     """
 
     name: str
-    pixels: Callable[[Photo, float], Tensor]
-    times: float = 1.0
+    draws: Draws | None = None
+
+    def key(self, times: float) -> str:
+        """Return the name of one look; views of the usual size serve every ``detail``."""
+        return self.name if times == 1 else f"{self.name} times {times:g}"
 
 
 @dataclass(frozen=True)
@@ -234,11 +237,7 @@ class ViewEncoder:
                 yield ImageFeatures.of_looks([self._finish(look) for look in prepared[first : first + sizes]])
 
     def _prepare(self, sources: Sequence[KnownPhoto]) -> list[_Prepared]:
-        looks = [
-            View(view.name if times == 1 else f"{view.name} times {times:g}", view.pixels, times)
-            for view in self.views
-            for times in self.sight.times
-        ]
+        looks = [(view, times) for view in self.views for times in self.sight.times]
         prepared: list[_Prepared] = [([], [], []) for _ in looks]
         for source, content in sources:
             if isinstance(source, EncodedPhoto):
@@ -247,26 +246,28 @@ class ViewEncoder:
                     keys.append("")
                     cached.append(look_features)
                 continue
-            known = [self._look_up(content, look) for look in looks] if content else [("", None)]
+            known = [self._look_up(content, *look) for look in looks] if content else [("", None)]
             if None in (features for _, features in known):
                 photo = load_image(source)
-                if photo.sha256 != content:  # the hash was not known, or the file has changed since
-                    known = [self._look_up(photo.sha256, look) for look in looks]
-            for look, (key, features), (keys, cached, missing) in zip(looks, known, prepared, strict=True):
+                if self.cache is None:
+                    known = [("", None)] * len(looks)
+                elif photo.sha256 != content:  # the hash was not known, or the file has changed since
+                    known = [self._look_up(photo.sha256, *look) for look in looks]
+            for (view, times), (key, features), (keys, cached, missing) in zip(looks, known, prepared, strict=True):
                 keys.append(key)
                 cached.append(features)
                 if features is None:
-                    missing.append(look.pixels(photo, look.times))
+                    missing += prepare([photo], self.backbone.preprocess, [times], draws=view.draws).looks[0]
         return prepared
 
-    def _look_up(self, content: str, look: View) -> tuple[str, ImageFeatures | None]:
+    def _look_up(self, content: str, view: View, times: float) -> tuple[str, ImageFeatures | None]:
         """The key of a look, and its features where the cache has them."""
         if self.cache is None:
             return "", None
-        names = [look.name, *(extra.name for extra in self.sight.extras)]
+        names = [view.key(times), *(extra.name for extra in self.sight.extras)]
         key = feature_key(self.backbone, content, "|".join(names), self.dtype)
         features = self.cache.get(key)
-        sizes = prod(self.backbone.grid_at(look.times)), *self.backbone.feature_sizes[1:]
+        sizes = prod(self.backbone.grid_at(times)), *self.backbone.feature_sizes[1:]
         if features is None or features.sizes == sizes:
             return key, features
         warnings.warn(f"The cached features {key} have a different size. They are encoded again.", stacklevel=2)
@@ -311,9 +312,8 @@ def _centres(
             raise DataError("Photos and features cannot be mixed in one call. Use a separate call for each.")
         features = ImageFeatures.cat([checked(each.features, backbone, sight, each.name) for each in encoded])
         return features, [CropBox(0, 0, photo.width, photo.height) for photo in encoded]
-    images = [load_image(source).image for source in sources]
-    looks = [[backbone.preprocess.centre(image, times) for image in images] for times in sight.times]
-    return [torch.stack([pixels for pixels, _ in look]) for look in looks], [crop for _, crop in looks[0]]
+    prepared = prepare(sources, backbone.preprocess, sight.times)
+    return prepared.looks, prepared.crops
 
 
 def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor] | ImageFeatures, sight: Sight = ONCE) -> ImageFeatures:
@@ -334,8 +334,8 @@ def encode_sources(backbone: Backbone, images: Any, sight: Sight = ONCE) -> Iter
     if isinstance(images, ImageFeatures):
         yield from checked(images, backbone, sight).split(BATCH)
         return
-    prepare = partial(_centres, backbone=backbone, sight=sight)
-    for pixels, _ in ahead(prepare, in_batches(many(images)), readers(backbone.device)):
+    centres = partial(_centres, backbone=backbone, sight=sight)
+    for pixels, _ in ahead(centres, in_batches(many(images)), readers(backbone.device)):
         yield encode_pixels(backbone, pixels, sight)
 
 
@@ -351,11 +351,7 @@ def encode_centres(
     Args:
         hashes: of the photos' content, where it is known: photos whose looks are all in the cache are not decoded.
     """
-
-    def centre(photo: Photo, times: float) -> Tensor:
-        return backbone.preprocess.centre(photo.image, times)[0]
-
-    views = ViewEncoder(backbone, cache, format_of(cache), (View("centre", centre),), sight)
+    views = ViewEncoder(backbone, cache, format_of(cache), (View("centre"),), sight)
     return views.encode(in_batches(with_hashes(sources, hashes)))
 
 
@@ -430,9 +426,8 @@ class TrainingViews:
         return ImageFeatures.cat(list(self._encode([view], [self._photos[i] for i in indices.tolist()])))
 
     def _encode(self, views: Iterable[int], photos: Sequence[KnownPhoto]) -> Iterator[ImageFeatures]:
-        def pixels(photo: Photo, times: float, view: int) -> Tensor:
-            rng = np.random.default_rng([self._seed, int(photo.sha256[:16], 16), view])
-            return self.backbone.preprocess.augment(photo.image, rng, times)
+        def draws(photo: Photo, view: int) -> np.random.Generator:
+            return np.random.default_rng([self._seed, int(photo.sha256[:16], 16), view])
 
-        made = [View(f"augmented {self._seed} {view}", partial(pixels, view=view)) for view in views]
+        made = [View(f"augmented {self._seed} {view}", partial(draws, view=view)) for view in views]
         return ViewEncoder(self.backbone, self._cache, self.format, made, self._sight).encode(in_batches(photos))

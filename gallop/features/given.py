@@ -20,14 +20,14 @@ Several: TypeAlias = list[Any] | tuple[Any, ...] | ImageFeatures
 _SIDE = 224
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncodedPhoto(Photo):
     """A photo whose features (B = 1) are known, so that nothing is encoded; ``sha256`` is over them.
 
     Its picture is what maps are drawn on, grey where none was given; the model is taken to have seen all of it.
     """
 
-    features: ImageFeatures = field(compare=False)
+    features: ImageFeatures = field(kw_only=True)
 
 
 def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None = None) -> list[EncodedPhoto]:
@@ -50,7 +50,7 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
         for tensor in (tensor for look in one.looks for tensor in look.tensors.values()):
             digest.update(f"{tuple(tensor.shape)}".encode() + tensor.cpu().contiguous().numpy().tobytes())
         image = Image.new("RGB", (_SIDE, _SIDE), "gray") if photos is None else load_image(photos[i]).image
-        made.append(EncodedPhoto(image, f"image {i}", digest.hexdigest(), one))
+        made.append(EncodedPhoto(image, f"image {i}", digest.hexdigest(), features=one))
     return made
 
 

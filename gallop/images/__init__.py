@@ -2,7 +2,7 @@
 
 from gallop.images.folders import list_images
 from gallop.images.formats import DEFAULT_LIMITS, ImageLimits, declared_pixels
-from gallop.images.photo import IMAGE_SUFFIXES, CropBox, ImageSource, Photo, decode_image, load_image
+from gallop.images.photo import IMAGE_SUFFIXES, CropBox, ImageSource, Photo, load_image
 from gallop.images.pixels import BACKGROUND
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "ImageSource",
     "Photo",
     "declared_pixels",
-    "decode_image",
     "list_images",
     "load_image",
 ]

@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy.typing as npt
@@ -41,13 +42,30 @@ _UNREAD_SUFFIXES = (".heic", ".heif", ".jp2", ".jxl")
 """Photos of unsupported kinds. They are listed, so that they are reported."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Photo:
-    """An upright RGB picture without metadata; ``sha256`` is over its size and pixels, however they were packed."""
+    """An upright RGB picture without metadata. Photos are equal that have the same name and ``sha256``.
 
-    image: Image.Image = field(compare=False)
+    Attributes:
+        known: the hash of its content where it is known already.
+        reduced: how many times as wide and as high the file's picture is.
+    """
+
+    image: Image.Image
     name: str
-    sha256: str
+    known: str = field(default="", repr=False)
+    reduced: tuple[float, float] = (1.0, 1.0)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of its size and pixels, however they were packed. It takes longer than a small look."""
+        return self.known or _content_hash(self.image)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Photo) and (self.name, self.sha256) == (other.name, other.sha256)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.sha256))
 
     @property
     def width(self) -> int:
@@ -76,7 +94,13 @@ ImageSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Image.Image
 
 
 @suggesting
-def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> Photo:
+def load_image(
+    source: ImageSource,
+    *,
+    name: str | None = None,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    short_side: int | None = None,
+) -> Photo:
     """Check, decode and normalise one picture. Safe to call from several threads.
 
     The first frame is taken. EXIF orientation is applied, transparency laid on white, CMYK converted by the file's
@@ -89,6 +113,8 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
             first. A ``Photo`` comes back as it is.
         name: what messages call the picture; by default the file's name where there is one.
         limits: caps on bytes and pixels.
+        short_side: a JPEG may come out at a half, a quarter or an eighth of its size, as long as its short side keeps
+            so many pixels: its decoder leaves out the fine waves then, and takes a fraction of the time.
 
     Raises:
         ImageError: one of its subclasses, with a sentence that can be shown to a user.
@@ -101,43 +127,16 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
     elif hasattr(source, "read"):
         source = _read_stream(source, label, limits)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        image = decode_image(bytes(source), label, limits).image
-    else:
-        with _strict_pillow(label):
-            image = (
-                _from_pil(source, label, limits)
-                if isinstance(source, Image.Image)
-                else array_to_rgb(source, label, limits)
-            )
-    return Photo(image, label, _content_hash(image))
+        return _decoded(bytes(source), label, limits, short_side)
+    with _strict_pillow(label):
+        return (
+            _from_pil(source, label, limits)
+            if isinstance(source, Image.Image)
+            else Photo(array_to_rgb(source, label, limits), label)
+        )
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """An upright RGB picture without metadata.
-
-    Attributes:
-        image: the picture, perhaps smaller than its file has it.
-        size: (width, height) of the file's picture, upright.
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-
-
-def decode_image(
-    data: bytes, label: str, limits: ImageLimits = DEFAULT_LIMITS, *, short_side: int | None = None
-) -> Decoded:
-    """Return the picture of a file's bytes. Safe to call from several threads.
-
-    Args:
-        label: what messages call it.
-        short_side: a JPEG may come out at a half, a quarter or an eighth of its size, as long as its short side keeps
-            so many pixels: its decoder leaves out the fine waves then, and takes a fraction of the time.
-
-    Raises:
-        ImageError: it is not a picture, is incomplete, or is above the limits.
-    """
+def _decoded(data: bytes, label: str, limits: ImageLimits, short_side: int | None = None) -> Photo:
     with _strict_pillow(label):
         if len(data) > limits.max_bytes:
             raise too_large(label, limits)
@@ -156,8 +155,10 @@ def decode_image(
             if short_side is not None:
                 opened.draft(None, (short_side, short_side))  # other formats pass over it
             opened.load()
-            on_its_side = orientation(opened) in range(5, 9)
-            return Decoded(to_rgb(opened), (height, width) if on_its_side else (width, height))
+            if orientation(opened) in range(5, 9):
+                width, height = height, width
+            image = to_rgb(opened)
+            return Photo(image, label, reduced=(width / image.width, height / image.height))
 
 
 _users = 0
@@ -244,7 +245,7 @@ def _read_stream(stream: Any, label: str, limits: ImageLimits) -> bytes:
     return bytes(data)
 
 
-def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Image.Image:
+def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Photo:
     check_size(source.size, label, limits)
     if isinstance(source, ImageFile.ImageFile):  # as Image.open gives it, perhaps not decoded yet
         if source.format not in (*FORMATS, "MPO"):
@@ -253,9 +254,9 @@ def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Image.Ima
                 "or pass image.convert('RGB')."
             )
         if source.tile and source.fp is not None and source.tell() == 0:
-            return decode_image(_read_stream(source.fp, label, limits), label, limits).image
+            return _decoded(_read_stream(source.fp, label, limits), label, limits)
     source.load()
-    return to_rgb(source)
+    return Photo(to_rgb(source), label)
 
 
 def _content_hash(image: Image.Image) -> str:

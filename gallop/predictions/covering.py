@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gallop.errors import ConfigError
 from gallop.features.encoding import encode_looks
+from gallop.features.preparing import prepare
 from gallop.model.prompted import PromptModel
 from gallop.predictions.explanation import Explanation
 from gallop.setting import require
@@ -77,7 +78,7 @@ def looks_at(model: PromptModel, explanation: Explanation, times: Sequence[float
     """
     if explanation.class_names != model.class_names:
         raise ValueError("The class list of this explanation differs from the model's. Explain the photo again.")
-    return [model.backbone.preprocess.centre(explanation.image, each)[0] for each in times]
+    return [look[0] for look in prepare([explanation.image], model.backbone.preprocess, times).looks]
 
 
 def covered(model: PromptModel, explanation: Explanation, regions: Collection[int], fill: str = "blur") -> Explanation:
