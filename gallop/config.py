@@ -59,9 +59,22 @@ KINDS_OF_PICTURE = f"{CONTEXT_INIT}; closeup photo of a; blurry photo of a; a sk
 """Starting words with which four prompts differ."""
 
 
+PAPERS_REGIONS = 14 * 14
+"""Of the paper's ViT-B/16, for which its scales were chosen."""
+
+
 def default_topk(local_prompts: int) -> tuple[int, ...]:
     """Return the paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
     return tuple(5 * (n + 1) for n in range(integer_between("local_prompts", local_prompts, 0, 64)))
+
+
+def scaled_topk(topk: Sequence[int], regions: int) -> tuple[int, ...]:
+    """Return k of the paper's 14 x 14 regions as the same fractions of R regions, still increasing where they were."""
+    scaled: list[int] = []
+    for n, k in enumerate(topk):
+        least = scaled[-1] + 1 if n and k > topk[n - 1] else 1
+        scaled.append(min(max(round(k * regions / PAPERS_REGIONS), least), regions))
+    return tuple(scaled)
 
 
 def _check_head(value: Any) -> None:
@@ -347,8 +360,13 @@ class TrainConfig(WithParts):
 BackbonePreset = Literal["default", "paper"]
 """Settings of method and training that go with a backbone: "default" was chosen by measurement on ``mini`` alone."""
 
-Preset = Literal["accurate", "backbone", "default", "paper"]
+Preset = Literal["accurate", "backbone", "default", "paper", "short"]
 """The same by name, or those of the backbone in use: "default" for ``mini``, and "paper" for every other."""
+
+STORED_VIEWS, STORED_ROUNDS = 4, 50
+"""Of a training with the paper's other settings that encodes its views once: views of each photo, and most rounds."""
+
+_PAPERS = TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)
 
 # Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py and benchmarks/choosing print
 # the figures.
@@ -358,15 +376,14 @@ PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     # Two looks at each photo, which takes five times the encoding, and a second head.
     "accurate": (replace(_MEASURED, detail=2, head="ridge+pairs"), TrainConfig()),
     # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
-    "paper": (MethodConfig(), TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)),
+    "paper": (MethodConfig(), _PAPERS),
+    # The paper's, shortened for a quick try on any backbone; not measured on any.
+    "short": (MethodConfig(), replace(_PAPERS, epochs=STORED_ROUNDS, views=STORED_VIEWS)),
 }
 
 
 PAPER_EPOCHS = {1: 50, 2: 100, 8: 200}
 """Of the preset "paper", by the least number of shots a class (authors' code, "Details for low-shot experiments")."""
-
-STORED_VIEWS, STORED_ROUNDS = 4, 50
-"""Of a training with the paper's other settings that encodes its views once: views of each photo, and most rounds."""
 
 
 def method_preset(name: str | MethodConfig, of_backbone: BackbonePreset | None = None, **changes: Any) -> MethodConfig:
@@ -407,7 +424,7 @@ def train_preset(
     if photos is not None and named == "paper":
         shots = max(photos / (classes or 1), 1)
         base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if shots >= least][-1])
-    elif photos is not None:
+    elif photos is not None and named != "short":
         base = replace(base, epochs=min(base.epochs, photos))
     return replace(base, **_given(changes, TrainConfig, "training setting"))
 

@@ -15,16 +15,25 @@ from app.jobs import Snapshot, State
 from app.library import Explanation, GalLoPClassifier
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.backbones.weights import KnownBackbone
-from gallop.config import PAPER_EPOCHS, STORED_ROUNDS, STORED_VIEWS, default_topk, method_preset, train_preset
+from gallop.config import (
+    PAPER_EPOCHS,
+    PAPERS_REGIONS,
+    STORED_ROUNDS,
+    STORED_VIEWS,
+    default_topk,
+    method_preset,
+    scaled_topk,
+    train_preset,
+)
 from gallop.data.project import MOST_PHOTOS
 from gallop.evaluation.changes import Changes
 from gallop.setting import Setting, setting, settings_of
 from gallop.wording import counted
 
 QUICK, ACCURATE, PAPER, CUSTOM = "Quick", "Accurate", "As in the paper", "Custom"
-WAYS = (QUICK, ACCURATE, PAPER, CUSTOM)
-# Regions of the paper's ViT-B/16, for which its scales were chosen.
-PAPERS_REGIONS = 14 * 14
+# Each with its preset; where a backbone has the paper's, what was measured on mini alone becomes "short".
+PRESET_OF = {QUICK: "default", ACCURATE: "accurate", PAPER: "paper", CUSTOM: "default"}
+WAYS = tuple(PRESET_OF)
 ALL_SHOTS = 0
 # Not a separate setting: there are as many as there are scales k.
 LOCAL_PROMPTS = Setting("local prompts", "Each is matched with regions at its own scale.", symbol="N", form=(0, 8, 1))
@@ -94,20 +103,16 @@ def preset(
         counted: how many photos are learned from, and of how many classes, by which rounds go; None takes those for
             many.
     """
-    if way == ACCURATE:
-        quick, method = preset(QUICK, backbone_preset, regions, counted), method_preset("accurate")
-        return replace(quick, detail=method.detail, head="none" if quick.head == "none" else method.head)
     photos, classes = counted or (None, 1)
-    if way != PAPER and backbone_preset == "default":
-        method, training = method_preset("default"), train_preset("default", photos=photos)
-        return Settings.of(replace(method, topk=_scaled(method.topk, regions)), training)
-    method, training = method_preset("paper"), train_preset("paper", photos=photos, classes=classes)
-    if way == PAPER:
-        return Settings.of(replace(method, topk=with_prompts(method.topk, method.local_prompts, regions)), training)
-    return Settings.of(
-        replace(method, topk=scales_for(regions, method.local_prompts)),
-        replace(training, epochs=STORED_ROUNDS, views=STORED_VIEWS),
+    measured = way == PAPER or backbone_preset == "default"
+    name = PRESET_OF[way] if measured else "short"
+    method, training = method_preset(name), train_preset(name, photos=photos, classes=classes)
+    topk = (
+        with_prompts(method.topk, method.local_prompts, regions) if way == PAPER else scaled_topk(method.topk, regions)
     )
+    if way == ACCURATE:
+        method = replace(method, detail=method_preset("accurate").detail)
+    return Settings.of(replace(method, topk=topk), training)
 
 
 def thinned(history: Sequence[Point], most: int) -> tuple[Point, ...]:
@@ -166,23 +171,10 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
     )
 
 
-def scales_for(regions: int, count: int) -> tuple[int, ...]:
-    """Return the paper's k = 5, 10, 15, ... as the same fractions of another number of regions."""
-    return _scaled(default_topk(count), regions)
-
-
-def _scaled(topk: Sequence[int], regions: int) -> tuple[int, ...]:
-    """Return the paper's scales as the same fractions of ``regions``, still increasing where they were."""
-    scaled: list[int] = []
-    for n, k in enumerate(topk):
-        least = scaled[-1] + 1 if n and k > topk[n - 1] else 1
-        scaled.append(min(max(round(k * regions / PAPERS_REGIONS), least), regions))
-    return tuple(scaled)
-
-
 def with_prompts(topk: Sequence[int], count: int, regions: int = PAPERS_REGIONS) -> tuple[int, ...]:
-    """Return the scales for ``count`` local prompts, continued as in ``scales_for``; none is above R."""
-    return tuple(min(k, regions) for k in (*topk, *scales_for(regions, count)[len(topk) :])[:count])
+    """Return the scales for ``count`` local prompts, continued as the paper's are, scaled; none is above R."""
+    more = scaled_topk(default_topk(count), regions)[len(topk) :]
+    return tuple(min(k, regions) for k in (*topk, *more)[:count])
 
 
 def changed(then: Settings, now: Settings) -> list[str]:

@@ -51,8 +51,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     Args:
         backbone, device, regions: as for ``load_backbone``; or a ``Backbone`` (frozen, so several may share it).
         preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
-            look at twice the size and a second head; "paper"; "backbone": "default" for ``mini`` and "paper" for every
-            other backbone; or a ``TrainConfig``, with the method of "backbone".
+            look at twice the size and a second head; "paper"; "short", the paper's with 50 rounds of four stored views;
+            "backbone": "default" for ``mini`` and "paper" for every other backbone; or a ``TrainConfig``, with the
+            method of "backbone".
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
         shots: images a class drawn by ``fit``, by their content and ``shot_seed`` (None: ``seed``); None takes all.
         allow_fewer: take all there are where a class has fewer than ``shots``.

@@ -23,7 +23,6 @@ from app.teaching.training import (
     PAPER,
     QUICK,
     preset,
-    scales_for,
     usual_way,
     way_in_words,
     way_of,
@@ -36,7 +35,7 @@ from app.visitor.session import Session
 from app.visitor.training import VisitorTraining
 from gallop.backbones.loading import load_backbone
 from gallop.backbones.weights import KnownBackbone
-from gallop.config import train_preset
+from gallop.config import default_topk, scaled_topk, train_preset
 from tests import tiny
 from tests.app_pages import (
     COMPARE,
@@ -74,7 +73,7 @@ def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 @given(st.integers(1, 4096), st.integers(0, 64))
 def test_scales_are_the_same_shares_of_a_photo_in_every_grid(regions: int, count: int) -> None:
-    found = scales_for(regions, count)
+    found = scaled_topk(default_topk(count), regions)
     assert len(found) == count
     assert all(1 <= k <= regions for k in found)
     assert all(a < b or b == regions for a, b in pairwise(found))
@@ -86,7 +85,8 @@ def test_scales_are_the_same_shares_of_a_photo_in_every_grid(regions: int, count
 
 def test_scales_of_known_grids() -> None:
     assert {
-        (side, count): scales_for(side * side, count) for side, count in ((14, 5), (24, 4), (7, 4), (4, 4), (1, 3))
+        (side, count): scaled_topk(default_topk(count), side * side)
+        for side, count in ((14, 5), (24, 4), (7, 4), (4, 4), (1, 3))
     } == {
         (14, 5): (5, 10, 15, 20, 25),  # the paper's own
         (24, 4): (15, 29, 44, 59),

@@ -60,7 +60,7 @@ def test_what_cannot_be_read_is_a_problem_at_its_place_or_an_error() -> None:
     assert (prepared.problems[1][:5], prepared.problems[2]) == ("b.txt", "gone.jpg is gone.")
     assert torch.equal(prepared.looks[0], prepare([photos[0], photos[3]], PREPROCESS).looks[0])
     assert prepared.spread("xy") == ["x", None, None, "y"]
-    with pytest.raises(ImageError, match="gone is gone|b.txt"):
+    with pytest.raises(ImageError, match=r"^b\.txt"):
         prepare(photos, PREPROCESS, names=["a", "b.txt", "gone", "d"])
 
 
