@@ -70,6 +70,43 @@ def made_up(
     )
 
 
+def drawn_at_random(seed: int) -> Explanation:
+    """Of a model whose sizes, weights, scale and rule are drawn: one look or two, no head, one or two."""
+    rng = np.random.default_rng(seed)
+    drawn = torch.Generator().manual_seed(seed)
+    classes, global_, local = int(rng.integers(1, 7)), int(rng.integers(1, 6)), int(rng.integers(0, 5))
+    sides = rng.integers(1, 5, rng.integers(1, 3)).tolist()
+    share = float(rng.uniform()) if len(sides) == 2 else 0.0
+    heads = ("ridge", "pairs")[: rng.integers(0, 3)]
+    weights = rng.dirichlet(np.ones(len(heads) + 1))[:-1].tolist()
+
+    def look(side: int) -> Look:
+        regions = 0.2 + 0.1 * torch.randn(1, side * side, classes, max(local, 1), generator=drawn)
+        return Look(
+            0.2 + 0.1 * torch.randn(1, classes, global_, generator=drawn),
+            regions[..., :local],
+            regions.mean(dim=-1),
+            {name: 0.2 * torch.randn(1, side * side, classes, generator=drawn) for name in heads},
+        )
+
+    looks = tuple(look(side) for side in sides)
+    return Explanation(
+        image=Image.new("RGB", (8, 8)),
+        class_names=tuple(f"class {k}" for k in range(classes)),
+        similarities=Similarities(
+            looks, (1 - share, share)[: len(looks)], branch_weights=dict(zip(heads, weights, strict=True))
+        ),
+        rule=Rule(
+            tuple(rng.integers(1, 20, local).tolist()),
+            scale=float(rng.uniform(1, 100)),
+            temperature=float(rng.uniform(0.3, 3)),
+            threshold=-1.2,
+        ),
+        grids=tuple((side, side) for side in sides),
+        crop=CropBox(0, 0, 8, 8),
+    )
+
+
 def looked_twice(first: Explanation, second: Explanation, share: float = 0.5) -> Explanation:
     """Of two looks, such as ``made_up`` makes them."""
     looks = first.similarities.looks + second.similarities.looks
@@ -150,6 +187,16 @@ def test_the_browser_says_what_python_says(case: str, node: str, record_property
     differences += [abs(said["outlier"][name] - float(score[0])) for name, score in found.similarities.ood.items()]
     record_property("largest difference", max(differences))
     assert max(differences) < 1e-5
+
+
+def test_the_browser_answers_as_python_does_for_a_thousand_models(node: str) -> None:
+    models = [drawn_at_random(seed) for seed in range(1000)]
+    asked = [{"data": explainer_data(found, photo=""), "topk": list(found.topk)} for found in models]
+    for found, said in zip(models, answer_of(node, "answers_said.mjs", asked=asked)["found"], strict=True):
+        own = found.answers
+        assert said["scores"] == pytest.approx(own.scores[0].tolist(), abs=1e-5)
+        assert said["probabilities"] == pytest.approx(own.probabilities[0].tolist(), abs=2e-4)
+        assert said["outlier"] == pytest.approx(float(own.ood["GL-MCM"][0]), abs=1e-5)
 
 
 def answer_of(node: str, script: str, **asked: Any) -> dict[str, Any]:
