@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import confusion_matrix, roc_curve
 
 from gallop.evaluation import metrics
 from gallop.evaluation.intervals import Paired, Proportion
@@ -109,6 +108,8 @@ class Evaluation:
     @cached_property
     def confusion(self) -> NDArray[np.int_]:
         """Return counts (K, K) of photos of the row's class that were classified as the column's."""
+        from sklearn.metrics import confusion_matrix
+
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
 
     def figures(self) -> dict[str, Any]:
@@ -260,6 +261,8 @@ class Separation:
     @cached_property
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the ROC curve as fractions of the known and of the unknown that are not above a limit, as it rises."""
+        from sklearn.metrics import roc_curve
+
         is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
         fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
         return tpr, fpr

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from gallop.model.calibration import finite_scores, threshold_at_tpr
@@ -40,6 +39,8 @@ def authors_fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr:
 
 def auroc(inlier_scores: ArrayLike, outlier_scores: ArrayLike) -> float:
     """Return chance that an outlier scores above an inlier, ties counting half, in [0, 1]."""
+    from sklearn.metrics import roc_auc_score  # half a second, and no answer needs it
+
     inliers, outliers = finite_scores(inlier_scores, "inlier"), finite_scores(outlier_scores, "outlier")
     is_outlier = np.concatenate([np.zeros(inliers.size), np.ones(outliers.size)])
     return float(roc_auc_score(is_outlier, np.concatenate([inliers, outliers])))
