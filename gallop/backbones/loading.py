@@ -320,6 +320,8 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         model = open_clip_model(arch, **({"quick_gelu": True} if quick else {}))
         state = {key: value for key, value in state.items() if key not in _OPENAI_MARKERS}
         load_strictly(model, _as_open_clip_writes(model, state), name)
+        if not all(weight.isfinite().all() for weight in model.state_dict().values()):
+            raise BackboneError(f"{path} holds weights that are not finite numbers: use another copy of the file.")
     preprocess = pair_preprocess(model.visual.image_size, tag)
     if not tokenizer:
         return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)

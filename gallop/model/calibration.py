@@ -79,8 +79,11 @@ class Calibration:
         if not all(isinstance(score, int | float) and math.isfinite(score) for score in held_out):
             raise ValueError("a score of a held-out photo is not a finite number")
         object.__setattr__(self, "held_out", held_out)
-        if self.sure is not None:
-            low, high = (finite_number("sure", limit) for limit in self.sure)
+        sure: Any = self.sure
+        if sure is not None:
+            pair = isinstance(sure, tuple | list) and len(sure) == 2
+            require(pair, f"sure is {quoted(sure)}; it must be two probabilities.")
+            low, high = (finite_number("sure", limit) for limit in sure)
             require(0 <= low <= high <= 1, f"sure is {low:g} and {high:g}; they must be from 0 to 1, in this order.")
             object.__setattr__(self, "sure", (low, high))
 

@@ -158,6 +158,13 @@ def test_a_broken_tokenizer_beside_the_weights_is_a_sentence(tmp_path: Path) -> 
     refused("tokenizer.json is damaged: it does not contain the settings of a tokenizer", name)
 
 
+def test_a_file_of_weights_that_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    model, file = made("gallop-custom", tmp_path)
+    next(model.visual.parameters()).fill_(float("nan"))
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, file)
+    refused("holds weights that are not finite numbers", f"gallop-custom/{file}")
+
+
 def test_a_tokenizer_that_is_not_here_may_be_downloaded_by_whoever_names_the_backbone(tmp_path: Path) -> None:
     name = f"gallop-siglip/{made('gallop-siglip', tmp_path)[1]}"
     refused(f"could not be loaded.* Or name the backbone yourself, .*backbone='{name}'", name, download=False)

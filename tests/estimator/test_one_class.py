@@ -62,6 +62,12 @@ def test_a_thing_that_looks_like_the_class_is_no_example_of_what_it_is_not(mini:
     assert len(found) > len({*THINGS.values()}) / 2
 
 
+@pytest.mark.parametrize("sure", [5, (0.5,), "low", (0.9, 0.1), (None, 1)], ids=repr)
+def test_limits_that_are_no_two_probabilities_are_a_sentence(sure: object) -> None:
+    with pytest.raises(ConfigError, match=r"^sure is "):
+        Calibration(sure=sure)  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_it_answers_yes_no_or_unsure_by_its_two_limits(mugs: GalLoPClassifier) -> None:
     assert mugs.classes_.tolist() == ["mug", SOMETHING_ELSE]
