@@ -818,9 +818,9 @@ REFUSED = [
     ("explain ROOT/file.txt --model MODEL --out ROOT/w.png", "file.txt"),
     ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
     ("evidence MODEL PHOTOS --out ROOT/evidence.pdf", "must end in .html"),
-    ("predict PHOTOS --model MODEL --together --out ROOT/out", "leave out --out"),
-    ("predict PHOTOS --model MODEL --next 3 --out ROOT/out", "--next needs all answers"),
-    ("predict PICTURE --classes a,b --backbone BACKBONE --format label-studio --out ROOT/out", "leave out --out"),
+    ("predict PHOTOS --model MODEL --together --out ROOT/o.csv", "leave out --out"),
+    ("predict PHOTOS --model MODEL --next 3 --out ROOT/o.csv", "--next needs all answers"),
+    ("predict PICTURE --classes a,b --backbone BACKBONE --format label-studio --out ROOT/o.csv", "leave out --out"),
     ("data check oxford_pets", "The folder oxford_pets does not exist. Pass a folder that contains one folder"),
     ("data check oxford_pets", "`gallop data check oxford_pets data`"),
     ("data eurosat ROOT --curve", "argument --curve: not allowed with argument DIR"),
@@ -830,35 +830,21 @@ REFUSED = [
     ("sample PHOTOS", "is not empty"),
     # many photos
     (
-        "predict ROOT/absent --model MODEL --out ROOT/out",
+        "predict ROOT/absent --model MODEL --out ROOT/o.csv",
         "is not a folder: use a folder, a photo, a .txt list",
     ),
-    ("predict ROOT/none --model MODEL --out ROOT/out", "contains no photos"),
-    ("predict PHOTOS --model MODEL --out ROOT/file.txt", "is a file: choose a folder"),
-    ("predict PHOTOS --classes a,b --out ROOT/out --part 3/2", "is not a part I/N with I from 1 to N"),
-    ("predict PHOTOS --classes a,b --out ROOT/out --shard-size 0", "is not an integer of 1 or more"),
-    ("predict https://example.org/x.txt --model MODEL --out ROOT/out", "Use --web"),
-    (
-        "predict PHOTOS --classes a,b --engine ray --backbone BACKBONE",
-        "--part and --engine only apply to the tables that --out writes: add --out DIR",
-    ),
-    (
-        "predict PHOTOS --model MODEL --out ROOT/out --workers 2",
-        "--workers only apply to --engine ray: add --engine ray",
-    ),
-    (
-        "predict PHOTOS --model MODEL --out ROOT/out --address auto",
-        "--workers only apply to --engine ray: add --engine ray",
-    ),
-    ("predict PHOTOS PHOTOS --classes a,b --out ROOT/out --backbone BACKBONE", "With --out, pass one source"),
-    (
-        "predict PHOTOS --classes a,b --out ROOT/out --csv ROOT/a.csv --backbone BACKBONE",
-        "and leave out --csv",
-    ),
+    ("predict ROOT/none --model MODEL --out ROOT/o.csv", "contains no photos"),
+    ("predict PHOTOS --model MODEL --out ROOT/out", "must end in .csv or .jsonl or .parquet"),
+    ("predict ROOT/list.csv --model MODEL --out ROOT/list.csv", "would replace"),
+    ("predict https://example.org/x.txt --model MODEL --out ROOT/o.csv", "is an address, and nothing is fetched"),
+    ("predict PHOTOS --classes a,b --web", "There is no --web any more: photos are read from this machine alone"),
+    ("predict PHOTOS --classes a,b --engine=ray", "docs/howto/many_photos.md shows how Ray Data uses several machines"),
+    ("predict PHOTOS --classes a,b --out ROOT/o.csv --csv ROOT/a.csv", "--csv needs all answers at once"),
     (
         "predict PHOTOS --classes a,b --with regions --backbone BACKBONE",
-        "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR",
+        "--with adds values to --json, and to a file of --out that ends in .jsonl or .parquet: add one of these",
     ),
+    ("predict PHOTOS --classes a,b --with regions --json --out ROOT/o.csv", "--with adds values to --json, and"),
     ("predict PHOTOS --classes a,b --out ROOT/out --with maps", "invalid choice: 'maps'"),
     # servers
     (
@@ -910,15 +896,9 @@ def test_bad_input_is_one_sentence(places: dict[str, str], words: str, said: str
     [
         (
             many,
-            "predict PICTURE --classes a,b --out ROOT/out",
+            "predict PICTURE --classes a,b --out ROOT/out.parquet",
             ["pyarrow"],
-            "for --out: pip install 'gallop-explorer[many]'",
-        ),
-        (
-            many,
-            "predict PICTURE --classes a,b --out ROOT/out --engine ray",
-            ["ray"],
-            "for --engine ray: pip install 'gallop-explorer[many,ray]'",
+            "for Parquet tables: pip install 'gallop-explorer[many]'",
         ),
         (app, "app", ["streamlit", "peewee"], "for the app: pip install 'gallop-explorer[app]'"),
         (serve, "serve MODEL", ["fastapi"], "for the service: pip install 'gallop-explorer[serve]'"),

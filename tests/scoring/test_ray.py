@@ -20,16 +20,16 @@ from unittest import mock
 
 import pytest
 import torch
+from gallop.service.tables import on_ray
+from gallop.service.tables.destination import open_destination
+from gallop.service.tables.on_ray import ActorPool, PoolSize, joined_to, packed, score_on_ray
+from gallop.service.tables.run import ScoringProgress, score_source
 
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.answers import Extras, PhotoScorer
 from gallop.answers.scorer import Prepared
 from gallop.answers.sources import Opener, SourceItem, open_source
 from gallop.errors import BackboneError, DataError, ParallelError
-from gallop.service.tables import on_ray
-from gallop.service.tables.destination import open_destination
-from gallop.service.tables.on_ray import ActorPool, PoolSize, joined_to, packed, score_on_ray
-from gallop.service.tables.run import ScoringProgress, score_source
 from tests import tiny
 from tests.cli.test_cli import call
 from tests.conftest import ROOT, free_port
