@@ -59,8 +59,12 @@ def append_quickly(path: Path, content: bytes) -> None:
     with os.fdopen(handle, "ab", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file, so nothing is appended to it", str(path))
-        if file.write(content) != len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        try:
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            error.filename = str(path)
+            raise
 
 
 def whole_lines(path: Path, most: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ from gallop.runtime import writing
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.bench_things import FAKES, SPEC, write_sets
-from tests.cli.test_cli import QUICK, cache_folder, call, rows_of  # noqa: F401
+from tests.cli.test_cli import QUICK, cache_folder, call  # noqa: F401
 from tests.conftest import ROOT
 from tests.tiny import equal, write_folder
 
@@ -83,11 +84,11 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return
     fdopen = os.fdopen
 
-    def refusing(handle: int, *rest: Any) -> Any:
+    def refusing(handle: int, *rest: Any, **named: Any) -> Any:
         if made.full and Path(os.readlink(f"/proc/self/fd/{handle}")).is_relative_to(made.root):
             os.close(handle)
-            raise OSError(errno.ENOSPC, NO_ROOM)
-        return fdopen(handle, *rest)
+            raise OSError(errno.ENOSPC, NO_ROOM, made.root / "answers.jsonl")
+        return fdopen(handle, *rest, **named)
 
     monkeypatch.setattr(writing.os, "fdopen", refusing)
     yield made
@@ -236,8 +237,19 @@ def test_a_file_that_cannot_be_replaced_stays(
 
 def test_the_answers_to_many_photos(things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Full as the second batch is written; where there is room again, the same call goes on."""
-    out = disk.root / "answers.csv"
-    words = ("predict", things.photos, "--model", things.model, "--out", out, "--json")
+    out = disk.root / "answers.jsonl"
+    words = (
+        "predict",
+        things.photos,
+        "--model",
+        things.model,
+        "--out",
+        out,
+        "--json",
+        "--with",
+        "embedding",
+        "regions",
+    )
     append, calls = many.append_quickly, itertools.count(1)
 
     def fills(*given: Any) -> None:
@@ -250,12 +262,11 @@ def test_the_answers_to_many_photos(things: Things, disk: Disk, monkeypatch: pyt
         patch.setattr(scorer, "BATCH", 4)
         patch.setattr(many, "append_quickly", fills)
         refused(call(*words), out)
-    kept = disk.files()["answers.csv"]
-    assert kept.count(b"\n") >= 5, "a head and four photos"
+    assert disk.files()["answers.jsonl"].count(b"\n") >= 4
     disk.clear()
     again = call(*words)
     assert (again.code, again.json["skipped"] >= 4, again.json["skipped"] + again.json["answered"]) == (0, True, 10)
-    assert len(rows_of(out)) == 10
+    assert len({json.loads(line)["key"] for line in out.read_text().splitlines()}) == 10
 
 
 def test_a_record_of_a_benchmark(things: Things, tmp_path: Path, disk: Disk) -> None:
