@@ -21,7 +21,7 @@ from typing import Any
 from gallop.answers.scorer import BOX, PhotoScorer, answers, manifest_of
 from gallop.answers.sources import SourceItem
 from gallop.cli.console import Console, plain_line
-from gallop.errors import CommandError
+from gallop.errors import CommandError, first_line
 from gallop.model.scores import SCORES, VERDICT
 from gallop.predictions.rows import FIXED, answers_csv, csv_cell, csv_row
 from gallop.runtime.writing import append_quickly, locked, open_draft, whole_lines
@@ -47,6 +47,8 @@ def answer_many(photos: Iterable[SourceItem], worker: PhotoScorer, options: Name
     """
     out = Path(options.out)
     file = out.with_name(f"{out.name}.jsonl") if out.suffix.lower() == ".parquet" else out
+    if out.exists() and not file.exists():
+        raise CommandError(f"{out} is there, but not {file}, the lines that it is written from: choose another file.")
     console.progress("loading the model")
     try:
         with locked(out.with_name(f"{out.name}.lock"), wait=False):
@@ -102,9 +104,10 @@ def _there(file: Path, head: bytes, model: str) -> tuple[Counter[str], int]:
             found[row["image" if head else "key"]] += 1
             errors += bool(row["error"])
     except (ValueError, LookupError, TypeError, RecursionError, csv.Error) as error:
+        number = found.total() + 1 + bool(head)
         raise CommandError(
-            f"{file} holds lines that were not written with this model and these columns (--with, --draft): give the "
-            "same arguments as before, or choose another file."
+            f"{file} was not written with this model and these columns (--with, --draft), or line {number} is damaged: "
+            "give the same arguments as before, choose another file, or remove that line."
         ) from error
     return found, errors
 
@@ -147,6 +150,9 @@ def _write_parquet(lines: Path, out: Path, worker: PhotoScorer) -> None:
     unasked = {name for name, asked in vars(worker.extras).items() if not asked}
     schema = pa.schema([(name, kind) for name, kind in types.items() if name not in unasked])
     rows = map(json.loads, whole_lines(lines, MOST_BYTES))
-    with open_draft(out) as file, parquet.ParquetWriter(file, schema) as writer:
-        while some := list(islice(rows, ROWS_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist(some, schema))
+    try:
+        with open_draft(out) as file, parquet.ParquetWriter(file, schema) as writer:
+            while some := list(islice(rows, ROWS_AT_ONCE)):
+                writer.write_table(pa.Table.from_pylist(some, schema))
+    except (ValueError, TypeError) as error:  # somebody has changed a line
+        raise CommandError(f"{lines} does not fit into a table ({first_line(error)}): remove that line.") from error

@@ -113,17 +113,38 @@ def test_the_columns_are_those_that_are_promised(photos: Path, backbone: Path, t
             assert (row["regions"], len(row["embedding"])) == (typed["regions"], len(typed["embedding"]))
 
 
-def test_lines_of_another_model_or_program_are_refused_and_stay(photos: Path, backbone: Path, tmp_path: Path) -> None:
-    for name, changed in (("a.csv", ["--classes", "red,blue"]), ("a.jsonl", ["--with", "regions"])):
-        assert predict(photos, tmp_path / name, backbone).code == 2
-        theirs = (tmp_path / name).read_bytes()
-        for content in (theirs, b"mine", b"mine\n", b"image,label\nx,y\n", b'{"key": "a"}\n', theirs + b"3\n[]"):
-            (tmp_path / name).write_bytes(content)
-            asked = [*CLASSES, *changed] if content == theirs else CLASSES
-            refused = call("predict", photos, *asked, "--backbone", backbone, "--out", tmp_path / name)
-            said = "holds lines that were not written with this model and these columns (--with, --draft): give the"
-            assert (refused.code, f"{tmp_path / name} {said}" in refused.err) == (2, True), refused.err
-            assert (tmp_path / name).read_bytes() == content
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_lines_of_another_model_or_program_are_refused_and_stay(
+    photos: Path, backbone: Path, tmp_path: Path, name: str
+) -> None:
+    for number in range(30):
+        (photos / "red" / f"{number}.png").unlink(missing_ok=True)
+    out, other = tmp_path / name, {"a.csv": ["--classes", "red,blue"], "a.jsonl": ["--with", "regions"]}[name]
+    assert predict(photos, out, backbone).code == 2
+    ours = out.read_bytes()
+    number = ours.count(b"\n") + 1
+    for content, line in {ours: 2 - (name == "a.jsonl"), ours + b"3\n[]": number}.items():
+        out.write_bytes(content)
+        refused = predict(photos, out, backbone, *(other if content == ours else []))
+        said = f"{out} was not written with this model and these columns (--with, --draft), or line {line} is damaged: "
+        assert (refused.code, said in refused.err, out.read_bytes()) == (2, True, content), refused.err
+    for content in (b"mine", b"mine\n", b"image,label\nx,y\n", b'{"key": "a"}\n', b"[" * 100_000):
+        out.write_bytes(content)
+        assert (predict(photos, out, backbone).code, out.read_bytes()) == (2, content)
+
+
+def test_a_table_of_others_is_not_replaced(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    """And a line that somebody has changed is a sentence."""
+    out, lines = tmp_path / "out.parquet", tmp_path / "out.parquet.jsonl"
+    parquet.write_table(many_rows(), out)
+    refused = predict(photos, out, backbone)
+    said = f"gallop: error: {out} is there, but not {lines}, the lines that it is written from: choose another file."
+    assert (refused.code, refused.err.splitlines()[-1]) == (2, said)
+    out.unlink()
+    assert predict(photos, out, backbone).code == 2
+    row, rest = lines.read_text().split("\n", 1)
+    lines.write_text(json.dumps(json.loads(row) | {"top": 3}) + "\n" + rest)
+    assert f"{lines} does not fit into a table (" in predict(photos, out, backbone).err
 
 
 def test_photos_of_one_name_have_a_line_each_however_often_it_is_called(backbone: Path, tmp_path: Path) -> None:
