@@ -44,6 +44,8 @@ def test_two_hundred_megabytes_are_answered_while_they_come(model: Path, chunked
                 connection.sendall(b"100000\r\n" + piece + b"\r\n" if chunked else piece)
                 assert service.service.held <= 2**20
             assert refusal_on(connection, b"0\r\n\r\n" if chunked else b"") == (413, "too_large")
+            connection.sendall(head("/classes", {}, "GET"))
+            assert answer_on(connection)[0] == 200, "on the same connection"
         until(lambda: service.service.here == 0)
         assert service.service.held == 0
 

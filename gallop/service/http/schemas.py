@@ -77,11 +77,3 @@ class ClassesAnswer(BaseModel):
     backbone: str
     threshold: Annotated[float | None, Field(description='ood_score above which a photo is "none of these"')]
     temperature: float
-
-
-class HealthAnswer(BaseModel):
-    """The state of the service."""
-
-    status: Literal["ready", "stopping"]
-    live: bool
-    ready: Annotated[bool, Field(description="false: send requests elsewhere")]

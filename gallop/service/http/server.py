@@ -184,8 +184,8 @@ class _Protocol(H11Protocol):
 
     def _worth(self) -> tuple[bool, bool, float]:
         """Whether it is answered and was admitted: the oldest that never was goes first, then the oldest at rest."""
-        scope: Any = self.scope or {}
-        admitted = bool(scope.get(_ADMITTED))
+        scope: Any = self.scope  # None before the first request, whatever its type says
+        admitted = bool(scope and scope.get(_ADMITTED))
         return admitted and not self.cycle.response_complete, admitted, self._since
 
     def data_received(self, data: bytes) -> None:

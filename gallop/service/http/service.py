@@ -78,7 +78,6 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         503: "stopping, timed out, or out of memory",
     }.items()
 }
-_HEALTH: dict[int | str, dict[str, Any]] = {503: {"model": schemas.HealthAnswer, "description": "not ready"}}
 _PHOTOS = {
     "type": "object",
     "properties": {"photo": {"type": "array", "items": {"type": "string", "format": "binary"}}},
@@ -327,12 +326,12 @@ def make_app(service: Service) -> FastAPI:
         )
 
     @app.get("/health/live", summary="Check whether the service is alive")
-    @app.get("/health/ready", summary="Check whether the service accepts requests", responses=_HEALTH)
-    @app.get("/health", summary="Check whether the service accepts requests", responses=_HEALTH)
-    async def health(request: Request, response: Response) -> schemas.HealthAnswer:
+    @app.get("/health/ready", summary="Check whether the service accepts requests")
+    @app.get("/health", summary="Check whether the service accepts requests")
+    async def health(request: Request) -> Response:
         ready = not service.stopping
-        response.status_code = 200 if ready or request.url.path.endswith("live") else 503
-        return schemas.HealthAnswer(status="ready" if ready else "stopping", live=True, ready=ready)
+        status = 200 if ready or request.url.path.endswith("live") else 503
+        return JSONResponse({"status": "ready" if ready else "stopping", "live": True, "ready": ready}, status)
 
     @app.get("/metrics", summary="Get metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:

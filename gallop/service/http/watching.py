@@ -67,17 +67,19 @@ class JsonLines(logging.Formatter):
         return json.dumps(fields, default=str)
 
 
-_LEVELS = {
-    "gallop.service.http": "INFO",
-    "uvicorn": "WARNING",
-    "asyncio": "WARNING",
-    "python_multipart": "CRITICAL",  # it quotes what was sent
-}
 LOG_AS_JSON: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": JsonLines}},
     "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "loggers": {name: {"level": level, "handlers": ["json"], "propagate": False} for name, level in _LEVELS.items()},
+    "loggers": {
+        name: {"level": level, "handlers": ["json"], "propagate": False}
+        for name, level in {
+            "gallop.service.http": "INFO",
+            "uvicorn": "WARNING",
+            "asyncio": "WARNING",
+            "python_multipart": "CRITICAL",  # it quotes what was sent
+        }.items()
+    },
 }
 """For ``logging.config``: a line of JSON for each event to standard error, warnings of the server's libraries too."""
