@@ -76,14 +76,6 @@ class DataError(GallopError, ValueError):
     """A folder or a set of labels that cannot be used; the message names what is wrong and the way out."""
 
 
-class Unreachable(DataError):
-    """A bucket, a server or a network that has stopped answering; the same call continues when it answers again."""
-
-
-class KeysRefused(DataError):
-    """A bucket that does not take the keys, or no longer, so that nothing can be read from it; others are needed."""
-
-
 class BackboneError(GallopError, RuntimeError):
     """Weights that are missing, do not fit or cannot be downloaded, or a wrong option; the message says what to do."""
 
@@ -94,10 +86,6 @@ class UnsupportedBackbone(GallopError, ValueError):
 
 class TrainingDiverged(GallopError, RuntimeError):
     """The loss stopped being a number; the parameters are as they were before that step."""
-
-
-class ParallelError(GallopError, RuntimeError):
-    """Processes that cannot be started, or one that was lost; the message says which and what to do."""
 
 
 class CheckpointError(GallopError, ValueError):

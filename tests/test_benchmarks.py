@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
@@ -23,7 +22,6 @@ from benchmarks.choosing.candidates import Candidate
 from benchmarks.choosing.figures import SetFigures
 from benchmarks.choosing.tables import Judged
 from benchmarks.choosing.trainings import Trainings
-from benchmarks.many.processes import Job, Survived, survive
 from benchmarks.maps import __main__ as command
 from benchmarks.maps.pictures import Corpus, CutOut
 from benchmarks.maps.ways import OURS as OUR_MAP
@@ -144,18 +142,6 @@ def test_of_those_near_the_best_one_that_notices_most_is_chosen(
 
 
 # Many photos ----------------------------------------------------------------------------------------------------------
-
-
-def test_rows_that_are_lost_doubled_or_changed_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    whole = pa.table({"key": list("abcd"), "probability": [0.1, 0.2, 0.3, 0.4]})
-    mine = pa.table({"key": list("aabc"), "probability": [0.1, 0.1, 0.2, 0.9]})
-    job = Job(tmp_path, tmp_path, tmp_path, 2, 10)
-    monkeypatch.setattr(Job, "killed", lambda *_: None)
-    monkeypatch.setattr(Job, "finish", lambda _: None)
-    monkeypatch.setattr(Job, "rows", lambda _: mine)
-    assert survive(job, whole, 3, 1.0) == Survived(kills=3, rows=4, twice=1, missing=1, different=2)
-    monkeypatch.setattr(Job, "rows", lambda _: whole)
-    assert survive(job, whole, 3, 1.0) == Survived(kills=3, rows=4, twice=0, missing=0, different=0)
 
 
 # What is published of photos-mini, from records -----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -23,8 +24,7 @@ from gallop.model.answers import Answers, Rule
 from gallop.predictions.contributions import contributions
 from gallop.predictions.faithfulness import scores_without
 from gallop.predictions.predict import similarities
-from gallop.service.http.batching import PhotoQuestion
-from gallop.service.http.models import _answer_of_model
+from gallop.service.http.service import Service
 from tests import tiny
 from tests.app_pages import SORT, Open, cards, fine, finish, go, session_of, there, train, uploader
 
@@ -42,9 +42,7 @@ def taught() -> GalLoPClassifier:
 
 
 def served(found: GalLoPClassifier) -> list[dict[str, Any]]:
-    questions = [PhotoQuestion("model", (look,)) for look in PIXELS[0]]
-    _answer_of_model(found, encode_pixels(tiny.vit(), PIXELS), questions)
-    return [question.answer.result() for question in questions]
+    return Service._answers(mock.Mock(classifier=found), [[look] for look in PIXELS[0]])
 
 
 def swept(found: GalLoPClassifier) -> Any:

@@ -5,27 +5,30 @@ Shapes: B photos, K classes, N local prompts, D joint width.
 
 from __future__ import annotations
 
-import tempfile
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
-from gallop.answers.sources import Opener, SourceItem
-from gallop.answers.sources.item import bounded_batches
-from gallop.answers.sources.opening import local_path
+from gallop.answers.sources import SourceItem
+from gallop.answers.sources.item import bounded_batches, named_photo
 from gallop.backbones import Preprocess
+from gallop.checkpoints.folder import learned_tensors
+from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import ImageError, NotAnImage
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import BATCH, ImageFeatures, encode_looks, readers
 from gallop.images import CropBox, decode_image
 from gallop.images.formats import printable_name
+from gallop.images.photo import read_photo
 from gallop.model.answers import Answers
 from gallop.model.answers import answers as answered
 from gallop.parts import require_topk
@@ -39,9 +42,6 @@ Columns: TypeAlias = dict[str, list[Any]]
 DRAFT_SIDES = 2
 """A JPEG that is decoded smaller has a short side of at least so many times the backbone's. One would be faster, but
 answers would change twice as much."""
-
-FETCHERS = 16
-"""Photos that are requested from a bucket or from the web at a time: each response takes long, but no work here."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,6 @@ def one_batch(parts: Sequence[Prepared]) -> Prepared:
 
 def prepare_photos(
     items: Sequence[SourceItem],
-    opener: Opener,
     preprocess: Preprocess,
     *,
     draft: bool = False,
@@ -95,11 +94,12 @@ def prepare_photos(
     problems: dict[int, str] = {}
     made: list[list[Tensor]] = [[] for _ in times]
     crops: list[CropBox] = []
-    for i, data in enumerate(_contents(items, opener)):
+    for i, item in enumerate(items):
         try:
-            if isinstance(data, ImageError):
-                raise data
-            decoded = decode_image(data, printable_name(items[i].key), opener.limits, short_side=short_side)
+            if item.problem:
+                raise NotAnImage(item.problem)
+            data = read_photo(item.place) if item.data is None else item.data
+            decoded = decode_image(data, printable_name(item.key), short_side=short_side)
         except ImageError as error:
             problems[i] = str(error)
             continue
@@ -114,22 +114,6 @@ def prepare_photos(
         looks=[torch.stack(look) for look in made] if crops else [],
         crops=crops,
     )
-
-
-def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:
-    """The bytes of each, in order: several at a time where they come over a network."""
-    beside = [item.place for item in items if item.place]
-
-    def content(item: SourceItem) -> bytes | ImageError:
-        if item.problem:
-            return NotAnImage(item.problem)
-        try:
-            return opener.read(item.place, beside) if item.data is None else item.data
-        except ImageError as error:
-            return error
-
-    far = any(item.place and local_path(item.place) is None for item in items)
-    return ahead(content, items, FETCHERS) if far else map(content, items)
 
 
 TOP_CLASSES = 5
@@ -151,7 +135,6 @@ class Extras:
 
 
 PLAIN = Extras()
-DISK = Opener()
 
 
 class PhotoScorer:
@@ -160,25 +143,23 @@ class PhotoScorer:
     Made from a model's folder it is pickled as the folder's name, and loads the model where it is used first.
 
     Args:
-        model: the folder of a trained model, the files of such a folder by their names, or a classifier.
+        model: the folder of a trained model, or a classifier.
         device, backbone: as ``GalLoPClassifier.load``.
         extras: further columns.
-        opener: opens what batches name; by default what lies on this machine's disks.
         draft: as ``prepare_photos``.
     """
 
     def __init__(
         self,
-        model: str | Mapping[str, bytes] | GalLoPClassifier,
+        model: str | GalLoPClassifier,
         *,
         device: str = "auto",
         backbone: str | None = None,
         extras: Extras = PLAIN,
-        opener: Opener = DISK,
         draft: bool = False,
     ) -> None:
         self.model, self.device, self.backbone = model, device, backbone
-        self.extras, self.opener, self.draft = extras, opener, draft
+        self.extras, self.draft = extras, draft
 
     @cached_property
     def classifier(self) -> GalLoPClassifier:
@@ -190,12 +171,7 @@ class PhotoScorer:
         """
         if isinstance(self.model, GalLoPClassifier):
             return self.model
-        if isinstance(self.model, str):
-            return GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
-        with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
-            for name, content in self.model.items():
-                (Path(folder) / name).write_bytes(content)
-            return GalLoPClassifier.load(folder, backbone=self.backbone, device=self.device)
+        return GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the classifier that was loaded, which is loaded again where the copy uses it first."""
@@ -204,7 +180,7 @@ class PhotoScorer:
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
         model = self.classifier.model_
-        return prepare_photos(items, self.opener, model.backbone.preprocess, draft=self.draft, times=model.sight.times)
+        return prepare_photos(items, model.backbone.preprocess, draft=self.draft, times=model.sight.times)
 
     def finish(self, prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared: B rows, also for photos that could not be read."""
@@ -218,10 +194,10 @@ class PhotoScorer:
         return columns
 
     def __call__(self, batch: Mapping[str, Any]) -> Columns:
-        """Return the table's columns of a batch, as Ray's and Spark's batches are.
+        """Return the table's columns of a batch, as Ray Data's batches are.
 
         Args:
-            batch: ``path`` (paths or addresses) or ``bytes``, B of each, and ``key`` where photos have other names.
+            batch: ``path`` or ``bytes``, B of each, and ``key`` where photos have other names.
         """
         given = batch.get("bytes")
         places = batch.get("path", batch.get("key"))
@@ -230,7 +206,7 @@ class PhotoScorer:
         if given is not None:
             items = [SourceItem(str(keys[i]), data=bytes(given[i])) for i in range(count)]
         else:
-            items = [SourceItem(str(keys[i]), place=str(places[i])) for i in range(count)]
+            items = [named_photo(str(keys[i]), str(places[i])) for i in range(count)]
         return self.finish(self.prepare(items))
 
     def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
@@ -311,3 +287,26 @@ def answers(worker: PhotoScorer, photos: Iterable[SourceItem]) -> Iterator[Colum
 def batch_for(device: torch.device) -> int:
     """Return how many photos pass a backbone together on a device."""
     return BATCH if device.type == "cpu" else GPU_BATCH
+
+
+def fingerprint(classifier: GalLoPClassifier) -> str:
+    """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, backbone."""
+    model = classifier.model_
+    checkpoint = Checkpoint.of(model, None, classifier.calibration_)
+    record = checkpoint.record()
+    del record["backbone"]  # a path may change
+    for name in ("photos", "tpr", "held_out"):  # they describe how the threshold was computed, and change no answer
+        record["calibration"].pop(name, None)
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
+    return hashlib.sha256(text + hashlib.sha256(save(learned_tensors(checkpoint, model))).digest()).hexdigest()
+
+
+def manifest_of(worker: PhotoScorer) -> dict[str, Any]:
+    """Return the description of a worker's answers, which tells them from those of another model."""
+    return {
+        "format": 2,
+        "model": fingerprint(worker.classifier),
+        "columns": asdict(worker.extras),
+        **({"draft": True} if worker.draft else {}),
+        "backbone": worker.classifier.model_.backbone.fingerprint,
+    }

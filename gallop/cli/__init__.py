@@ -11,13 +11,13 @@ from importlib import import_module
 
 from gallop.cli.arguments import parse
 from gallop.cli.console import Console
-from gallop.errors import Unreachable, sentence_of
+from gallop.errors import sentence_of
 from gallop.runtime.process import drop_unwritten, fill_closed_streams, prepare
 
 prepare()  # none of these has loaded torch
 
-BAD_INPUT, LATER, STOPPED, CLOSED_PIPE = 2, 75, 130, 141
-"""Exit statuses; 75 is sysexits' for what may go well later, the last two what a shell shows for SIGINT and SIGPIPE."""
+BAD_INPUT, STOPPED, CLOSED_PIPE = 2, 130, 141
+"""Exit statuses; the last two are what a shell shows for SIGINT and SIGPIPE."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,9 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``gallop``; None takes those of the process.
 
     Returns:
-        the exit status: 0 if all went well, 2 for bad input, 75 where a bucket or server has stopped answering and the
-        same call continues later, 130 after Ctrl-C, 141 where standard output is no longer read. Where it was closed
-        before the start, the result is dropped.
+        the exit status: 0 if all went well, 2 for bad input, 130 after Ctrl-C, 141 where standard output is no longer
+        read. Where it was closed before the start, the result is dropped.
     """
     fill_closed_streams()
     try:
@@ -62,4 +61,4 @@ def _status(argv: Sequence[str] | None) -> int:
         if sentence is None:
             raise  # a mistake of ours: its traceback belongs into a bug report
         console.error(sentence)
-        return LATER if isinstance(error, Unreachable) else BAD_INPUT
+        return BAD_INPUT

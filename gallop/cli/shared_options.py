@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias
 
 from gallop.checkpoints.hub import HUB
 from gallop.cli import values
-from gallop.cli.values import fraction, part, some
+from gallop.cli.values import fraction
 from gallop.config import MethodConfig
 from gallop.setting import settings_of
 from gallop.wording import did_you_mean, one_line
@@ -20,7 +22,13 @@ MODEL_HELP = f"folder of a trained model, or {HUB}USER/NAME[@REVISION] for one o
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one sentence for an error, and no guessing of shortened options."""
+    """argparse with one sentence for an error, and no guessing of shortened options.
+
+    Attributes:
+        gone: options of earlier versions, and the way that is left.
+    """
+
+    gone: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(
@@ -30,6 +38,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, *args: Any, **named: Any) -> Any:
         options, unknown = super().parse_known_args(*args, **named)
         if unknown:  # refused by the command's parser, which knows its options
+            if left := self.gone.get(unknown[0].partition("=")[0]):
+                self.error(f"There is no {unknown[0]} any more: {left}.")
             self.error(
                 f"unrecognized arguments: {' '.join(unknown)}."
                 + did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
@@ -91,49 +101,6 @@ def add_tpr(parser: Parser) -> None:
         metavar="FRACTION",
         help='fraction of known photos that the "none of these" threshold accepts, estimated on shots held out in '
         "training; a lower fraction detects more unknown things (0.95)",
-    )
-
-
-def add_many(parser: Parser) -> None:
-    """Add the options of a command that processes many photos: how they are read, and the folder of tables."""
-    group = parser.add_argument_group("reading photos")
-    group.add_argument("--column", metavar="NAME", help="column of a .csv or .parquet table with paths, URLs or bytes")
-    group.add_argument(
-        "--draft",
-        action="store_true",
-        help="decode JPEGs whose short side is at least four times the backbone's input at a half, a quarter or an "
-        "eighth of their size: two to three times faster, but probabilities change by 0.02 on average",
-    )
-    group.add_argument("--web", action="store_true", help="also read photos from public web URLs")
-    group.add_argument(
-        "--buckets",
-        action="store_true",
-        help="also read photos from any bucket (s3://, hf://, ...) or Windows share that a list or table names, with "
-        "your credentials (default: only from the one that the list or table is in)",
-    )
-    group = parser.add_argument_group("batch processing of many photos, into a folder of Parquet tables")
-    group.add_argument(
-        "--out",
-        metavar="DIR",
-        help="output folder for the answers, or a URL such as s3://bucket/answers, in tables of thousands of photos; "
-        "run an interrupted command again to continue it",
-    )
-    group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do part I of N of the work")
-    group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="photos per table (4096)")
-    group = parser.add_argument_group("batch processing on several machines or processes (extra ray)")
-    group.add_argument(
-        "--engine", choices=("here", "ray"), default="here", help="run in this process, or on Ray workers"
-    )
-    group.add_argument(
-        "--address",
-        metavar="HOST:PORT",
-        help="address of a Ray cluster, or auto (default: start Ray here for this call)",
-    )
-    group.add_argument(
-        "--workers",
-        type=some,
-        metavar="N",
-        help="number of workers (default: one per CPU core, or two per GPU if there are GPUs)",
     )
 
 

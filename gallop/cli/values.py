@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import math
-import os
 import re
 from collections.abc import Callable
 from typing import Any
 
 from gallop.backbones.weights import named_backbone
-from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 
 
@@ -34,8 +32,6 @@ def _number(kind: str, least: float, most: float = math.inf, unit: float = 0.0) 
 count = _number("an integer of 0 or more", 0)
 some = _number("an integer of 1 or more", 1)
 port = _number("a port from 1 to 65535", 1, 65535)
-milliseconds = _number("a number of milliseconds from 0 to 1000", 0, 1000, unit=1e-3)
-"""In seconds."""
 megabytes = _number("a number of MB from 0.1 to 4096", 0.1, 4096, unit=2**20)
 gigabytes = _number("a number of GB such as 4 or 1.5", 0.001, unit=1e9)
 """Both in bytes."""
@@ -78,20 +74,6 @@ def host(text: str) -> str:
             f"{text} is not an address that others can use: use a host name or an IP address of this machine"
         )
     return name
-
-
-def named_model(text: str) -> tuple[str, str]:
-    """Return (name, model) of NAME=MODEL; without NAME= it is the name of the folder or of the Hub's model."""
-    name, separator, folder = text.partition("=")
-    if not separator or "/" in name:  # a folder may have = in its name
-        place = text.partition("@")[0] if text.startswith(HUB) else os.path.abspath(text)
-        name, folder = os.path.basename(place), text
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or not folder:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} gives the model no valid name: use NAME=MODEL, where NAME starts with a letter or digit and "
-            "has at most 64 letters, digits, ., _ and -"
-        )
-    return name, folder
 
 
 def part(text: str) -> tuple[int, int]:

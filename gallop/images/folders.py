@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -56,9 +55,7 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     return sorted(images, key=_natural)
 
 
-def walk_photos(
-    start: str, entries: Callable[[FolderEntry], list[FolderEntry]] | None = None, *, recursive: bool = True
-) -> Iterator[tuple[str, FolderEntry]]:
+def walk_photos(start: str, *, recursive: bool = True) -> Iterator[tuple[str, FolderEntry]]:
     """Yield a folder's entries with a photo's name, and those that cannot be read; by name, and the photos of a folder
     before those of the folders in it.
 
@@ -67,18 +64,19 @@ def walk_photos(
     links together lead to a folder once: they cannot multiply the photos.
 
     Args:
-        entries: lists a folder that is not on disk; raises OSError where that cannot be done.
         recursive: whether the folders in it are walked, too.
 
     Yields:
         the path below the folder, with ``/``, and the entry. Of a folder that cannot be listed its path ends in ``/``.
     """
-    list_folder = entries or partial(_entries_on_disk, set())
+    entered = set[tuple[int, int]]()
     left = [("", FolderEntry("", start, is_folder=True))]
     while left:
         above, folder = left.pop()
         try:
-            listed = sorted((e for e in list_folder(folder) if not _HIDDEN.match(e.name)), key=attrgetter("name"))
+            listed = sorted(
+                (e for e in _entries_on_disk(entered, folder) if not _HIDDEN.match(e.name)), key=attrgetter("name")
+            )
         except OSError as error:
             yield above or ".", FolderEntry(folder.name, folder.place, is_folder=True, error=error)
             continue

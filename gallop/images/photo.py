@@ -123,7 +123,7 @@ def load_image(
         return source
     label = _label(source, name)
     if isinstance(source, (str, os.PathLike)):
-        source = _read_path(source, label, limits)
+        source = read_photo(source, limits, name)
     elif hasattr(source, "read"):
         source = _read_stream(source, label, limits)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -215,7 +215,13 @@ def _label(source: object, name: str | None) -> str:
     return printable_name(name or "picture")
 
 
-def _read_path(path: str | os.PathLike[str], label: str, limits: ImageLimits) -> bytes:
+def read_photo(path: str | os.PathLike[str], limits: ImageLimits = DEFAULT_LIMITS, name: str | None = None) -> bytes:
+    """Return the bytes of a file; arguments as of ``load_image``.
+
+    Raises:
+        ImageError: it is not there, cannot be read, or has more bytes than a photo may have.
+    """
+    label = _label(path, name)
     try:
         with open_file(path, limits.max_bytes) as stream:
             return _read_stream(stream, label, limits)

@@ -66,16 +66,24 @@ def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:
     }
 
 
-def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
-    """Return the line of one image; a row that has an ``error`` instead of an answer has its line, too."""
+def csv_row(row: Mapping[str, Any], class_names: Sequence[str], fixed: Sequence[str] = FIXED) -> bytes:
+    """Return the line of one image; a row that has an ``error`` instead of an answer has its line, too.
+
+    Args:
+        fixed: the first columns, which ``row`` has by their names.
+    """
     by_class = [row.get("probabilities", {}).get(name, "") for name in class_names]
-    return csv_line([*(csv_cell(row.get(key)) for key in FIXED), *by_class])
+    return csv_line([*(csv_cell(row.get(key)) for key in fixed), *by_class])
 
 
-def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
-    """Return a complete table, UTF-8, one line per image; its last columns are the classes' probabilities."""
-    head = csv_line([*FIXED, *(csv_cell(f"p({name})") for name in class_names)])
-    return head + b"".join(csv_row(row, class_names) for row in rows)
+def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str], fixed: Sequence[str] = FIXED) -> bytes:
+    """Return a complete table, UTF-8, one line per image; its last columns are the classes' probabilities.
+
+    Args:
+        fixed: as of ``csv_row``.
+    """
+    head = csv_line([*fixed, *(csv_cell(f"p({name})") for name in class_names)])
+    return head + b"".join(csv_row(row, class_names, fixed) for row in rows)
 
 
 def label_studio_tasks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-_thread = threading.local()
-"""In a thread of ``ahead``, ``ended``: whether the caller has stopped iterating."""
 
 
 def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
     """Yield what ``map`` does, with the next items prepared in threads meanwhile: photos are decoded while the
     backbone computes.
     """
-    above: threading.Event | None = getattr(_thread, "ended", None)
-    ended = above or threading.Event()
-    with ThreadPoolExecutor(threads, initializer=setattr, initargs=(_thread, "ended", ended)) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         coming: deque[Future[U]] = deque()
         try:
             for item in items:
@@ -34,18 +27,3 @@ def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterat
         finally:
             for future in coming:  # a caller that stops does not wait for what has not begun
                 future.cancel()
-            if above is None:
-                ended.set()
-
-
-def pause(seconds: float) -> None:
-    """Wait; in a thread of ``ahead`` only until the caller stops iterating.
-
-    Raises:
-        CancelledError: the caller has stopped.
-    """
-    ended: threading.Event | None = getattr(_thread, "ended", None)
-    if ended is None:
-        time.sleep(seconds)
-    elif ended.wait(seconds):
-        raise CancelledError

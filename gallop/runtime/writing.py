@@ -18,6 +18,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
+from gallop.runtime.reading import open_file
+
 if sys.platform != "win32":  # there nothing is locked, and no draft cleared
     import fcntl
 
@@ -57,8 +59,32 @@ def append_quickly(path: Path, content: bytes) -> None:
     with os.fdopen(handle, "ab", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file, so nothing is appended to it", str(path))
-        if file.write(content) != len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        try:
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            error.filename = str(path)
+            raise
+
+
+def whole_lines(path: Path, most: int) -> Iterator[bytes]:
+    """Yield the lines of a file that lines are appended to, with their ends; nothing where there is no file. Half a
+    line at the end, as a kill or a full disk leaves it, is cut off once they are all read. A file of one line without
+    an end is not cut: it is somebody else's.
+
+    Raises:
+        OSError: it cannot be read, is not a regular file, or is larger than ``most`` bytes.
+    """
+    if not path.exists():
+        return
+    end = 0
+    with open_file(path, most) as file:
+        for line in file:
+            if line.endswith(b"\n") or not end:
+                end += len(line)
+                yield line
+    if end < path.stat().st_size:
+        os.truncate(path, end)
 
 
 def make_folder(path: Path) -> None:

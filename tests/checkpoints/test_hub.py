@@ -16,7 +16,6 @@ from huggingface_hub import constants, file_download, utils
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import SETTINGS, TENSORS
 from gallop.checkpoints.hub import HubAddress, model_folder
-from gallop.cli.values import named_model
 from gallop.errors import CheckpointError, HubError
 from tests import tiny
 from tests.cli.test_cli import call
@@ -166,8 +165,6 @@ def test_addresses() -> None:
     assert HubAddress.read("hf://ann/flowers@v1") == HubAddress("ann/flowers", "v1")
     assert str(HubAddress.read("hf://ann/flowers/")) == "hf://ann/flowers"
     assert (model_folder("models/flowers"), model_folder(Path("models"))) == (Path("models/flowers"), Path("models"))
-    assert named_model("hf://ann/flowers@v1") == ("flowers", "hf://ann/flowers@v1"), "what is served"
-    assert named_model("mine=hf://ann/flowers") == ("mine", "hf://ann/flowers")
     with pytest.raises(HubError, match="has no revision after the @"):
         HubAddress.read("hf://ann/flowers@")
 

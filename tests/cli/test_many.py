@@ -8,22 +8,22 @@ import json
 import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from xml.sax.saxutils import quoteattr
 
 import pytest
 from pyarrow import parquet
 
 from gallop.answers import PhotoScorer
+from gallop.cli import many
 from gallop.runtime import progress
-from gallop.service.tables.layout import MANIFEST
+from gallop.runtime.writing import locked
 from tests import tiny
 from tests.cli.test_cli import Outcome, call, rows_of
-from tests.scoring.test_outages import failing
 
 CLASSES = ("--classes", "red,green")
 
@@ -36,102 +36,168 @@ def photos(tmp_path: Path) -> Path:
 
 
 def predict(photos: Path, out: Path, backbone: Path, *more: object) -> Outcome:
-    return call("predict", photos, *CLASSES, "--backbone", backbone, "--out", out, "--shard-size", 20, *more)
+    return call("predict", photos, *CLASSES, "--backbone", backbone, "--out", out, *more)
 
 
-def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> None:
-    outcome = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
-    assert outcome.code == 2, "one photo has no answer"
-    assert {"answered": 44, "errors": 1, "skipped": 0, "tables": 3}.items() <= outcome.json.items()
-    table = parquet.read_table(tmp_path / "out")
-    assert (table.num_rows, "regions" in table.column_names) == (45, True)
-    assert json.loads(table.schema.metadata[b"classes"]) == ["red", "green"]
-    plain = call("predict", photos, *CLASSES, "--backbone", backbone, "--json").json
-    labels = {Path(answer["image"]).relative_to(photos).as_posix(): answer.get("label") for answer in plain}
-    assert dict(zip(table["key"].to_pylist(), table["label"].to_pylist(), strict=True)) == labels
-    again = predict(photos, tmp_path / "out", backbone, "--with", "regions", "--json")
-    assert again.code == 2, "as the rows say"
-    assert {"answered": 0, "errors": 0, "skipped": 45, "skipped_errors": 1}.items() <= again.json.items()
-    manifest = tmp_path / "out" / MANIFEST
-    for version, why in (("2", "other columns. Use another folder"), ("1", "another version of gallop")):
-        manifest.write_text(manifest.read_text().replace('"format": 2', f'"format": {version}'))
-        other = predict(photos, tmp_path / "out", backbone, "--json")
-        assert (other.code, f"contains results made with {why}" in other.err) == (2, True), other.err
-
-
-@pytest.mark.parametrize("part", ["1/4", "4/4"])
-def test_a_part_that_has_no_table_to_write_is_told(photos: Path, backbone: Path, tmp_path: Path, part: str) -> None:
-    """Of 45 photos in tables of 20 the fourth has none."""
-    outcome = predict(photos, tmp_path / "out", backbone, "--part", part, "--json")
-    told = f"gallop: warning: Part 4 of 4 has no table to write: {photos} fills fewer than 4 tables of 20 photos."
-    assert (told in outcome.err) == (outcome.json["tables"] == 0) == (part == "4/4")
+def read(file: Path) -> list[dict[str, Any]]:
+    """The rows of a file of any kind."""
+    if file.suffix == ".csv":
+        return [dict(row) for row in rows_of(file)]
+    if file.suffix == ".jsonl":
+        return [json.loads(line) for line in file.read_text().splitlines()]
+    rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
+    return rows
 
 
 @contextmanager
 def ctrl_c_in_the_third_batch() -> Iterator[None]:
-    """That is in the second table."""
-    calls = itertools.count(1)
-    with failing(PhotoScorer, "finish", lambda *_: KeyboardInterrupt() if next(calls) == 3 else None):
+    calls, finish = itertools.count(1), PhotoScorer.finish
+
+    def stopping(*given: Any) -> Any:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return finish(*given)
+
+    with mock.patch.object(PhotoScorer, "finish", stopping):
         yield
 
 
-def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(photos: Path, backbone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_call_that_was_stopped_is_continued_and_half_a_line_is_cut(
+    photos: Path, backbone: Path, tmp_path: Path, ending: str
+) -> None:
+    """The file is that of a call that nobody stopped, and a photo that is new has its line."""
+    whole, out = tmp_path / f"whole.{ending}", tmp_path / f"out.{ending}"
+    lines = tmp_path / "out.parquet.jsonl" if ending == "parquet" else out
+    assert predict(photos, whole, backbone).code == 2, "one photo has no answer"
     with ctrl_c_in_the_third_batch():
-        outcome = predict(photos, tmp_path / "out", backbone)
+        outcome = predict(photos, out, backbone)
     assert (outcome.code, outcome.out) == (130, "")
-    assert outcome.err.splitlines()[-1] == (
-        f"gallop: Stopped. 1 table was written to {tmp_path / 'out'}. Run the same command again to continue."
-    )
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MANIFEST, "part-000000.parquet"]
-    assert predict(photos, tmp_path / "out", backbone, "--json").json["skipped"] == 20
-    assert parquet.read_table(tmp_path / "out").num_rows == 45
+    said = f"gallop: Stopped. The answers so far are in {lines}. Run the same command again to continue."
+    assert outcome.err.splitlines()[-1] == said
+    there = lines.read_bytes()
+    assert there.count(b"\n") == 32 + (ending == "csv")
+    lines.write_bytes(there[:-20])
+    again = predict(photos, out, backbone, "--json")
+    wanted = {"out": str(out), "answered": 14, "errors": 0, "skipped": 31, "skipped_errors": 1}
+    assert (again.code, wanted.items() <= again.json.items()) == (2, True), again.json
+    for mine, other in zip(read(out), read(whole), strict=True):  # of batches that begin at other photos
+        for name in ("probability", "label", "image" if ending == "csv" else "key", "error"):
+            same = mine[name] == other[name] or float(mine[name]) == pytest.approx(float(other[name]), abs=1e-6)
+            assert same, (mine, other)
+    tiny.picture(3).save(photos / "red" / "new.png")
+    assert {"answered": 1, "skipped": 45}.items() <= predict(photos, out, backbone, "--json").json.items()
+    name = "image" if ending == "csv" else "key"
+    assert [row[name] for row in read(out)] == [*(row[name] for row in read(whole)), f"{photos}/red/new.png"]
+    assert sorted(path.name for path in tmp_path.glob("out.*")) == sorted({out.name, lines.name})
 
 
-def test_ctrl_c_keeps_the_answers_of_a_csv(photos: Path, backbone: Path, tmp_path: Path) -> None:
-    with ctrl_c_in_the_third_batch():
-        outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
-    table, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
-    assert (outcome.code, outcome.err.splitlines()[-1]) == (130, f"gallop: Stopped. The answers so far are in {part}.")
-    rows = rows_of(part)
-    assert (table.exists(), len(rows)) == (False, 32), "a file of that name has all answers"
-    assert [Path(row["image"]).name for row in rows[:9]] == ["0.png", "1.png", *(f"{i}.png" for i in range(10, 17))], (
-        "sorted by name"
-    )
-    assert [row["label"] in ("red", "green") for row in rows] == [not row["error"] for row in rows]
-    assert call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", table).code == 2
-    assert (rows_of(table)[:32], len(rows_of(table))) == (rows, 45)
+def test_the_columns_are_those_that_are_promised(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    plain = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "plain.csv", "--json")
+    every = ("--with", "regions", "embedding", "probabilities")
+    for name, more in (("a.csv", ()), ("a.jsonl", every), ("a.parquet", every), ("b.jsonl", ())):
+        assert predict(photos, tmp_path / name, backbone, *more).code == 2
+    rows = {name: read(tmp_path / name) for name in ("plain.csv", "a.csv", "a.jsonl", "a.parquet", "b.jsonl")}
+    assert len({row.pop("model") for row in rows["a.csv"]}) == 1
+    assert rows["a.csv"] == rows["plain.csv"]
+    common = ["key", "error", "label", "probability", "top", "GL-MCM", "L-MCM", "MCM", "is_ood", "model"]
+    assert sorted(rows["b.jsonl"][0]) == sorted(common)
+    bad = next(row for row in rows["a.parquet"] if row["error"])
+    assert (bad["key"], bad["label"], bad["top"], bad["regions"]) == (f"{photos}/green/7.png", None, None, None)
+    for row, typed, answer in zip(rows["a.jsonl"], rows["a.parquet"], plain.json, strict=True):
+        assert (row["key"], row["label"]) == (typed["key"], typed["label"]) == (answer["image"], answer.get("label"))
+        if "error" not in answer:
+            assert sorted(row) == sorted(typed) == sorted([*common, "embedding", "probabilities", "regions"])
+            assert row["probability"] == answer["probability"] == pytest.approx(typed["probability"], abs=1e-6)
+            assert row["probabilities"] == list(answer["probabilities"].values())
+            assert (row["regions"], len(row["embedding"])) == (typed["regions"], len(typed["embedding"]))
 
 
-def test_photos_are_decoded_smaller_and_addresses_refused_without_tables_too(photos: Path, backbone: Path) -> None:
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_lines_of_another_model_or_program_are_refused_and_stay(
+    photos: Path, backbone: Path, tmp_path: Path, name: str
+) -> None:
+    for number in range(30):
+        (photos / "red" / f"{number}.png").unlink(missing_ok=True)
+    out, other = tmp_path / name, {"a.csv": ["--classes", "red,blue"], "a.jsonl": ["--with", "regions"]}[name]
+    assert predict(photos, out, backbone).code == 2
+    ours = out.read_bytes()
+    number = ours.count(b"\n") + 1
+    for content, line in {ours: 2 - (name == "a.jsonl"), ours + b"3\n[]": number}.items():
+        out.write_bytes(content)
+        refused = predict(photos, out, backbone, *(other if content == ours else []))
+        said = f"{out} was not written with this model and these columns (--with, --draft), or line {line} is damaged: "
+        assert (refused.code, said in refused.err, out.read_bytes()) == (2, True, content), refused.err
+    for content in (b"mine", b"mine\n", b"image,label\nx,y\n", b'{"key": "a"}\n', b"[" * 100_000):
+        out.write_bytes(content)
+        assert (predict(photos, out, backbone).code, out.read_bytes()) == (2, content)
+
+
+def test_a_table_of_others_is_not_replaced(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    """And a line that somebody has changed is a sentence."""
+    out, lines = tmp_path / "out.parquet", tmp_path / "out.parquet.jsonl"
+    parquet.write_table(many_rows(), out)
+    refused = predict(photos, out, backbone)
+    said = f"gallop: error: {out} is there, but not {lines}, the lines that it is written from: choose another file."
+    assert (refused.code, refused.err.splitlines()[-1]) == (2, said)
+    out.unlink()
+    assert predict(photos, out, backbone).code == 2
+    row, rest = lines.read_text().split("\n", 1)
+    lines.write_text(json.dumps(json.loads(row) | {"top": 3}) + "\n" + rest)
+    assert f"{lines} does not fit into a table (" in predict(photos, out, backbone).err
+
+
+def test_photos_of_one_name_have_a_line_each_however_often_it_is_called(backbone: Path, tmp_path: Path) -> None:
+    """Two rows of a table with one key, and a name that is no UTF-8, which is a formula in a spreadsheet."""
+    odd = tmp_path / "=\udcff.png"
+    for path in (tmp_path / "1.png", odd):
+        path.write_bytes(tiny.png(1))
+    (tmp_path / "list.txt").write_bytes(b"1.png\n1.png\n")
+    parquet.write_table(many_rows(), tmp_path / "t.parquet")
+    sources = (tmp_path / "t.parquet", tmp_path / "list.txt", odd)
+    for name in ("out.csv", "out.jsonl"):
+        for skipped in (0, 4):
+            outcome = call(
+                *("predict", *sources, *CLASSES, "--backbone", backbone, "--out", tmp_path / name, "--json"),
+            )
+            assert (outcome.code, outcome.json["skipped"]) == (0, skipped), outcome.err
+        assert len(read(tmp_path / name)) == 4
+
+
+def many_rows() -> Any:
+    import pyarrow as pa
+
+    return pa.table({"jpg": [tiny.png(1), tiny.png(2)], "key": ["a", "a"]})
+
+
+def test_a_second_call_at_once_is_refused(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "out.csv.lock"):
+        outcome = predict(photos, tmp_path / "out.csv", backbone)
+    said = f"gallop: error: Another gallop predict writes {tmp_path / 'out.csv'}: wait until it has ended."
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (2, said)
+
+
+def test_photos_are_decoded_smaller_and_an_address_is_a_row_with_a_sentence(photos: Path, backbone: Path) -> None:
     given = [photos / "red" / "0.png", "https://example.org/a.png"]
     outcome = call("predict", *given, *CLASSES, "--backbone", backbone, "--draft", "--json")
     known, address = outcome.json
     assert (known["label"] in ("red", "green"), outcome.code) == (True, 2)
-    assert address["error"].endswith("nothing is fetched from the web by default. Use --web to allow it.")
+    said = "is an address, and nothing is fetched: download the photos, and pass their folder."
+    assert address == {"image": given[1], "error": f"{given[1]} {said}"}
 
 
-def test_every_kind_of_source_is_answered_without_tables_too(photos: Path, backbone: Path, tmp_path: Path) -> None:
-    """Photos of an archive, a list and a table are named below their source, with the answers that tables have."""
+def test_every_kind_of_source_is_answered_on_the_screen_too(photos: Path, backbone: Path, tmp_path: Path) -> None:
     photo = photos / "red" / "0.png"
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        archive.add(photo, "in/0.png")
-    (tmp_path / "b.txt").write_text(f"{photo}\nmemory://other/1.png\n")
+    (tmp_path / "b.txt").write_text(f"{photo}\ns3://other/1.png\n")
     (tmp_path / "c.csv").write_text(f"photo,path\n{photo},none.png\n")
-    sources = [tmp_path / name for name in ("a.tar", "b.txt", "c.csv")]
+    sources = [tmp_path / name for name in ("b.txt", "c.csv")]
     words = (*CLASSES, "--backbone", backbone, "--column", "photo", "--with", "embedding", "regions", "--json")
-    answers = call("predict", *sources, *words).json
-    assert [answer["image"] for answer in answers] == [
-        f"{tmp_path / 'a.tar'}/in/0.png",
-        str(photo),
-        "memory://other/1.png",
-    ]  # the photo of the table is the list's, which is answered once
-    assert "Use --buckets to allow it" in answers[2]["error"]
-    assert predict(photo, tmp_path / "out", backbone, "--with", "embedding", "regions").code == 0
-    table = parquet.read_table(tmp_path / "out")
-    assert table.schema.field("embedding").type.list_size == 32
-    (row,) = table.to_pylist()
-    wanted = {"embedding": pytest.approx(row["embedding"], abs=1e-3), "regions": row["regions"], "label": row["label"]}
-    assert [{name: answer[name] for name in wanted} for answer in answers[:2]] == [wanted] * 2
+    here, there = call("predict", *sources, *words).json  # the photo of the table is the list's, which is answered once
+    assert (here["image"], there["image"]) == (str(photo), "s3://other/1.png")
+    assert "is an address or a share of another machine" in there["error"]
+    assert predict(photo, tmp_path / "out.jsonl", backbone, "--with", "embedding", "regions").code == 0
+    (row,) = read(tmp_path / "out.jsonl")
+    assert {name: here[name] for name in ("embedding", "regions", "label")}.items() <= row.items()
 
 
 def test_programs_hear_how_far_it_is(
@@ -139,14 +205,21 @@ def test_programs_hear_how_far_it_is(
 ) -> None:
     """A line of JSON each on standard error; standard output has the result alone."""
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
-    outcome = predict(photos, tmp_path / "out", backbone, "--json")
+    outcome = predict(photos, tmp_path / "out.csv", backbone, "--json")
     assert outcome.json["answered"] == 44
     told = [json.loads(line) for line in outcome.err.splitlines() if line.startswith("{")]
-    wanted = [(16, 0), (20, 0), (20, 1), (36, 1), (40, 1), (40, 2), (45, 2), (45, 3)]
-    assert [(event["photos"], event["tables"]) for event in told] == wanted
-    assert told[-1]["errors"] == 1
-    assert all(event["a_second"] > 0 for event in told)
-    assert re.search("photos 45: .* per second, 1 failed", predict(photos, tmp_path / "other", backbone).err)
+    assert [event["answered"] + event["errors"] for event in told] == [16, 32, 45]
+    said = predict(photos, tmp_path / "other.csv", backbone).err
+    assert re.search("photos 45: .* per second, 1 failed, 0 done before", said)
+
+
+def test_a_parquet_file_is_written_a_part_at_a_time(
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "ROWS_AT_ONCE", 20)
+    predict(photos, tmp_path / "out.parquet", backbone)
+    found = parquet.ParquetFile(tmp_path / "out.parquet")
+    assert (found.metadata.num_rows, found.num_row_groups) == (45, 3)
 
 
 # For Label Studio ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from gallop import GalLoPClassifier, load_image, plot_explanation
 from gallop.answers import Extras, PhotoScorer
+from gallop.answers.scorer import fingerprint
 from gallop.cli import main
 from gallop.config import MethodConfig, TrainConfig
 from gallop.documents.model_card import model_card
@@ -30,7 +31,6 @@ from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.explanation import Explanation, explain_first_look
 from gallop.predictions.predict import similarities
-from gallop.service.tables.layout import fingerprint
 from gallop.training.learn import encode_ahead
 from tests import tiny
 from tests.estimator.test_heads import saved

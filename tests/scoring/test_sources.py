@@ -1,15 +1,13 @@
-"""Sources: every photo once, in an order that stays, wherever it lies; what cannot be read is a sentence or a row."""
+"""Sources: every photo once, in an order that stays, what cannot be read is a sentence or a row."""
 
 from __future__ import annotations
 
 import errno
-import io
-import ntpath
+import json
 import os
 import re
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from gallop.answers.sources import Opener, SourceItem, open_source, opening
+from gallop.answers.sources import SourceItem, open_source
 from gallop.answers.sources.tables import LONGEST_LINE
 from gallop.errors import DataError, ImageError
 from gallop.images import DEFAULT_LIMITS
+from gallop.images.photo import read_photo
 from tests import tiny
 from tests.connects import Connects
 from tests.tiny import png
@@ -38,14 +37,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def items(source: object, **options: Any) -> list[SourceItem]:
-    column = options.pop("column", None)
-    return list(open_source(str(source), Opener(**options), column))
+def items(source: object, column: str | None = None) -> list[SourceItem]:
+    return list(open_source(str(source), column))
 
 
 def contents(found: list[SourceItem]) -> dict[str, bytes]:
-    opener = Opener(home="memory://photos")
-    return {item.key: opener.read(item.place) if item.data is None else item.data for item in found}
+    return {item.key: read_photo(item.place) if item.data is None else item.data for item in found}
 
 
 def test_a_folder_gives_its_photos_by_name(folder: Path) -> None:
@@ -103,38 +100,14 @@ def test_a_folder_that_may_not_be_listed_is_a_row_and_the_others_are_read(
     assert found[2].problem == f"The folder {folder / 'cats'} cannot be read: Permission denied."
 
 
-def test_a_bucket_gives_what_a_folder_does(folder: Path, memory: Any) -> None:
-    for name in (*FILES, *OTHERS):
-        memory.pipe(f"/photos/{name}", (folder / name).read_bytes())
-    deep = "/".join("d" * 1200)
-    memory.pipe(f"/photos/dogs/{deep}/0.png", b"")
-    assert [item.key for item in items("memory://photos/dogs")] == ["1.webp", f"{deep}/0.png"]
-    memory.rm("/photos/dogs/d", recursive=True)
-    assert list(contents(items("memory://photos")).items()) == [(key, png(FILES[key])) for key in IN_ORDER]
-    assert [item.key for item in items("memory://photos/cats")] == ["10.png", "2.png", "old/x.heic"]
-    others = {
-        "list.txt": b"cats/2.png\nb.png\nmemory://photos/a.JPG\n",
-        "t.csv": b"path,id\ncats/2.png,7\n",
-        "s-0.tar": archive(folder / "s-0.tar", {"0.png": png(0), "1.png": png(1)}),
-        "s-1.tar": archive(folder / "s-1.tar", {"2.png": png(2)})[: 512 + 4096],
-    }
-    for name, data in others.items():
-        memory.pipe(f"/photos/{name}", data)
-    assert list(contents(items("memory://photos/list.txt")).values()) == [png(2), png(0), png(1)]
-    assert contents(items("memory://photos/t.csv")) == {"7": png(2)}
-    *whole, cut = items("memory://photos/s-*.tar")
-    assert contents(whole) == {"s-0.tar/0.png": png(0), "s-0.tar/1.png": png(1), "s-1.tar/2.png": png(2)}
-    assert "The archive s-1.tar cannot be read to its end" in cut.problem
-
-
 def test_a_list_names_photos_beside_it_and_elsewhere(folder: Path) -> None:
-    lines = ["cats/2.png", "", f"  {folder}/b.png  ", "gone.png", "file://" + str(folder / "a.JPG")]
+    lines = ["cats/2.png", "", f"  {folder}/b.png  ", "gone.png", str(folder / "a.JPG")]
     (folder / "list.txt").write_text("\n".join(lines), encoding="utf-8-sig")
     found = items(folder / "list.txt")
     assert [item.key for item in found] == [line.strip() for line in lines if line]
-    assert [Opener().read(found[i].place) for i in (0, 1, 3)] == [png(2), png(0), png(1)]
+    assert [read_photo(found[i].place) for i in (0, 1, 3)] == [png(2), png(0), png(1)]
     with pytest.raises(ImageError, match=r"gone\.png cannot be opened"):
-        Opener().read(found[2].place)
+        read_photo(found[2].place)
 
 
 def test_tables_of_paths(folder: Path) -> None:
@@ -198,7 +171,7 @@ def test_a_value_that_many_rows_share_is_not_unpacked_for_all_of_them_at_once(tm
     shared = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array([bytes(2**23)]))
     parquet.write_table(pa.table({"jpg": shared}), tmp_path / "t.parquet")
     before = pa.total_allocated_bytes()
-    for item in open_source(str(tmp_path / "t.parquet"), Opener()):
+    for item in open_source(str(tmp_path / "t.parquet")):
         assert item.data == bytes(2**23)
         assert pa.total_allocated_bytes() - before < 2**28, "300 times 8 MB"
 
@@ -222,39 +195,6 @@ def test_a_tables_column_can_be_named(folder: Path) -> None:
     assert contents(items(folder / "t.csv", column="picture")) == {"b.png": png(0)}
 
 
-def archive(path: Path, files: dict[str, bytes], mode: Any = "w") -> bytes:
-    with tarfile.open(path, mode) as made:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            made.addfile(member, io.BytesIO(data))
-    return path.read_bytes()
-
-
-def test_tar_archives(tmp_path: Path) -> None:
-    archive(tmp_path / "s-1.tar", {"0.png": png(0), "0.json": b"{}", "0.txt": b"words", "in/1.png": png(1)})
-    archive(tmp_path / "s-0.tar", {"9.png": png(9)})
-    archive(tmp_path / "s-2.tar.gz", {"7.png": png(7)}, "w:gz")
-    found = {"s-0.tar/9.png": png(9), "s-1.tar/0.png": png(0), "s-1.tar/in/1.png": png(1)}
-    assert contents(items(tmp_path / "s-*.tar")) == found
-    assert contents(items(tmp_path / "s-2.tar.gz")) == {"s-2.tar.gz/7.png": png(7)}
-
-
-def test_an_archive_that_ends_early_keeps_what_it_has_and_the_next_is_read(tmp_path: Path) -> None:
-    whole = archive(tmp_path / "s-0.tar", {"0.png": png(0), "1.png": png(1)})
-    (tmp_path / "s-0.tar").write_bytes(whole[: 512 + 4096 + 512 + 100])
-    (tmp_path / "s-1.tar").write_bytes(b"no archive at all")
-    archive(tmp_path / "s-2.tar", {"2.png": png(2)})
-    assert [
-        (item.key, item.data, "cannot be read to its end" in item.problem) for item in items(tmp_path / "s-*.tar")
-    ] == [
-        ("s-0.tar/0.png", png(0), False),
-        ("s-0.tar", None, True),
-        ("s-1.tar", None, True),
-        ("s-2.tar/2.png", png(2), False),
-    ]
-
-
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
@@ -262,11 +202,9 @@ def test_an_archive_that_ends_early_keeps_what_it_has_and_the_next_is_read(tmp_p
         ("nowhere.txt", "cannot be read"),
         *((f"{name}.parquet", "cannot be read after 0 rows") for name in ("nowhere", "damaged", "empty")),
         ("damaged.txt", "save it as UTF-8"),
-        ("nowhere-*.tar", "No archive matches"),
-        ("https://example.org/photos", "nothing is fetched from the web by default. Use web=True"),
-        ("ftp://example.org/photos", "cannot be opened: use a path, or a URL that starts with one of"),
-        ("simplecache::https://example.org/photos", "cannot be opened"),
-        ("memory://nothing-here", "is not a folder, or it is empty"),
+        ("nowhere.tar", "nowhere.tar is an archive: unpack it, and pass its folder."),
+        ("https://example.org/photo.jpg", "is an address, and nothing is fetched: download the photos, and pass their"),
+        ("s3://bucket/list.txt", "s3://bucket/list.txt is an address, and nothing is fetched"),
     ],
 )
 def test_what_is_no_source_is_a_sentence(
@@ -298,84 +236,40 @@ def test_a_column_of_times_is_refused(column: str, tmp_path: Path) -> None:
             items(tmp_path / "t.parquet")
 
 
-def test_a_list_asks_nothing_of_the_web_unless_it_may(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("http://127.0.0.1:1/a.png\n")
-    (item,) = items(tmp_path / "list.txt")
-    with pytest.raises(ImageError, match="Use web=True"):
-        Opener().read(item.place)
-
-
-ELSEWHERE = """
-s3://evil/a.png s3a://mine/a.png S3://evil/a.png s3:///evil/a.png s3://mine/../evil/a.png s3://mine.evil/a.png gs://evil/a
-abfs://evil@mine.example/a hf://datasets/evil/cats/a.png hf://ann/cats/a.png hf://datasets/ann@v1/cats/a.png memory://evil/a
+ELSEWHERE = r"""
+s3://evil/a.png S3:///evil/a.png hf://datasets/ann/cats/a.png http://127.0.0.1:1/a.png file:///photos/a.png
+simplecache::https://evil.example/a.png \\evil\photos\a.png //evil/photos/a.png \/evil/a.png \??\UNC\evil\a.png
 """
 
 
-@pytest.mark.parametrize("home", ["list.txt", "s3://mine/list.txt", "hf://datasets/ann/cats/list.txt", ""])
-@pytest.mark.parametrize("place", ELSEWHERE.split())
-def test_keys_are_sent_to_no_bucket_but_that_of_the_source(
-    home: str, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr("fsspec.core.url_to_fs", opened.append)
-    with pytest.raises(ImageError, match=r"is in a different bucket or share from the source.*Use buckets=True"):
-        Opener(home=home).read(place)
-    assert opened == []
-    Opener(home=None).check(place)
-
-
-@pytest.mark.parametrize(
-    ("home", "place"),
-    [
-        ("s3://mine/new/list.txt", "S3://mine/old/a.png"),
-        ("hf://datasets/ann/cats@v1/list.txt", "hf://datasets/ann/cats/a.png"),
-        ("hf://ann/cats/list.txt", "hf://ann/cats@v2/a.png"),
-        ("list.txt", "/photos/a.png"),
-        ("s3://mine/list.txt", "file:///photos/a.png"),
-    ],
-)
-def test_the_bucket_of_the_source_and_the_disk_may_be_read(home: str, place: str) -> None:
-    Opener(home=home).check(place)
-
-
-def test_a_share_of_windows_is_asked_with_keys_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening.os, "path", ntpath)
-    for place in (r"\\evil\photos\a.png", "//evil/photos/a.png", "file:////evil/photos/a.png"):
-        with pytest.raises(DataError, match="a different bucket or share"):
-            Opener(home=r"C:\list.txt").check(place)
-    for home, place in ((r"\\Mine\photos\list.txt", r"\\mine\photos\a.png"), ("list.txt", r"C:\photos\a.png")):
-        Opener(home=home).check(place)
-
-
 @pytest.mark.slow
-def test_the_command_line_connects_to_no_bucket_that_a_list_or_a_table_names(tmp_path: Path) -> None:
-    """Every connect of the process is written down; there are keys that it could send."""
-    connects = Connects(tmp_path / "connects")
-    names = [
-        "hf://datasets/evil/x/a.png",
-        "s3://evil/a.png",
-        "hf://datasets/evil/x/../y/b.png",
-        "http://evil.example/c",
-    ]
+def test_no_address_and_no_share_that_a_list_or_a_table_names_is_asked(tmp_path: Path) -> None:
+    """Each is a row with a sentence, and every connect of the process is written down; there are keys to be sent."""
+    connects, names = Connects(tmp_path / "connects"), ELSEWHERE.split()
     (tmp_path / "list.txt").write_text("\n".join(names))
     parquet.write_table(pa.table({"image": [{"bytes": None, "path": name} for name in names]}), tmp_path / "t.parquet")
     backbone = tiny.backbone_folder(tmp_path)
     keys = {"HF_TOKEN": "hf_secret", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     run = "import sys; from gallop.cli import main; sys.exit(max(main([*a.split('|')]) for a in sys.argv[1:]))"
     words = f"--classes|a,b|--backbone|{backbone}|--out|{tmp_path}/"
-    calls = [f"predict|{tmp_path}/{name}|{words}{name}.out" for name in ("list.txt", "t.parquet")]
+    calls = [f"predict|{tmp_path}/{name}|{words}{name}.jsonl" for name in ("list.txt", "t.parquet")]
     done = subprocess.run([sys.executable, "-c", run, *calls], env=connects.environment(os.environ | keys), check=False)
     assert (done.returncode, connects.all()) == (2, [])
     for name in ("list.txt", "t.parquet"):
-        errors = parquet.read_table(tmp_path / f"{name}.out")["error"].to_pylist()
-        assert ["--buckets" in error for error in errors] == [True, True, True, False]
+        rows = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        assert all("of another machine, and nothing is fetched: copy the photo to" in row["error"] for row in rows)
+        assert len(rows) == len(names)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE.split())
+def test_an_address_or_a_share_is_a_row_with_a_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "list.txt").write_text(f"{name}\na.png\n")
+    far, near = items(tmp_path / "list.txt")
+    assert (far.key, far.place, near.place) == (name, "", f"{tmp_path}/a.png")
+    assert far.problem.startswith(f"{name} is an address or a share of another machine, and nothing is fetched")
 
 
 def test_more_bytes_than_a_photo_may_have(tmp_path: Path) -> None:
-    large = b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20)
-    (tmp_path / "large.png").write_bytes(large)
-    archive(tmp_path / "large.tar", {"large.png": large, "0.png": png(0)})
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20))
     with pytest.raises(ImageError, match="larger than 20 MB"):
-        Opener().read(str(tmp_path / "large.png"))
-    first, second = items(tmp_path / "large.tar")
-    assert ("larger than 20 MB" in first.problem, second.data) == (True, png(0))
+        read_photo(tmp_path / "large.png")

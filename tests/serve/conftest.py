@@ -12,20 +12,16 @@ from tests.serve.running import CLASSES, Running, make_model, running
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """``colours`` and ``warm`` on one backbone, ``others`` on another."""
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model of four colours."""
     root = tmp_path_factory.mktemp("served")
-    backbones = [root / "backbone", root / "other-backbone"]
-    for backbone, side in zip(backbones, (32, 48), strict=True):
-        tiny.backbone_folder(backbone, image_size=side)
-    names = {"colours": CLASSES, "warm": ("red", "yellow"), "others": CLASSES}
-    for name, classes in names.items():
-        make_model(root / name, backbones[name == "others"], classes)
-    return {name: root / name for name in names}
+    tiny.backbone_folder(root / "backbone", image_size=32)
+    make_model(root / "colours", root / "backbone", CLASSES)
+    return root / "colours"
 
 
 @pytest.fixture(scope="module")
-def service(models: dict[str, Path]) -> Iterator[Running]:
-    """All three, as whoever says nothing else has them."""
-    with running(models) as found:
+def service(model: Path) -> Iterator[Running]:
+    """As whoever says nothing else has it."""
+    with running(model) as found:
         yield found

@@ -1,4 +1,4 @@
-"""A service in this process, at an address of its own, with tiny models; and raw connections to it."""
+"""A service in this process, at an address of its own, with a tiny model; and raw connections to it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ import httpx
 
 from gallop import GalLoPClassifier
 from gallop.model.calibration import Calibration
-from gallop.service.http.models import ServedModels
 from gallop.service.http.options import ServeOptions
-from gallop.service.http.server import ServiceServer, bound_socket, make_server
+from gallop.service.http.server import ServiceServer, bound_socket
 from gallop.service.http.service import Service
 from tests import tiny
 from tests.nasty_images import encode
@@ -51,9 +50,8 @@ class Running:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def post(self, path: str, *photos: bytes, urls: Sequence[str] = (), **named: Any) -> httpx.Response:
-        fields: list[Any] = [("url", (None, url)) for url in urls]
-        fields += [("photo", (f"secret-{i}.jpg", data)) for i, data in enumerate(photos)]
+    def post(self, path: str, *photos: bytes, **named: Any) -> httpx.Response:
+        fields = [("photo", (f"secret-{i}.jpg", data)) for i, data in enumerate(photos)]
         return httpx.post(f"{self.address}{path}", files=fields, timeout=30, trust_env=False, **named)
 
     def get(self, path: str, **named: Any) -> httpx.Response:
@@ -70,11 +68,10 @@ class Running:
 
 
 @contextmanager
-def running(models: dict[str, Path], backend: Any = None, **changes: Any) -> Iterator[Running]:
-    options = ServeOptions({name: str(folder) for name, folder in models.items()}, device="cpu", **changes)
-    service = Service(options, backend)
+def running(model: Path, **changes: Any) -> Iterator[Running]:
+    service = Service(ServeOptions(str(model), model.name, device="cpu", **changes))
     with bound_socket("127.0.0.1", 0) as listening:
-        server = make_server(service)
+        server = ServiceServer(service)
         thread = threading.Thread(target=server.run, args=([listening],), name="gallop-serving")
         thread.start()
         try:
@@ -91,21 +88,27 @@ class Gate:
     """Holds the thread that answers before each batch, and notes how many photos each has.
 
     Attributes:
-        held: batches that have come so far.
+        held: batches and explanations that have come so far.
     """
 
     def __init__(self, monkeypatch: Any) -> None:
         self.opened, self.batches, self.held = threading.Event(), list[int](), 0
         self.opened.set()
-        answer = ServedModels.answer
+        answers, explained = Service._answers, Service._explained
 
-        def gated(models: ServedModels, questions: Any) -> None:
+        def gated(service: Service, photos: Any) -> Any:
             self.held += 1
             self.opened.wait(60)
-            self.batches.append(len(questions))
-            answer(models, questions)
+            self.batches.append(len(photos))
+            return answers(service, photos)
 
-        monkeypatch.setattr(ServedModels, "answer", gated)
+        def gated_too(*words: Any) -> Any:
+            self.held += 1
+            self.opened.wait(60)
+            return explained(*words)
+
+        monkeypatch.setattr(Service, "_answers", gated)
+        monkeypatch.setattr(Service, "_explained", gated_too)
 
 
 def form(*photos: bytes) -> tuple[dict[str, str], bytes]:

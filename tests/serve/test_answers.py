@@ -1,10 +1,9 @@
-"""What the service answers is what Python answers, alone and in company, and an error has one shape. Several models."""
+"""What the service answers is what Python answers, alone and in company, and an error has one shape."""
 
 from __future__ import annotations
 
 import io
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,7 +19,7 @@ from gallop.service.http import schemas
 from gallop.service.http.options import ServeOptions
 from gallop.service.http.service import Service
 from tests import nasty_images
-from tests.serve.running import CLASSES, Gate, Running, photo, refusal, running
+from tests.serve.running import CLASSES, Running, photo, refusal, running
 from tests.until import until
 
 IN_COMPANY = 2e-6
@@ -28,8 +27,8 @@ IN_COMPANY = 2e-6
 
 
 @pytest.fixture(scope="module")
-def colours(models: dict[str, Path]) -> GalLoPClassifier:
-    return GalLoPClassifier.load(models["colours"], device="cpu")
+def colours(model: Path) -> GalLoPClassifier:
+    return GalLoPClassifier.load(model, device="cpu")
 
 
 def assert_close(answer: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -60,26 +59,6 @@ def test_a_photo_alone_is_answered_as_in_python_to_the_digit(
     said = service.post("/predict", data).json()
     assert (said["model"], said["photos"]) == ("colours", [expected_of(colours, data)])
     schemas.PredictAnswer.model_validate(said)
-
-
-def test_photos_that_come_together_pass_the_backbone_together(
-    models: dict[str, Path], colours: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those of different models on one backbone too; each is answered as if it were alone, within rounding."""
-    gate = Gate(monkeypatch)
-    warm = GalLoPClassifier.load(models["warm"], device="cpu")
-    with running(models, batch=8, wait=20) as service, ThreadPoolExecutor(8) as pool:
-        gate.opened.clear()
-        held = pool.submit(service.post, "/predict", photo(99))
-        until(lambda: gate.held == 1)
-        sent = [(path, photo(i, c)) for i, c in enumerate(CLASSES) for path in ("/predict", "/models/warm/predict")]
-        coming = [pool.submit(service.post, path, data) for path, data in sent[:7]]
-        until(lambda: service.waiting == 8)
-        gate.opened.set()
-        held.result()
-        for (path, data), answer in zip(sent, [one.result() for one in coming], strict=False):
-            assert_close(answer.json()["photos"][0], expected_of(warm if "warm" in path else colours, data))
-    assert sorted(gate.batches) == [1, 7]
 
 
 def test_many_photos_of_one_request_are_answered_in_their_order(service: Running, colours: GalLoPClassifier) -> None:
@@ -136,9 +115,7 @@ def test_an_explanation_is_a_picture_where_one_is_asked_for(
     [
         ("/explain", [photo(), photo()], 422, "several_photos", "Only one photo can be explained at a time"),
         ("/explain?class=dragon", [photo()], 422, "no_class", "The classes are red, green, blue, yellow"),
-        ("/explain?class=", [photo()], 422, "bad_request", "no visible characters"),
         ("/explain?format=gif", [photo()], 422, "bad_parameter", "format"),
-        ("/models/none/predict", [photo()], 404, "no_model", "The models are colours, warm, others"),
         ("/predicts", [photo()], 404, "not_found", "see /openapi.json"),
         ("/predict", [photo()] * 33, 413, "too_many_photos", "32 photos"),
     ],
@@ -172,57 +149,46 @@ def test_hostile_photos_get_a_status_and_a_sentence(service: Running, data: byte
         answer = service.post(path, data)
         assert refusal(answer) == (status, code)
         assert answer.json()["error"]["message"].startswith("photo 1 ")
-    assert service.service.bodies.now == 0
+    until(lambda: service.service.held == 0)
 
 
-def test_what_a_model_knows(service: Running, models: dict[str, Path]) -> None:
+def test_what_the_model_knows(service: Running) -> None:
     refused = service.get("/predict")
     assert (refusal(refused), refused.headers["allow"]) == ((405, "wrong_method"), "POST")
-    assert service.get("/classes").json()["classes"] == list(CLASSES)
-    said = service.get("/models/warm/classes").json()
-    assert (said["classes"], said["threshold"], said["temperature"]) == (["red", "yellow"], -0.4, 1.5)
+    said = service.get("/classes").json()
+    assert (said["model"], said["classes"], said["threshold"], said["temperature"]) == (
+        "colours",
+        [*CLASSES],
+        -0.4,
+        1.5,
+    )
     schemas.ClassesAnswer.model_validate(said)
-    listed = service.get("/models").json()
-    assert [entry["name"] for entry in listed["models"]] == list(models)
-    schemas.ModelsAnswer.model_validate(listed)
 
 
 def test_a_mistake_of_ours_is_told_without_its_words(
     service: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = mock.Mock(side_effect=ValueError("of secret-0.jpg"))
-    monkeypatch.setattr("gallop.service.http.models.predictions_of", broken)
+    monkeypatch.setattr("gallop.service.http.service.predictions_of", broken)
     answer = service.post("/predict", photo())
     assert (refusal(answer), "secret" in answer.text) == ((500, "internal"), False)
     monkeypatch.undo()
     assert service.post("/predict", photo()).status_code == 200
 
 
-def test_a_model_that_looks_twice_stands_beside_one_that_does_not(
-    models: dict[str, Path], colours: GalLoPClassifier, tmp_path: Path
-) -> None:
-    closer = GalLoPClassifier.load(models["colours"], device="cpu")
+def test_a_model_that_looks_twice(model: Path, tmp_path: Path) -> None:
+    closer = GalLoPClassifier.load(model, device="cpu")
     with pytest.warns(UserWarning, match="threshold is void"):
         closer.set_detail(2).save(tmp_path / "closer")
     data = photo(3, "blue")
-    with running({"colours": models["colours"], "closer": tmp_path / "closer"}) as service:
-        for name, classifier in (("colours", colours), ("closer", closer)):
-            said = service.post(f"/models/{name}/predict", data).json()["photos"][0]
-            assert_close(said, expected_of(classifier, data))
-        why = service.post("/models/closer/explain", data).json()
+    with running(tmp_path / "closer") as service:
+        assert_close(service.post("/predict", data).json()["photos"][0], expected_of(closer, data))
+        why = service.post("/explain", data).json()
     assert len(why["regions"][0]["boxes"]) == 2 * closer.model_.config.topk[0]
 
 
-# Several models ------------------------------------------------------------------------------------------------------
-
-
-def test_models_of_one_backbone_share_it(service: Running) -> None:
-    colours, warm, others = (service.service.classifier(n).model_.backbone for n in ("colours", "warm", "others"))
-    assert colours is warm is not others
-
-
-def test_a_damaged_model_is_told_at_the_start(models: dict[str, Path], tmp_path: Path) -> None:
-    broken = shutil.copytree(models["colours"], tmp_path / "broken")
+def test_a_damaged_model_is_told_at_the_start(model: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(model, tmp_path / "broken")
     (broken / "prompts.safetensors").write_bytes(b"x")
     with pytest.raises(CheckpointError, match=r"prompts\.safetensors"):
-        Service(ServeOptions({"colours": str(models["colours"]), "broken": str(broken)}, device="cpu"))
+        Service(ServeOptions(str(broken), device="cpu"))

@@ -51,8 +51,8 @@ def test_the_python_program(service: Running, here: Path, capsys: pytest.Capture
 # The load generator --------------------------------------------------------------------------------------------------
 
 
-def test_clients_count_every_request(models: dict[str, Path]) -> None:
-    with running(models) as service:
+def test_clients_count_every_request(model: Path) -> None:
+    with running(model) as service:
         found = awaited(clients.load_of(service.port, 4, 0.5))
         said = service.get("/metrics").text
     answered = next(line for line in said.splitlines() if line.startswith('gallop_requests_total{route="/predict",'))

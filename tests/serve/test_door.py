@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import generate_latest
 
 from gallop.errors import CommandError
 from gallop.model.calibration import Calibration
 from gallop.service.http import server
 from gallop.service.http.options import KEY_VARIABLE, key_is_known, read_keys
-from gallop.service.http.watching import JsonLines, Metrics, log, log_failure
+from gallop.service.http.watching import JsonLines, Metrics, log
 from tests.serve.running import Running, answer_on, head, photo, running
 from tests.until import until
 
@@ -24,10 +25,10 @@ KEY, OTHER = "correct-horse-battery", "another-good-long-key"
 
 
 @pytest.fixture(scope="module")
-def locked(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def locked(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     file = tmp_path_factory.mktemp("keys") / "keys.txt"
     file.write_text(f"{KEY}\n\n{OTHER}\n")
-    with running(models, keys=read_keys(str(file), {})) as found:
+    with running(model, keys=read_keys(str(file), {})) as found:
         yield found
 
 
@@ -99,8 +100,8 @@ def test_without_a_key_a_page_of_another_site_is_refused(
     assert (answer.status_code, answer.json().get("error", {}).get("code", "")) == (status, code)
 
 
-def test_without_a_key_others_may_call_it_by_the_names_that_it_was_given(models: dict[str, Path]) -> None:
-    with running(models, names=("localhost", "lab-pc")) as service:
+def test_without_a_key_others_may_call_it_by_the_names_that_it_was_given(model: Path) -> None:
+    with running(model, names=("localhost", "lab-pc")) as service:
         for host, origin, status in (
             ("Lab-PC:8000", "http://Lab-PC:8000", 200),
             ("rebound.example:8000", "http://rebound.example:8000", 421),
@@ -117,7 +118,7 @@ def test_requests_without_a_key_take_no_place_of_those_that_have_one(
     with ExitStack() as open_ones:
         for path in ("/predict", "/openapi.json", "/health", "/predict"):
             open_ones.enter_context(locked.connect()).sendall(head(path, unfinished))
-        until(lambda: locked.service.here == 4)
+        until(lambda: len(locked.server.server_state.connections) == 4)
         assert locked.get("/classes", headers={"x-api-key": KEY}).status_code == 200
 
 
@@ -143,32 +144,32 @@ def test_the_description_says_what_each_address_takes_and_gives_and_names_no_oth
     assert not re.findall(r"(?:https?:)?//[a-z0-9]", description.text, re.IGNORECASE)
     assert [service.get(path).status_code for path in ("/", "/docs", "/redoc")] == [404] * 3
     addresses = description.json()["paths"]
-    assert addresses.keys() >= {"/predict", "/models/{name}/predict", "/explain", "/classes", "/models", "/metrics"}
-    assert [each["name"] for each in addresses["/models/{name}/predict"]["post"]["parameters"]] == ["name"]
+    assert addresses.keys() >= {"/predict", "/explain", "/classes", "/health/ready", "/metrics"}
+    assert [each["name"] for each in addresses["/explain"]["post"]["parameters"]] == ["class", "format"]
     predict = addresses["/predict"]["post"]
     sent = predict["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-    assert sent.keys() == {"photo", "url"}
+    assert sent.keys() == {"photo"}
     for status, schema in (("200", "/PredictAnswer"), ("429", "/ErrorAnswer")):
         answer = predict["responses"][status]["content"]["application/json"]["schema"]["$ref"]
         assert answer.endswith(schema)
 
 
-def test_the_figures_count_what_happened(models: dict[str, Path]) -> None:
-    with running(models) as service:
+def test_the_figures_count_what_happened(model: Path) -> None:
+    with running(model) as service:
         service.post("/predict", photo(0), photo(1))
-        service.post("/models/others/predict", photo(2))
+        service.post("/explain", photo(2))
         service.post("/predict", b"no photo")
         service.get("/nowhere/secret-name")
         figures = service.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
     said = dict(line.rsplit(" ", 1) for line in figures.text.splitlines() if not line.startswith("#"))
     wanted = {
-        'gallop_photos_total{model="colours"}': "2.0",
+        'gallop_photos_total{model="colours"}': "3.0",
         'gallop_requests_total{route="/predict",status="200"}': "1.0",
         'gallop_requests_total{route="/predict",status="422"}': "1.0",
-        'gallop_requests_total{route="/models/{name}/predict",status="200"}': "1.0",
+        'gallop_requests_total{route="/explain",status="200"}': "1.0",
         'gallop_requests_total{route="none",status="404"}': "1.0",
-        "gallop_batch_photos_sum": "3.0",
+        "gallop_waiting_photos": "0.0",
         'gallop_unlike_shots{model="colours"}': "0.0",
     }
     assert {name: said[name] for name in wanted} == wanted
@@ -176,11 +177,10 @@ def test_the_figures_count_what_happened(models: dict[str, Path]) -> None:
 
 
 def test_photos_unlike_the_shots_are_told_of_the_last_500() -> None:
-    figures, limit = Metrics(), Calibration.on(np.arange(100.0), 100)
-    figures.watch("vases", limit)
+    figures = Metrics("vases", Calibration.on(np.arange(100.0), 100))
     for scores, said in ((np.arange(100.0), b"0.0"), (np.full(500, 90.0), b"1.0"), (np.arange(500.0) / 5, b"0.0")):
-        figures.answered("vases", scores.tolist())
-        assert b'gallop_unlike_shots{model="vases"} ' + said in figures.text()
+        figures.answered(scores.tolist())
+        assert b'gallop_unlike_shots{model="vases"} ' + said in generate_latest(figures.registry)
 
 
 def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytest.LogCaptureFixture) -> None:
@@ -188,8 +188,8 @@ def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytes
         service.post("/predict?key=secret", photo(), headers={"user-agent": "secret"})
         service.get("/secret")
         until(lambda: len([record for record in caplog.records if record.getMessage() == "request"]) >= 2)
-        log_failure("mistake", ValueError("about secret.jpg"))
-        log("start", models=["a"])
+        log("mistake", logging.ERROR, ValueError("about secret.jpg"))
+        log("start", model="a")
     lines = [JsonLines().format(record) for record in caplog.records if record.name == "gallop.service.http"]
     assert not [line for line in lines if "secret" in line or "\n" in line]
     said = [json.loads(line) for line in lines]

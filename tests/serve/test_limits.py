@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
-from gallop.service.http import bodies, server
+from gallop.service.http import server
+from gallop.service.http import service as limits
 from tests.nasty_images import encode
 from tests.serve.running import Gate, Running, answer_on, form, head, photo, refusal, refusal_on, running
 from tests.until import until
@@ -30,44 +33,44 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(service: Running) ->
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "without"])
-def test_two_hundred_megabytes_are_answered_while_they_come(models: dict[str, Path], chunked: bool) -> None:
+def test_two_hundred_megabytes_are_answered_while_they_come(model: Path, chunked: bool) -> None:
     """A sender that sends all before it listens still gets its answer, and no more than a piece of it is ever held."""
-    with running(models, body=2**20) as service:
+    with running(model, body=2**20) as service:
         with service.connect() as connection:
             length = {"transfer-encoding": "chunked"} if chunked else {"content-length": str(200 * 2**20)}
             connection.sendall(head("/predict", MULTIPART | length))
             piece = START + bytes(2**20 - len(START))
             for _ in range(200):
                 connection.sendall(b"100000\r\n" + piece + b"\r\n" if chunked else piece)
-                assert service.service.bodies.now <= 2**20
+                assert service.service.held <= 2**20
             assert refusal_on(connection, b"0\r\n\r\n" if chunked else b"") == (413, "too_large")
+            connection.sendall(head("/classes", {}, "GET"))
+            assert answer_on(connection)[0] == 200, "on the same connection"
         until(lambda: service.service.here == 0)
-        assert service.service.bodies.now == 0
+        assert service.service.held == 0
 
 
-def test_more_bodies_than_there_is_memory_for_wait(models: dict[str, Path]) -> None:
-    with running(models, body=2**20) as service:
+def test_more_bodies_than_there_is_memory_for_wait(model: Path) -> None:
+    with running(model, body=2**20) as service:
         sent = head("/predict", MULTIPART | {"content-length": str(2**20)}) + START + bytes(2**20 - 1000)
         with ExitStack() as open_ones:
-            for _ in range(bodies.BODIES):
+            for _ in range(limits.BODIES):
                 open_ones.enter_context(service.connect()).sendall(sent)
-            until(lambda: service.service.bodies.now > 4 * (2**20 - 1000))
+            until(lambda: service.service.held > 4 * (2**20 - 1000))
             assert refusal_on(open_ones.enter_context(service.connect()), sent) == (429, "busy")
-        until(lambda: service.service.bodies.now == 0)
+        until(lambda: service.service.held == 0)
 
 
 def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "SILENCE", 0.2)
-    monkeypatch.setattr(server, "LINGER", 0.1)
+    monkeypatch.setattr(limits, "SILENCE", 0.2)
     with service.connect() as connection:
         said = refusal_on(connection, head("/predict", WHOLE), BODY[:100])
         assert (said, connection.recv(100)) == ((408, "too_slow"), b"")
-    until(lambda: service.service.bodies.now == 0)
+    until(lambda: service.service.held == 0)
 
 
 def test_a_sender_that_drips_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE", 0.5)
-    monkeypatch.setattr(server, "LINGER", 0.1)
+    monkeypatch.setattr(limits, "PATIENCE", 0.5)
     with service.connect() as connection, ThreadPoolExecutor(1) as pool:
         connection.sendall(head("/predict", WHOLE))
         answer = pool.submit(refusal_on, connection)
@@ -142,9 +145,9 @@ def test_who_does_not_take_the_answer_is_cut_off(service: Running, monkeypatch: 
         ),
         (
             MULTIPART,
-            b'--x\r\ncontent-disposition: form-data; name="url"\r\n\r\n' + b"h" * 3000 + b"\r\n--x--",
-            413,
-            "too_large",
+            b'--x\r\ncontent-disposition: form-data; name="url"\r\n\r\nhttps://example.org/cat.jpg\r\n--x--',
+            403,
+            "no_urls",
         ),
         (
             MULTIPART,
@@ -166,9 +169,9 @@ def test_a_photo_may_have_its_name_in_the_extended_form_alone(service: Running) 
     assert (answer.status_code, len(answer.json().get("photos", ()))) == (200, 1)
 
 
-def test_a_request_has_so_many_pixels_and_no_more(models: dict[str, Path]) -> None:
+def test_a_request_has_so_many_pixels_and_no_more(model: Path) -> None:
     large = encode(Image.new("RGB", (1000, 600)), "WEBP", lossless=True)
-    with running(models, megapixels=1) as service:
+    with running(model, megapixels=1) as service:
         refused = service.post("/predict", large, large)
         assert refusal(refused) == (413, "too_many_pixels")
         assert "1 megapixels in total" in refused.json()["error"]["message"]
@@ -176,9 +179,9 @@ def test_a_request_has_so_many_pixels_and_no_more(models: dict[str, Path]) -> No
         assert service.post("/explain", encode(Image.new("RGB", (1000, 1001)), "PNG")).status_code == 413
 
 
-def test_what_is_late_is_told_so_and_leaves_the_queue(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_late_is_told_so_and_leaves_the_queue(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(monkeypatch)
-    with running(models, answer_within=0.3) as service:
+    with running(model, answer_within=0.3) as service:
         gate.opened.clear()
         for path in ("/predict", "/explain"):
             refused = service.post(path, photo())
@@ -190,10 +193,10 @@ def test_what_is_late_is_told_so_and_leaves_the_queue(models: dict[str, Path], m
         assert service.post("/predict", photo()).status_code == 200
 
 
-def test_who_hangs_up_is_not_answered(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_hangs_up_is_not_answered(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The photo leaves the queue; what waits behind it is answered."""
     gate = Gate(monkeypatch)
-    with running(models, batch=1) as service, ThreadPoolExecutor(2) as pool:
+    with running(model) as service, ThreadPoolExecutor(2) as pool:
         gate.batches.clear()
         gate.opened.clear()
         first = pool.submit(service.post, "/predict", photo(0))
@@ -207,13 +210,53 @@ def test_who_hangs_up_is_not_answered(models: dict[str, Path], monkeypatch: pyte
         until(lambda: service.waiting == 2)
         gate.opened.set()
         assert first.result().status_code == last.result().status_code == 200
-        assert (gate.batches, service.service.bodies.now) == ([1, 1], 0)
+        until(lambda: service.service.held == 0)
+        assert gate.batches == [1, 1]
         assert 'status="499"' in service.get("/metrics").text
 
 
-def test_more_requests_than_are_looked_after(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_many_photos_wait_and_no_more(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(monkeypatch)
+    with running(model, queue=3) as service, ThreadPoolExecutor(2) as pool:
+        gate.opened.clear()
+        held = pool.submit(service.post, "/predict", photo(), photo(1))
+        until(lambda: service.waiting == 2)
+        for path, sent in (("/predict", 2), ("/predict", 3)):
+            refused = service.post(path, *[photo()] * sent)
+            assert (refusal(refused), int(refused.headers["retry-after"]) >= 1) == ((429, "busy"), True)
+        third = pool.submit(service.post, "/explain", photo())
+        until(lambda: service.waiting == 3)
+        gate.opened.set()
+        assert held.result().status_code == third.result().status_code == 200
+        assert service.waiting == 0
+
+
+def test_a_bystander_passes_large_photos_that_came_before(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two requests with large photos came first; of these one photo is decoded before the small one."""
+    may_go, decoded = threading.Event(), list[tuple[int, int]]()
+    decode = limits.decode_image
+
+    def gated(*words: Any) -> Any:
+        may_go.wait(30)
+        found = decode(*words)
+        decoded.append(found.size)
+        return found
+
+    monkeypatch.setattr(limits, "decode_image", gated)
+    large = encode(Image.new("RGB", (2000, 2000)), "WEBP", lossless=True)
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(service.post, "/predict", *[large] * 2) for _ in range(2)]
+        until(lambda: service.waiting == 4)
+        bystander = pool.submit(service.post, "/predict", photo())
+        until(lambda: service.waiting == 5)
+        may_go.set()
+        assert {one.result().status_code for one in (bystander, *slow)} == {200}
+    assert [size == (2000, 2000) for size in decoded] == [True, False, True, True, True]
+
+
+def test_more_requests_than_are_looked_after(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_REQUESTS", 2)
-    with running(models) as service:
+    with running(model) as service:
         with ExitStack() as open_ones:
             for _ in range(2):
                 open_ones.enter_context(service.connect()).sendall(

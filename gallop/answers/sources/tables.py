@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeAlias
 
-from gallop.answers.sources.item import BATCH_BYTES, SourceItem
-from gallop.answers.sources.opening import Opener, below, folder_of
-from gallop.answers.sources.outages import reason
+from gallop.answers.sources.item import BATCH_BYTES, SourceItem, named_photo
 from gallop.answers.sources.pages import row_groups, rows_at_once
-from gallop.errors import DataError
-from gallop.images.formats import ImageLimits, printable_name
-from gallop.wording import listed
+from gallop.errors import DataError, first_line
+from gallop.images.formats import DEFAULT_LIMITS, printable_name
+from gallop.runtime.reading import open_file
+from gallop.wording import listed, printable
 
+_ANY_SIZE = 2**62
+"""Bytes: more than a file has."""
 LONGEST_LINE = 2**16
-"""Characters of a line of a list: paths have 4,096 at most, signed addresses some thousand."""
+"""Characters of a line of a list: paths have 4,096 at most."""
 _Cell: TypeAlias = bytes | str | None
 PHOTO_COLUMNS = ("image", "path", "file", "filename", "file_name", "url", "bytes", "jpg", "png")
 """Names of the column with the photos; the first that exists is used."""
@@ -31,12 +33,12 @@ LONGEST_CSV_LINE = 2**20
 """Characters of a CSV line."""
 
 
-def listed_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
-    """Yield the photos of a list: paths or addresses, UTF-8; those that are not absolute are relative to the list.
+def listed_photos(name: str) -> Iterator[SourceItem]:
+    """Yield the photos of a list: paths, UTF-8; those that are not absolute are relative to the list.
 
     Empty lines are ignored.
     """
-    with opened_text(opener, name) as file:
+    with opened_text(name) as file:
         for number, line in enumerate(lines_of(file, LONGEST_LINE), start=1):
             if line is None:
                 yield SourceItem(
@@ -45,27 +47,27 @@ def listed_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
                     "photo.",
                 )
             elif key := line.strip():
-                yield SourceItem(key, place=below(folder_of(name), key))
+                yield named_photo(key, key, os.path.dirname(name))
 
 
-def table_photos(name: str, opener: Opener, column: str | None) -> Iterator[SourceItem]:
-    """Yield the photos of a table, whose column holds paths, addresses, bytes, or Hugging Face's pairs of both."""
+def table_photos(name: str, column: str | None) -> Iterator[SourceItem]:
+    """Yield the photos of a table, whose column holds paths, bytes, or Hugging Face's pairs of both."""
     is_csv = name.lower().endswith(".csv")
-    rows = _csv_rows(name, opener, column) if is_csv else _parquet_rows(name, opener, column)
+    rows = _csv_rows(name, column) if is_csv else _parquet_rows(name, column)
     for number, (cell, key) in enumerate(rows, start=1):
         named = str(key) if key is not None else f"row {number}"
         if isinstance(cell, bytes):
             yield SourceItem(named, data=cell)
         elif cell is not None and cell.strip():
-            yield SourceItem(str(key) if key is not None else cell, place=below(folder_of(name), cell.strip()))
+            yield named_photo(str(key) if key is not None else cell, cell.strip(), os.path.dirname(name))
         else:
             why = ", or has a different number of cells from the first line" if is_csv else ""
             yield SourceItem(named, problem=f"Row {number} of the table does not name a photo{why}.")
 
 
-def _csv_rows(name: str, opener: Opener, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
+def _csv_rows(name: str, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
     """The cells of photos and keys, as text: a name like 001 or 2020-01-01 stays text."""
-    with opened_text(opener, name) as file:
+    with opened_text(name) as file:
         rows = csv.reader(_csv_lines(file, name), strict=True)
         try:
             names = next(rows, [])
@@ -89,13 +91,13 @@ def _csv_lines(file: Any, name: str) -> Iterator[str]:
         yield line
 
 
-def _parquet_rows(name: str, opener: Opener, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
+def _parquet_rows(name: str, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
     from pyarrow import parquet
     from pyarrow.lib import ArrowException
 
     number, shown = 0, printable_name(name)
     try:
-        with opener.open(name) as file:
+        with open_file(name, _ANY_SIZE) as file:
             table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20)  # it would read all of it
             schema = table.schema_arrow
             photos, keys = _columns(name, schema.names, column)
@@ -106,14 +108,14 @@ def _parquet_rows(name: str, opener: Opener, column: str | None) -> Iterator[tup
                     named = batch.column(keys) if keys else [None] * len(batch)
                     for cell, key in zip(batch.column(photos), named, strict=True):
                         number += 1
-                        yield _content(cell, opener.limits), _content(key, opener.limits)
+                        yield _content(cell), _content(key)
             if number != table.metadata.num_rows:
                 raise DataError(
                     f"{shown} is damaged: it has {number} rows, but its footer says {table.metadata.num_rows}."
                 )
     except (ArrowException, OSError) as error:
         raise DataError(
-            f"{shown} cannot be read after {number} rows ({reason(error)}): check that it is complete."
+            f"{shown} cannot be read after {number} rows ({_reason(error)}): check that it is complete."
         ) from error
 
 
@@ -132,7 +134,7 @@ def _leaves(table: str, field: Any) -> list[str]:
         if types.is_nested(part) or types.is_temporal(part) or too_wide:
             raise DataError(
                 f"The column {printable_name(field.name)!r} of {table} holds values of type "
-                f"{printable_name(str(field.type))}, but must hold text or bytes: paths, URLs, keys or photos."
+                f"{printable_name(str(field.type))}, but must hold text or bytes: paths, keys or photos."
             )
     return [f"{field.name}.{name}" for name in pair] or [field.name]
 
@@ -155,14 +157,14 @@ def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, 
     return photos, keys
 
 
-def _content(cell: Any, limits: ImageLimits) -> _Cell:
+def _content(cell: Any) -> _Cell:
     """The content of a cell of a Parquet table, as bytes or as text. Of one that is larger than any photo, or longer
     than any name, as much as shows that.
     """
     while hasattr(cell, "value"):  # of a dictionary, or of the writer's extension type
         cell = cell.value
     if hasattr(cell, "keys"):
-        pair = (_content(cell[name], limits) for name in PAIR if cell.is_valid and name in cell)
+        pair = (_content(cell[name]) for name in PAIR if cell.is_valid and name in cell)
         return next((part for part in pair if part), None)
     if not hasattr(cell, "as_buffer"):
         return None if cell is None or not cell.is_valid else str(cell.as_py())
@@ -170,24 +172,28 @@ def _content(cell: Any, limits: ImageLimits) -> _Cell:
     if buffer is None:
         return None
     if "string" not in str(cell.type):
-        return bytes(buffer[: limits.max_bytes + 1])
+        return bytes(buffer[: DEFAULT_LIMITS.max_bytes + 1])
     return bytes(buffer[: LONGEST_LINE + 1]).decode("utf-8", "replace")
 
 
+def _reason(error: Exception) -> str:
+    return printable(getattr(error, "strerror", None) or first_line(error))
+
+
 @contextmanager
-def opened_text(opener: Opener, name: str) -> Iterator[TextIO]:
+def opened_text(name: str) -> Iterator[TextIO]:
     """Open a text in UTF-8 and name it in errors of reading it.
 
     Raises:
         DataError: it cannot be read, or is not in UTF-8.
     """
     try:
-        with opener.open(name) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        with open_file(name, _ANY_SIZE) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
             yield text
     except UnicodeDecodeError as error:
         raise DataError(f"{printable_name(name)} is not UTF-8 text: save it as UTF-8.") from error
     except OSError as error:
-        raise DataError(f"{printable_name(name)} cannot be read: {reason(error)}.") from error
+        raise DataError(f"{printable_name(name)} cannot be read: {_reason(error)}.") from error
 
 
 def lines_of(file: TextIO, longest: int) -> Iterator[str | None]:

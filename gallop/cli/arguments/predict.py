@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gallop.cli import values
-from gallop.cli.shared_options import Commands, add_common, add_detail, add_many, add_model_or_classes
+from gallop.cli.shared_options import Commands, add_common, add_detail, add_model_or_classes
 from gallop.model.scores import VERDICT
 
 _EXAMPLES = f"""\
@@ -13,22 +13,27 @@ examples:
   gallop predict holiday/ --model model --tpr 0.8                  # a stricter "none of these" threshold
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
   gallop predict pile/ --model model --next 10                     # which ten photos to label next
-  gallop predict photos.csv --column url --web --model model --json --with regions
+  gallop predict photos.csv --column photo --model model --json --with regions
   gallop predict holiday/ --model model --format label-studio > tasks.json
-  gallop predict archive/ --model model --out answers    # any number of photos; resumes if interrupted
-  gallop predict s3://bucket/photos --model model --out answers --part 1/4 --with embedding regions
-  gallop predict "shards/*.tar" --model model --out answers         # or a .txt list, a .csv or .parquet table
-  gallop predict archive/ --model model --out answers --engine ray --address auto       # docs/howto/many_photos.md
+  gallop predict archive/ --model model --out answers.csv    # any number of photos; resumes if interrupted
+  gallop predict archive/ --model model --out answers.parquet --with embedding regions    # or answers.jsonl
 
 JSON: [{{image, label, probability, probabilities {{name: p}}, ood_score, is_ood}} or {{image, error}}, ...]
 With --next: next, the place among the photos to label next, or null. Of one class: answer, yes, no or unsure.
 ood_score is {VERDICT} (larger = more outlier); is_ood is null without a threshold. Images that cannot be read
 are reported, the others are classified, and the exit status is 2.
 
-With --out: columns key, error, label, probability, top (the five best classes), the OOD scores, is_ood. A photo that
-cannot be read has a row with its error. If a bucket or a server stops responding, the command stops with exit status
-75; run it again later to continue. With --json, progress goes to standard error, one line of JSON at a time:
-{{photos, errors, skipped, tables, a_second, seconds}}; standard output has only the result."""
+With --out: .csv has the columns of --csv and the model's fingerprint, .jsonl and .parquet have key, error, label,
+probability, top (the five best classes), the OOD scores, is_ood, model. A photo that cannot be read has a row with its
+error. With --json, progress goes to standard error, one line of JSON at a time: {{answered, errors, skipped,
+skipped_errors, seconds}}; standard output has only the result, the same with out."""
+
+_LOCAL = "photos are read from this machine alone: download them, and pass their folder"
+_ONE = "one call writes one file, --out FILE; docs/howto/many_photos.md shows how Ray Data uses several machines"
+_GONE = {
+    **dict.fromkeys(("--web", "--buckets"), _LOCAL),
+    **dict.fromkeys(("--part", "--shard-size", "--engine", "--address", "--workers"), _ONE),
+}
 
 
 def add_predict(commands: Commands) -> None:
@@ -39,15 +44,20 @@ def add_predict(commands: Commands) -> None:
         epilog=_EXAMPLES,
         description="Classify images, and report which ones show something unknown.",
     )
+    parser.gone = _GONE
     parser.add_argument(
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="photos, folders (read recursively), .txt lists, .csv or .parquet tables, or tar archives",
+        help="photos, folders (read recursively), .txt lists, or .csv or .parquet tables",
     )
     add_model_or_classes(parser)
+    parser.add_argument("--csv", metavar="FILE", help="also write the answers as a table")
     parser.add_argument(
-        "--csv", metavar="FILE", help="also write the answers as a table; Ctrl-C writes those so far to FILE.part"
+        "--out",
+        metavar="FILE",
+        help="add each answer to this file, .csv, .jsonl or .parquet, in place of the screen; run an interrupted "
+        "command again to continue it: photos that have a line are not answered again",
     )
     parser.add_argument(
         "--format",
@@ -67,7 +77,13 @@ def add_predict(commands: Commands) -> None:
         metavar="N",
         help="also name N photos whose labels would teach most: uncertain ones that are unlike each other",
     )
-    add_many(parser)
+    parser.add_argument("--column", metavar="NAME", help="column of a .csv or .parquet table with paths or bytes")
+    parser.add_argument(
+        "--draft",
+        action="store_true",
+        help="decode JPEGs whose short side is at least four times the backbone's input at a half, a quarter or an "
+        "eighth of their size: two to three times faster, but probabilities change by 0.02 on average",
+    )
     parser.add_argument(
         "--with",
         dest="extras",
@@ -75,8 +91,8 @@ def add_predict(commands: Commands) -> None:
         default=[],
         choices=("probabilities", "embedding", "regions"),
         metavar="COLUMN",
-        help="with --out or --json, more values: probabilities (of all classes), embedding (the photo's feature, half "
-        "precision), regions (boxes of the regions that decided)",
+        help="more values with --json and in a .jsonl or .parquet file: probabilities (of all classes), embedding (the "
+        "photo's feature, half precision), regions (boxes of the regions that decided)",
     )
     add_detail(parser)
     add_common(parser)

@@ -11,12 +11,12 @@ from typing import Any
 
 from gallop.answers import Extras, PhotoScorer
 from gallop.answers.scorer import Columns, answers
-from gallop.answers.sources import SourceItem, is_archive, is_single, open_source
-from gallop.answers.sources.opening import BUCKETS, below, folder_of, protocol_of
+from gallop.answers.sources import SourceItem, open_source
+from gallop.answers.sources.item import below
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
-from gallop.cli.many import answer_many, opener_of, require_many
-from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
+from gallop.cli.many import ENDINGS, answer_many, require_many
+from gallop.errors import CommandError, DataError
 from gallop.model.scores import VERDICT
 from gallop.names.class_names import said
 from gallop.predictions.next_to_label import next_to_label
@@ -28,33 +28,21 @@ from gallop.runtime.writing import write_file
 def run(options: Namespace, console: Console) -> int:
     """Classify every image that can be read, and report the others."""
     _check(options)
-    tables, at_once = options.out is not None, options.together or bool(options.next)
-    extras = options.extras if tables else ["probabilities", *["embedding"] * at_once, *options.extras]
-    worker = PhotoScorer(
-        model_or_classes(options),
-        extras=Extras(**dict.fromkeys(extras, True)),
-        opener=opener_of(options, options.images[0] if tables else None),
-        draft=options.draft,
-    )
-    if tables:
-        return answer_many(options.images[0], worker, options, console)
+    at_once = options.together or bool(options.next)
+    extras = [*["probabilities"] * (not _takes_columns(options.out)), *["embedding"] * at_once, *options.extras]
+    worker = PhotoScorer(model_or_classes(options), extras=Extras(**dict.fromkeys(extras, True)), draft=options.draft)
+    if options.out is not None:
+        return answer_many(_photos(options), worker, options, console)
     classes, rows, features = worker.classifier.classes_.tolist(), list[dict[str, Any]](), list[Any]()
-    try:
-        for columns in answers(worker, _photos(options)):
-            for i in range(len(columns["key"])):
-                rows.append(_row(columns, i, classes, options.extras))
-                if "error" in rows[-1]:
-                    console.warn(f"No answer for {rows[-1]['image']}: {rows[-1]['error']}")
-                elif at_once:
-                    features.append(columns["embedding"][i])
-            console.progress("predicting", len(rows))
-        console.progress("predicting", len(rows), len(rows))
-    except (KeyboardInterrupt, Unreachable, KeysRefused) as stop:
-        if options.csv is None:
-            raise
-        part = Path(f"{options.csv}.part")
-        write_file(part, answers_csv(rows, classes))
-        raise type(stop)(f"{str(stop) or 'Stopped.'} The answers so far are in {part}.") from None
+    for batch in answers(worker, _photos(options)):
+        for i in range(len(batch["key"])):
+            rows.append(_row(batch, i, classes, options.extras))
+            if "error" in rows[-1]:
+                console.warn(f"No answer for {rows[-1]['image']}: {rows[-1]['error']}")
+            elif at_once:
+                features.append(batch["embedding"][i])
+        console.progress("predicting", len(rows))
+    console.progress("predicting", len(rows), len(rows))
     if options.together and features:
         _count_votes([row for row in rows if "error" not in row], features, classes)
         console.warn("Answered together: the photos most like each photo voted on its answer.")
@@ -73,64 +61,47 @@ def run(options: Namespace, console: Console) -> int:
     return 2 if any("error" in row for row in rows) else 0
 
 
+def _takes_columns(out: str | None) -> bool:
+    """Return whether a file has any columns, those of ``--with``; a CSV file has the same ones always."""
+    return out is not None and not out.lower().endswith(".csv")
+
+
 def _check(options: Namespace) -> None:
-    if options.out is not None:
-        if options.format:
-            raise CommandError("--format is of what is written to standard output: leave out --out.")
-        if options.together or options.next:
-            raise CommandError(
-                f"{'--together' if options.together else '--next'} needs all answers at once, so it cannot write "
-                "tables: leave out --out."
-            )
-        if len(options.images) != 1 or options.csv is not None:
-            raise CommandError(
-                "With --out, pass one source (a folder, a list, a table or archives) and leave out --csv."
-            )
-        return
-    if options.part != (1, 1) or options.engine != "here":
-        raise CommandError("--part and --engine only apply to the tables that --out writes: add --out DIR.")
-    if options.extras and not options.json:
+    names = [name for name in ("csv", "format", "together", "next") if getattr(options, name)]
+    if options.out is not None and names:
+        raise CommandError(f"--{names[0]} needs all answers at once, and --out writes each by itself: leave out --out.")
+    if options.extras and not (options.json if options.out is None else _takes_columns(options.out)):
         raise CommandError(
-            "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR."
+            "--with adds values to --json, and to a file of --out that ends in .jsonl or .parquet: add one of these."
         )
-    if (
-        options.web
-        or options.buckets
-        or any(protocol_of(name) in BUCKETS or name.lower().endswith(".parquet") for name in options.images)
-    ):
-        require_many("photos from the network and Parquet tables")
-    if options.csv is not None:
-        check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
+    if any(name.lower().endswith(".parquet") for name in (*options.images, options.out or "")):
+        require_many("Parquet tables")
+    for option, endings in (("csv", ()), ("out", ENDINGS)):
+        if file := getattr(options, option):
+            check_output(Path(file), f"--{option}", *map(Path, options.images), endings=endings)
 
 
 def _photos(options: Namespace) -> Iterator[SourceItem]:
-    """Yield the photos of all sources, each path or URL once. Their keys are what the rows call them."""
+    """Yield the photos of all sources, each path once. Their keys are what the rows call them."""
     seen = set()
     for source in options.images:
-        folder = folder_of(source) if is_archive(source) else source
         for item in _items(source, options):
-            name = item.place or (source if item.key == source else below(folder, item.key))
-            if not item.place or name not in seen:  # archives and tables may hold several photos of one name
+            name = item.place or (source if item.key == source else below(source, item.key))
+            if not item.place or name not in seen:  # a table may hold several photos of one name
                 seen.add(name)
                 yield replace(item, key=name)
 
 
 def _items(source: str, options: Namespace) -> Iterator[SourceItem]:
-    if is_single(source):
-        yield SourceItem(source, place=source)
-        return
-    opener, empty = opener_of(options, source), SourceItem(source, problem=f"{source} contains no photos.")
+    """Yield the photos of a source; of one that cannot be read the problem, which ends a call with ``--out``."""
     try:
-        items = open_source(source, opener, options.column)
-        for item in chain([next(items, empty)], items):
-            try:
-                opener.check(item.place)
-                yield item
-            except DataError as error:  # in another bucket than the source, to which its credentials must not be sent
-                yield replace(item, problem=str(error))
-    except (Unreachable, KeysRefused):
-        raise
+        items = open_source(source, options.column)
+        if (first := next(items, None)) is None:
+            raise DataError(f"{source} contains no photos.")
+        yield from chain([first], items)
     except DataError as error:
+        if options.out is not None:
+            raise
         yield SourceItem(source, problem=str(error))
 
 

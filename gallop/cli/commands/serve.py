@@ -1,4 +1,4 @@
-"""``gallop serve``: serve models over HTTP, until the process gets a signal to stop."""
+"""``gallop serve``: serve a model over HTTP, until the process gets a signal to stop."""
 
 from __future__ import annotations
 
@@ -14,39 +14,34 @@ from gallop.cli.commands.app import end_terminated
 from gallop.cli.console import Console
 from gallop.errors import CommandError
 from gallop.runtime.hosts import LOCAL_NAMES
-from gallop.wording import listed
 
 if TYPE_CHECKING:
     from gallop.service.http.options import ServeOptions
 
-_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpcore")
+_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Load the models, then serve."""
+    """Load the model, then serve."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise CommandError(
             f"{' and '.join(missing)} must be installed for the service: pip install 'gallop-explorer[serve]'."
         )
-    from gallop.service.http.server import bound_socket, is_this_machine, serve
+    from gallop.service.http.server import bound_socket, serve
     from gallop.service.http.service import Service
 
     made = _options_of(options)
     signal.signal(signal.SIGTERM, end_terminated)
-    listening = bound_socket(options.host, options.port)
-    with listening:
-        console.progress(f"loading {listed(list(made.models))}")
+    with bound_socket(options.host, options.port) as listening:
+        console.progress(f"loading {made.name}")
         service = Service(made)
-        if not made.keys and not is_this_machine(options.host):
+        if not made.keys and options.host not in LOCAL_NAMES:
             console.warn(
                 f"Anyone who can reach this machine on port {options.port} can use the service. Use --key-file to "
                 "require a key."
             )
         host = f"[{options.host}]" if ":" in options.host else options.host
-        console.note(
-            f"Serving {listed(list(made.models))} at http://{host}:{options.port}; the API is described in "
-            "/openapi.json."
-        )
+        console.note(f"Serving {made.name} at http://{host}:{options.port}; the API is described in /openapi.json.")
         serve(service, listening)
     return 0
 
@@ -54,11 +49,6 @@ def run(options: Namespace, console: Console) -> int:
 def _options_of(options: Namespace) -> ServeOptions:
     from gallop.service.http.options import KEY_VARIABLE, ServeOptions, read_keys
 
-    names = [name for name, _ in options.models]
-    if len(set(names)) < len(names):
-        raise CommandError(
-            f"Each model needs a different name, but the names are {listed(names)}: rename one with NAME=MODEL."
-        )
     if options.photos > options.queue:
         raise CommandError(
             f"--queue {options.queue} is less than --photos {options.photos}, the limit for one request: "
@@ -72,14 +62,13 @@ def _options_of(options: Namespace) -> ServeOptions:
             f"With --host {options.host}, this machine can be reached under any host name. Add --key-file FILE, "
             "or --allowed-host NAME for each host name in use, so that pages of other sites cannot reach the service."
         )
-    called = (*LOCAL_NAMES, *[options.host] * (not every_address), *options.allowed_host)
+    given = {each.name: getattr(options, each.name) for each in fields(ServeOptions) if hasattr(options, each.name)}
     return ServeOptions(
-        {name: str(model_folder(model)) for name, model in options.models},
-        keys,
-        tuple(dict.fromkeys(called)),
-        **{
-            each.name: getattr(options, each.name)
-            for each in fields(ServeOptions)
-            if each.name not in ("models", "keys", "names")
-        },
+        **given
+        | {
+            "model": str(model_folder(options.model)),
+            "name": os.path.basename(os.path.abspath(options.model)),
+            "keys": keys,
+            "names": tuple(dict.fromkeys([*LOCAL_NAMES, *[options.host] * (not every_address), *options.allowed_host])),
+        }
     )

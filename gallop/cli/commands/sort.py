@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gallop.answers import PhotoScorer
+from gallop.answers.scorer import manifest_of
 from gallop.cli.console import Console
 from gallop.cli.inputs import trained_model
 from gallop.errors import CommandError
@@ -19,7 +20,6 @@ from gallop.service.sorting.folders import free_names, is_linked, place, read_pl
 from gallop.service.sorting.page import check_page
 from gallop.service.sorting.pile import Pile, is_state
 from gallop.service.sorting.scores import read_scores, score_pile
-from gallop.service.tables.layout import manifest_of
 from gallop.wording import counted, listed
 
 _OURS = ("check.html", "checks.json", "rest.txt")

@@ -37,7 +37,7 @@ class PhotoAnswer(BaseModel):
 
 
 class PredictAnswer(BaseModel):
-    """Answers in the order of the photos: files first, then addresses."""
+    """Answers in the order of the photos."""
 
     model: str
     photos: list[PhotoAnswer | ErrorAnswer]
@@ -77,24 +77,3 @@ class ClassesAnswer(BaseModel):
     backbone: str
     threshold: Annotated[float | None, Field(description='ood_score above which a photo is "none of these"')]
     temperature: float
-
-
-class ModelEntry(BaseModel):
-    """One model of the service."""
-
-    name: str
-    classes: Annotated[int, Field(description="number of classes")]
-
-
-class ModelsAnswer(BaseModel):
-    """All models; the first is the default."""
-
-    models: list[ModelEntry]
-
-
-class HealthAnswer(BaseModel):
-    """The state of the service."""
-
-    status: Literal["ready", "stopping", "dead"]
-    live: Annotated[bool, Field(description="false: restart the service")]
-    ready: Annotated[bool, Field(description="false: send requests elsewhere")]

@@ -1,7 +1,8 @@
 """The scores of a pile in one file: a line of JSON for each photo, added as they come, so a killed call keeps them.
 
 Of several lines about a photo the last one counts; a line without a score says that the photo is gone, or is to be
-scored again. A line that is damaged is as if it were not there: its photo is scored again.
+scored again. A line that is damaged is as if it were not there: its photo is scored again. So is half a line at the
+end, which is cut off.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from typing import Any
 
 from gallop.answers.scorer import PhotoScorer, answers
 from gallop.answers.sources.folder import folder_photos
-from gallop.runtime.reading import read_bytes
-from gallop.runtime.writing import append_quickly
+from gallop.runtime.writing import append_quickly, whole_lines
 from gallop.service.sorting.folders import MOST_BYTES
 from gallop.service.sorting.pile import COLUMNS
 
@@ -56,10 +56,10 @@ def score_pile(
     Raises:
         OSError: the file cannot be read or written.
     """
-    items = {item.key: item for item in folder_photos(str(photos), worker.opener)}
+    items = {item.key: item for item in folder_photos(str(photos))}
     there = {key: os.stat(item.place) for key, item in items.items() if os.path.exists(item.place)}
     stamps = {key: [status.st_size, status.st_mtime_ns] for key, status in there.items()}
-    lines = (read_bytes(file, MOST_BYTES) if file.exists() else b"").decode("utf-8", "replace").split("\n")
+    lines = [line.decode("utf-8", "replace") for line in whole_lines(file, MOST_BYTES)]
     scores, unread = read_scores(lines, worker.classifier.classes_.tolist()), list[dict[str, Any]]()
     over = {key for key, row in scores.items() if row["file"] != stamps.get(key, row["file"] if key in kept else None)}
     due, first = [item for key, item in items.items() if key in over or key not in scores], len(lines) + len(over)
@@ -71,7 +71,7 @@ def score_pile(
             for row in rows
             if not row.get("error")
         ]
-        append_quickly(file, "".join(f"\n{line}" for line in new).encode())  # the last line may have no end
+        append_quickly(file, "".join(f"{line}\n" for line in new).encode())
         lines += new
         heard(len(lines) + len(unread) - first, len(due))
     return lines, unread

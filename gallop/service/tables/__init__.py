@@ -1,1 +1,0 @@
-"""Tables of answers, shard after shard, on disk or in a bucket, by one machine or many."""
