@@ -19,7 +19,7 @@ results.csv (one row per figure) and a chart (accuracy-over-shots.svg). Delete a
 Several processes or machines that share DIR divide the work by --seeds, --sets or --only; then the whole command writes
 all tables. Features are cached in $GALLOP_CACHE.
 
-JSON: {out, runs, done, left, failed, files}; with --dry-run {runs, left, sets, unknown}"""
+JSON: {out, sets, unknown, runs, done, left, failed, files}"""
 
 
 def add_bench(commands: Commands) -> None:

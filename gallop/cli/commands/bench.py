@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from gallop.lab.bench.reporting.results import Results
 from gallop.lab.bench.reporting.tables import TABLES, write_outcome
 from gallop.lab.bench.running.backbones import Backbones
 from gallop.lab.bench.running.photos import read_photos
-from gallop.lab.bench.running.plan import BenchRun, Plan, check_rules, make_plan
+from gallop.lab.bench.running.plan import BenchRun, check_rules, make_plan
 from gallop.lab.bench.running.records import RecordStore
 from gallop.lab.bench.running.runner import Runner
 from gallop.runtime.progress import StageEvent
@@ -43,40 +43,36 @@ def run(options: Namespace, console: Console) -> int:
     console.progress("loading the backbone")
     backbones, store = Backbones(options.device), RecordStore(out)
     plan = make_plan(spec, photos, backbones.fingerprint)
-    results = Results(plan, store.read_all([run.key for run in plan.runs]))
-    left = [run for run in plan.runs if run.key not in results.records]
-    if options.dry_run:
-        return _dry_run(results, left, console)
     runner = Runner(photos, backbones, store, FeatureCache(folder, CACHE_BYTES), lambda event: _tell(console, event))
+    stopped = False
     try:
-        _execute(runner, left, console)
+        _execute(runner, () if options.dry_run else plan.runs, console)
     except KeyboardInterrupt:
-        results, _ = _finish(plan, store, out, console)
-        runs = counted(len(plan.runs) - len(results.records), "run")
+        stopped = True
+    console.progress("reading the records")
+    results = Results(plan, store.read_all([run.key for run in plan.runs]))
+    files = [] if options.dry_run else write_outcome(results, out)
+    left = len(plan.runs) - len(results.records)
+    if stopped:
         raise KeyboardInterrupt(
-            f"Stopped, with {runs} left. Run the same command again to continue. The results so far are in {out}."
-        ) from None
-    results, files = _finish(plan, store, out, console)
-    done = len(results.records)
+            f"Stopped, with {counted(left, 'run')} left. Run the same command again to continue. The results so far "
+            f"are in {out}."
+        )
     result = {
         "out": str(out),
+        "sets": list(plan.sets),
+        "unknown": list(plan.unknown),
         "runs": len(plan.runs),
-        "done": done,
-        "left": len(plan.runs) - done,
+        "done": len(results.records),
+        "left": left,
         "failed": len(results.failures),
         "files": [str(file) for file in files],
     }
-    console.result(result, lambda: [*_table(results), "", f"Tables and a chart are in {out} ({TABLES})."])
+    console.result(result, lambda: _table(results, f" Tables and chart: {out} ({TABLES})." if files else ""))
     return 0
 
 
-def _finish(plan: Plan, store: RecordStore, out: Path, console: Console) -> tuple[Results, list[Path]]:
-    console.progress("writing tables")
-    results = Results(plan, store.read_all([run.key for run in plan.runs]))
-    return results, write_outcome(results, out)
-
-
-def _execute(runner: Runner, runs: list[BenchRun], console: Console) -> None:
+def _execute(runner: Runner, runs: Sequence[BenchRun], console: Console) -> None:
     for event in runner.execute(runs):
         if isinstance(event, StageEvent):
             _tell(console, event)
@@ -97,26 +93,10 @@ def _tell(console: Console, event: StageEvent) -> None:
     console.progress(event.stage, event.done, event.total)
 
 
-def _table(results: Results) -> list[str]:
+def _table(results: Results, where: str) -> list[str]:
     shots, sets = results.main_shots, results.plan.sets
+    lines = results.spec.group()
     head = f"accuracy at {counted(shots, 'shot')}, average of {counted(len(sets), 'set')} (%)"
-    rows = [
-        [line.label, results.mean(line.label, "accuracy", shots, sets).text or "-"] for line in results.spec.group()
-    ]
-    return columns([["method", head], *rows])
-
-
-def _dry_run(results: Results, left: list[BenchRun], console: Console) -> int:
-    """Show what there is to do. Nothing is trained and nothing written."""
-    wanted, missing = (Counter(run.method for run in runs) for runs in (results.plan.runs, left))
-    rows = [[method, str(count), str(count - missing[method])] for method, count in wanted.items()]
-    result = {
-        "runs": len(results.plan.runs),
-        "left": len(left),
-        "sets": list(results.plan.sets),
-        "unknown": list(results.plan.unknown),
-    }
-    console.result(
-        result, lambda: [f"sets: {', '.join(results.plan.sets)}", "", *columns([["method", "runs", "done"], *rows])]
-    )
-    return 0
+    rows = [[line.label, results.mean(line.label, "accuracy", shots, sets).text or "-"] for line in lines]
+    done = f"{len(results.records)} of {counted(len(results.plan.runs), 'run')} done.{where}"
+    return [f"sets: {', '.join(sets)}", "", *columns([["method", head], *rows]), "", done]

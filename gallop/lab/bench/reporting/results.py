@@ -129,8 +129,10 @@ class Results:
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
         for entry in self.plan.entries:
-            record = self.records.get(entry.key)
-            for each in record.figures if record else ():
+            if entry.key not in self.records:
+                continue
+            record = self.records[entry.key]
+            for each in record.figures:
                 place = (
                     entry.line.heading,
                     entry.line.group,

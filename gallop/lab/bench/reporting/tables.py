@@ -82,7 +82,7 @@ def _by_set(shots: int, sets: Sequence[str]) -> dict[str, tuple[Any, ...]]:
 
 def _part(results: Results, title: str, group: str, columns: Mapping[str, tuple[Any, ...]]) -> list[str]:
     """A table of the methods, or the variants of a group; ``columns``: heading -> arguments of ``Results.mean``."""
-    rows = {
+    rows: dict[tuple[str, ...], list[MeanCell]] = {
         (line.heading,): [results.mean(line.label, *place) for place in columns.values()]
         for line in results.spec.group(group)
     }
@@ -92,7 +92,7 @@ def _part(results: Results, title: str, group: str, columns: Mapping[str, tuple[
 def _unknown(results: Results, metric: str, title: str, better: Callable[[Sequence[float]], float]) -> list[str]:
     heads = dict(zip(results.plan.unknown, results.plan.unknown, strict=True))
     heads |= {"average": ""} if len(heads) > 1 else {}
-    rows = {
+    rows: dict[tuple[str, ...], list[MeanCell]] = {
         (line.label, score): [
             results.mean(line.label, f"{metric}/{score}", results.main_shots, results.asked(group), unknown=group)
             for group in heads.values()
