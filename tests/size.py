@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 0,
-    "app": 0,
-    "benchmarks": 0,
-    "notebooks": 0,
-    "docs": 0,
-    "checkpoints": 0,
-    "tests": 0,
-    SCRIPTS: 0,
+    "gallop": 18_808,
+    "app": 8_975,
+    "benchmarks": 6_929,
+    "notebooks": 2_697,
+    "docs": 668,
+    "checkpoints": 1_000,
+    "tests": 27_621,
+    SCRIPTS: 12_771,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 

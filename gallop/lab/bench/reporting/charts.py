@@ -42,7 +42,9 @@ def accuracy_over_shots(results: Results) -> Figure | None:
     for number, line in enumerate(results.spec.group()):
         cells = {n: results.mean(line.label, "accuracy", n, sets) for n in shots}
         there = {
-            n: (100 * each.mean, 100 * (each.spread or 0)) for n, each in cells.items() if each.complete and each.mean
+            n: (100 * each.mean, 100 * (each.spread or 0))
+            for n, each in cells.items()
+            if each.mean is not None and each.complete
         }
         colour, name = _HUES[number % len(_HUES)], as_drawn(line.label)
         if results.untaught(line.label) and there:
