@@ -26,7 +26,7 @@ help:
 	@echo "make test    install into $(VENV) and run the checks and the fast tests: every room, in seven to nine minutes"
 	@echo "make test-all  that, and then the slow tests"
 	@echo "make quick   the tests of what differs from main, in a minute and a half"
-	@echo "make lint    the checks alone: ruff, mypy and import-linter"
+	@echo "make lint    the checks alone: ruff, mypy, import-linter and the size"
 	@echo "make format  let ruff put the code in order"
 	@echo "make notebooks  install into $(VENV) and open the tutorial notebooks in Jupyter"
 	@echo "make notebooks-sync  write the notebooks again from their scripts"
@@ -60,6 +60,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.size
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -1,8 +1,9 @@
 """``python -m benchmarks.publish DATA OUT``: a run of photos-mini becomes what is published of it.
 
-OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables and pictures go into
+OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables and its chart go into
 ``benchmarks/photos-mini``, with every figure in gzip, and the marked tables of both READMEs and of
-the documentation's ``docs/benchmarks.md`` are filled.
+the documentation's ``docs/benchmarks.md`` are filled. What else lies in that folder is of the run
+of 2026-11-30 and stays as it is.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ from __future__ import annotations
 import gzip
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.report import replace_between
 from gallop.documents.markdown import markdown_table
 from gallop.lab.bench.definition.spec import read_spec
-from gallop.lab.bench.reporting.claims import judge, points
-from gallop.lab.bench.reporting.results import MeanCell, Results, cell
-from gallop.lab.bench.reporting.tables import cell_text, sets_asked
-from gallop.lab.bench.reporting.write import CSV, write_outcome
+from gallop.lab.bench.reporting.results import MeanCell, Results
+from gallop.lab.bench.reporting.tables import CSV, write_outcome
 from gallop.lab.bench.running.backbones import Backbones
 from gallop.lab.bench.running.photos import read_photos
 from gallop.lab.bench.running.plan import make_plan
@@ -45,7 +44,7 @@ FRONT_LINES = ("Tip-Adapter-F", "linear probe", "GalLoP", OURS)
 
 def text_of(mean: MeanCell) -> str:
     """A cell without the spread of what is the same for every seed."""
-    return cell_text(mean).removesuffix(" ± 0.0")
+    return mean.text.removesuffix(" ± 0.0")
 
 
 def front(results: Results) -> str:
@@ -53,7 +52,7 @@ def front(results: Results) -> str:
     shots = results.spec.shots
     rows = []
     for label in FRONT_LINES:
-        cells = [text_of(_mean(results, label, "accuracy", n, results.plan.sets)) for n in shots]
+        cells = [text_of(results.mean(label, "accuracy", n, results.plan.sets)) for n in shots]
         best = _best_score(results, label, max(shots))
         if all(cells):
             rows.append([LINES[label], *cells, f"{best[0]:.0f}" if best else ""])
@@ -65,11 +64,11 @@ def by_set(results: Results, shots: int) -> str:
     lines = {
         label: name
         for label, name in LINES.items()
-        if all(results.sample(label, "accuracy", shots, each).values for each in results.plan.sets)
+        if results.mean(label, "accuracy", shots, results.plan.sets).complete
     }
 
     def row(name: str, sets: Sequence[str]) -> list[str]:
-        return [name, *(text_of(_mean(results, label, "accuracy", shots, sets)) for label in lines)]
+        return [name, *(text_of(results.mean(label, "accuracy", shots, sets)) for label in lines)]
 
     rows = [row(name, [name]) for name in results.plan.sets]
     return markdown_table(["set", *lines.values()], [*rows, row("**mean**", results.plan.sets)])
@@ -89,40 +88,21 @@ def by_shots(results: Results) -> str:
     pairs = [(source, target) for source, targets in transfer.items() for target in targets]
     most = max(shots)
     rows = []
-    for label in results.spec.methods:
-        cells = [text_of(_mean(results, label, "accuracy", n, results.plan.sets)) for n in shots]
+    for label in (line.label for line in results.spec.group()):
+        cells = [text_of(results.mean(label, "accuracy", n, results.plan.sets)) for n in shots]
         if not any(cells):
             continue
-        cells += [text_of(cell([results.sample(label, "accuracy", most, s, test=t)])) for s, t in pairs]
+        cells += [text_of(results.mean(label, "accuracy", most, [s], test=t)) for s, t in pairs]
         best = _best_score(results, label, most)
         rows.append([f"**{label}**" if label == OURS else label, *cells, f"{best[0]:.1f} ({best[1]})" if best else ""])
     heads = [counted(n, "shot") for n in shots] + [f"{s} to {t}" for s, t in pairs]
     return markdown_table(["accuracy, mean of the sets", *heads, "FPR95, best score"], rows)
 
 
-def lead_of_ours(results: Results) -> str:
-    """The lead of ours over every other method, in points, by the claims of the benchmark."""
-    cells: dict[str, dict[int, str]] = {}
-    for verdict in judge(results):
-        claim = verdict.claim
-        asked = (claim.better.label, claim.better.metric, claim.than.metric, claim.test)
-        if asked == (OURS, "accuracy", "accuracy", "") and verdict.mean is not None:
-            low, high = verdict.interval or (verdict.mean, verdict.mean)
-            text = f"{points(verdict.mean)} ({points(low)} to {points(high)})"
-            cells.setdefault(claim.than.label, {})[claim.shots] = f"**{text}**" if low > 0 else text
-    shots = sorted({n for differences in cells.values() for n in differences})
-    rows = [[f"above {label}", *(differences.get(n, "") for n in shots)] for label, differences in cells.items()]
-    return markdown_table([OURS, *(counted(n, "shot") for n in shots)], rows)
-
-
-def _mean(results: Results, label: str, metric: str, shots: int, sets: Iterable[str]) -> MeanCell:
-    return cell([results.sample(label, metric, shots, name) for name in sets])
-
-
 def _best_score(results: Results, label: str, shots: int) -> tuple[float, str] | None:
     """FPR95 in percent of the score of a line that lets the fewest unknown photos pass, and its name."""
-    sets = sets_asked(results, "")
-    means = {score: _mean(results, label, f"fpr95/{score}", shots, sets).mean for score in results.scores(label)}
+    sets = results.asked()
+    means = {score: results.mean(label, f"fpr95/{score}", shots, sets).mean for score in results.scores(label)}
     there = [(100 * mean, score) for score, mean in means.items() if mean is not None]
     return min(there) if there else None
 
@@ -135,7 +115,6 @@ def marked(results: Results) -> Mapping[tuple[Path, str], str]:
         (FRONT, "photos-mini"): front(results),
         (SITE, "photos-mini"): sets,
         (README, "photos-mini"): by_shots(results),
-        (README, "photos-mini ours"): lead_of_ours(results),
     }
 
 

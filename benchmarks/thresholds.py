@@ -175,7 +175,7 @@ def main() -> None:
             head = f"{datetime.date.today().isoformat()}, {machine()}."
             replace_between(README, BEGIN, END, "\n".join([head, "", *lines]))
         return
-    photos = read_photos(read_spec("photos-mini"), options.data, SETS)
+    photos = read_photos(read_spec("photos-mini").narrowed(sets=SETS), options.data)
     backbone, cache = load_backbone("mini"), open_cache(None)
 
     def encoded(paths: tuple[Path, ...]) -> ImageFeatures:

@@ -16,13 +16,13 @@ from gallop.runtime.process import prepare
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
 import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import torch
 from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig, parse_names
-from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import bar_chart, line_chart, number_table
+from gallop.lab.tutorial.charts import line_chart, names_along, number_table
 from gallop.lab.tutorial.live import live_bars
 from gallop.lab.tutorial.panels import Panel, panels
 
@@ -336,16 +336,15 @@ without = (
     .explain(photo)
 )
 left = sorted(without.global_probabilities.items(), key=lambda pair: -pair[1])[:8]
+figure, axis = plt.subplots(figsize=(8, 2.2), layout="constrained")
+axis.bar(range(len(left)), [p for _, p in left], color="#4477aa")
+names_along(axis, [name for name, _ in left])
+axis.set(ylabel="probability", ylim=(0, 1))
+axis.set_title(f"The same photo when '{names[0]}' is not on the list", fontsize=9)
 show_figure(
     f"Bars of probability without {names[0]}: "
     + ", ".join(f"{name} {p:.0%}" for name, p in left[:4]),
-    bar_chart(
-        dict(left),
-        limits=(0, 1),
-        labels=("", "probability"),
-        title=f"The same photo when '{names[0]}' is not on the list",
-        size=(8, 2.2),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -354,15 +353,57 @@ show_figure(
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(1, 1)
-
-# %%
-quiz(1, 2)
-
-# %%
-quiz(1, 3)
+#
+# 1. The logit scale is doubled. What happens to the answer for a photo?
+#
+#    - a) Another name may come first.
+#    - b) The same name wins, and sounds surer.
+#    - c) Nothing, since probabilities add up to one anyway.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** A softmax depends on differences. Twice the scale makes them twice as large and does not change their order.
+#
+# - a) All cosines are multiplied by the same number. Does that change which of them is the largest?
+# - c) They do at every scale. How they are distributed is another matter.
+#
+# The cells under “The temperature” show it.
+#
+# </details>
+#
+# 2. Four templates are used together. Of what does the library take the mean?
+#
+#    - a) Of the four probabilities of a name.
+#    - b) Of the four text vectors, so that one is left.
+#    - c) Of the four cosines of a name.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** The mean of the cosines goes into one softmax. This is what the paper does with its prompts, too.
+#
+# - a) The mean is taken one step earlier. Look for the softmax in the code.
+# - b) That is nearly the same, and not quite. The second exercise says what length has to do with it.
+#
+# The cells under “Templates” show it.
+#
+# </details>
+#
+# 3. The photo's right name is taken off the list. What does the softmax say?
+#
+#    - a) The other names share all there is, and one of them comes first.
+#    - b) All the names that are left stay near zero.
+#    - c) That the photo is none of these.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** Probabilities add up to one, whatever is on the list. A softmax has no way to say "none of these".
+#
+# - b) They were near zero beside the right name. What do the bars add up to without it?
+# - c) For that it would need a place to put the probability. Add up the bars.
+#
+# The cells under “The list of names matters” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

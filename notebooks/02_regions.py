@@ -27,7 +27,6 @@ from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.backbones import Backbone, Preprocess
-from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import photos, show_figure
 from gallop.lab.tutorial.live import LiveChart
 from gallop.lab.tutorial.panels import Panel, panels
@@ -477,15 +476,58 @@ display(widgets.VBox([down, across, chart.widget]))
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(2, 1)
-
-# %%
-quiz(2, 2)
-
-# %%
-quiz(2, 3)
+#
+# 1. The regions of mini were not trained to be compared with a text. Why can they be?
+#
+#    - a) Any two vectors of the same width can be compared.
+#    - b) Each region gets a separate caption in CLIP's training.
+#    - c) Mean and matrix can change places, so the image feature is the mean of the region features.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** What was trained to fit a text is the mean of just these vectors. How well each of them fits is another
+# matter.
+#
+# - a) A cosine can be computed of them, but need not mean anything. Think of what the image feature is made of.
+# - b) That training had one text for each photo and none for a part of it.
+#
+# The cells under “Image encoder 1: a convolutional network” show it.
+#
+# </details>
+#
+# 2. One region is changed before the last block of a ViT. How many outputs move on the value path?
+#
+#    - a) All of them, the changed one furthest.
+#    - b) One.
+#    - c) None, since the class token alone is compared with a text.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** On the value path a token only attends to itself, so each region keeps its place.
+#
+# - a) That is so with attention, which mixes all tokens. The value path leaves that out.
+# - c) That is true of CLIP's training. Here the question is which outputs a change can reach.
+#
+# The cells under “Why attention's output will not do” show it.
+#
+# </details>
+#
+# 3. What can a ViT with random weights not show?
+#
+#    - a) Which output depends on which input.
+#    - b) Whether two ways to compute the value path agree.
+#    - c) Where a name is on a photo.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** It has learned no name, so no map of it is right or wrong.
+#
+# - a) That is how the block is built, before anything is learned.
+# - b) Two programs can be compared with any weights, and here they are.
+#
+# The cells under “Image encoder 2: a vision transformer” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

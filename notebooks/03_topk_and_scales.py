@@ -4,9 +4,8 @@
 # **Goals.** After this notebook you can turn a region map into one score; say what a small and what a large $k$ sees;
 # and show what the local projection learns.
 #
-# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. With your photos section "The
-# local projection" says how long the longest part will be. (What the text says of results is about the full run on the
-# sample; with `FAST=1` trainings are cut short, and end elsewhere.)
+# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. (What the text
+# says of results is about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0, for the few photos that are learned from and for the training.
 #
@@ -24,9 +23,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
-from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.lab.tutorial.charts import line_chart, number_bars, number_table
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.charts import line_chart, number_table
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.explainer.widget import Explainer
@@ -259,14 +257,6 @@ train, test = few(shots=4, seed=0)
 images, labels = photos.with_names(train)
 # epochs, and how many pairs of photos are asked about
 epochs, many = (8, 6) if photos.FAST else (30, 30)
-ahead = time_ahead(
-    mini,
-    list(train),
-    images[0],
-    photos=5 * len(images) + many,
-    steps=epochs * -(-len(images) // 32),
-)
-print(ahead)
 taught = GalLoPClassifier(
     mini, epochs=epochs, calibration_folds=0, cache=False, seed=0, method=METHOD
 )
@@ -281,7 +271,7 @@ print(
 )
 
 # %% [markdown]
-# **What you should see.** How long the rest takes, measured here, and a matrix that has moved, but is still near the
+# **What you should see.** A matrix that has moved, but is still near the
 # identity: the regions are turned a little towards the words.
 
 # %% [markdown]
@@ -388,19 +378,20 @@ on_half = {
 }
 
 # %%
+figure, axis = plt.subplots(figsize=(7, 2.4), layout="constrained")
+axis.barh(list(on_half), list(on_half.values()), color="#4477aa")
+for place, value in enumerate(on_half.values()):
+    axis.text(value, place, f" {value:.0%}", va="center", fontsize=9)
+axis.invert_yaxis()
+axis.set_xlim(0, 1.2 * max(on_half.values()))
+axis.axvline(0.5, color="grey", linestyle=":", linewidth=1)
+axis.set_xlabel(
+    f"fraction of the 10 best regions on the half of their class, {len(pairs)} pairs"
+)
 show_figure(
     "Bars: fraction of the best regions on the half of their class. "
     + ", ".join(f"{what} {value:.0%}" for what, value in on_half.items()),
-    number_bars(
-        on_half,
-        "{:.0%}",
-        dotted={"": 0.5},
-        labels=(
-            f"fraction of the 10 best regions on the half of their class, {len(pairs)} pairs",
-            "",
-        ),
-        size=(7, 2.4),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -412,15 +403,60 @@ show_figure(
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(3, 1)
-
-# %%
-quiz(3, 2)
-
-# %%
-quiz(3, 3)
+#
+# 1. k grows from 1 to the number of all regions. What does the local score of a class do?
+#
+#    - a) It falls, or stays as it is.
+#    - b) It rises, since more regions speak.
+#    - c) It rises up to the size of the thing and falls from there.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** Each region that is added is at most as good as those already in. With all regions it is the mean of the map.
+#
+# - b) The score is a mean and not a sum. What does one more region do to it if it is worse than all the others?
+# - c) That may be so of the right name's lead over others. The score itself is a mean of the best.
+#
+# The cells under “k from 1 to all” show it.
+#
+# </details>
+#
+# 2. For which regions has the top-k score of one class, with k = 10, a derivative that is not zero?
+#
+#    - a) For all of them, for the best ones the largest.
+#    - b) For its 10 best, 1/10 each.
+#    - c) For the best region alone.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** Each of the ten contributes a tenth to the mean, and no other region does. The loss contains all classes, and
+# so k regions for each.
+#
+# - a) Count those that enter the mean. What happens to it when another region changes a little?
+# - c) So it is with k = 1.
+#
+# The cells under “Sparse also means: only k regions for each class have a say” show it.
+#
+# </details>
+#
+# 3. With the sample textures, after training, the best regions of two of them lie on their half of the photo. What
+#    brought that about?
+#
+#    - a) The new contexts.
+#    - b) Both together, and neither of them alone.
+#    - c) The local projection.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** Alone it achieves about as much as both. The regions had to change more than the words.
+#
+# - a) With the new texts and the old regions that fraction is hardly larger than with nothing learned.
+# - b) With the textures, one of them alone achieves about as much as both. Look at the four bars (they may differ with
+#   your photos).
+#
+# The cells under “Was it the prompts or the projection?” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

@@ -27,9 +27,8 @@ from PIL import ImageFilter, ImageOps
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
-from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import photos, show_figure
-from gallop.lab.tutorial.charts import line_chart, number_bars, number_table
+from gallop.lab.tutorial.charts import line_chart, number_table
 from gallop.lab.tutorial.live import live_bars
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.model.prompted import initial_prompts
@@ -466,8 +465,14 @@ passed = {  # tokens that pass the encoder
     "the library": len(contexts) * (1 + C + sum(lengths)),
 }
 figure, axes = plt.subplots(1, 2, figsize=(11, 2.4), layout="constrained")
-number_bars(passed, "{:,}", labels=("tokens", ""), axis=axes[0])
-number_bars(seconds, "{:,.3g}", labels=("seconds", ""), axis=axes[1])
+for axis, what, values, form in zip(
+    axes, ("tokens", "seconds"), (passed, seconds), (",", ",.3g"), strict=True
+):
+    axis.barh(list(values), list(values.values()), color="#4477aa")
+    for place, value in enumerate(values.values()):
+        axis.text(value, place, f" {value:{form}}", va="center", fontsize=9)
+    axis.invert_yaxis()
+    axis.set(xlim=(0, 1.2 * max(values.values())), xlabel=what)
 show_figure(
     "Bars of tokens and of seconds for four ways. Tokens: "
     + ", ".join(f"{way} {count:,}" for way, count in passed.items()),
@@ -506,15 +511,59 @@ print(f"numbers that training may change: {learned:,}")
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(4, 1)
-
-# %%
-quiz(4, 2)
-
-# %%
-quiz(4, 3)
+#
+# 1. What is learned when a prompt is learned?
+#
+#    - a) Which words of the vocabulary to put before the name.
+#    - b) The vectors before the name.
+#    - c) The vector of the class name.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** They start as the embeddings of "A photo of a" and may become any numbers. The backbone and the names stay as
+# they are.
+#
+# - a) The encoder takes vectors and does not ask whether a word belongs to them.
+# - c) Then nothing would be there for a class that comes later. What do all classes have in common?
+#
+# The cells under “The context” show it.
+#
+# </details>
+#
+# 2. Keys and values of the context are computed once for all class names. What makes that exact?
+#
+#    - a) Attention is causal, so the context never sees the name behind it.
+#    - b) The backbone is frozen.
+#    - c) It is not exact, but the differences are too small to matter.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** Its tokens are the same before every name, in every block. Later tokens only take keys and values from earlier
+# ones.
+#
+# - b) That keeps them the same from step to step, not from name to name.
+# - c) Look at the largest difference that is printed.
+#
+# The cells under “Causal: what comes later changes nothing before” show it.
+#
+# </details>
+#
+# 3. Where does a text encoder of CLIP read the feature of a text?
+#
+#    - a) At SOS, the token that every text has.
+#    - b) In the mean of all tokens.
+#    - c) At EOT.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** It is the last one, so it is the only one that has seen everything.
+#
+# - a) What has SOS seen, where a token may look at what comes before it and no further?
+# - b) Most of them have not seen the full text. One has.
+#
+# The cells under “From scratch: a text encoder” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

@@ -4,9 +4,8 @@
 # **Goals.** After this notebook you can say what prompt dropout does; show why several prompts learn nothing new
 # without it; and measure their overlap and what the ensemble gains.
 #
-# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With your photos a cell
-# below measures how long it will be. (What the text says of results is about the full run on the sample; with `FAST=1`
-# trainings are cut short, and end elsewhere.)
+# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. (What the text
+# says of results is about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0 for the draws; the trainings use several seeds, from 0 on.
 #
@@ -30,9 +29,8 @@ from gallop import GalLoPClassifier, MethodConfig
 from gallop.core.gallop import draw_kept_prompts, gallop_loss
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import encode_photos
-from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.lab.tutorial.charts import line_chart, number_table, tries_chart
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.charts import line_chart, number_table
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.model.prompted import PromptModel
 
@@ -88,19 +86,6 @@ test_features = {
     kind: encode_photos(mini, [seen_as(photo, kind) for photo in test_images])[0]
     for kind in KINDS
 }
-batches = -(-len(images) // 32)
-print(
-    time_ahead(
-        mini,
-        classes,
-        images[0],
-        photos=len(KINDS) * len(test_images) + 5 * len(images),
-        steps=2 * SEEDS * EPOCHS * batches,
-    )
-)
-
-# %% [markdown]
-# **What you should see.** How long the rest will take, measured here, with your photos.
 
 # %% [markdown]
 # ## What prompt dropout does
@@ -550,14 +535,17 @@ by_size = {
 }
 for n, right in by_size.items():
     print(f"{n} voting: {min(right):.1%} to {max(right):.1%}, mean {np.mean(right):.1%}")
+figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
+means = [np.mean(right) for right in by_size.values()]
+axis.plot(list(by_size), means, color="#4477aa", marker="o", label="mean")
+for n, right in by_size.items():
+    label = "one choice" if n == 1 else None
+    axis.plot([n] * len(right), right, "_", color="black", label=label)
+axis.set(xlabel="prompts that vote", ylabel="accuracy", xticks=list(by_size))
+axis.legend(fontsize=8)
 show_figure(
     "Accuracy of every choice of voters, a mark each over their number, with the mean as a line.",
-    tries_chart(
-        by_size,
-        each="one choice",
-        labels=("prompts that vote", "accuracy"),
-        size=(6, 2.6),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -567,15 +555,57 @@ show_figure(
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(5, 1)
-
-# %%
-quiz(5, 2)
-
-# %%
-quiz(5, 3)
+#
+# 1. Why do four global prompts stay equal without dropout?
+#
+#    - a) The learning rate is too small to part them.
+#    - b) They start equal, and each gets the same derivative at every step.
+#    - c) The backbone is frozen.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** The loss treats them all alike, so nothing ever makes one differ from another.
+#
+# - a) A larger step moves all of them further. Does it move one of them in a different direction?
+# - c) It is frozen with dropout, too, and there the prompts do become different.
+#
+# The cells under “Why the prompts stay equal without dropout” show it.
+#
+# </details>
+#
+# 2. At p = 0.5 two of four prompts are drawn with replacement. How many different ones has a photo on average?
+#
+#    - a) Two.
+#    - b) One and a half.
+#    - c) 1.75.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** One time in four the second draw is the first one again, and then there is one instead of two.
+#
+# - a) That is without replacement. What if the second draw is the first prompt again?
+# - b) How likely is it that the second draw hits the same one of four?
+#
+# The cells under “With or without replacement” show it.
+#
+# </details>
+#
+# 3. The ensemble of different prompts and its single prompts are compared. What is sure beforehand?
+#
+#    - a) The ensemble's loss is at most the mean of the single ones.
+#    - b) The ensemble is right more often than a single prompt.
+#    - c) The ensemble is better than one that was trained without dropout.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** Cross-entropy is convex in the cosines. This is Jensen's inequality, not luck.
+#
+# - b) In some of the printed domains it is not. There is no such law for the accuracy.
+# - c) Count the seeds for which it is; the last line that is printed says it.
+#
+# The cells under “What the ensemble gains” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

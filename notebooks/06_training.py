@@ -4,9 +4,8 @@
 # **Goals.** After this notebook you can write GalLoP's loss down term by term; write the loop that trains the
 # prompts; read the curves of a training while it runs; and say how much a few more photos help, and how sure that is.
 #
-# **Time.** About a minute and a half of computing, 30 minutes of reading. No network, no GPU. With your photos a
-# cell below measures how long the longest part will be. (What the text says of results is about the full run on the
-# sample; with `FAST=1` trainings are cut short, and end elsewhere.)
+# **Time.** About a minute and a half of computing, 30 minutes of reading. No network, no GPU. (What the
+# text says of results is about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0 where one training is shown; several seeds where trainings are compared.
 #
@@ -30,9 +29,8 @@ from gallop.core.gallop import draw_kept_prompts, gallop_loss
 from gallop.errors import TrainingDiverged
 from gallop.features.cache import ImageFeatures, MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres, encode_photos
-from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.lab.tutorial.charts import bar_groups, line_chart, tries_chart
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.charts import line_chart, names_along
 from gallop.lab.tutorial.live import LiveChart
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.look import Subject
@@ -470,18 +468,19 @@ bars = {
 # %%
 for label, values in bars.items():
     print(f"{label:14}", " ".join(f"{value:.3f}" for value in values))
+figure, axis = plt.subplots(figsize=(9, 3), layout="constrained")
+hues = ("#bbbbbb", "#4477aa", "#dddddd", "#ee6677")
+for number, (label, values) in enumerate(bars.items()):
+    at = np.arange(len(values)) + 0.2 * (number - 1.5)
+    axis.bar(at, values, 0.2, color=hues[number], label=label)
+names_along(axis, ["global", *(f"local {n + 1}\nk = {k}" for n, k in enumerate(topk))])
+axis.axhline(np.log(K), color="grey", linewidth=0.8, label="log K: guessing")
+axis.set_ylabel("cross-entropy")
+axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 show_figure(
     "Bars of the five terms before and after training, on the training photos and on the test "
     "photos; the numbers are printed beside it.",
-    bar_groups(
-        bars,
-        ["global", *(f"local {n + 1}\nk = {k}" for n, k in enumerate(topk))],
-        colours=("#bbbbbb", "#4477aa", "#dddddd", "#ee6677"),
-        level={"log K: guessing": np.log(K)},
-        labels=("", "cross-entropy"),
-        legend="beside",
-        size=(9, 3),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -604,11 +603,6 @@ def interval(values):
     return np.mean(values), half
 
 
-batches = sum(-(-K * shots // 32) for shots in SHOTS["photos"])
-steps = len(SEEDS) * (6 if photos.FAST else 15) * (batches + 6)
-encoded = len(SEEDS) * sum(SHOTS["photos"]) * K + len(test_photos) + len(SEEDS) * 48 + 60
-print(time_ahead(clip, names, train_photos[0], photos=encoded, steps=steps))
-
 # %% [markdown]
 # **What you should see.** How long the next cell takes at most, measured here, with your photos.
 
@@ -629,17 +623,22 @@ for task in SHOTS:
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True, layout="constrained")
 for axis, (task, by_shots) in zip(axes, results.items(), strict=True):
-    tries_chart(
-        by_shots,
-        each="one seed",
-        halves=[interval(values)[1] for values in by_shots.values()],
-        log=True,
-        level={"zero-shot": from_words[task]},
-        labels=("shots", "accuracy on test photos" if task == "photos" else ""),
-        title=task,
-        limits=(0, 1.05),
-        axis=axis,
-    )
+    x = list(by_shots)
+    means, halves = np.transpose([interval(values) for values in by_shots.values()])
+    band = {"color": "#4477aa", "alpha": 0.2, "label": "95% interval"}
+    axis.fill_between(x, means - halves, means + halves, **band)
+    axis.plot(x, means, color="#4477aa", marker="o", label="mean")
+    for n, values in by_shots.items():
+        label = "one seed" if n == x[0] else None
+        axis.plot([n] * len(values), values, "_", color="black", label=label)
+    axis.axhline(from_words[task], color="grey", linewidth=0.8, label="zero-shot")
+    axis.set_xscale("log")
+    axis.set_xticks(x, [f"{n}" for n in x])
+    axis.minorticks_off()
+    axis.set(xlabel="shots", ylim=(0, 1.05))
+    axis.set_ylabel("accuracy on test photos" if task == "photos" else "")
+    axis.set_title(task, fontsize=9)
+    axis.legend(fontsize=8)
     number = len(asked[task])
     print(f"{task}: {number} test photos, so one photo is {1 / number:.1%}")
 show_figure(
@@ -665,15 +664,58 @@ show_figure(
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(6, 1)
-
-# %%
-quiz(6, 2)
-
-# %%
-quiz(6, 3)
+#
+# 1. Which of the learned things has by far the most numbers?
+#
+#    - a) The contexts of the global prompts.
+#    - b) The logit scale.
+#    - c) The local projection.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** It is a matrix of the region's width by the same width. All contexts together are tiny beside it.
+#
+# - a) Multiply the numbers in its row of the table, and then those in the others.
+# - b) It is one number, and it is not learned.
+#
+# The cells under “What is learned, and what is not” show it.
+#
+# </details>
+#
+# 2. Training on the sample is over. Which of the five terms of the loss has fallen on its test photos?
+#
+#    - a) All five.
+#    - b) The global one alone.
+#    - c) The four local ones.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** The local ones rise a little. They have the projection to learn with, and 16 photos can be memorized.
+#
+# - a) That is so on the training photos. What does the text say about the test photos?
+# - c) They fall most on the training photos. What does the text say about the test photos?
+#
+# The cells under “What the training did to each term” show it.
+#
+# </details>
+#
+# 3. Where are a few shots worth most?
+#
+#    - a) Where the names mean little to the backbone.
+#    - b) Where zero-shot is good, since there is something to build on.
+#    - c) Everywhere the same, since the training is the same.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** Zero-shot knows nothing about textures, and every doubling of the shots helps. For mugs and vases there is
+# little left to gain.
+#
+# - b) How much is left to gain there? Compare the two plots.
+# - c) The training is. How far its result lies above the line for zero-shot is not.
+#
+# The cells under “From 1 shot on, with seeds and intervals” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

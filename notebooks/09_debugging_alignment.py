@@ -5,9 +5,8 @@
 # decided for that prompt. You can test whether those regions really are the cause. And you can choose what to change,
 # and check that the change repairs more than it breaks.
 #
-# **Time.** About a minute of computing, 30 minutes of reading. No network, no GPU. With your photos the first
-# line of section "Wrong predictions" says how long it will be. (What the text says of results is about the full run on
-# the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
+# **Time.** About a minute of computing, 30 minutes of reading. No network, no GPU. (What the text
+# says of results is about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0.
 #
@@ -22,15 +21,15 @@ from dataclasses import replace
 from html import escape
 
 import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
 from gallop.features.encoding import MemoryCache
-from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.lab.tutorial.charts import bar_chart, confusion_table, line_chart, number_table
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.charts import line_chart, names_along, number_table
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.explainer.widget import Explainer
@@ -85,18 +84,12 @@ show_figure(
 # %% [markdown]
 # ## Wrong predictions
 #
-# The classifier is taught with photos **without** intruders. (The first line below says how long this notebook will
-# take, measured here, with your photos.)
+# The classifier is taught with photos **without** intruders.
 
 # %%
 clip = frozen_backbone(BACKBONE)
 cache = MemoryCache()
 shots, shot_names = photos.with_names(train)
-batches = -(-(len(shots) + len(scenes)) // 32)
-ahead = time_ahead(
-    clip, names, shots[0], photos=4 * len(scenes) + 2 * len(shots) + 250, steps=60 * batches
-)
-print(ahead)
 settings = {
     "epochs": 6 if photos.FAST else 15,
     "views": 1,
@@ -125,7 +118,7 @@ confusion = np.zeros((K, K), int)
 np.add.at(confusion, ([names.index(t) for t in truth], [names.index(a) for a in answers]), 1)
 show_figure(
     f"Table of labels by answers: {int(confusion.trace())} of {len(scenes)} are on the diagonal.",
-    confusion_table(confusion, names),
+    number_table(confusion, names, names, form="{}", labels=("predicted", "label")),
 )
 
 # %% [markdown]
@@ -207,16 +200,15 @@ prompts = [f"global {m + 1}" for m in range(M)]
 prompts += [f"local {n + 1}\nk = {k}" for n, k in enumerate(topk)]
 print("global prompts add", " ".join(f"{bar:+.2f}" for bar in bars[:M]), end="; ")
 print("local prompts add", " ".join(f"{bar:+.2f}" for bar in bars[M:]))
+figure, axis = plt.subplots(figsize=(9, 2.8), layout="constrained")
+axis.bar(range(M + N), bars, color=np.where(bars > 0, "#ee6677", "#4477aa"))
+names_along(axis, prompts)
+axis.axhline(0, color="grey", linewidth=0.8)
+axis.set_ylabel(f"log-odds towards {rival}")
 show_figure(
     f"Bars of what each prompt adds to the log-odds of {rival} over {label}: global ones "
     f"{bars[:M].sum():+.2f} in all, local ones {bars[M:].sum():+.2f}.",
-    bar_chart(
-        dict(zip(prompts, bars, strict=True)),
-        colours=np.where(bars > 0, "#ee6677", "#4477aa"),
-        level={"": 0},
-        labels=("", f"log-odds towards {rival}"),
-        size=(9, 2.8),
-    ),
+    figure,
 )
 culprit = int(local_terms.argmax())
 print(
@@ -635,15 +627,58 @@ for some in (list(RENAMED), list(RENAMED.values())):
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(9, 1)
-
-# %%
-quiz(9, 2)
-
-# %%
-quiz(9, 3)
+#
+# 1. The lead of a wrong class is drawn as bars, one a prompt. Why is nothing left over beside them?
+#
+#    - a) The answer is a mean over prompts, so its lead is a sum of what each of them adds.
+#    - b) The softmax makes everything add up to one.
+#    - c) Small terms were left out.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** Multiplied by the scale, this sum is the logarithm of how much more probable the wrong class is.
+#
+# - b) That holds for the probabilities of classes. The bars are of prompts, and do not add up to one.
+# - c) There are eight bars for eight prompts, and a check in the code that they are all.
+#
+# The cells under “From scratch: which prompt misled?” show it.
+#
+# </details>
+#
+# 2. The map's best regions are blurred away, and the score falls. What has its fall to be compared with?
+#
+#    - a) With the score of the photo without an intruder.
+#    - b) With the fall when regions go in random order.
+#    - c) With the score of the right class.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** Blur is visible to the model, too, and every order ends with nothing. Only what the map does better than
+# chance counts.
+#
+# - a) With a real mistake, there is no such photo. And would blur alone not change something?
+# - c) That would be another question. Does the score fall because of these regions, or because something was removed?
+#
+# The cells under “From scratch: is it really the cause?” show it.
+#
+# </details>
+#
+# 3. Why is k chosen on one half of the scenes and reported on the other?
+#
+#    - a) The classifier has learned from the first half.
+#    - b) Half of the scenes is enough, and saves time.
+#    - c) A k that was chosen until these photos are right says nothing about others.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** The best of many tries is partly luck. Only photos that played no part in the choice can tell.
+#
+# - a) It was trained on neither of them. Trying scales does not train anything.
+# - b) Other scales cost no time. What does the best of ten say about the scenes it was the best for?
+#
+# The cells under “What to change? First: the scale” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

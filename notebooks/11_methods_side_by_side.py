@@ -4,9 +4,8 @@
 # **Goals.** After this notebook you can say what five few-shot methods learn from the same photos, write each of them
 # in thirty lines, compare them fairly, and name what each of them cannot do.
 #
-# **Time.** Half a minute of computing, 25 minutes of reading. No network, no GPU. With your photos the first
-# cell that computes says how long it will be. (What the text says of results is about the full run on the sample; with
-# `FAST=1` trainings are cut short, and end elsewhere.)
+# **Time.** Half a minute of computing, 25 minutes of reading. No network, no GPU. (What the text
+# says of results is about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0.
 #
@@ -32,10 +31,9 @@ from gallop.core.scores import Cosines, gl_mcm, mcm
 from gallop.evaluation.metrics import auroc
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres
-from gallop.lab.lessons import quiz
 from gallop.lab.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapter, ZeroShot
 from gallop.lab.methods.tip_adapter import class_weights
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.sample import sample_photos
 
@@ -60,10 +58,6 @@ names = list(shots.class_names)  # K names
 other = [p for p in sample_photos() if p.part == "other"]
 other = [p for p in other if photos.shows_none_of(p.path.stem, names)]
 
-encoded = (1 + VIEWS) * len(shots) + len(test) + len(other)
-steps = 4 * EPOCHS * -(-len(shots) // 32)  # CoOp and GalLoP, each by hand and by the library
-first = load_image(shots.paths[0])
-print(time_ahead(mini, names, first, photos=encoded, steps=steps))
 cache = MemoryCache()
 setup = Setup(mini, seed=0, cache=cache)
 start = time.process_time()
@@ -79,7 +73,7 @@ print(f"{len(shots)} shots and {len(test)} test photos of K = {len(names)} class
 print(f"{len(other)} of other things; the backbone took {encoding:.0f} CPU seconds")
 
 # %% [markdown]
-# **What you should see.** How long the rest will take, measured here, with your photos; how many photos there are, and
+# **What you should see.** How many photos there are, and
 # the time that the backbone took. No method can do without it: what follows is what each of them costs beside.
 #
 # From here on there are only tensors. Sizes: $n$ shots, $B$ photos that are asked about, $K$ classes, $R$ regions, $D$
@@ -609,15 +603,58 @@ for name, cosines in each.items():
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(11, 1)
-
-# %%
-quiz(11, 2)
-
-# %%
-quiz(11, 3)
+#
+# 1. Which of these stores something of every single shot, and so grows with their number?
+#
+#    - a) The linear probe.
+#    - b) CoOp.
+#    - c) Tip-Adapter.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** Its keys are the shots' features, a row for each of them. It learns nothing and stores everything.
+#
+# - a) It has one vector per class, whether there were two shots of it or two hundred.
+# - b) It has four context vectors, whatever they were learned from.
+#
+# The cells under “1. Tip-Adapter: the shots vote” show it.
+#
+# </details>
+#
+# 2. A class has a name and no photo. Which of these can answer for it at once?
+#
+#    - a) CoOp and GalLoP.
+#    - b) The linear probe and the discriminant.
+#    - c) None of them, since all of them learn from photos.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** Their classes are texts, and the learned contexts go in front of any name.
+#
+# - b) Their vectors are computed from photos of the class, and this class has none.
+# - c) Ask what is learned. Is it something of the class, or something that all classes share?
+#
+# The cells under “What each cannot do” show it.
+#
+# </details>
+#
+# 3. What makes the map of the linear probe exact, when its score is of the full photo?
+#
+#    - a) It is trained on the regions.
+#    - b) The image feature is the mean of the regions, and a linear score of a mean is the mean of the scores.
+#    - c) Nothing does; such maps are a guess.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** So the contributions of the regions add up to the score, and nothing is left over. (A backbone whose image
+# feature is no mean has no such map.)
+#
+# - a) It never sees a region while it is fitted, only unit vectors of full photos.
+# - c) A gradient may be a guess. Here mean and matrix can change places.
+#
+# The cells under “What decided an answer” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

@@ -39,7 +39,6 @@ from gallop.backbones import Backbone, Preprocess
 from gallop.config import REGION_KINDS, REGION_RULES
 from gallop.errors import BackboneError
 from gallop.features.encoding import ImageFeatures
-from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import photos, show_figure
 from gallop.lab.tutorial.charts import line_chart
 from gallop.maps.look import COLOURS, GREYED
@@ -645,15 +644,58 @@ show_figure(
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(12, 1)
-
-# %%
-quiz(12, 2)
-
-# %%
-quiz(12, 3)
+#
+# 1. A map shows a bright vase when it is asked for a vase. Why is that no proof?
+#
+#    - a) It is one, if the vase is outlined to the pixel.
+#    - b) Because colours can be chosen at will.
+#    - c) Because a map that does not know the name may show the same.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** Edges, odd colours and the middle of the photo are bright on a vase for any name. Ask for another one.
+#
+# - a) Outlines may come from edges. Would the map look different if it were asked for a mug?
+# - b) Other colours would not move its best region. Think of a map that never saw the name.
+#
+# The cells under “Maps that do not listen” show it.
+#
+# </details>
+#
+# 2. Four photos are in one picture, and each of the four names is asked. How often does a map that ignores the name
+#    find the right photo?
+#
+#    - a) One time in four.
+#    - b) Never.
+#    - c) That depends on where the photos are.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** It points to one place for all four names, and that place is right for one of them.
+#
+# - b) Its one best region does lie in some photo, and one of the four questions asks for just that.
+# - c) Which of the four questions it gets right does. Count how many of the four.
+#
+# The cells under “A test that a map can fail” show it.
+#
+# </details>
+#
+# 3. What can a ViT with random weights tell about query-query attention?
+#
+#    - a) Whether its maps hit the thing more often than the value path's.
+#    - b) How it is computed, and how many tokens a region listens to there.
+#    - c) Nothing at all.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** Both hold before any training. How strongly a trained network focuses can only be seen on one.
+#
+# - a) For that the network would have to know a name, and this one was never trained.
+# - c) The formula can be checked against the library, and the number of tokens can be counted.
+#
+# The cells under “In a transformer: query-query attention and rollout” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

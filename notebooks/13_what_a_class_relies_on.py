@@ -18,6 +18,7 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -27,9 +28,8 @@ from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
 from gallop.evaluation.evidence import evidence
 from gallop.evaluation.what_if import what_if
 from gallop.features.encoding import MemoryCache
-from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import photos, show_figure
-from gallop.lab.tutorial.charts import bar_chart, number_table
+from gallop.lab.tutorial.charts import names_along, number_table
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.pictures import outlined, region_picture
 
@@ -368,16 +368,16 @@ outcome = covered(models[f"sticker on {CUE}"], suspect, cue)
 if outcome is not None:
     bars = {"as it is": outcome.before.score, "without it": outcome.without.score}
     bars |= {f"elsewhere {i + 1}": draw.score for i, draw in enumerate(outcome.at_random)}
+    figure, axis = plt.subplots(figsize=(8.5, 2.4), layout="constrained")
+    hues = ["#4477aa", "#ee6677", *["#bbbbbb"] * len(outcome.at_random)]
+    axis.bar(range(len(bars)), list(bars.values()), color=hues)
+    names_along(axis, list(bars))
+    axis.axhline(0, color="grey", linewidth=0.8)
+    axis.set_ylabel(f"mean score of {CUE}")
     show_figure(
         f"The mean score of {CUE} as it is ({outcome.before.score:.3f}), with the sticker's cluster "
         f"covered where it decides ({outcome.without.score:.3f}), and with other places covered five times.",
-        bar_chart(
-            bars,
-            colours=["#4477aa", "#ee6677", *["#bbbbbb"] * len(outcome.at_random)],
-            level={"": 0},
-            labels=("", f"mean score of {CUE}"),
-            size=(8.5, 2.4),
-        ),
+        figure,
     )
 
 # %% [markdown]
@@ -466,15 +466,59 @@ show_galleries(after, first_clusters(after, CUE, 4))
 
 # %% [markdown]
 # ## Quiz
-
-# %%
-quiz(13, 1)
-
-# %%
-quiz(13, 2)
-
-# %%
-quiz(13, 3)
+#
+# 1. The shares of a class's clusters are 44%, 36%, 18%, 14% and -13%. What is left for "in no cluster"?
+#
+#    - a) About 1%, since clusters and rest are the mean score.
+#    - b) Nothing can be said without the photos.
+#    - c) Less than nothing, since the positive ones make 112% already.
+#
+# <details><summary>Answer</summary>
+#
+# **a)** They add up to 99%. A cluster below zero speaks against the class and counts with its sign.
+#
+# - b) That would be so if the shares were estimates. What do all of them, with the rest, add up to?
+# - c) A share may be below zero, and has to be added with its sign.
+#
+# The cells under “From scratch: why the shares add up” show it.
+#
+# </details>
+#
+# 2. A cluster has a share of 40%, and the score falls by 20% without it, with other places covered by 5% to 50%. Do
+#    the answers depend on it?
+#
+#    - a) Yes, 40% is a lot.
+#    - b) Yes, the score falls.
+#    - c) No more than on other places of that shape.
+#
+# <details><summary>Answer</summary>
+#
+# **c)** Covering the same shape elsewhere does as much. With more photos the interval would be narrower.
+#
+# - a) A share says what adds to the score now. What if it is gone, and something else takes its place?
+# - b) It falls wherever something is covered. Compare with the other places.
+#
+# The cells under “What if it were not there?” show it.
+#
+# </details>
+#
+# 3. All photos of one class have a sticker. You add photos of this class without it. What may stay wrong?
+#
+#    - a) Photos of the class without the sticker.
+#    - b) Photos of other classes that have the sticker.
+#    - c) Nothing, the cue is gone.
+#
+# <details><summary>Answer</summary>
+#
+# **b)** In everything that was learned from, whatever has a sticker is of the class. Only stickers on other classes
+# say otherwise.
+#
+# - a) Those are what was added. For which photos is the sticker still a sure sign?
+# - c) Half of the class's photos still have it, and no other photo does. What does it then say?
+#
+# The cells under “Mended with photos that lack it” show it.
+#
+# </details>
 
 # %% [markdown]
 # ## Exercises

@@ -3,8 +3,7 @@
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
 (widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the
 notebooks whose code or outputs have changed since are run again: each stores a digest of both. The library is not in
-the digest, since it changes with nearly every commit: the slow tests check that all notebooks still run. The questions
-of a quiz are not in it either: they are in a separate file, and are stored as they are there now.
+the digest, since it changes with nearly every commit: the slow tests check that all notebooks still run.
 
 Each notebook also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing.
 The address to install from is in ``pyproject.toml``: a release that has one writes it under ``[project.urls]`` as
@@ -18,7 +17,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -29,8 +27,6 @@ import jupytext
 import nbformat
 import numpy as np
 from PIL import Image
-
-from gallop.lab.lessons.asking import in_plain_text, questions_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -193,27 +189,10 @@ def code_cells(notebook: Any) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def asks(cell: Any) -> bool:
-    """Whether it is a cell that asks a question of the quiz, and does nothing else."""
-    return cell.source.startswith("quiz(")
-
-
-def working_cells(notebook: Any) -> list[Any]:
-    """The cells that run and ask nothing."""
-    return [cell for cell in code_cells(notebook) if not asks(cell)]
-
-
 def digest(notebook: Any) -> str:
     """Return the SHA-256 of what runs in a notebook and of what came of it."""
-    made = [(cell.source, cell.outputs) for cell in working_cells(notebook)]
+    made = [(cell.source, cell.outputs) for cell in code_cells(notebook)]
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-
-
-def question(cell: Any) -> Any:
-    """What a cell that asks prints: the question as it is now."""
-    notebook, number = map(int, re.findall(r"\d+", cell.source))
-    text = in_plain_text(questions_of(notebook)[number - 1])
-    return nbformat.v4.new_output("stream", name="stdout", text=f"{text}\n")
 
 
 def run(notebook: Any, timeout: float) -> Any:
@@ -239,17 +218,15 @@ def write(script: Path) -> None:
     """Write the notebook of one script; run it if what is stored did not come from its code as it is now."""
     path, notebook = script.with_suffix(".ipynb"), blank(script)
     stored = nbformat.read(path, as_version=4) if path.exists() else blank(script)
-    sources = [[cell.source for cell in working_cells(one)] for one in (stored, notebook)]
+    sources = [[cell.source for cell in code_cells(one)] for one in (stored, notebook)]
     if sources[0] == sources[1] and stored.metadata.get("digest") == digest(stored):
-        shown = [cell.outputs for cell in working_cells(stored)]
+        shown = [cell.outputs for cell in code_cells(stored)]
     else:
         print(f"Running {script.stem}.", file=sys.stderr)
-        shown = [stills(cell.outputs) for cell in working_cells(run(blank(script), timeout=600))]
-    for cell, outputs in zip(working_cells(notebook), shown, strict=True):
+        shown = [stills(cell.outputs) for cell in code_cells(run(blank(script), timeout=600))]
+    for cell, outputs in zip(code_cells(notebook), shown, strict=True):
         cell.outputs = outputs
     notebook.metadata["digest"] = digest(notebook)
-    for cell in filter(asks, code_cells(notebook)):
-        cell.outputs = [question(cell)]
     nbformat.write(notebook, path, version=nbformat.NO_CONVERT)
 
 

@@ -39,8 +39,6 @@ ablations:
     variants:
       low: {method: fake, skill: 0.1}
       as ours: {method: fake, skill: 0.9}
-claims:
-  - {claim: Ours is above theirs., better: ours, than: theirs, shots: 2}
 """
 
 
@@ -126,19 +124,15 @@ Values = Mapping[tuple[str, str, str], float]
 
 def plan_of(what: Spec, untaught: tuple[str, ...] = ()) -> Plan:
     """Every run of a specification, with a key that says where it stands."""
-    variants = (
-        (variant, group, one.shots, one.sets) for group, one in what.ablations.items() for variant in one.variants
-    )
-    lines = [*((heading, "", what.shots, None) for heading in what.methods), *variants]
     runs, entries = [], []
     nothing = PhotoSet("none", Listing(Path()), Listing(Path()))
-    for heading, group, shots, sets in lines:
-        taught = [(n, seed) for n in shots for seed in what.seeds]
-        for name in sets or what.sets:
-            for n, seed in [(UNTAUGHT, UNTAUGHT)] if heading in untaught else taught:
-                key = f"{group}-{heading}-{name}-{n}-{seed}"
-                runs.append(BenchRun(key, heading, Fake(), {}, name, n, seed, nothing, (), (), {}))
-                entries.append(TableEntry(heading, group, name, n, seed, key))
+    for line in what.lines:
+        taught = [(n, seed) for n in line.shots for seed in what.seeds]
+        for name in line.sets or what.sets:
+            for n, seed in [(UNTAUGHT, UNTAUGHT)] if line.heading in untaught else taught:
+                key = f"{line.group}-{line.heading}-{name}-{n}-{seed}"
+                runs.append(BenchRun(key, line.heading, Fake(), {}, name, n, seed, nothing, (), (), {}))
+                entries.append(TableEntry(line, name, n, seed, key))
     return Plan(what, what.sets, ("dots", "lines") if what.unknown else (), tuple(runs), tuple(entries))
 
 
@@ -146,7 +140,7 @@ def results_of(plan: Plan, value: Callable[[str, str, int, int], Values | str | 
     """Results of ``value(label, set, shots, seed)``: figures, a sentence for a run that diverged, None for no run."""
     records = {}
     for entry in plan.entries:
-        found = value(entry.label, entry.set, entry.shots, entry.seed)
+        found = value(entry.line.label, entry.set, entry.shots, entry.seed)
         if isinstance(found, str):
             records[entry.key] = record_of(entry, {}, failed=found)
         elif found is not None:
@@ -157,19 +151,15 @@ def results_of(plan: Plan, value: Callable[[str, str, int, int], Values | str | 
 def record_of(entry: TableEntry, values: Values, failed: str = "") -> Record:
     return Record(
         key=entry.key,
-        method=entry.heading,
+        method=entry.line.heading,
         settings={},
         set=entry.set,
         shots=entry.shots,
         seed=entry.seed,
-        photos=entry.shots * 2,
         data={},
         figures=tuple(Figure(test, metric, v, 10, unknown) for (test, metric, unknown), v in values.items()),
         failed=failed,
-        seconds={"encode": 3.0, "fit": 2.0, "predict": 0.5},
-        peak_bytes=1_000_000,
-        backbone={"name": "none"},
-        machine={"processor": "one", "threads": 2, "device": "cpu"},
-        versions={"torch": "2"},
+        seconds=5.5,
+        machine={"backbone": "none", "device": "cpu", "torch": "2"},
         date="2026-01-01T00:00:00+00:00",
     )

@@ -17,7 +17,6 @@ from PIL import Image
 
 from gallop import Photo, load_image, read_folder
 from gallop.errors import DataError
-from gallop.lab.lessons.asking import in_plain_text, questions_of
 from gallop.lab.tutorial import photos
 from gallop.sample import sample_photos
 from tests import tiny, warm
@@ -85,17 +84,9 @@ def test_what_is_stored_shows_without_a_kernel_and_every_picture_has_a_text_that
 
 
 @each_notebook
-def test_a_quiz_is_stored_as_it_is_asked_now(script: Path, stored: nbformat.NotebookNode) -> None:
-    asked = {cell.source: cell.outputs for cell in sync.code_cells(stored) if cell.source.startswith("quiz(")}
-    number = int(script.stem[:2])
-    now = {f"quiz({number}, {i})": in_plain_text(question) + "\n" for i, question in enumerate(questions_of(number), 1)}
-    assert {source: "".join(map(text_of, outputs)) for source, outputs in asked.items()} == now, "make notebooks-sync"
-
-
-@each_notebook
 def test_a_number_of_a_result_is_stored_beside_it(script: Path, stored: nbformat.NotebookNode) -> None:
-    """As text, that of pictures too, and not what the quiz asks."""
-    printed = "".join(text_of(output) for cell in sync.working_cells(stored) for output in cell.outputs)
+    """As text, that of pictures too."""
+    printed = "".join(text_of(output) for cell in sync.code_cells(stored) for output in cell.outputs)
     for cell in stored.cells:
         if cell.cell_type == "markdown" and "**What you should see.**" in cell.source:
             stated = set(NUMBER.findall(cell.source)) - GIVEN.get(script.stem, set())
@@ -160,9 +151,7 @@ def test_it_runs_shows_and_says_what_to_see(script: Path) -> None:
     for number, cell in enumerate(cells):
         shown = cell.get("outputs", [])
         assert not [out.text for out in shown if out.output_type == "stream" and out.name == "stderr"]
-        if cell.source.startswith("quiz("):  # the question is text, and says itself what to do
-            assert shown[0].text.count(")") >= 2
-        elif any(WIDGET in out.get("data", {}) for out in shown):
+        if any(WIDGET in out.get("data", {}) for out in shown):
             assert pictures_beside(cells, number), f"no still picture beside\n{cell.source}"
         elif shown:
             after = next(other for other in cells[number + 1 :] if other.cell_type == "markdown")

@@ -542,7 +542,7 @@ def test_what_is_not_registered_is_neither_saved_nor_pickled(make: Any, tmp_path
         lambda: made.save(tmp_path),
         *(partial(pickle.dumps, each) for each in (made, made.model_, method, tiny.classifier(method=method))),
         lambda: list(tiny.classifier(pooling=own).fit_steps(IMAGES, LABELS, work=tmp_path)),
-        lambda: canonical("GalLoP", GalLoPMethod(pooling=own)),
+        lambda: canonical(GalLoPMethod(pooling=own)),
     ):
         with pytest.raises(ConfigError, match=sentence):
             keep()
@@ -551,7 +551,7 @@ def test_what_is_not_registered_is_neither_saved_nor_pickled(make: Any, tmp_path
     made.save(tmp_path)
     assert json.loads((tmp_path / "gallop.json").read_text())["method"]["pooling"] == "mine"
     again = pickle.loads(pickle.dumps(made))
-    assert again.get_params()["pooling"] == canonical("GalLoP", GalLoPMethod(pooling=own))["pooling"] == "mine"
+    assert again.get_params()["pooling"] == canonical(GalLoPMethod(pooling=own))["pooling"] == "mine"
     loaded = GalLoPClassifier.load(tmp_path, backbone=tiny.vit(), device="cpu")
     for other in (again, loaded):
         assert np.allclose(other.predict_proba(PHOTOS), made.predict_proba(PHOTOS), atol=1e-6)

@@ -102,7 +102,7 @@ saved = [json.loads(Path(name, "gallop.json").read_text()) for name in ("usual",
 found["checkpoints"] = [said["training"] | said["method"] for said in saved]
 loaded = GalLoPClassifier.load("other", backbone=tiny.vit())
 found["loaded"] = asdict(loaded.training_) | asdict(loaded.model_.config)
-found["keys"] = [canonical("GalLoP", make_method("GalLoP", asked)) for asked in ({}, {"warmup": 2, "tilt": 0.5})]
+found["keys"] = [canonical(make_method("GalLoP", asked)) for asked in ({}, {"warmup": 2, "tilt": 0.5})]
 found["runs"] = [recorded_settings(preset(QUICK)), recorded_settings(used)]
 print(json.dumps(found))
 """

@@ -6,10 +6,12 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gallop.errors import BenchError
+from gallop.config import PRESETS, MethodConfig, TrainConfig
+from gallop.errors import BenchError, ConfigError
 from gallop.lab.bench.running import plan as plans
 from gallop.lab.bench.running.keys import canonical
 from gallop.lab.bench.running.photos import read_photos
@@ -31,7 +33,7 @@ def made(root: Path, text: str = SPEC, backbone: str = "fp") -> Plan:
 
 
 def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
-    return {(e.label, e.set, e.shots, e.seed): e.key for e in plan.entries}
+    return {(e.line.label, e.set, e.shots, e.seed): e.key for e in plan.entries}
 
 
 # ------------------------------------------------------------------ runs
@@ -95,7 +97,7 @@ def test_keys_depend_on_figures_alone(sets: Path, tmp_path: Path, monkeypatch: p
 
 def test_settings_are_canonical_for_real_methods() -> None:
     def of(**settings: object) -> dict[str, object]:
-        return canonical("GalLoP", make_method("GalLoP", settings))
+        return canonical(make_method("GalLoP", settings))
 
     assert of() == of(topk=[5, 10, 15, 20], dropout=0.75, preset="default", views=None)
     assert of(dropout=0) == of(dropout=0.0)
@@ -104,27 +106,44 @@ def test_settings_are_canonical_for_real_methods() -> None:
     assert json.loads(json.dumps(of())) == of()
 
 
+def test_ours_has_other_runs_when_the_preset_has_another_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"method_preset": "default", "preset": "default", "dropout": 0.5, "epochs": 3}
+    before = canonical(make_method("GalLoP", given))
+    monkeypatch.setitem(PRESETS, "default", (MethodConfig(topk=(7,), head="ridge"), TrainConfig(weight_decay=0.5)))
+    asked = {"topk": [7], "head": "ridge", "dropout": 0.5, "epochs": 3, "weight_decay": 0.5}
+    assert before != canonical(make_method("GalLoP", given)) == canonical(make_method("GalLoP", asked))
+    for name, preset, said in (
+        ("GalLoP", "backbone", "no preset 'backbone'"),
+        ("CoOp", "default", "CoOp has no setting 'method_preset'"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make_method(name, {"method_preset": preset})
+
+
+def test_every_setting_of_a_training_can_be_set_for_a_method() -> None:
+    usual = canonical(make_method("CoOp", {"preset": "paper"}))
+    made = make_method("CoOp", {"preset": "paper", "momentum": 0.5, "epochs": 3})
+    assert canonical(made) == usual | {"momentum": 0.5, "epochs": 3}
+
+
 # ------------------------------------------------------------------ parts of it
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 7, 100])
-def test_parts_are_disjoint_complete_and_about_equal(sets: Path, parts: int) -> None:
-    plan = made(sets)
-    dealt = [[run.key for run in plan.narrowed(part=(i + 1, parts))] for i in range(parts)]
-    assert sorted(key for part in dealt for key in part) == sorted(run.key for run in plan.runs)
-    for method in ("fake", "fake-untaught"):
-        counts = [sum(run.method == method for run in plan.narrowed(part=(i + 1, parts))) for i in range(parts)]
-        assert max(counts) - min(counts) <= 1
-
-
 def test_narrowed(sets: Path) -> None:
-    plan = made(sets)
-    one = plan.narrowed(only=["ours"], sets=["first"], shots=[1], seeds=[1])
-    assert [run.key for run in one] == [keys(plan)["ours", "first", 1, 1]]
-    assert {run.settings["skill"] for run in plan.narrowed(only=["skill"])} == {0.1, 0.9}
-    assert {run.settings["skill"] for run in plan.narrowed(only=["skill / low"])} == {0.1}
-    assert len(plan.narrowed(only=["guess"], shots=[1], seeds=[1])) == 2, "what learns nothing belongs to all shots"
-    assert plan.narrowed() == list(plan.runs)
+    whole = keys(made(sets))
+
+    def part(**asked: Any) -> dict[tuple[str, str, int, int], str]:
+        what = spec().narrowed(**asked)
+        return keys(make_plan(what, read_photos(what, sets), lambda name, regions: "fp"))
+
+    one = ("ours", "first", 1, 1)
+    assert part(only=["ours"], sets=["first"], shots=[1], seeds=[1]) == {one: whole[one]}
+    assert {label for label, *_ in part(only=["skill"])} == {"skill / low", "skill / as ours"}
+    assert {label for label, *_ in part(only=["skill / low"])} == {"skill / low"}
+    assert len(part(only=["guess"], shots=[1], seeds=[1])) == 2, "what learns nothing belongs to all shots"
+    assert part() == whole
+    every = (part(seeds=[seed]) for seed in (0, 1))
+    assert {key: value for each in every for key, value in each.items()} == whole
 
 
 # ------------------------------------------------------------------ what is refused
@@ -148,13 +167,14 @@ def test_what_does_not_fit_the_photos_or_methods(sets: Path, old: str, new: str,
         made(sets, SPEC.replace(old, new))
 
 
-def test_sets_that_are_not_asked_for_may_be_absent(sets: Path) -> None:
+def test_sets_and_shots_that_are_not_asked_for_may_be_absent(sets: Path) -> None:
     what = spec(SPEC.replace("sets: [first, second]", "sets: [first, second, third]"))
-    assert set(read_photos(what, sets, ["first"]).sets) == {"first", "second"}
-    plan = make_plan(replace(what, shots=(1, 16)), read_photos(what, sets, ["first"]), lambda *_: "fp", asked=[1])
-    assert {run.shots for run in plan.runs} == {0, 1, 2}, "nor may shots that are not asked for stop it"
-    with pytest.raises(BenchError, match="has no set 'fourth'; its sets are first, second, third"):
-        read_photos(what, sets, ["fourth"])
+    what = replace(what, lines=tuple(replace(line, shots=(*line.shots, 16)) for line in what.lines))
+    part = what.narrowed(sets=["first"], shots=[1])
+    plan = make_plan(part, read_photos(part, sets), lambda *_: "fp")
+    assert (plan.sets, {run.shots for run in plan.runs}) == (("first",), {0, 1})
+    with pytest.raises(BenchError, match="'fourth' is not a set of this benchmark; choose one of first, second, third"):
+        what.narrowed(sets=["fourth"])
 
 
 def test_without_a_list_every_folder_with_train_and_test_is_a_set(sets: Path, tmp_path: Path) -> None:
@@ -196,18 +216,19 @@ def test_a_record_comes_back_and_a_damaged_one_counts_as_none(tmp_path: Path) ->
     assert store.read(entry.key) is None
     store.write(record)
     assert store.read(entry.key) == record
-    assert [path.name for path in store.folder.iterdir()] == [f"{entry.key}.json"], "nothing unfinished is left"
-    whole = store.path(entry.key).read_text()
+    (file,) = store.folder.iterdir()
+    assert file.name == f"{entry.key}.json", "nothing unfinished is left"
+    whole = file.read_text()
     for text in (
         "", "{", "[]", "null", whole[: len(whole) // 2], whole.replace(entry.key, "another"),
         whole.replace('"seed"', '"sead"'), whole.replace('"figures": [', '"figures": [3, '),
         whole.replace("0.30000000000000004", '"high"'), whole.replace("0.30000000000000004", "NaN"),
-        whole.replace('"n": 10', '"n": "ten"'), whole.replace('"fit": 2.0', '"fat": 2.0'),
+        whole.replace('"n": 10', '"n": "ten"'), whole.replace('"seconds": 5.5', '"seconds": -1'),
         json.dumps(json.loads(whole) | {"figures": []}),
     ):  # fmt: skip
-        store.path(entry.key).write_text(text)
+        file.write_text(text)
         with pytest.warns(UserWarning, match=r"is damaged .* counts as not done"):
             assert store.read(entry.key) is None, text
-    store.path(entry.key).write_bytes(b"\xff\xfe")
-    with pytest.warns(UserWarning, match="cannot be read"):
-        assert not store.has(entry.key)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.warns(UserWarning, match="counts as not done"):
+        assert store.read(entry.key) is None

@@ -18,11 +18,9 @@ def test_everything_is_read() -> None:
     assert (found.name, found.about, found.backbone) == ("tiny", "For tests.", "mini")
     assert (found.sets, found.shots, found.seeds) == (("first", "second"), (1, 2), (0, 1))
     assert (there(found.unknown).folder, there(found.unknown).skip) == ("odd", {"second": ("dots",)})
-    assert (found.transfer, found.methods["ours"].settings) == ({"first": ("second",)}, {"skill": 0.9})
-    assert (found.ablations["skill"].shots, found.ablations["skill"].sets) == ((2,), ("first",))
-    assert found.lines["skill / low"].shots == (2,)
-    (claim,) = found.claims
-    assert (claim.better.label, claim.better.metric, claim.relation, claim.margin) == ("ours", "accuracy", "above", 0)
+    assert (found.transfer, found.group()[1].recipe.settings) == ({"first": ("second",)}, {"skill": 0.9})
+    assert [line.label for line in found.lines] == ["guess", "ours", "theirs", "skill / low", "skill / as ours"]
+    assert {(line.shots, line.sets) for line in found.group("skill")} == {((2,), ("first",))}
 
 
 def test_shipped_benchmarks_are_sound() -> None:
@@ -33,18 +31,13 @@ def test_shipped_benchmarks_are_sound() -> None:
 
 def test_names_that_yaml_takes_for_something_else_are_quoted() -> None:
     found = spec(SPEC.replace("first", "'010'").replace("second", "'no'").replace("guess:", "'2024':"))
-    assert (found.sets, found.transfer, next(iter(found.methods))) == (("010", "no"), {"010": ("no",)}, "2024")
+    assert (found.sets, found.transfer, found.lines[0].heading) == (("010", "no"), {"010": ("no",)}, "2024")
 
 
 def test_settings_are_values() -> None:
     text = SPEC.replace("skill: 0.9", "skill: 0.9, a: [1, 2], b: false, c: null, d: text, e: 1", 1)
     expected = {"skill": 0.9, "a": [1, 2], "b": False, "c": None, "d": "text", "e": 1}
-    assert spec(text).methods["ours"].settings == expected
-
-
-def test_a_claim_may_be_of_a_variant() -> None:
-    found = spec(SPEC.replace("better: ours", "better: skill / low, relation: above"))
-    assert [claim.better.label for claim in found.claims] == ["skill / low"]
+    assert spec(text).group()[1].recipe.settings == expected
 
 
 REFUSED = [
@@ -89,17 +82,9 @@ REFUSED = [
         "'skill' contains the unknown key 'shot'; the known keys are shots, sets, variants",
     ),
     ("theirs: {method: fake, skill: 0.5}", "skill / low: {method: fake}", "is both a method and a variant. Rename one"),
-    ("better: ours", "better: nobody", "there is no method or variant 'nobody'"),
-    ("better: ours", "better: {method: ours, metrics: accuracy}", "contains the unknown key 'metrics'"),
-    ("better: ours", "better: ours, metric: top1", "there is no metric 'top1'; the metrics are accuracy"),
-    ("than: theirs", "than: {method: theirs, metric: top1}", "there is no metric 'top1'"),
-    ("better: ours", "better: ours, metric: fpr95/GLMCM", "where SCORE is one of MCM, L-MCM, GL-MCM, MSP."),
-    ("better: ours", "better: ours, relation: over", "is 'over'; choose one of above, not below, below"),
-    ("better: ours", "better: ours, margin: 0.1", "is allowed only with the relation 'not below'"),
-    ("better: ours", "better: ours, margin: wide", "'margin' is 'wide'; it must be a finite number"),
-    ("better: ours", "better: ours, test: third", "'test' is 'third', but no model is tested on that set"),
-    ("shots: 2}", "shots: 4}", "'ours' is not run with 4 shots"),
-    ("shots: 2}", "shots: [1, 2]}", "'shots' must be one whole number"),
+    ("about: For tests.", "claims: []", "the key 'claims', which is no longer read. Remove it"),
+    ("about: For tests.", "published: []", "the key 'published', which is no longer read. Remove it"),
+    ("  guess: {method: fake-untaught}\n", "  {}\n", "is not valid YAML"),
 ]
 
 
@@ -109,54 +94,6 @@ def test_mistakes_are_sentences(old: str, new: str, said: str) -> None:
     with pytest.raises(BenchError, match=re.escape(said)) as caught:
         parse_spec(SPEC.replace(old, new, 1), "tiny.yaml")
     assert re.fullmatch(r".*tiny\.yaml.*\.", str(caught.value)), "one line"
-
-
-PUBLISHED = (
-    SPEC
-    + """
-published:
-  - {method: ours, shots: 2, source: A paper., values: {first: 81.5, average: 80}}
-  - {method: theirs, metric: fpr95/MCM, shots: 2, trained: first, source: A paper., values: {dots: 7}}
-"""
-)
-
-
-def test_published_figures_are_read_as_fractions() -> None:
-    first, second = spec(PUBLISHED).published
-    assert (first.method, first.metric, first.shots, first.trained, first.values) == (
-        "ours",
-        "accuracy",
-        2,
-        "",
-        {"first": 0.815, "average": 0.8},
-    )
-    assert (second.metric, second.trained, second.source) == ("fpr95/MCM", "first", "A paper.")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (
-            "values: {first: 81.5, average: 80}",
-            "value: 81.5",
-            "the unknown key 'value'; the known keys are method, metric",
-        ),
-        (
-            "first: 81.5",
-            "first: 181.5",
-            r"'values' must list a percentage \(0 to 100\) for each set, such as imagenet: 75\.1",
-        ),
-        ("first: 81.5", "first: high", "'first' is 'high'; it must be a finite number"),
-        ("{dots: 7}", "{}", r"'values' must list a percentage \(0 to 100\) for each set"),
-        ("metric: fpr95/MCM", "metric: fpr", "'published' 2: there is no metric 'fpr'; the metrics are"),
-        ("source: A paper., values: {dots", "values: {dots", "'published' 2 is missing the key 'source'"),
-        ("shots: 2, source", "shots: [1, 2], source", "'shots' must be one whole number"),
-    ],
-)
-def test_published_figures_that_cannot_be(old: str, new: str, said: str) -> None:
-    assert old in PUBLISHED
-    with pytest.raises(BenchError, match=said):
-        spec(PUBLISHED.replace(old, new, 1))
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "[1]", "3", "methods: {}", "[" * 1500, "a: " * 30, "\x00"])

@@ -71,7 +71,7 @@ DOORS = {
     "explain ROOT/x.png --classes a,b --backbone BACKBONE --out ROOT/why.png": ["x.png"],
     "train ROOT/x.csv --out ROOT/out --backbone BACKBONE": ["x.csv"],
     "evaluate zero-shot ROOT/x.csv --backbone BACKBONE": ["x.csv"],
-    "bench ROOT/x.yaml ROOT --dry-run": ["x.yaml"],
+    "bench ROOT/x.yaml ROOT --out ROOT/out --dry-run": ["x.yaml"],
     "data check fgvc_aircraft ROOT": ["fgvc_aircraft/variants.txt"],
 }
 

@@ -10,12 +10,9 @@ import numpy as np
 import pytest
 
 from gallop.cli import main
-from gallop.errors import BenchError
-from gallop.lab.bench.definition.spec import parse_spec
 from gallop.lab.methods.interface import from_probabilities
 from gallop.model.scores import SCORES, OODScore
 from tests import tiny
-from tests.bench_things import SPEC
 
 ENERGY = OODScore(
     "Energy", "Energy looks at all classes at once.", "Liu et al., NeurIPS 2020", lambda found: -found.global_.sum(-1)
@@ -43,15 +40,6 @@ def test_an_added_score_is_in_the_figures_of_evaluate(tmp_path: Path, capsys: py
     assert 0 <= found["Energy"]["auroc"] <= 1
     assert main(words) == 0
     assert "Energy" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("metric", ["fpr95/Energy", "auroc/Margin"])
-def test_an_added_score_may_be_claimed_of_by_a_benchmark(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = SPEC.replace("better: ours,", f"metric: {metric}, better: ours,")
-    assert parse_spec(text, "tiny.yaml").claims[0].better.metric == metric
-    monkeypatch.delitem(SCORES, metric.partition("/")[2])
-    with pytest.raises(BenchError, match=f"no metric '{metric}'.*where SCORE is one of MCM, L-MCM, GL-MCM, MSP"):
-        parse_spec(text, "tiny.yaml")
 
 
 def test_an_added_score_of_probabilities_is_given_by_methods_that_have_nothing_else() -> None:

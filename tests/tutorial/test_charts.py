@@ -1,13 +1,10 @@
-"""Charts, tables and panels of the notebooks, for two names and for forty; how they are shown, the minutes ahead."""
+"""Charts, tables and panels of the notebooks, for two names and for forty, and how they are shown."""
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -19,18 +16,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from gallop.images import load_image
-from gallop.lab.tutorial import TimeAhead, frozen_backbone, show_figure, time_ahead
-from gallop.lab.tutorial.charts import (
-    bar_chart,
-    bar_groups,
-    confusion_table,
-    line_chart,
-    number_bars,
-    number_table,
-    tries_chart,
-)
+from gallop.lab.tutorial import show_figure
+from gallop.lab.tutorial.charts import line_chart, names_along, number_table
 from gallop.lab.tutorial.panels import Panel, panels
-from tests import tiny
 
 pytest.importorskip("ipywidgets", reason="needs the extra 'notebooks'")
 pytest.importorskip("plotly", reason="needs the extra 'notebooks'")
@@ -76,7 +64,7 @@ def test_a_table_of_many_long_names_can_be_read(count: int) -> None:
 @pytest.mark.slow
 def test_names_that_never_end_leave_a_table_its_room(count: int) -> None:
     names = [f"{number} " + "a name that goes on and on " * 4 + f"to {number}" for number in range(count)]
-    figure = confusion_table(np.eye(count, dtype=int), names)
+    figure = number_table(np.eye(count, dtype=int), names, names, form="{}", labels=("predicted", "label"))
     figure.draw_without_rendering()  # a chart without room is warned of, and warnings are errors
     axis = figure.axes[0]
     assert (axis.bbox.size / figure.dpi > (2, 0.2 * count)).all()
@@ -87,30 +75,19 @@ def test_names_that_never_end_leave_a_table_its_room(count: int) -> None:
 
 def test_a_table_writes_its_numbers_and_leaves_zeros_of_counts_blank() -> None:
     shares = number_table([[0.5, 0.25]], ["row"], ["a", "b"], form="{:.0%}")
-    counts = confusion_table(np.array([[3, 0], [12, 7]]), ["a", "b"])
+    counts = number_table([[3, 0], [12, 7]], ["a", "b"], ["a", "b"], form="{}")
     written = [[text.get_text() for text in figure.axes[0].texts] for figure in (shares, counts)]
     assert written == [["50%", "25%"], ["3", "", "12", "7"]]
 
 
 @pytest.mark.parametrize("names", [["cat", "dog"], LONG[:8], LONG], ids=["two", "eight long", "forty long"])
 def test_names_below_bars_do_not_run_into_each_other(names: list[str]) -> None:
-    figure = bar_chart(dict.fromkeys(names, 0.5), size=(8, 2.2) if len(names) < 10 else (12, 3))
+    figure, axis = plt.subplots(figsize=(8, 2.2) if len(names) < 10 else (12, 3), layout="constrained")
+    axis.bar(range(len(names)), [0.5] * len(names))
+    names_along(axis, names)
     figure.draw_without_rendering()
+    plt.close(figure)
     assert overlapping(figure.axes[0].get_xticklabels()) == []
-
-
-def heights(figure: Figure) -> list[float]:
-    return [float(bar.get_height()) for bar in figure.axes[0].patches]
-
-
-def test_bars_are_as_long_as_their_numbers() -> None:
-    assert heights(bar_chart({"a": 0.5, "b": -2})) == [0.5, -2]
-    groups = {"one": [1, 2], "two": [3, 4]}
-    figure = bar_groups(groups, ["x", "y"], colours=("red", "blue"), marks={"two": np.array([[3, 5]])})
-    assert (heights(figure), [list(line.get_ydata()) for line in figure.axes[0].lines]) == ([1, 2, 3, 4], [[3, 5]])
-    axis = number_bars({"a": 0.5, "b": 0.25}, "{:.0%}", dotted={"": 0.5}).axes[0]
-    assert [bar.get_width() for bar in axis.patches] == [0.5, 0.25]
-    assert [text.get_text().strip() for text in axis.texts] == ["50%", "25%"]
 
 
 def drawn(figure: Figure) -> dict[str, tuple[list[float], list[float]]]:
@@ -125,13 +102,6 @@ def test_lines_are_those_of_the_numbers() -> None:
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_ylim()) == ("log", (0, 9))
     many = line_chart([1, 2], {"seeds": np.array([[1, 2], [3, 4]])}, legend="beside")
     assert (len(many.axes[0].lines), [text.get_text() for text in many.axes[0].get_legend().texts]) == (2, ["seeds"])
-
-
-def test_tries_have_their_mean_every_single_one_and_an_interval() -> None:
-    figure = tries_chart({1: [0.2, 0.4], 4: [0.8, 0.8]}, each="one seed", halves=[0.1, 0.0], level={"zero-shot": 0.5})
-    found = drawn(figure)
-    assert (found["mean"], found["one seed"]) == (([1, 4], pytest.approx([0.3, 0.8])), ([1, 1], [0.2, 0.4]))
-    assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).y0 == pytest.approx(0.2)
 
 
 def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:
@@ -198,18 +168,3 @@ def test_only_the_last_drawing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("IPython.display.display", lambda figure: done.append("shown"))
     live_bars(["cat"]).draw({"y": [0.25]})
     assert done == ["cleared", "shown"]
-
-
-def test_it_is_what_there_is_to_do_at_the_measured_pace() -> None:
-    ahead = TimeAhead(photos=100, each=0.03, steps=200, step=0.06)
-    assert ahead.seconds == pytest.approx(15)
-    assert [told for told in ("about 15 seconds", "100 photos", "60 ms") if told not in str(ahead)] == []
-    assert "about 4.1 minutes" in str(TimeAhead(photos=1000, each=0.1, steps=1000, step=0.146))
-
-
-def test_one_photo_and_one_step_are_measured_after_a_first_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    backbone = frozen_backbone(str(tiny.backbone_folder(tmp_path)))
-    ticks = itertools.chain([0.0, 0.5, 1.0, 2.0], itertools.count(4.0))
-    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
-    ahead = time_ahead(backbone, ["red", "blue", "green"], load_image(tiny.picture(0)), photos=7, steps=3, batch=4)
-    assert ahead == TimeAhead(photos=7, each=0.5, steps=3, step=2.0), "the second step, from 2 to 4"

@@ -1,17 +1,16 @@
-"""What a benchmark is: methods, data sets, shots, seeds, ablations, claims, and what others have published.
+"""What a benchmark is: methods, data sets, shots, seeds and ablations.
 
 Knows neither YAML, torch nor the methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-RELATIONS = ("above", "not below", "below")
-AVERAGE = "average"
-"""Of the sets, or of the groups of unknown photos, among published values."""
+from gallop.errors import BenchError
+from gallop.wording import listed
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,6 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Ablation:
-    """Variants of a method, and the shots and sets that they are run on; ``sets`` is None for all."""
-
-    variants: Mapping[str, MethodSettings]
-    shots: tuple[int, ...]
-    sets: tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
 class Line:
     """A line of the tables: of the main ones, or of the ablation ``group``. Where ``sets`` is None, it is on all."""
 
@@ -58,11 +48,11 @@ class Line:
     group: str
     recipe: MethodSettings
     shots: tuple[int, ...]
-    sets: tuple[str, ...] | None
+    sets: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
-        return label_of(self.heading, self.group)
+        return f"{self.group} / {self.heading}" if self.group else self.heading
 
 
 @dataclass(frozen=True)
@@ -78,51 +68,6 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of a claim: a line of the tables and a metric of it."""
-
-    label: str
-    metric: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence that figures can support or not.
-
-    Attributes:
-        relation: of ``better`` to ``than``: "above", "below", or "not below" (by more than ``margin``, a fraction).
-        test: only figures on the test photos of this set, of runs trained elsewhere; empty for the training set.
-    """
-
-    claim: str
-    better: Side
-    than: Side
-    shots: int
-    relation: str
-    test: str
-    margin: float
-
-
-@dataclass(frozen=True)
-class Published:
-    """Figures of a paper, shown beside ours.
-
-    Attributes:
-        values: fractions by set, or by group of unknown photos where the metric is about these; ``AVERAGE`` for all.
-        trained: the set that was learned from, where ``values`` are about others ("transfer"); empty where both are the
-            same.
-        source: where they can be read.
-    """
-
-    method: str
-    metric: str
-    shots: int
-    values: Mapping[str, float]
-    source: str
-    trained: str = ""
-
-
-@dataclass(frozen=True)
 class Spec:
     """A benchmark.
 
@@ -130,8 +75,7 @@ class Spec:
         regions: the kind of region features, as ``load_backbone`` takes it.
         sets: folders below DATA, or names of ``gallop.data``; empty for every folder with train/ and test/.
         transfer: set -> sets whose test photos its runs are asked about too.
-        methods: heading -> recipe.
-        ablations: group -> variants.
+        lines: of the tables, methods first, then the variants of each ablation.
         settings: rules, the last one that fits wins.
     """
 
@@ -141,27 +85,15 @@ class Spec:
     sets: tuple[str, ...]
     shots: tuple[int, ...]
     seeds: tuple[int, ...]
-    methods: Mapping[str, MethodSettings]
+    lines: tuple[Line, ...]
     regions: str = "value"
     settings: tuple[Rule, ...] = ()
     unknown: Unknown | None = None
     transfer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    ablations: Mapping[str, Ablation] = field(default_factory=dict)
-    claims: tuple[Claim, ...] = ()
-    published: tuple[Published, ...] = ()
 
-    def apart(self, why: str) -> Spec:
-        """Return the benchmark without published figures, because of a condition that is appended to ``about``."""
-        without = " Published figures are left out." if self.published else ""
-        return replace(self, about=f"{self.about} {why}{without}".strip(), published=())
-
-    @property
-    def lines(self) -> dict[str, Line]:
-        """Every line of the tables by its label, methods first."""
-        lines = [Line(heading, "", recipe, self.shots, None) for heading, recipe in self.methods.items()]
-        for group, each in self.ablations.items():
-            lines += [Line(name, group, recipe, each.shots, each.sets) for name, recipe in each.variants.items()]
-        return {line.label: line for line in lines}
+    def group(self, name: str = "") -> list[Line]:
+        """Return the lines of an ablation; without a name those of the main tables."""
+        return [line for line in self.lines if line.group == name]
 
     def rules(self, method: str, name: str, shots: int) -> dict[str, Any]:
         """Return the settings that the rules have for a method on a set at a number of shots."""
@@ -171,7 +103,46 @@ class Spec:
                 settings.update(rule.settings)
         return settings
 
+    def narrowed(
+        self,
+        only: Collection[str] | None = None,
+        sets: Collection[str] | None = None,
+        shots: Collection[int] | None = None,
+        seeds: Collection[int] | None = None,
+    ) -> Spec:
+        """Return a part of the benchmark: some lines (headings, groups or "group / variant"), sets, shots and seeds.
 
-def label_of(heading: str, group: str = "") -> str:
-    """Return what a line of the tables is called in claims."""
-    return f"{group} / {heading}" if group else heading
+        Raises:
+            BenchError: something that the benchmark does not have, or nothing that is left.
+        """
+        names = {name for line in self.lines for name in (line.label, line.group) if name}
+        numbers = {each for line in self.lines for each in line.shots}
+        _must_have("method, group or variant", only, names)
+        _must_have("set", sets, self.sets or sets or ())
+        _must_have("number of shots", shots, numbers)
+        _must_have("seed", seeds, self.seeds)
+        lines = [
+            replace(line, shots=tuple(each for each in line.shots if shots is None or each in shots))
+            for line in self.lines
+            if only is None or line.label in only or line.group in only
+        ]
+        lines = [line for line in lines if line.shots and (sets is None or line.sets is None or {*line.sets} & {*sets})]
+        if not lines:
+            raise BenchError(
+                "No run of the benchmark matches all of these options, because each method only runs with certain "
+                "numbers of shots and on certain data sets. Leave out one or more of --only, --sets and --shots."
+            )
+        return replace(
+            self,
+            lines=tuple(lines),
+            sets=self.sets if sets is None else tuple(sets),
+            shots=tuple(each for each in self.shots if shots is None or each in shots) or self.shots,
+            seeds=self.seeds if seeds is None else tuple(seeds),
+        )
+
+
+def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
+    for item in asked or ():
+        if item not in there:
+            choices = listed([str(each) for each in sorted(there)], 20)
+            raise BenchError(f"{item!r} is not a {what} of this benchmark; choose one of {choices}.")

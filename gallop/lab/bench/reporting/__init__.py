@@ -1,1 +1,1 @@
-"""Records in; tables, claims, costs and charts out."""
+"""Records in; tables, a chart and every figure as CSV out."""

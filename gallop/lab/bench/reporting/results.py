@@ -1,10 +1,9 @@
-"""Records by the place that they have: what a line of the tables has on a set, at some shots, over its seeds."""
+"""Records by the place that they have: what a line of the tables has on some sets, at some shots, over its seeds."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -15,31 +14,11 @@ from gallop.predictions.rows import csv_cell
 
 COLUMNS = (
     *("method", "group", "set", "test", "unknown", "shots", "seed"),
-    *("metric", "value", "n", "seconds", "memory", "key"),
+    *("metric", "value", "n", "seconds", "key"),
 )
-"""Of ``results.csv``; memory in bytes."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One figure of a line on one set, seed by seed.
-
-    Attributes:
-        values: seed -> value, of the runs that are done and went well.
-        planned: how many runs there are to be.
-        failed: how many diverged.
-        left: how many have no record yet; of the others, one may lack this figure.
-        untaught: a line that learns nothing: its one value counts for every seed.
-    """
-
-    values: Mapping[int, float]
-    planned: int
-    failed: int = 0
-    left: int = 0
-    untaught: bool = False
-
-    def at(self, seed: int) -> float:
-        return self.values[UNTAUGHT if self.untaught else seed]
+"""Of ``results.csv``."""
+FAILED = "–"
+"""The cell of runs that diverged; one of runs that have not been made is empty."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +28,7 @@ class MeanCell:
     Attributes:
         mean: over sets of the means over seeds; None where no run has a figure.
         spread: standard deviation (n - 1) over seeds of the mean over sets; None with fewer than two seeds.
-        done, planned, failed, left: runs.
+        done, planned, failed: runs with the figure, those that are to be, and those that diverged.
     """
 
     mean: float | None
@@ -57,32 +36,20 @@ class MeanCell:
     done: int
     planned: int
     failed: int
-    left: int
 
     @property
     def complete(self) -> bool:
         """Every planned run is in the mean."""
         return self.mean is not None and self.done == self.planned
 
-
-def common_seeds(samples: Sequence[Sample]) -> list[int]:
-    """Return the seeds for which every sample has a value; none where nothing of them learns."""
-    taught = [set(sample.values) for sample in samples if not sample.untaught]
-    return sorted(set.intersection(*taught)) if taught else []
-
-
-def cell(samples: Sequence[Sample]) -> MeanCell:
-    """Return the mean of samples of several sets, or of one."""
-    there = [sample for sample in samples if sample.values]
-    by_seed = [fmean(sample.at(seed) for sample in there) for seed in common_seeds(there)]
-    return MeanCell(
-        mean=fmean(fmean(sample.values.values()) for sample in there) if there else None,
-        spread=stdev(by_seed) if len(by_seed) > 1 else None,
-        done=sum(len(sample.values) for sample in there),
-        planned=sum(sample.planned for sample in samples),
-        failed=sum(sample.failed for sample in samples),
-        left=sum(sample.left for sample in samples),
-    )
+    @property
+    def text(self) -> str:
+        """In percent: mean, spread, and how many runs are in it where some are missing."""
+        if self.mean is None:
+            return FAILED if self.failed else ""
+        spread = "" if self.spread is None else f" ± {100 * self.spread:.1f}"
+        missing = "" if self.complete else f" ({self.done} of {self.planned})"
+        return f"{100 * self.mean:.1f}{spread}{missing}"
 
 
 class Results:
@@ -95,54 +62,66 @@ class Results:
     def __init__(self, plan: Plan, records: Mapping[str, Record]) -> None:
         self.plan, self.spec = plan, plan.spec
         self.records = {run.key: records[run.key] for run in plan.runs if run.key in records}
-        self._entries: dict[tuple[str, str, int], list[TableEntry]] = {}
+        self._entries: dict[str, list[TableEntry]] = {}
         for entry in plan.entries:
-            self._entries.setdefault((entry.label, entry.set, entry.shots), []).append(entry)
+            self._entries.setdefault(entry.line.label, []).append(entry)
 
     @property
     def failures(self) -> list[Record]:
         """Runs that diverged, in the order of the plan."""
         return [record for record in self.records.values() if record.failed]
 
-    def records_of(self, label: str) -> list[Record]:
-        """Return the records of a line's runs."""
-        keys = {entry.key for entry in self.plan.entries if entry.label == label}
-        return [record for key, record in self.records.items() if key in keys]
-
-    def untaught(self, label: str) -> bool:
-        return any(entry.shots == UNTAUGHT for entry in self.plan.entries if entry.label == label)
-
     @property
     def main_shots(self) -> int:
         """The shots of the main table: the most at which anything of it has been run."""
-        done = {
-            each.shots for each in self.plan.entries if each.label in self.spec.methods and each.key in self.records
-        }
+        done = {each.shots for each in self.plan.entries if not each.line.group and each.key in self.records}
         return max(done - {UNTAUGHT} or self.spec.shots)
 
-    def sample(self, label: str, metric: str, shots: int, name: str, test: str = "", unknown: str = "") -> Sample:
-        """Return a figure of a line that was trained on the set ``name``.
+    def untaught(self, label: str) -> bool:
+        """Whether a line learns nothing: its one value of a set counts for all shots and seeds."""
+        return any(entry.shots == UNTAUGHT for entry in self._entries.get(label, ()))
+
+    def mean(
+        self, label: str, metric: str, shots: int, sets: Sequence[str], test: str = "", unknown: str = ""
+    ) -> MeanCell:
+        """Return a figure of a line, averaged over the sets that it was trained on, and over seeds.
 
         Args:
-            test: the set whose test photos the figure is about; empty for ``name``.
+            test: the set whose test photos the figure is about; empty for those of the training set.
             unknown: against one group of unknown photos; empty for the mean over all groups, or for accuracies.
         """
-        untaught = self.untaught(label)
-        entries = self._entries.get((label, name, UNTAUGHT if untaught else shots), [])
-        records = {entry.seed: self.records[entry.key] for entry in entries if entry.key in self.records}
-        by_seed = {seed: record.value(test or name, metric, unknown) for seed, record in records.items()}
-        return Sample(
-            values={seed: value for seed, value in by_seed.items() if value is not None},
-            planned=len(entries),
-            failed=sum(bool(record.failed) for record in records.values()),
-            left=len(entries) - len(records),
-            untaught=untaught,
+        values: dict[str, dict[int, float]] = {}
+        planned = failed = 0
+        for entry in self._entries.get(label, ()):
+            if entry.shots not in (shots, UNTAUGHT) or entry.set not in sets:
+                continue
+            planned += 1
+            if record := self.records.get(entry.key):
+                failed += bool(record.failed)
+                value = record.value(test or entry.set, metric, unknown)
+                if value is not None:
+                    values.setdefault(entry.set, {})[entry.seed] = value
+        common = set.intersection(*map(set, values.values())) if values and not self.untaught(label) else set[int]()
+        by_seed = [fmean(each[seed] for each in values.values()) for seed in sorted(common)]
+        return MeanCell(
+            mean=fmean(fmean(each.values()) for each in values.values()) if values else None,
+            spread=stdev(by_seed) if len(by_seed) > 1 else None,
+            done=sum(map(len, values.values())),
+            planned=planned,
+            failed=failed,
         )
 
     def scores(self, label: str) -> list[str]:
         """Return the outlier scores of which a line has figures, in the order in which the method gives them."""
-        matches = (re.fullmatch("fpr95/(.+)", f.metric) for record in self.records_of(label) for f in record.figures)
-        return list(dict.fromkeys(match[1] for match in matches if match))
+        there = [self.records[entry.key] for entry in self._entries.get(label, ()) if entry.key in self.records]
+        metrics = [each.metric for record in there for each in record.figures]
+        return list(dict.fromkeys(metric[6:] for metric in metrics if metric.startswith("fpr95/")))
+
+    def asked(self, group: str = "") -> list[str]:
+        """Return the sets whose runs are asked about a group of unknown photos, or about any."""
+        skip = self.spec.unknown.skip if self.spec.unknown else {}
+        groups = [group] if group else self.plan.unknown
+        return [name for name in self.plan.sets if any(each not in skip.get(name, ()) for each in groups)]
 
     def csv(self) -> bytes:
         """Return the tidy table, a row a figure and place, in UTF-8 and safe for spreadsheets."""
@@ -153,15 +132,16 @@ class Results:
             if entry.key not in self.records:
                 continue
             record = self.records[entry.key]
-            costs = round(sum(record.seconds.values()), 3), record.peak_bytes
             for each in record.figures:
-                place = entry.heading, entry.group, entry.set, each.test, each.unknown, entry.shots, entry.seed
-                writer.writerow(map(csv_cell, (*place, each.metric, each.value, each.n, *costs, entry.key)))
+                place = (
+                    entry.line.heading,
+                    entry.line.group,
+                    entry.set,
+                    each.test,
+                    each.unknown,
+                    entry.shots,
+                    entry.seed,
+                )
+                figure = each.metric, each.value, each.n, round(record.seconds, 3), entry.key
+                writer.writerow(map(csv_cell, (*place, *figure)))
         return text.getvalue().encode("utf-8", "backslashreplace")
-
-    def group_labels(self, group: str) -> list[str]:
-        return [label for label, line in self.spec.lines.items() if line.group == group]
-
-    def group_sets(self, group: str) -> list[str]:
-        there = {entry.set for entry in self.plan.entries if entry.group == group}
-        return [name for name in self.plan.sets if name in there]

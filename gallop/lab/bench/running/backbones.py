@@ -14,7 +14,7 @@ class Backbones:
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._loaded: dict[tuple[str, str], Backbone] = {}  # of one name, by kind; they share their weights
+        self._loaded: dict[str, Backbone] = {}
         self._fingerprints: dict[tuple[str, str], str] = {}
 
     def get(self, name: str, regions: str) -> Backbone:
@@ -23,13 +23,10 @@ class Backbones:
         Raises:
             BackboneError, UnsupportedBackbone: as ``load_backbone``.
         """
-        if name not in {loaded for loaded, _ in self._loaded}:
+        if name not in self._loaded:
             self._loaded.clear()  # the last one leaves the memory before the next one is loaded
-            backbone = load_backbone(name, device=self._device)
-            self._loaded[name, backbone.region_kind] = backbone
-        if (name, regions) not in self._loaded:
-            self._loaded[name, regions] = next(iter(self._loaded.values())).with_regions(pick_regions(regions))
-        return self._loaded[name, regions]
+            self._loaded[name] = load_backbone(name, device=self._device)
+        return self._loaded[name].with_regions(pick_regions(regions))
 
     def fingerprint(self, name: str, regions: str) -> str:
         """Return the fingerprint of everything that figures depend on; computed once, with the backbone loaded for it.
@@ -38,6 +35,5 @@ class Backbones:
         """
         if (name, regions) not in self._fingerprints:
             backbone = self.get(name, regions)
-            other = "" if backbone.feature_format == "fp32" else f"|{backbone.feature_format}, text fp32"
-            self._fingerprints[name, regions] = backbone.fingerprint + other
+            self._fingerprints[name, regions] = f"{backbone.fingerprint}|{backbone.feature_format}"
         return self._fingerprints[name, regions]

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gallop.data import ContentHash, LabelledPhotos, Listing, PhotoSet, content_hash, duplicates, read_folder
 from gallop.errors import BenchError, DataError, ImageError
 from gallop.images import list_images
 from gallop.lab.bench.definition.benchmark import Spec
-from gallop.lab.paper_sets import available_datasets, find_set, open_dataset
+from gallop.lab.paper_sets import available_datasets, open_dataset
 from gallop.wording import listed
 
 
 @dataclass(frozen=True)
 class Photos:
-    """All of a benchmark: sets to learn from, groups of unknown things without labels, sets to be asked about alone."""
+    """All of a benchmark: sets to learn from, groups of unknown things without labels, all sets that are asked."""
 
     sets: Mapping[str, PhotoSet]
     unknown: Mapping[str, LabelledPhotos | Listing]
-    asked_alone: Mapping[str, PhotoSet] = field(default_factory=dict)
-
-    @property
-    def asked(self) -> dict[str, PhotoSet]:
-        return {**self.sets, **self.asked_alone}
+    asked: Mapping[str, PhotoSet]
 
 
 def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
@@ -48,16 +44,13 @@ def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
     return tuple(known[each] for each in asked)
 
 
-def read_photos(
-    spec: Spec, root: Path, wanted: Collection[str] | None = None, content: ContentHash = content_hash
-) -> Photos:
+def read_photos(spec: Spec, root: Path, content: ContentHash = content_hash) -> Photos:
     """Read or list the sets of a benchmark and its unknown photos.
 
     A name is a folder below ``root`` with train/ and test/; where there is none, a set of ``gallop.data``.
 
     Args:
         root: DATA.
-        wanted: sets without which there is nothing to do; others may be absent. None wants all that the spec names.
         content: gives the hash of a file's picture, as for ``read_folder``.
 
     Raises:
@@ -71,62 +64,40 @@ def read_photos(
         raise BenchError(
             f"No folder inside {root} contains train/ and test/. Pass the folder that contains the data sets."
         )
-    missing = [name for name in wanted or () if name not in names]
-    if missing:
-        raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {listed(names, 20)}.")
-    sets = dict(_sets(root, names, names if wanted is None else wanted, content))
-    others = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
-    alone = {name: _named_set(root, name) for name in dict.fromkeys(others)}
-    photos = Photos(sets, dict(_unknown_groups(spec, root, content)), alone)
-    for source, targets in spec.transfer.items():
-        for target in targets:
-            if source in sets and target in photos.asked:
-                class_numbers(sets[source], photos.asked[target])  # refused now, and not after a long training
+    targets = [target for name in names for target in spec.transfer.get(name, ())]
+    asked = {name: _read_set(root, name, content) for name in dict.fromkeys((*names, *targets))}
+    photos = Photos({name: asked[name] for name in names}, dict(_unknown_groups(spec, root, content)), asked)
+    for name, source in photos.sets.items():
+        if not len(source.train):
+            raise BenchError(f"{name} has no training photos. Use it only under 'transfer', or add the missing photos.")
+        for target in spec.transfer.get(name, ()):
+            class_numbers(source, asked[target])  # refused now, and not after a long training
     return photos
 
 
-def _sets(
-    root: Path, names: Iterable[str], needed: Collection[str], content: ContentHash
-) -> Iterator[tuple[str, PhotoSet]]:
-    by_name = {known.name for known in available_datasets()}
-    for name in names:
-        test = root / name / "test"
-        # In ImageNet as its publisher packs it there are no folders: its labelled photos to be asked about are in val/.
-        if _is_set(root / name) and not (name in by_name and not any(path.is_dir() for path in test.iterdir())):
-            yield name, _folder_set(name, root / name, content)
-        elif name in by_name:
-            try:
-                photo_set = _named_set(root, name)
-            except DataError as error:
-                if name in needed:
-                    raise DataError(
-                        f"{error} Alternatively, use --sets to list only the other sets, without {name}."
-                    ) from error
-                continue
-            if not len(photo_set.train):
-                raise BenchError(
-                    f"{name} has no training photos. Use it only under 'transfer', or add the missing photos."
-                )
-            yield name, photo_set
-        elif name in needed:
-            raise BenchError(
-                f"{root / name} does not contain train/ and test/. Add them, or use --sets to list only the other "
-                f"sets, without {name}."
-            )
-
-
-def _named_set(root: Path, name: str) -> PhotoSet:
-    photo_set, title = open_dataset(name, root), find_set(name).title
-    if not len(photo_set.test):
+def _read_set(root: Path, name: str, content: ContentHash) -> PhotoSet:
+    folder, by_name = root / name, {known.name for known in available_datasets()}
+    # In ImageNet as its publisher packs it there are no folders: its labelled photos to be asked about are in val/.
+    flat = name in by_name and _is_set(folder) and not any(path.is_dir() for path in (folder / "test").iterdir())
+    if _is_set(folder) and not flat:
+        return _folder_set(name, folder, content)
+    if name not in by_name:
         raise BenchError(
-            f"{title} in {photo_set.folder} has no test photos. Run `gallop data check {name} DIR` to see what is "
-            "missing."
+            f"{folder} does not contain train/ and test/. Add them, or use --sets to list only the other sets, "
+            f"without {name}."
         )
+    try:
+        photo_set = open_dataset(name, root)
+    except DataError as error:
+        raise DataError(f"{error} Alternatively, use --sets to list only the other sets, without {name}.") from error
+    check = f"Run `gallop data check {name} DIR`"
+    if not len(photo_set.test):
+        raise BenchError(f"{name} in {photo_set.folder} has no test photos. {check} to see what is missing.")
     if photo_set.incomplete:
         warnings.warn(
-            f"{title} in {photo_set.folder} has {len(photo_set.class_names)} classes instead of "
-            f"{photo_set.expected_classes}, so its figures cannot be compared with published ones. Run `gallop data "
-            f"check {name} DIR` for details.",
+            f"{name} in {photo_set.folder} has {len(photo_set.class_names)} classes instead of "
+            f"{photo_set.expected_classes}, so its figures cannot be compared with published ones. {check} for "
+            "details.",
             stacklevel=2,
         )
     return replace(photo_set, name=name)  # as the benchmark spells it

@@ -15,8 +15,6 @@ from gallop.runtime.writing import write_file
 
 RUNS = "runs"  # folder in OUT
 LARGEST_RECORD = 16 * 2**20  # bytes
-PARTS = ("encode", "fit", "predict")
-"""Of a run's seconds: the encoding of views to learn from, learning, and answering."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,9 @@ class Record:
     """A finished run.
 
     Attributes:
-        photos: how many it learned from.
         failed: why it has no figures; empty for one that went well.
-        seconds: of each of ``PARTS``.
-        peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where it cannot be measured.
-        backbone, machine, versions: what it was computed with and on.
+        seconds: of learning and of the answers for its own test photos.
+        machine: what it was computed with and on: backbone, device, processor, versions.
         date: when it ended, ISO 8601.
     """
 
@@ -57,15 +53,11 @@ class Record:
     set: str
     shots: int
     seed: int
-    photos: int
     data: dict[str, Any]
     figures: tuple[Figure, ...]
     failed: str
-    seconds: dict[str, float]
-    peak_bytes: int
-    backbone: dict[str, str]
+    seconds: float
     machine: dict[str, Any]
-    versions: dict[str, Any]
     date: str
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
@@ -84,22 +76,14 @@ class RecordStore:
     def __init__(self, out: Path) -> None:
         self.folder = out / RUNS
 
-    def path(self, key: str) -> Path:
-        return self.folder / f"{key}.json"
-
-    def has(self, key: str) -> bool:
-        return self.read(key) is not None
-
     def read(self, key: str) -> Record | None:
         """Return the record of a run, or None. A damaged one counts as none, with a warning: the run is done again."""
-        path = self.path(key)
+        path = self.folder / f"{key}.json"
         try:
             return _record(read_text(path, LARGEST_RECORD), key)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            warnings.warn(f"{path} cannot be read ({error}), so the run counts as not done.", stacklevel=2)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             warnings.warn(f"{path} is damaged ({error!r:.200}), so the run counts as not done.", stacklevel=2)
         return None
 
@@ -108,20 +92,13 @@ class RecordStore:
 
     def write(self, record: Record) -> None:
         text = json.dumps(asdict(record), indent=1, ensure_ascii=True, allow_nan=False)
-        write_file(self.path(record.key), f"{text}\n".encode())
+        write_file(self.folder / f"{record.key}.json", f"{text}\n".encode())
 
 
 def _record(text: str, key: str) -> Record:
     content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError("it is not a record")
     record = Record(**content | {"figures": tuple(Figure(**figure) for figure in content["figures"])})
-    if record.key != key or not (record.figures or record.failed):
+    sound = all(0 <= figure.value <= 1 <= figure.n for figure in record.figures) and record.seconds >= 0
+    if record.key != key or not sound or not (record.figures or record.failed):
         raise ValueError("it is not the record of this run")
-    for figure in record.figures:
-        if not 0 <= figure.value <= 1 or figure.n < 0:
-            raise ValueError(f"{figure} is not a figure")
-    for number in (*(record.seconds[part] for part in PARTS), record.peak_bytes, record.photos):
-        if not math.isfinite(number) or number < 0:
-            raise ValueError(f"{number} is not a count or a time")
     return record

@@ -1,0 +1,54 @@
+"""How large the project is, and how large it may be: ``python -m tests.size``, which ``make lint`` runs.
+
+Of Python the statements are counted, of scripts and styles for browsers the lines, a long one as several. Exits with 1
+where a number is above its ceiling. A change that needs more takes it away elsewhere first.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LINE = 120  # characters
+SCRIPTS = "JavaScript and CSS (lines)"
+CEILINGS = {
+    "gallop": 18_808,
+    "app": 8_975,
+    "benchmarks": 6_929,
+    "notebooks": 2_697,
+    "docs": 668,
+    "checkpoints": 1_000,
+    "tests": 27_621,
+    SCRIPTS: 12_771,
+}
+"""Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
+
+
+def sizes(root: Path) -> dict[str, int]:
+    """Return the numbers that ``CEILINGS`` limits, of the project in a folder."""
+    found = dict.fromkeys(CEILINGS, 0)
+    for folder in CEILINGS:
+        for path in (root / folder).rglob("*"):
+            if "fetched" in path.parts:  # what npm fetches
+                continue
+            if path.suffix == ".py":
+                found[folder] += sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(path.read_bytes())))
+            elif path.suffix in (".js", ".mjs", ".css"):
+                lines = path.read_text(encoding="utf-8").splitlines()
+                found[SCRIPTS] += sum(max(math.ceil(len(line) / LINE), 1) for line in lines)
+    return found
+
+
+def main() -> int:
+    """Print the table, and return 1 where something is too large."""
+    found = sizes(ROOT)
+    for name, size in found.items():
+        print(f"{name:28} {size:6} of {CEILINGS[name]:6}{'   too large' if size > CEILINGS[name] else ''}")
+    return int(any(size > CEILINGS[name] for name, size in found.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
