@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from gallop.data.labelled import Labelled, LabelledPhotos, PhotoSource, check_enough, data_fingerprint, in_words
 from gallop.errors import DataError, ImageError
@@ -129,35 +129,34 @@ class LazyImages(Sequence[Photo]):
     """
 
     def __init__(self, image: Callable[[int], Any], numbers: Sequence[int]) -> None:
-        self._image, self._numbers = image, numbers
+        self.image, self.numbers = image, numbers
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.numbers)
 
-    @overload
-    def __getitem__(self, at: int) -> Photo: ...
-    @overload
-    def __getitem__(self, at: slice) -> LazyImages: ...
-    def __getitem__(self, at: int | slice) -> Photo | LazyImages:
+    def __getitem__(self, at: Any) -> Any:
         if isinstance(at, slice):
-            return LazyImages(self._image, self._numbers[at])
-        image = self._image(self._numbers[at])
+            return LazyImages(self.image, self.numbers[at])
+        image = self.image(self.numbers[at])
         if isinstance(image, Mapping):
             image = image.get("bytes") or image.get("path") or b""
-        return load_image(image, name=f"row {self._numbers[at]}")
+        return load_image(image, name=f"row {self.numbers[at]}")
+
+    def take(self, chosen: Sequence[int]) -> LazyImages:
+        """Return some of the images, by their indices."""
+        return LazyImages(self.image, [self.numbers[i] for i in chosen])
 
 
 class Rows(Labelled):
     """Images with class names, in rows; the classes are in the order in which they first come.
 
     Args:
-        image: gives the image of a row, as for ``LazyImages``.
+        photos: n; messages, and the names of photos, call them by their row.
         names: n class names.
-        numbers: n rows; what messages, and the names of photos, call them by.
     """
 
-    def __init__(self, image: Callable[[int], Any], names: Sequence[str], numbers: Sequence[int]) -> None:
-        self.photos, self.numbers = LazyImages(image, numbers), numbers
+    def __init__(self, photos: LazyImages, names: Sequence[str]) -> None:
+        self.photos, self.numbers = photos, photos.numbers
         self.class_names = tuple(dict.fromkeys(names))
         number = {name: k for k, name in enumerate(self.class_names)}
         self.labels = tuple(number[name] for name in names)
