@@ -96,8 +96,8 @@ class ImageTable:
                     f"{self.folder.absolute()}."
                 )
         there = dict.fromkeys(name for _, _, name in files)
-        order = order or (sorted(there) if self.alphabetical else there)
-        class_names = clean_names([name for name in order if name in there])
+        wanted = order or (sorted(there) if self.alphabetical else list(there))
+        class_names = clean_names([name for name in wanted if name in there])
         short = self.short or f"{self.name[0].lower()}{self.name[1:]}"
         named = ((path, name, f" ({self.row} {number(i)} of {short})") for i, path, name in files)
         labelled = read_files(named, class_names, content)
