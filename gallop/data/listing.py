@@ -9,7 +9,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gallop.data.labelled import Labelled, LabelledPhotos, PhotoSource, check_enough, data_fingerprint, in_words
+from gallop.data.labelled import (
+    Labelled,
+    LabelledPhotos,
+    PhotoSource,
+    check_enough,
+    data_fingerprint,
+    in_words,
+    read_photos,
+)
 from gallop.errors import DataError, ImageError
 from gallop.images import Photo, load_image
 
@@ -168,34 +176,21 @@ class Rows(Labelled):
         cannot be read, or has been drawn already, the next row of its class takes its place.
 
         Raises:
-            DataError: no readable image, or a class that has fewer (with ``allow_fewer`` what is there is taken).
+            DataError: no readable image, one picture in two classes, or a class that has fewer (with ``allow_fewer`` what
+            is there is taken).
         """
-        if shots is None:
-            return self._all()
 
         def opened(i: int) -> tuple[Photo, str]:
             photo = self.photos[i]
             return photo, photo.sha256
 
-        return _draw(self, self.numbers, self.numbers.__getitem__, opened, shots, seed=seed, allow_fewer=allow_fewer)
-
-    def _all(self) -> LabelledPhotos:
-        photos, names, skipped = list[Photo](), list[str](), list[tuple[int, str]]()
-        for i, name in enumerate(self.names):
-            try:
-                photos.append(self.photos[i])
-                names.append(name)
-            except ImageError as error:
-                skipped.append((self.numbers[i], str(error)))
-        if not photos:
-            raise DataError(
-                f"None of the {len(self)} images could be read. First error: {skipped[0][1] if skipped else 'no rows'}"
+        if shots is not None:
+            return _draw(
+                self, self.numbers, self.numbers.__getitem__, opened, shots, seed=seed, allow_fewer=allow_fewer
             )
-        class_names = tuple(dict.fromkeys(names))
-        return LabelledPhotos(
-            photos=tuple(photos),
-            hashes=tuple(photo.sha256 for photo in photos),
-            labels=tuple(map(class_names.index, names)),
-            class_names=class_names,
-            skipped=tuple(skipped),
-        )
+        place = {number: i for i, number in enumerate(self.numbers)}
+        rows = zip(self.numbers, self.names, [""] * len(self), strict=True)
+        data = read_photos(rows, self.class_names, lambda number: opened(place[number]))
+        if not data.photos:
+            raise DataError(f"None of the {len(self)} images could be read. First error: {data.skipped[0][1]}")
+        return data
