@@ -176,8 +176,8 @@ class Rows(Labelled):
         cannot be read, or has been drawn already, the next row of its class takes its place.
 
         Raises:
-            DataError: no readable image, one picture in two classes, or a class that has fewer (with ``allow_fewer`` what
-            is there is taken).
+            DataError: no readable image, one picture in two classes, or a class that has fewer (with ``allow_fewer``
+            what is there is taken).
         """
 
         def opened(i: int) -> tuple[Photo, str]:

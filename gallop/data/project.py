@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import re
 import stat
-import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,16 +20,7 @@ from os import PathLike, fspath
 from typing import Any, BinaryIO
 
 from gallop.data.labelled import LabelledPhotos
-from gallop.data.zip_files import (
-    MAX_ARCHIVE_BYTES,
-    MAX_MEMBERS,
-    MAX_RATIO,
-    MAX_TOTAL_BYTES,
-    PIECE,
-    ArchiveError,
-    check_zip,
-    member_bytes,
-)
+from gallop.data.zip_files import MAX_ARCHIVE_BYTES, ArchiveError, OpenedZip, opened_zip
 from gallop.errors import DataError, GallopError
 from gallop.images import DEFAULT_LIMITS, ImageLimits, Photo, load_image
 from gallop.images.formats import printable_name
@@ -137,31 +127,22 @@ class OpenedProject:
     Attributes:
         shown: its name in a sentence.
         members: its files, by path.
-        left: bytes that may still be unpacked.
     """
 
-    archive: zipfile.ZipFile
+    archive: OpenedZip
     shown: str
     members: dict[str, zipfile.ZipInfo] = field(init=False)
-    left: int = MAX_TOTAL_BYTES
 
     def __post_init__(self) -> None:
-        members = [member for member in self.archive.infolist() if not member.is_dir()]
-        if len(members) > MAX_MEMBERS:
-            raise DataError(
-                f"{self.shown} was not opened: it contains {len(members)} files, and the maximum is {MAX_MEMBERS}."
-            )
-        for member in members:
+        for member in self.archive.files:
             parts = member.filename.replace("\\", "/").split("/")
             if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
                 raise wrong(self.shown, f"contains a file with an unsafe path ({printable_name(member.filename)})")
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise wrong(self.shown, f"contains a link ({printable_name(member.filename)})")
-        self.members = {member.filename: member for member in members}
-        if len(self.members) < len(members):
+        self.members = {member.filename: member for member in self.archive.files}
+        if len(self.members) < len(self.archive.files):
             raise wrong(self.shown, "contains two files with the same name")
-        if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
-            raise self._too_much()
 
     def manifest(self) -> CheckedJson:
         """Return the list of contents, of a format that can be read."""
@@ -256,25 +237,12 @@ class OpenedProject:
 
     def read(self, path: str, most: int) -> bytes:
         """Return the bytes of a file, of which there may be ``most``."""
-        shown = f"{printable_name(path)} in {self.shown}"
         if path not in self.members:
-            raise DataError(f"{shown} is missing, so the project was not opened. Use another copy of the project.")
-        member = self.members[path]
-        most = min(most, MAX_RATIO * max(member.compress_size, PIECE))
-        data = member_bytes(
-            self.archive,
-            member,
-            self.shown,
-            most,
-            ArchiveError(f"{shown} is too large when unpacked. This project was not saved by this app."),
-        )
-        self.left -= len(data)
-        if self.left < 0:
-            raise self._too_much()
-        return data
-
-    def _too_much(self) -> DataError:
-        return DataError(f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the limit.")
+            raise DataError(
+                f"{printable_name(path)} in {self.shown} is missing, so the project was not opened. Use another copy "
+                "of the project."
+            )
+        return self.archive.read(self.members[path], most)
 
 
 @contextmanager
@@ -286,16 +254,11 @@ def opened_project(file: BinaryIO, name: str) -> Iterator[OpenedProject]:
     """
     shown = printable_name(name)
     try:
-        check_zip(file, shown)
-        with zipfile.ZipFile(file) as archive:
+        with opened_zip(file, shown) as archive:
             yield OpenedProject(archive, shown)
     except ArchiveError as error:
         rest = "" if shown in str(error) else f" Because of this, {shown} was not opened."
         raise DataError(f"{error}{rest}") from error
-    except GallopError:
-        raise
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
-        raise DataError(f"{shown} cannot be read as a zip file: it is damaged or incomplete.") from error
 
 
 def is_project(path: str | PathLike[str]) -> bool:

@@ -207,7 +207,7 @@ def test_splits() -> None:
         ),
         (
             table([0], Value()),
-            r"The Table has no column of labels. Rename the column with the labels to label .*its columns are img, fine",
+            r"The Table has no column of labels. Rename the column .*its columns are img, fine",
         ),
         (table([0], images=[b"x"]), "None of the 1 images could be read"),
     ],
