@@ -19,7 +19,6 @@ from gallop.data.project import is_project, read_project
 from gallop.data.tabular.columns import (
     MapStyle,
     as_list,
-    is_column,
     is_frame,
     is_hugging_face,
     is_map_style,
@@ -60,11 +59,11 @@ def many(images: Any) -> Sequence[Any]:
     """
     if isinstance(images, str | PathLike):
         return _files(images)
+    if isinstance(images, list | tuple):
+        return [pair[0] for pair in images] if _are_pairs(images) else images
     found = _recognised(images, "test")
     if found is not None:
         return found.paths if isinstance(found, Listing) else found.photos
-    if isinstance(images, list | tuple):
-        return images
     if isinstance(images, np.ndarray) or is_tensor(images):
         if images.ndim == 4:
             return list(images)
@@ -72,7 +71,7 @@ def many(images: Any) -> Sequence[Any]:
         return list(images.reshape(-1)) if texts and images.shape[1:] in ((), (1,)) else [images]
     if isinstance(images, _FILES) or hasattr(images, "read") or getattr(images, "ndim", None) in (2, 3):
         return [images]  # of which load_image says what is wrong, if anything is
-    several = is_column(images) or isinstance(images, Iterator) or hasattr(images, "__len__")
+    several = isinstance(images, Iterator) or hasattr(images, "__len__")
     return as_list(images) if several and hasattr(images, "__iter__") else [images]
 
 
@@ -95,7 +94,7 @@ def _recognised(images: Any, split: str) -> LabelledPhotos | Listing | ImageTabl
     _refuse_streams(images)
     if isinstance(images, list | tuple):
         return data_set_table(images) if _are_pairs(images) else None
-    alone = isinstance(images, _FILES) or is_column(images) or is_tensor(images) or hasattr(images, "__array__")
+    alone = isinstance(images, _FILES) or hasattr(images, "__array__")  # as columns and tensors have it, too
     return None if alone or not is_map_style(images) else data_set_table(images)
 
 

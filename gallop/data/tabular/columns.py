@@ -38,11 +38,6 @@ def is_frame(value: Any) -> bool:
     return bool(kinds(value) & {"DataFrame", "Table"}) and hasattr(value, "columns") and hasattr(value, "__len__")
 
 
-def is_column(value: Any) -> bool:
-    """Return whether it is one column: a Series, Index or categorical of pandas, one of polars or of pyarrow."""
-    return bool(kinds(value) & {"Series", "Index", "ExtensionArray"}) or hasattr(value, "to_pylist")
-
-
 def is_tensor(value: Any) -> bool:
     """Return whether it is one of torch's tensors."""
     return "Tensor" in kinds(value) and hasattr(value, "detach")
@@ -87,8 +82,8 @@ def find_column(table: Any, wanted: Sequence[str], kind: str = "") -> Any:
     """Return the name of a column: in a data set of Hugging Face's the only one of a kind, else the first of those
     wanted that exists, whatever its case; None if none does.
     """
-    features = getattr(table, "features", None) or {}
-    typed = [name for name, feature in features.items() if type(feature).__name__ == kind]
+    features = table.features.items() if is_hugging_face(table) else ()
+    typed = [name for name, feature in features if type(feature).__name__ == kind]
     if len(typed) == 1:
         return typed[0]
     keys = {str(name).strip().casefold(): name for name in reversed(column_names(table))}

@@ -60,9 +60,7 @@ def frame_table(frame: Any) -> ImageTable:
     if column is None:
         raise no_column("images", IMAGE_COLUMNS)
     images = LazyImages(lambda i: frame[i][column], range(len(frame))) if lazy else as_list(frame[column])
-    what = f"The {called}, row {{row}}: the split"
-    splits = None if split is None else label_names(frame[split], what=what, first=0)
-    return ImageTable(f"The {called}", images, names, splits=splits)
+    return ImageTable(f"The {called}", images, names, splits=None if split is None else frame[split])
 
 
 def data_set_table(dataset: Any) -> ImageTable:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from gallop.data.labelled import ContentHash, LabelledPhotos, content_hash, read_files
 from gallop.data.listing import LazyImages, Rows
-from gallop.data.tabular.columns import is_missing
+from gallop.data.tabular.columns import is_missing, label_names
 from gallop.errors import ClassNameError, DataError
 from gallop.names.class_names import clean_name, clean_names
 from gallop.runtime.reading import open_file
@@ -37,7 +37,7 @@ class ImageTable:
         name, short: what messages call it, at the beginning of a sentence and after a row.
         photos: n; those of a data set are decoded when they are asked for.
         names: gives the n class names, where ``class_names`` are those of numbers; raises DataError where it has none.
-        splits: n parts that the rows are of, where there are several.
+        splits: a column of the n parts that the rows are of; None where there is one.
         alphabetical: whether that is the order of the classes of files, or else that in which they come.
         numbers: of the rows; None counts them from 0.
         row: what one is called, "line" or "row".
@@ -47,7 +47,7 @@ class ImageTable:
     name: str
     photos: Sequence[Any]
     names: Callable[[Sequence[str] | None], list[str]]
-    splits: Sequence[str] | None = None
+    splits: Any = None
     alphabetical: bool = True
     numbers: Sequence[int] | None = None
     row: str = "row"
@@ -69,7 +69,9 @@ class ImageTable:
         if not self.photos:
             raise DataError(f"{self.name} has no rows. Add one row for each image.")
         names = self.names(class_names)
-        splits = [part.casefold() for part in self.splits or [""] * len(names)]
+        what, splits = f"{self.name}, {self.row} {{row}}: the split", [""] * len(names)
+        if self.splits is not None:
+            splits = [part.casefold() for part in label_names(self.splits, what=what, first=0)]
         taken = [i for i, part in enumerate(splits) if part in ("", split.casefold())]
         if not taken:
             there = listed(list(dict.fromkeys(splits)))
@@ -158,7 +160,12 @@ def csv_table(path: str | PathLike[str], needed: Sequence[str] = _NEEDED) -> Ima
         for name, column in cells.items():
             column.append(values.get(name, ""))
     return ImageTable(
-        *(str(path), [path.parent / cell for cell in cells["path"]], lambda _: cells["label"], cells[SPLIT]),
+        *(
+            str(path),
+            [path.parent / cell for cell in cells["path"]],
+            lambda _: cells["label"],
+            cells[SPLIT] if any(cells[SPLIT]) else None,
+        ),
         numbers=numbers,
         row="line",
         short=path.name,
