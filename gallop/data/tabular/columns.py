@@ -158,7 +158,8 @@ def names_of_numbers(stored: Any, class_names: Sequence[str] | None) -> Sequence
     some (of several for one number, the first) and ``class_names`` gives the same in another order, else
     ``class_names``.
     """
-    names = [name[0] if isinstance(name, tuple) and name else name for name in stored or ()]
+    held = stored if isinstance(stored, list | tuple) else ()
+    names = [name[0] if isinstance(name, tuple) and name else name for name in held]
     if not names or not all(isinstance(name, str) for name in names):
         return class_names
     spaced = [name.replace("_", " ") for name in names]
