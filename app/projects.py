@@ -254,14 +254,16 @@ def _project(opened: OpenedProject, manifest: CheckedJson) -> Project:
     runs = tuple(_read_run(opened, each) for each in manifest.objects("runs")[: MOST_RUNS + 1])
     if len(runs) > MOST_RUNS:
         raise ProjectProblem(f"{opened.shown} was not opened: it contains more than {MOST_RUNS} runs, the maximum.")
+    if (taught := manifest.get("taught", "valid number")) is not None and taught >= len(runs):
+        raise wrong(manifest.where, "has no valid number in 'taught'")
     classes = enumerate(opened.classes(manifest), 1)
     return Project(
         tuple(Card(i, each.name, each.enabled, _once(each.shots), _once(each.tests)) for i, each in classes),
         _shelves(opened, manifest.object("shelves")),
         runs,
-        manifest.integer("taught", len(runs)),
-        manifest.number("limit"),
-        manifest.text(backbone_key(manifest.held)),
+        taught,
+        manifest.get("limit", "number"),
+        manifest.get(backbone_key(manifest.held), "valid text"),
         _settings(manifest.object("settings")),
         manifest.object("explore").held,
         _read_tuned(manifest),
@@ -281,21 +283,22 @@ def _shelves(opened: OpenedProject, shelves: CheckedJson) -> dict[str, tuple[Pho
 
 
 def _read_run(opened: OpenedProject, entry: CheckedJson) -> ProjectRun:
-    folder, where = entry.text("folder"), f"{printable_name(entry.text('folder'))} in {opened.shown}"
+    folder = entry.get("folder", "valid text")
+    where = f"{printable_name(folder)} in {opened.shown}"
     facts = opened.text(f"{folder}/{RUN_FACTS}")
     files = Files(
         opened.text(f"{folder}/{ZIP_SETTINGS}"), opened.read(f"{folder}/{ZIP_TENSORS}", MOST_ZIP_BYTES[ZIP_TENSORS])
     )
-    if run_fingerprint(facts, files) != entry.sha256("sha256"):
+    if run_fingerprint(facts, files) != entry.get("sha256", "fingerprint"):
         raise wrong(where, "is not the run that was saved")
-    return ProjectRun(checked_run(facts, entry.text("name", MOST_NAME), where), files)
+    return ProjectRun(checked_run(facts, entry.get("name", "valid text"), where), files)
 
 
 def _read_tuned(manifest: CheckedJson) -> tuple[tuple[int, ...], frozenset[str]] | None:
     if manifest.held.get("tuned") is None:
         return None
     tuned = manifest.object("tuned")
-    return tuned.integers("topk"), tuned.digests("photos")
+    return tuple(tuned.get("topk", "list of numbers")), frozenset(tuned.get("photos", "list of fingerprints"))
 
 
 def _settings(by_backbone: CheckedJson) -> dict[str, Settings]:

@@ -2,16 +2,12 @@
 
     python -m benchmarks.choose_settings DATA
     python -m benchmarks.choose_settings DATA --only CoOp "GalLoP, k"
-    python -m benchmarks.choose_settings DATA --search 10 [--sets flowers102] [--backbone NAME]
 
 Test folders are never read. For each set the 16 shots of seed 0 are cut into four stratified folds; two of them are
 held out in turn. To keep it short, sets with many classes take part with their first ten. Every method gets the same
 budget of six settings, around those of its paper. Beside the accuracy on held-out shots, each cell gives the AUROC of
 the method's last outlier score (GL-MCM or MSP), held-out shots against training photos of the next set in the list: a
 setting may be as accurate as another and ruin "none of these".
-
-With ``--search``, GalLoP's rate and rounds are found for each set alone within so many minutes, as the app finds
-them: on three folds of the shots, all held out.
 """
 
 from __future__ import annotations
@@ -32,13 +28,11 @@ from sklearn.metrics import accuracy_score
 
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
-from gallop.config import method_preset, train_preset
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.lab.bench.running.photos import set_folders
 from gallop.lab.methods import Method, Setup, make_method, method_sight
-from gallop.training.choose import SearchEvent, chosen_of, search_settings, start_of_search
 
 CLASSES, FOLDS, HELD_OUT = 10, 4, 2
 
@@ -108,38 +102,13 @@ def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: Sequence[Path],
     return statistics.mean(accuracies), statistics.mean(aurocs)
 
 
-def search(backbone: Backbone, shots: LabelledPhotos, seconds: float) -> list[str]:
-    """Return a line for every setting that was tried on the shots of a set."""
-    method = method_preset("backbone", backbone.preset)
-    usual = train_preset("backbone", backbone.preset, photos=len(shots), classes=len(shots.class_names))
-    config = start_of_search(usual)
-    *_, last = search_settings(backbone, shots, method, config, seconds=seconds, cache=open_cache(None))
-    assert isinstance(last, SearchEvent)
-    best, lines = chosen_of(last.tried), []
-    for tried in last.tried:
-        gain, error = (100 * value for value in tried.gain_over(last.tried[0]))
-        found = f"{100 * tried.accuracy:.1f} | {gain:+.1f} ± {error:.1f} | {tried.loss:.3f} | {tried.temperature:.2f}"
-        chosen = "chosen" if tried is best else ""
-        lines.append(f"{tried.lr:g} | {tried.epochs} | {found} | {tried.seconds:.0f} | {chosen}")
-    return lines
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
-    parser.add_argument("--search", type=float, metavar="MINUTES", help="find GalLoP's rate and rounds for each set")
-    parser.add_argument("--sets", nargs="+", metavar="SET", help="with --search: data sets")
-    parser.add_argument("--backbone", default="mini", metavar="NAME", help="with --search")
     options = parser.parse_args()
     drawn = drawn_sets(options.data)
-    backbone = load_backbone(options.backbone)
-    if options.search:
-        print("| set | rate | rounds | right, % | gain | loss | temperature | seconds | |\n|" + "---|" * 9)
-        for name in options.sets or drawn:
-            for line in search(backbone, drawn[name], 60 * options.search):
-                print(f"| {name} | {line} |", flush=True)
-        return
+    backbone = load_backbone("mini")
     names = list(drawn)
     print("| method | setting | " + " | ".join(names) + " | mean |\n|" + "---|" * (len(names) + 3))
     unknown = {name: drawn[names[(i + 1) % len(names)]].paths[::2] for i, name in enumerate(names)}

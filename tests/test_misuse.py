@@ -387,8 +387,8 @@ MISUSES: list[tuple[str, Callable[[Place], Any], str, str]] = [
     (
         "a table of many columns",
         lambda p: p.model.predict(p.frame(x=1)[["label", "x"]]),
-        "columns label, x",
-        "Pass one of them",
+        "columns are label, x",
+        "pass one of the columns",
     ),
     (
         "a class that it does not know",

@@ -6,22 +6,12 @@ checked as declared and again as they come out. Knows no Streamlit.
 
 from __future__ import annotations
 
-import struct
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from gallop.data.zip_files import (
-    MAX_MEMBERS,
-    MAX_RATIO,
-    MAX_TOTAL_BYTES,
-    PIECE,
-    ArchiveError,
-    check_zip,
-    member_bytes,
-)
+from gallop.data.zip_files import ArchiveError, opened_zip
 from gallop.errors import ClassNameError
 from gallop.images import DEFAULT_LIMITS, IMAGE_SUFFIXES
 from gallop.images.formats import printable_name
@@ -119,61 +109,13 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
     Raises:
         ArchiveError: no zip, one that cannot be read, or one that unpacks to too much; what came before is good.
     """
-    shown = printable_name(name)
-    check_zip(archive, shown)
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
-            if len(members) > MAX_MEMBERS:
-                raise ArchiveError(
-                    f"{shown} contains {len(members)} files, but a zip file may contain at most {MAX_MEMBERS}. Split "
-                    "it into several zip files."
-                )
-            if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
-                raise _too_much(shown)
-            left = MAX_TOTAL_BYTES
-            for member in members:
-                try:
-                    place = place_of(member.filename, class_name)
-                    if place is None:
-                        continue
-                    data = _unpacked(opened, member, shown)
-                except ArchiveError as error:
-                    yield str(error)
-                    continue
-                left -= len(data)
-                if left < 0:
-                    raise _too_much(shown)
-                yield Member(place, data)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
-        if isinstance(error, ArchiveError):
-            raise
-        raise ArchiveError(
-            f"{shown} cannot be read as a zip file: it is damaged or incomplete. Create it again."
-        ) from error
-
-
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> bytes:
-    """Return a photo's bytes, at most one piece beyond the limit."""
-    return member_bytes(
-        archive,
-        member,
-        archive_name,
-        min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE)),
-        _too_large(printable_name(member.filename), member),
-    )
-
-
-def _too_large(shown: str, member: zipfile.ZipInfo) -> ArchiveError:
-    if member.file_size > DEFAULT_LIMITS.max_bytes:
-        return ArchiveError(
-            f"{shown} is larger than {DEFAULT_LIMITS.max_bytes // 2**20} MB, the limit for a photo. Make it smaller "
-            "first."
-        )
-    return ArchiveError(f"{shown} unpacks to more than {MAX_RATIO} times its size, which no photo does.")
-
-
-def _too_much(shown: str) -> ArchiveError:
-    return ArchiveError(
-        f"{shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, the limit for a zip file. Split it into several."
-    )
+    with opened_zip(archive, printable_name(name)) as opened:
+        for member in opened.files:
+            try:
+                place = place_of(member.filename, class_name)
+                if place is not None:
+                    yield Member(place, opened.read(member, DEFAULT_LIMITS.max_bytes))
+            except ArchiveError as error:
+                if opened.left < 0:
+                    raise
+                yield str(error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import struct
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from app.library import Backbone, GalLoPClassifier
 from app.teaching.training import Answer, Course, Point, Settings, Taught, thinned
 from app.text import joined
 from gallop.data import data_fingerprint
-from gallop.data.zip_files import ArchiveError, check_zip, member_bytes
+from gallop.data.zip_files import ArchiveError, OpenedZip, opened_zip
 from gallop.errors import GallopError
 from gallop.evaluation.intervals import Paired, Proportion
 from gallop.images.formats import printable_name
@@ -545,39 +544,27 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
     """
     shown = printable_name(name)
     try:
-        check_zip(archive, shown)
-        with zipfile.ZipFile(archive) as opened:
-            members = {wanted: _one(opened, wanted, shown) for wanted in MOST_ZIP_BYTES}
-            settings = members[ZIP_SETTINGS].decode("utf-8")
+        with opened_zip(archive, shown) as opened:
+            members = {wanted: _one(opened, wanted) for wanted in MOST_ZIP_BYTES}
+        settings = members[ZIP_SETTINGS].decode("utf-8")
     except ArchiveError as error:
         raise ModelProblem(str(error)) from error
     except UnicodeDecodeError as error:
         raise ModelProblem(
             f"{ZIP_SETTINGS} in {shown} is not UTF-8 text. Use a zip made by this app or by `gallop`."
         ) from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
-        raise ModelProblem(
-            f"{shown} cannot be read as a zip file: it is damaged or incomplete. Create it again."
-        ) from error
     return Files(settings, members[ZIP_TENSORS])
 
 
-def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
+def _one(opened: OpenedZip, wanted: str) -> bytes:
     members = [
         member
-        for member in opened.infolist()
+        for member in opened.files
         if member.filename.replace("\\", "/").split("/")[-1] == wanted and "__MACOSX" not in member.filename
     ]
     if len(members) != 1:
         there = f"{len(members)} files named {wanted}" if members else f"no {wanted}"
         raise ArchiveError(
-            f"{shown} contains {there}: a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS} in the same folder."
+            f"{opened.shown} contains {there}: a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS} in the same folder."
         )
-    most = MOST_ZIP_BYTES[wanted]
-    return member_bytes(
-        opened,
-        members[0],
-        shown,
-        most,
-        ArchiveError(f"{wanted} in {shown} is larger than {most // 2**20} MB, which is too large for a model."),
-    )
+    return opened.read(members[0], MOST_ZIP_BYTES[wanted])

@@ -21,7 +21,6 @@ from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, Memor
 from app.teaching.training import (
     Answer,
     Course,
-    Found,
     Kept,
     Point,
     Progress,
@@ -173,36 +172,6 @@ def encoding_ahead(
                 takes(a_look)
             yield len(pending) + len(chunk)
             began = time.monotonic()  # other jobs may have had their turn
-
-
-def searching(
-    backbone: Backbone,
-    cache: MemoryCache | None,
-    shots: Mapping[str, Sequence[Photo]],
-    settings: Settings,
-    seconds: float,
-) -> Generator[Counted, None, Found]:
-    """Search rate and rounds for so many seconds, on folds of the photos on the cards, with the other settings kept."""
-    from gallop.training.choose import SearchEvent, chosen_of, search_settings, start_of_search
-
-    data = _labelled(shots, settings, cache)
-    config, tried = start_of_search(settings.training()), tuple[Any, ...]()
-    for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
-        searched, words = 0.0, f"Encoding views of the photos, {event.done} of {event.total}"
-        if isinstance(event, SearchEvent):
-            tried, searched = event.tried, event.done / event.total
-            words = f"{len(tried)} settings tried{event.note and f'; now {event.note}'}"
-        yield Counted(searched, words)
-    best, first = chosen_of(tried), tried[0]
-    sentence = (
-        f"Rate {best.lr:g} and {best.epochs} rounds: {best.accuracy:.0%} of {len(first.right)} photos that were held "
-        "out were right"
-    )
-    if best is first:
-        sentence += f". None of the {len(tried)} settings tried was clearly better than these, the usual ones."
-    else:
-        sentence += f", {first.accuracy:.0%} with the usual {first.lr:g} and {first.epochs}. They are in use now."
-    return Found(replace(settings, lr=best.lr, epochs=best.epochs, views=config.views), sentence)
 
 
 def foretelling(

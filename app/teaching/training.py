@@ -185,14 +185,6 @@ def changed(then: Settings, now: Settings) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Settings that a search chose, and in a sentence how they compare with those it began with."""
-
-    settings: Settings
-    sentence: str
-
-
-@dataclass(frozen=True)
 class Point:
     """One training step: the loss, and the accuracy on its batch."""
 

@@ -156,7 +156,7 @@ class VisitorTraining:
         self._outcomes.pop(self.backbone_name, None)
 
     def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Task:
-        """Return the task of ``tasks.searching`` or ``tasks.foretelling`` on the cards, with the backbone chosen.
+        """Return the task of ``tasks.foretelling`` on the cards, with the backbone chosen.
 
         Raises:
             PlainError: these photos cannot be trained on.

@@ -19,29 +19,14 @@ from gallop.data.project import is_project, read_project
 from gallop.data.tabular.columns import (
     MapStyle,
     as_list,
-    is_column,
     is_frame,
     is_hugging_face,
     is_map_style,
     is_tensor,
     label_names,
 )
-from gallop.data.tabular.data_sets import (
-    dataset_images,
-    hugging_face_images,
-    hugging_face_rows,
-    labelled_dataset,
-    split_of,
-)
-from gallop.data.tabular.tables import (
-    TableNames,
-    csv_images,
-    from_csv,
-    image_column,
-    is_csv,
-    labelled_frame,
-    photos_of_rows,
-)
+from gallop.data.tabular.data_sets import data_set_table, frame_table, split_of
+from gallop.data.tabular.tables import ImageTable, csv_table, from_csv, is_csv
 from gallop.errors import DataError, warn_caller
 from gallop.images import IMAGE_SUFFIXES, ImageSource, list_images, load_image
 from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, spelled_as
@@ -54,6 +39,7 @@ GivenPhotos: TypeAlias = AskedPhotos
 alone, with labels beside them."""
 GivenLabels: TypeAlias = Iterable[str] | Iterable[int] | MapStyle
 """Class names, or numbers with ``class_names``: a list, an array, a Series or a column."""
+_FILES = (str, PathLike, bytes, bytearray, memoryview)
 _WAYS = (
     "Pass their class names too, or images and labels together: the path of a folder of class folders or of a CSV "
     "table, a DataFrame with the columns image and label, a data set of (image, label), or a dict of class names and "
@@ -71,34 +57,45 @@ def many(images: Any) -> Sequence[Any]:
     Raises:
         DataError: what holds no images, or does not say which column they are in.
     """
-    if isinstance(images, LabelledPhotos):
-        return images.photos
-    if isinstance(images, Listing | PhotoSet):
-        return (images.test if isinstance(images, PhotoSet) else images).paths
     if isinstance(images, str | PathLike):
         return _files(images)
     if isinstance(images, list | tuple):
         return [pair[0] for pair in images] if _are_pairs(images) else images
+    found = _recognised(images, "test")
+    if found is not None:
+        return found.paths if isinstance(found, Listing) else found.photos
     if isinstance(images, np.ndarray) or is_tensor(images):
-        return _of_array(images)
-    if images is None or isinstance(images, bytes | bytearray | memoryview) or hasattr(images, "read"):
-        return [images]
+        if images.ndim == 4:
+            return list(images)
+        texts = images.ndim in (1, 2) and not is_tensor(images) and images.dtype.kind in "OUT"
+        return list(images.reshape(-1)) if texts and images.shape[1:] in ((), (1,)) else [images]
+    if isinstance(images, _FILES) or hasattr(images, "read") or getattr(images, "ndim", None) in (2, 3):
+        return [images]  # of which load_image says what is wrong, if anything is
+    several = isinstance(images, Iterator) or hasattr(images, "__len__")
+    return as_list(images) if several and hasattr(images, "__iter__") else [images]
+
+
+def _recognised(images: Any, split: str) -> LabelledPhotos | Listing | ImageTable | None:
+    """What holds images in rows, or labelled photos; None for images alone, or one image.
+
+    Args:
+        split: the part that is taken of what has several.
+    """
+    if isinstance(images, PhotoSet):
+        images = getattr(images, split)
+    if isinstance(images, LabelledPhotos | Listing):
+        return images
     if isinstance(images, Mapping):
-        return _images_of_dict(images)
-    if is_hugging_face(images):
-        return hugging_face_images(images)
-    if is_frame(images):
-        return image_column(images)
+        if not any(map(is_hugging_face, images.values())):
+            return _dict_table(images)
+        images = split_of(images, split)
+    if is_hugging_face(images) or is_frame(images):
+        return frame_table(images)
     _refuse_streams(images)
-    if is_column(images):
-        return as_list(images)
-    if hasattr(images, "__array__") and getattr(images, "ndim", None) in (2, 3):
-        return [images]  # an array of another library
-    if is_map_style(images):
-        return dataset_images(images)
-    if isinstance(images, Iterator) or (hasattr(images, "__iter__") and hasattr(images, "__len__")):
-        return as_list(images)
-    return [images]  # of which load_image says what is wrong, if anything is
+    if isinstance(images, list | tuple):
+        return data_set_table(images) if _are_pairs(images) else None
+    alone = isinstance(images, _FILES) or hasattr(images, "__array__")  # as columns and tensors have it, too
+    return None if alone or not is_map_style(images) else data_set_table(images)
 
 
 def _files(path: str | PathLike[str]) -> Sequence[Any]:
@@ -112,21 +109,21 @@ def _files(path: str | PathLike[str]) -> Sequence[Any]:
         return files
     if is_project(path):
         return read_project(path, split="test").photos
-    return csv_images(path) if is_csv(path) and os.path.exists(path) else [path]
+    return csv_table(path, ("path",)).photos if is_csv(path) and os.path.exists(path) else [path]
 
 
-def _of_array(images: Any) -> Sequence[Any]:
-    if images.ndim == 4:
-        return list(images)
-    if isinstance(images, np.ndarray) and images.dtype.kind in "OUT" and (images.ndim == 1 or images.shape[1:] == (1,)):
-        return list(images.reshape(-1))
-    return [images]
+def _dict_table(images: Mapping[Any, Any]) -> ImageTable:
+    """The images of a dict of class names and images."""
+    parts = [many(some) for some in images.values()]
 
+    def names(class_names: Sequence[str] | None) -> list[str]:
+        keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))
+        for name, some in zip(keys, parts, strict=True):
+            if not len(some):
+                raise DataError(f"The class {name!r} has no images in the dict. Add some, or remove the class.")
+        return [name for name, some in zip(keys, parts, strict=True) for _ in some]
 
-def _images_of_dict(images: Mapping[Any, Any]) -> Sequence[Any]:
-    if any(map(is_hugging_face, images.values())):
-        return hugging_face_images(split_of(images, "test"))
-    return [image for some in images.values() for image in many(some)]
+    return ImageTable("The dict", [image for some in parts for image in some], names, alphabetical=False)
 
 
 def _are_pairs(images: Sequence[Any]) -> bool:
@@ -187,24 +184,14 @@ def _source(
     images: Any, split: str, class_names: Sequence[str] | None, content: ContentHash
 ) -> LabelledPhotos | Listing | Rows:
     """The source of photos and labels, read as far as is needed to know them."""
-    if isinstance(images, PhotoSet):
-        images = getattr(images, split)
-    if isinstance(images, LabelledPhotos | Listing):
-        return images
     if isinstance(images, str | PathLike):
         return labelled_path(images, split=split, content=content)
-    if isinstance(images, Mapping):
-        return _source_of_dict(images, split, class_names, content)
-    if is_hugging_face(images):
-        return hugging_face_rows(images, class_names=class_names)
-    if is_frame(images):
-        return labelled_frame(images, split=split, content=content, class_names=class_names)
-    _refuse_streams(images)
-    if isinstance(images, list | tuple) and not _are_pairs(images):
-        raise DataError(f"Images came without labels. {_WAYS}.")
-    if is_column(images) or is_tensor(images) or hasattr(images, "__array__") or not is_map_style(images):
+    if isinstance(images, Mapping) and not images:
+        raise DataError("The dict is empty. Pass a dict that maps each class name to its images.")
+    found = _recognised(images, split)
+    if found is None:
         raise DataError(f"Images (here: {named_kind(images)}) came without labels. {_WAYS}.")
-    return labelled_dataset(images, content=content, class_names=class_names)
+    return found.labelled(split, content, class_names) if isinstance(found, ImageTable) else found
 
 
 def labelled_path(path: str | PathLike[str], *, split: str, content: ContentHash) -> LabelledPhotos:
@@ -220,29 +207,6 @@ def labelled_path(path: str | PathLike[str], *, split: str, content: ContentHash
         if is_project(path):
             return read_project(path, split=split)
     return read_folder(Path(path), split=split, content=content)
-
-
-def _source_of_dict(
-    images: Mapping[Any, Any], split: str, class_names: Sequence[str] | None, content: ContentHash
-) -> LabelledPhotos | Rows:
-    if not images:
-        raise DataError("The dict is empty. Pass a dict that maps each class name to its images.")
-    if any(map(is_hugging_face, images.values())):
-        return hugging_face_rows(split_of(images, split), class_names=class_names)
-    keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))
-    photos, names = list[Any](), list[str]()
-    for name, some in zip(keys, map(many, images.values()), strict=True):
-        if not len(some):
-            raise DataError(f"The class {name!r} has no images in the dict. Add some, or remove the class.")
-        photos += some
-        names += [name] * len(some)
-    return photos_of_rows(
-        photos,
-        names,
-        TableNames("The dict", "the dict", "image", Path.cwd()),
-        content=content,
-        order=class_names or keys,
-    )
 
 
 def _drawn(

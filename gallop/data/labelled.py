@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeVar
 
 from typing_extensions import Self
 
@@ -18,6 +18,7 @@ from gallop.wording import listed
 PhotoSource = Photo | Path
 """A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
 
+Place = TypeVar("Place", Path, int)
 ContentHash = Callable[[Path], str]
 """What gives the hash of a file's picture: ``content_hash``, or something that remembers its results."""
 _MOST_NAMED = 5
@@ -179,29 +180,43 @@ def read_files(
     """Return the files that are readable images, in the order of their classes; a picture counts once.
 
     Args:
-        files: path, class name, and text that follows the path in messages; a file that is named twice is opened once.
+        files: path, class name, and text that follows the path in messages.
         class_names: K names, among them those of all files.
 
     Raises:
         DataError: one picture in two classes.
     """
-    hashes: dict[Path, str | None] = {}
-    skipped: list[tuple[Path | int, str]] = []
-
-    def readable() -> Iterator[tuple[Path, str, str, str]]:
-        for path, name, remark in files:
-            if path not in hashes:
-                try:
-                    hashes[path] = content(path)
-                except ImageError as error:
-                    hashes[path] = None
-                    skipped.append((path, f"{error}{remark}"))
-            digest = hashes[path]
-            if digest is not None:
-                yield path, name, digest, f"{path}{remark}"
-
-    photos = _gathered(readable(), class_names, skipped)
+    photos = read_photos(files, class_names, lambda path: (path, content(path)))
     return photos.take(sorted(range(len(photos)), key=photos.labels.__getitem__))
+
+
+def read_photos(
+    rows: Iterable[tuple[Place, str, str]],
+    class_names: Iterable[str],
+    opened: Callable[[Place], tuple[PhotoSource, str]],
+) -> LabelledPhotos:
+    """Return the photos that can be read, in their order; a picture counts once.
+
+    Args:
+        rows: the place of each photo, its class name, and text that follows the place in messages; what is named twice
+            is opened once.
+        class_names: K names, among them those of all rows.
+        opened: gives the photo in a place and the hash of its picture, or raises ImageError.
+
+    Raises:
+        DataError: one picture in two classes.
+    """
+    once, skipped = cache(opened), list[tuple[Path | int, str]]()
+
+    def readable() -> Iterator[tuple[PhotoSource, str, str, str]]:
+        for place, name, remark in rows:
+            try:
+                photo, digest = once(place)
+                yield photo, name, digest, f"{in_words(place)}{remark}"
+            except ImageError as error:
+                skipped.append((place, f"{error}{remark}"))
+
+    return _gathered(readable(), class_names, skipped)
 
 
 def distinct_photos(

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
-from gallop.data.labelled import Labelled, LabelledPhotos, PhotoSource, check_enough, data_fingerprint, in_words
+from gallop.data.labelled import (
+    Labelled,
+    LabelledPhotos,
+    PhotoSource,
+    check_enough,
+    data_fingerprint,
+    in_words,
+    read_photos,
+)
 from gallop.errors import DataError, ImageError
 from gallop.images import Photo, load_image
 
@@ -129,35 +137,34 @@ class LazyImages(Sequence[Photo]):
     """
 
     def __init__(self, image: Callable[[int], Any], numbers: Sequence[int]) -> None:
-        self._image, self._numbers = image, numbers
+        self.image, self.numbers = image, numbers
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.numbers)
 
-    @overload
-    def __getitem__(self, at: int) -> Photo: ...
-    @overload
-    def __getitem__(self, at: slice) -> LazyImages: ...
-    def __getitem__(self, at: int | slice) -> Photo | LazyImages:
+    def __getitem__(self, at: Any) -> Any:
         if isinstance(at, slice):
-            return LazyImages(self._image, self._numbers[at])
-        image = self._image(self._numbers[at])
+            return LazyImages(self.image, self.numbers[at])
+        image = self.image(self.numbers[at])
         if isinstance(image, Mapping):
             image = image.get("bytes") or image.get("path") or b""
-        return load_image(image, name=f"row {self._numbers[at]}")
+        return load_image(image, name=f"row {self.numbers[at]}")
+
+    def take(self, chosen: Sequence[int]) -> LazyImages:
+        """Return some of the images, by their indices."""
+        return LazyImages(self.image, [self.numbers[i] for i in chosen])
 
 
 class Rows(Labelled):
     """Images with class names, in rows; the classes are in the order in which they first come.
 
     Args:
-        image: gives the image of a row, as for ``LazyImages``.
+        photos: n; messages, and the names of photos, call them by their row.
         names: n class names.
-        numbers: n rows; what messages, and the names of photos, call them by.
     """
 
-    def __init__(self, image: Callable[[int], Any], names: Sequence[str], numbers: Sequence[int]) -> None:
-        self.photos, self.numbers = LazyImages(image, numbers), numbers
+    def __init__(self, photos: LazyImages, names: Sequence[str]) -> None:
+        self.photos, self.numbers = photos, photos.numbers
         self.class_names = tuple(dict.fromkeys(names))
         number = {name: k for k, name in enumerate(self.class_names)}
         self.labels = tuple(number[name] for name in names)
@@ -169,34 +176,21 @@ class Rows(Labelled):
         cannot be read, or has been drawn already, the next row of its class takes its place.
 
         Raises:
-            DataError: no readable image, or a class that has fewer (with ``allow_fewer`` what is there is taken).
+            DataError: no readable image, one picture in two classes, or a class that has fewer (with ``allow_fewer``
+            what is there is taken).
         """
-        if shots is None:
-            return self._all()
 
         def opened(i: int) -> tuple[Photo, str]:
             photo = self.photos[i]
             return photo, photo.sha256
 
-        return _draw(self, self.numbers, self.numbers.__getitem__, opened, shots, seed=seed, allow_fewer=allow_fewer)
-
-    def _all(self) -> LabelledPhotos:
-        photos, names, skipped = list[Photo](), list[str](), list[tuple[int, str]]()
-        for i, name in enumerate(self.names):
-            try:
-                photos.append(self.photos[i])
-                names.append(name)
-            except ImageError as error:
-                skipped.append((self.numbers[i], str(error)))
-        if not photos:
-            raise DataError(
-                f"None of the {len(self)} images could be read. First error: {skipped[0][1] if skipped else 'no rows'}"
+        if shots is not None:
+            return _draw(
+                self, self.numbers, self.numbers.__getitem__, opened, shots, seed=seed, allow_fewer=allow_fewer
             )
-        class_names = tuple(dict.fromkeys(names))
-        return LabelledPhotos(
-            photos=tuple(photos),
-            hashes=tuple(photo.sha256 for photo in photos),
-            labels=tuple(map(class_names.index, names)),
-            class_names=class_names,
-            skipped=tuple(skipped),
-        )
+        place = {number: i for i, number in enumerate(self.numbers)}
+        rows = zip(self.numbers, self.names, [""] * len(self), strict=True)
+        data = read_photos(rows, self.class_names, lambda number: opened(place[number]))
+        if not data.photos:
+            raise DataError(f"None of the {len(self)} images could be read. First error: {data.skipped[0][1]}")
+        return data

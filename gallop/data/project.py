@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import re
 import stat
-import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,16 +20,7 @@ from os import PathLike, fspath
 from typing import Any, BinaryIO
 
 from gallop.data.labelled import LabelledPhotos
-from gallop.data.zip_files import (
-    MAX_ARCHIVE_BYTES,
-    MAX_MEMBERS,
-    MAX_RATIO,
-    MAX_TOTAL_BYTES,
-    PIECE,
-    ArchiveError,
-    check_zip,
-    member_bytes,
-)
+from gallop.data.zip_files import MAX_ARCHIVE_BYTES, ArchiveError, OpenedZip, opened_zip
 from gallop.errors import DataError, GallopError
 from gallop.images import DEFAULT_LIMITS, ImageLimits, Photo, load_image
 from gallop.images.formats import printable_name
@@ -62,91 +52,12 @@ class ProjectClass:
     tests: tuple[Photo, ...]
 
 
-@dataclass(frozen=True)
-class CheckedJson:
-    """A JSON object whose values are checked when they are read, and its name for messages.
-
-    All methods raise DataError where a value is missing or has another type.
-    """
-
-    held: Mapping[str, Any]
-    where: str
-
-    @classmethod
-    def of_text(cls, text: str, where: str) -> CheckedJson:
-        """Return the object that a text of JSON holds."""
-        try:
-            held = parse_json(text)
-        except ValueError as error:
-            raise wrong(where, f"cannot be read as JSON ({one_line(str(error))})") from error
-        return cls._of(held, where)
-
-    @classmethod
-    def _of(cls, held: Any, where: str) -> CheckedJson:
-        if not isinstance(held, dict):
-            raise wrong(where, "does not have the expected structure")
-        return cls(held, where)
-
-    def _get(self, key: str, fits: Callable[[Any], bool], otherwise: str) -> Any:
-        value = self.held.get(key)
-        if not fits(value):
-            raise wrong(self.where, f"{otherwise} {key!r}")
-        return value
-
-    def text(self, key: str, most: int = MOST_TEXT) -> str:
-        """Return a text."""
-        return str(self._get(key, lambda value: isinstance(value, str) and len(value) <= most, "has no valid text in"))
-
-    def sha256(self, key: str) -> str:
-        """Return a SHA-256."""
-        self.text(key)  # another message where it is not text
-        return str(self._get(key, is_digest, "has no fingerprint in"))
-
-    def flag(self, key: str) -> bool:
-        """Return true or false."""
-        return bool(self._get(key, lambda value: isinstance(value, bool), "has no true or false in"))
-
-    def number(self, key: str) -> Any:
-        """Return a number, or None where the value is null."""
-        return self._get(key, lambda value: value is None or is_finite(value), "has no number in")
-
-    def integer(self, key: str, below: int) -> Any:
-        """Return an integer from 0, or None where the value is null."""
-        return self._get(
-            key, lambda value: value is None or (is_integer(value) and value < below), "has no valid number in"
-        )
-
-    def integers(self, key: str) -> tuple[int, ...]:
-        """Return integers from 0."""
-        return tuple(self._get(key, lambda value: is_list(value, is_integer), "has no list of numbers in"))
-
-    def digests(self, key: str) -> frozenset[str]:
-        """Return SHA-256s, each once."""
-        return frozenset(self._get(key, lambda value: is_list(value, is_digest), "has no list of fingerprints in"))
-
-    def objects(self, key: str) -> list[CheckedJson]:
-        """Return a list of objects."""
-        return [
-            self._of(item, self.where)
-            for item in self._get(key, lambda value: isinstance(value, list), "has no list in")
-        ]
-
-    def object(self, key: str) -> CheckedJson:
-        """Return an object."""
-        return self._of(self.held.get(key), self.where)
-
-
 def wrong(where: str, what: str) -> DataError:
     """Return the error for a file that is damaged or was changed."""
     return DataError(
         f"{where} {what}. The file is damaged or was changed, so the project was not opened. Use another copy of the "
         "file, or save the project again."
     )
-
-
-def is_list(value: Any, of: Callable[[Any], bool]) -> bool:
-    """Return whether a value of JSON is a list of such items."""
-    return isinstance(value, list) and all(map(of, value))
 
 
 def is_digest(value: Any) -> bool:
@@ -164,6 +75,51 @@ def is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "valid text": lambda value: isinstance(value, str) and len(value) <= MOST_TEXT,
+    "fingerprint": is_digest,
+    "true or false": lambda value: isinstance(value, bool),
+    "number": lambda value: value is None or is_finite(value),
+    "valid number": lambda value: value is None or is_integer(value),
+    "list": lambda value: isinstance(value, list),
+    "list of numbers": lambda value: isinstance(value, list) and all(map(is_integer, value)),
+    "list of fingerprints": lambda value: isinstance(value, list) and all(map(is_digest, value)),
+}
+
+
+@dataclass(frozen=True)
+class CheckedJson:
+    """A JSON object whose values are checked when they are read, and its name for messages.
+
+    All methods raise DataError where a value is missing or has another type; so does making one of no object.
+    """
+
+    held: Mapping[str, Any]
+    where: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.held, dict):
+            raise wrong(self.where, "does not have the expected structure")
+
+    def get(self, key: str, what: str) -> Any:
+        """Return a value, which is a "valid text", "fingerprint" (SHA-256), "true or false", "number" (finite, or
+        null), "valid number" (an integer from 0, or null), "list", "list of numbers" (integers from 0) or "list
+        of fingerprints".
+        """
+        value = self.held.get(key)
+        if not _KINDS[what](value):
+            raise wrong(self.where, f"has no {what} in {key!r}")
+        return value
+
+    def objects(self, key: str) -> list[CheckedJson]:
+        """Return a list of objects."""
+        return [CheckedJson(item, self.where) for item in self.get(key, "list")]
+
+    def object(self, key: str) -> CheckedJson:
+        """Return an object."""
+        return CheckedJson(self.held.get(key), self.where)  # type: ignore[arg-type]  # which is checked
+
+
 @dataclass
 class OpenedProject:
     """The file of a project, open; all methods raise DataError for what is wrong in it.
@@ -171,31 +127,22 @@ class OpenedProject:
     Attributes:
         shown: its name in a sentence.
         members: its files, by path.
-        left: bytes that may still be unpacked.
     """
 
-    archive: zipfile.ZipFile
+    archive: OpenedZip
     shown: str
     members: dict[str, zipfile.ZipInfo] = field(init=False)
-    left: int = MAX_TOTAL_BYTES
 
     def __post_init__(self) -> None:
-        members = [member for member in self.archive.infolist() if not member.is_dir()]
-        if len(members) > MAX_MEMBERS:
-            raise DataError(
-                f"{self.shown} was not opened: it contains {len(members)} files, and the maximum is {MAX_MEMBERS}."
-            )
-        for member in members:
+        for member in self.archive.files:
             parts = member.filename.replace("\\", "/").split("/")
             if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
                 raise wrong(self.shown, f"contains a file with an unsafe path ({printable_name(member.filename)})")
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise wrong(self.shown, f"contains a link ({printable_name(member.filename)})")
-        self.members = {member.filename: member for member in members}
-        if len(self.members) < len(members):
+        self.members = {member.filename: member for member in self.archive.files}
+        if len(self.members) < len(self.archive.files):
             raise wrong(self.shown, "contains two files with the same name")
-        if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
-            raise self._too_much()
 
     def manifest(self) -> CheckedJson:
         """Return the list of contents, of a format that can be read."""
@@ -204,12 +151,16 @@ class OpenedProject:
                 f"{self.shown} is not a project: it does not contain {MANIFEST}. If it contains photos in class "
                 "folders, open it on Teach; if it is a model's zip, open it on Export."
             )
-        manifest = CheckedJson.of_text(self.text(MANIFEST), f"{MANIFEST} in {self.shown}")
+        where = f"{MANIFEST} in {self.shown}"
+        try:
+            manifest = CheckedJson(parse_json(self.text(MANIFEST)), where)
+        except ValueError as error:
+            raise wrong(where, f"cannot be read as JSON ({one_line(str(error))})") from error
         format_ = manifest.held.get("format")
         if not isinstance(format_, int) or isinstance(format_, bool) or format_ < 1:
             raise wrong(manifest.where, "has no valid format number")
         if format_ > PROJECT_FORMAT:
-            by = printable_name(manifest.text("version", 80)) if "version" in manifest.held else "another version"
+            by = printable_name(str(manifest.held.get("version", "another version"))[:80])
             raise DataError(
                 f"{self.shown} was saved by a newer version of this app ({by}, format {format_}) and was not opened. "
                 f"This version reads formats up to {PROJECT_FORMAT}. Update the app: pip install -U "
@@ -224,7 +175,7 @@ class OpenedProject:
             raise DataError(
                 f"{self.shown} was not opened: it has {len(cards)} classes, and the maximum is {MOST_CARDS}."
             )
-        names = [each.text("name") for each in cards]
+        names = [each.get("name", "valid text") for each in cards]
         try:
             as_they_are = not names or clean_names(names) == tuple(names)
         except GallopError:  # too long, invisible, or two that are the same
@@ -236,7 +187,7 @@ class OpenedProject:
                 name=name,
                 shots=self.photos(each, "shots", MOST_PHOTOS, SHOT_SIDE),
                 tests=self.photos(each, "tests", MOST_PHOTOS, SHOT_SIDE),
-                enabled=each.flag("enabled"),
+                enabled=each.get("enabled", "true or false"),
             )
             for name, each in zip(names, cards, strict=True)
         )
@@ -265,7 +216,7 @@ class OpenedProject:
         return tuple(self._photo(each, side) for each in photos)
 
     def _photo(self, entry: CheckedJson, side: int) -> Photo:
-        path, name = entry.text("file"), entry.text("name")
+        path, name = entry.get("file", "valid text"), entry.get("name", "valid text")
         limits = ImageLimits(DEFAULT_LIMITS.max_bytes, side * side, side)  # no larger ones are saved
         try:
             photo = load_image(self.read(path, limits.max_bytes), name=name, limits=limits)
@@ -273,7 +224,7 @@ class OpenedProject:
             raise
         except GallopError as error:
             raise DataError(f"{error} Because of this, {self.shown} was not opened.") from error
-        if photo.sha256 != entry.sha256("sha256"):
+        if photo.sha256 != entry.get("sha256", "fingerprint"):
             raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
         return photo
 
@@ -286,25 +237,12 @@ class OpenedProject:
 
     def read(self, path: str, most: int) -> bytes:
         """Return the bytes of a file, of which there may be ``most``."""
-        shown = f"{printable_name(path)} in {self.shown}"
         if path not in self.members:
-            raise DataError(f"{shown} is missing, so the project was not opened. Use another copy of the project.")
-        member = self.members[path]
-        most = min(most, MAX_RATIO * max(member.compress_size, PIECE))
-        data = member_bytes(
-            self.archive,
-            member,
-            self.shown,
-            most,
-            ArchiveError(f"{shown} is too large when unpacked. This project was not saved by this app."),
-        )
-        self.left -= len(data)
-        if self.left < 0:
-            raise self._too_much()
-        return data
-
-    def _too_much(self) -> DataError:
-        return DataError(f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the limit.")
+            raise DataError(
+                f"{printable_name(path)} in {self.shown} is missing, so the project was not opened. Use another copy "
+                "of the project."
+            )
+        return self.archive.read(self.members[path], most)
 
 
 @contextmanager
@@ -316,16 +254,11 @@ def opened_project(file: BinaryIO, name: str) -> Iterator[OpenedProject]:
     """
     shown = printable_name(name)
     try:
-        check_zip(file, shown)
-        with zipfile.ZipFile(file) as archive:
+        with opened_zip(file, shown) as archive:
             yield OpenedProject(archive, shown)
     except ArchiveError as error:
         rest = "" if shown in str(error) else f" Because of this, {shown} was not opened."
         raise DataError(f"{error}{rest}") from error
-    except GallopError:
-        raise
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
-        raise DataError(f"{shown} cannot be read as a zip file: it is damaged or incomplete.") from error
 
 
 def is_project(path: str | PathLike[str]) -> bool:

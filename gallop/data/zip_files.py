@@ -9,9 +9,12 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from gallop.errors import DataError
+from gallop.errors import DataError, GallopError
 from gallop.images.formats import printable_name
 
 MAX_ARCHIVE_BYTES = 200 * 2**20
@@ -29,33 +32,91 @@ class ArchiveError(DataError):
     """An archive that is not read, or not to its end; the message is a sentence."""
 
 
-def member_bytes(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str, most: int, too_large: ArchiveError
-) -> bytes:
-    """Read a member as a stream, at most one piece beyond ``most`` bytes, whatever size the archive declares.
+@dataclass
+class OpenedZip:
+    """A zip from a stranger, open.
+
+    Attributes:
+        shown: its name in a sentence.
+        files: its members but for folders.
+        left: bytes that may still be unpacked; below 0 once that was tried, and then nothing more is read.
 
     Raises:
-        ArchiveError: encrypted, damaged, or ``too_large``.
+        ArchiveError: too many files, or too large altogether.
     """
-    shown = printable_name(member.filename)
-    if member.flag_bits & 0x1:
-        raise ArchiveError(f"{shown} is encrypted. Create {archive_name} again, without a password.")
-    if member.file_size > most:
-        raise too_large
-    data = io.BytesIO()
+
+    archive: zipfile.ZipFile
+    shown: str
+    files: list[zipfile.ZipInfo] = field(init=False)
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.files, self.left = [each for each in self.archive.infolist() if not each.is_dir()], MAX_TOTAL_BYTES
+        if len(self.files) > MAX_MEMBERS:
+            raise ArchiveError(
+                f"{self.shown} contains {len(self.files)} files, but a zip file may contain at most {MAX_MEMBERS}. "
+                "Use several zip files."
+            )
+        self._check_left(MAX_TOTAL_BYTES - sum(each.file_size for each in self.files))
+
+    def read(self, member: zipfile.ZipInfo, most: int) -> bytes:
+        """Read a member as a stream, at most one piece beyond ``most`` bytes, whatever size the archive declares.
+
+        Raises:
+            ArchiveError: encrypted, damaged, or too large: above ``most``, or ``MAX_RATIO`` times its size in the zip.
+        """
+        shown, ratio = printable_name(member.filename), MAX_RATIO * max(member.compress_size, PIECE)
+        large = ArchiveError(
+            f"{shown} in {self.shown} is larger than {most // 2**20} MB, the limit for such a file. Use a smaller one."
+            if member.file_size > most or most < ratio
+            else f"{shown} in {self.shown} unpacks to more than {MAX_RATIO} times its size, which no such file does."
+        )
+        if member.flag_bits & 0x1:
+            raise ArchiveError(f"{shown} is encrypted. Create {self.shown} again, without a password.")
+        if member.file_size > min(most, ratio):
+            raise large
+        data = io.BytesIO()
+        try:
+            with self.archive.open(member) as stream:
+                while piece := stream.read(PIECE):
+                    data.write(piece)
+                    if data.tell() > min(most, ratio):
+                        raise large
+        except ArchiveError:
+            raise
+        except Exception as error:  # a wrong checksum, a broken stream, an unknown method: various types
+            raise ArchiveError(
+                f"{shown} cannot be unpacked: it is damaged, or its compression method is not supported."
+            ) from error
+        self.left -= data.tell()
+        self._check_left(self.left)
+        return data.getvalue()
+
+    def _check_left(self, left: int) -> None:
+        if left < 0:
+            raise ArchiveError(
+                f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, the limit for a zip file. Use "
+                "several zip files."
+            )
+
+
+@contextmanager
+def opened_zip(file: BinaryIO, shown: str) -> Iterator[OpenedZip]:
+    """Open a zip.
+
+    Raises:
+        ArchiveError: as ``check_zip`` and ``OpenedZip``; or it is damaged.
+    """
+    check_zip(file, shown)
     try:
-        with archive.open(member) as stream:
-            while piece := stream.read(PIECE):
-                data.write(piece)
-                if data.tell() > most:
-                    raise too_large
-    except ArchiveError:
+        with zipfile.ZipFile(file) as archive:
+            yield OpenedZip(archive, shown)
+    except GallopError:
         raise
-    except Exception as error:  # a wrong checksum, a broken stream, an unknown method: various types
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
         raise ArchiveError(
-            f"{shown} cannot be unpacked: it is damaged, or its compression method is not supported."
+            f"{shown} cannot be read as a zip file: it is damaged or incomplete. Create it again."
         ) from error
-    return data.getvalue()
 
 
 def check_zip(archive: BinaryIO, shown: str) -> None:

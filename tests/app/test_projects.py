@@ -148,7 +148,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "a run that is another": ("not the run", lambda m: m["runs"][0].update(sha256="0" * 64)),
     "a run elsewhere": ("is missing", lambda m: m["runs"][0].update(folder="/tmp")),
     "no fingerprint": ("no fingerprint", lambda m: m["runs"][0].update(sha256="5")),
-    "a fingerprint of another kind": ("no valid text in 'sha256'", lambda m: m["runs"][0].update(sha256=5)),
+    "a fingerprint of another kind": ("no fingerprint in 'sha256'", lambda m: m["runs"][0].update(sha256=5)),
     "cards that are none": ("no list", lambda m: m.update(cards={"a": 1})),
     "a card that is none": ("expected structure", lambda m: m.update(cards=[[]])),
     "no name": ("no valid text in 'name'", lambda m: m["cards"][0].update(name=7)),
@@ -324,9 +324,9 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project) -> None:
         r"contains a file with an unsafe path \(C:": also(whole, ("C:\\evil.webp", b"x")),
         "contains a link": also(whole, (link(), b"/etc/passwd")),
         "two files with the same name": also(whole, (first, b"x")),
-        "files, and the maximum is 2000": also(whole, *((f"{n}", b"") for n in range(2600))),
+        "files, but a zip file may contain at most 2000": also(whole, *((f"{n}", b"") for n in range(2600))),
         "too many files": also(whole, *((f"{n:0200}", b"") for n in range(6000))),
-        "is too large when unpacked": zip_of(found | {first: b"\0" * (30 * 2**20)}),
+        "is larger than 20 MB": zip_of(found | {first: b"\0" * (30 * 2**20)}),
         r"red 1\.jpg has .*pixels|red 1\.jpg .*side": zip_of(found | {first: png_bomb(6000)}),
         r"red 1\.jpg .* not": zip_of(found | {first: pickle.dumps(list(range(99)))}),
         "is not the run": zip_of(found | {"runs/1/prompts.safetensors": pickle.dumps([1])}),
@@ -340,7 +340,7 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project) -> None:
     [
         # What nobody could open again is not saved.
         (contents, "MAX_ARCHIVE_BYTES", 1000, "The limits are .* Remove some photos"),
-        (project_files, "MAX_TOTAL_BYTES", 20_000, "unpacks to more than"),
+        (zip_files, "MAX_TOTAL_BYTES", 20_000, "unpacks to more than"),
         (zip_files, "MAX_ARCHIVE_BYTES", 1000, "larger than"),
     ],
 )

@@ -752,7 +752,7 @@ REFUSED = [
     ("embed PHOTOS --out ROOT/out", "any more: `gallop predict SOURCE --with embedding` gives the features"),
     ("push MODEL user/flowers", "any more: in Python `GalLoPClassifier.load("),
     ("doctor --json", "any more: `gallop backbones --check` shows versions, devices and backbones"),
-    ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: search rate and rounds in `gallop app`"),
+    ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: in Python scikit-learn's `GridSearchCV("),
     ("curve PHOTOS", "any more: `gallop data DATA --curve` says whether more photos would help"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),

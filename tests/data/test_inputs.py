@@ -234,7 +234,11 @@ def test_the_part_of_a_data_set_that_is_meant(photos: Photos) -> None:
     made = classifier(epochs=1, batch_size=9).fit(table)
     assert len(made.history_[0].images) == 4
     assert made.score(table) in (0.0, 0.5, 1.0)
-    assert len(made.predict(table)) == len(table), "an answer a row"
+    table["split"] = [*table["split"][:5], None]
+    assert len(made.predict(table)) == len(table), "an answer a row, whatever its split"
+    with pytest.raises(DataError, match="row 5: the split is missing"):
+        made.score(table)
+    table["split"] = [*table["split"][:5], "test"]
     with pytest.raises(DataError, match="has no rows of the split 'test'; its splits are train"):
         made.score(table[table["split"] != "test"])
 
@@ -307,7 +311,7 @@ def test_images_in_other_hands(photos: Photos, reference: GalLoPClassifier) -> N
         iter(photos.paths),
         dict(enumerate(photos.paths)).values(),
         pandas.Index(paths),
-        pandas.DataFrame({"file": paths}),
+        pandas.DataFrame({"file": paths, "features": 0}),
         np.array(paths, dtype=object).reshape(-1, 1),
         MapStyle(photos.images),
         [torch.from_numpy(np.array(image)) for image in photos.images],

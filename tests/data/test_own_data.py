@@ -203,11 +203,11 @@ def test_splits() -> None:
     [
         (
             table([0, -1]),
-            "Row 1, column fine: the label is -1, which is not the number of a class, so this split may be",
+            "The Table, row 1: the label is -1, which is not the number of a class, so this split may be",
         ),
         (
             table([0], Value()),
-            r"No column has the type ClassLabel. Use rename_column to name the column of the labels 'label'.*img, fine",
+            r"The Table has no column of labels. Rename the column .*its columns are img, fine",
         ),
         (table([0], images=[b"x"]), "None of the 1 images could be read"),
     ],

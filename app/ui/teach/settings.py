@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -12,7 +11,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import text
-from app.teaching.tasks import check_photos, searching
 from app.teaching.training import (
     CUSTOM,
     FREE,
@@ -28,7 +26,7 @@ from app.teaching.training import (
 )
 from app.ui.resources import backbones
 from app.ui.widgets import backbones as backbones_widget
-from app.ui.widgets.elements import begin_job, cells, show_notice
+from app.ui.widgets.elements import cells, show_notice
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session, Where
@@ -46,55 +44,12 @@ def choose(session: Session, heart: DeltaGenerator) -> None:
     """
     if backbones_widget.is_choice():
         backbones_widget.choose_backbone(session)
-    _take_found(session)
     # Its label never changes: with another label it was another panel to a browser, and closed while it was in use.
     with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun") as fold:
         if fold.open and not backbones_widget.is_choice():
             backbones_widget.choose_backbone(session)
         _choose(session, heart, drawn=bool(fold.open))
-        if fold.open:
-            _search(session)
     show_notice(session, Where.SETTINGS)
-
-
-_SEARCH = "search for settings"
-# Minutes.
-_TIMES = (1, 5, 15, 60)
-
-
-def _search(session: Session) -> None:
-    """Draw the button that searches rate and rounds for the photos on the cards."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        minutes = st.selectbox("Minutes for a search", _TIMES, 1, key="minutes", width=150)
-        st.button(
-            "Find settings for my photos",
-            icon=":material/search:",
-            disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
-            key=_SEARCH,
-            on_click=begin_job,
-            args=(
-                session,
-                partial(session.training.on_cards, backbones(), partial(searching, seconds=60 * minutes)),
-                f"{_SEARCH} {session.training.backbone_name}",
-                "Searching settings",
-            ),
-            help="Compares learning rates and rounds on photos of your cards that are held out in turn. The other "
-            "settings stay. Test photos are not used.",
-        )
-    if session.page_jobs.running is not None:
-        st.caption("In progress: see the top of this page.")
-
-
-def _take_found(session: Session) -> None:
-    """Use the settings that a search with this backbone has found, or say why there are none."""
-    name = f"{_SEARCH} {session.training.backbone_name}"
-    problem, found = session.page_jobs.problem(name), session.page_jobs.take(name)
-    if found is not None:
-        session.training.settings = found.settings
-        session.teach = replace(session.teach, backbone_name=None)  # so that the form shows them
-        session.tell(Where.SETTINGS, found.sentence)
-    elif problem:
-        session.tell(Where.SETTINGS, problem, "info")
 
 
 def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:

@@ -10,7 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 from app import text
 from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, called, downloading, to_download
 from app.library import Explanation
-from app.ui.resources import backbones, shared
+from app.ui import resources
+from app.ui.resources import backbones
 from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import BackbonesState
@@ -160,7 +161,8 @@ def _licence(licence: Licence) -> str:
 
 def _download(session: Session, name: str) -> None:
     with session.telling(Where.BACKBONES):
-        session.downloads.start(shared.downloads, downloading(backbones(), name), name, f"Downloading {name}")
+        # The one of now: tests replace ``shared``.
+        session.downloads.start(resources.shared.downloads, downloading(backbones(), name), name, f"Downloading {name}")
 
 
 def settle_download(session: Session) -> None:

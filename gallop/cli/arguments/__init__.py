@@ -51,7 +51,7 @@ GONE = {
     "push": "in Python `GalLoPClassifier.load('MODEL').push_to_hub('USER/NAME')` uploads a model and its card",
     "doctor": "`gallop backbones --check` shows versions, devices and backbones",
     "curve": "`gallop data DATA --curve` says whether more photos would help",
-    "choose": "search rate and rounds in `gallop app`, on the page Teach: All settings, Find settings for my photos",
+    "choose": "in Python scikit-learn's `GridSearchCV(GalLoPClassifier(), {'lr': [...]})` compares settings",
 }
 """Commands of earlier versions, and the way that is left."""
 

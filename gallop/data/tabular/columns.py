@@ -38,11 +38,6 @@ def is_frame(value: Any) -> bool:
     return bool(kinds(value) & {"DataFrame", "Table"}) and hasattr(value, "columns") and hasattr(value, "__len__")
 
 
-def is_column(value: Any) -> bool:
-    """Return whether it is one column: a Series, Index or categorical of pandas, one of polars or of pyarrow."""
-    return bool(kinds(value) & {"Series", "Index", "ExtensionArray"}) or hasattr(value, "to_pylist")
-
-
 def is_tensor(value: Any) -> bool:
     """Return whether it is one of torch's tensors."""
     return "Tensor" in kinds(value) and hasattr(value, "detach")
@@ -83,25 +78,16 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
 
 
-def find_column(table: Any, wanted: Sequence[str]) -> Any:
-    """Return the first of the columns that exists, whatever the case of its name; None if none does."""
-    keys = {str(name).strip().casefold(): name for name in reversed(_keys(table))}
-    return next((table[keys[name]] for name in wanted if name in keys), None)
-
-
-def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
-    """Return the same, where it has to be there.
-
-    Raises:
-        DataError: it is not; the columns are named.
+def find_column(table: Any, wanted: Sequence[str], kind: str = "") -> Any:
+    """Return the name of a column: in a data set of Hugging Face's the only one of a kind, else the first of those
+    wanted that exists, whatever its case; None if none does.
     """
-    column = find_column(table, wanted)
-    if column is None:
-        raise DataError(
-            f"The {type(table).__name__} has no column of {what}. Rename the column with the {what} to "
-            f"{' or '.join(wanted[:2])}; the existing columns are {listed(list(map(str, _keys(table)))) or 'none'}."
-        )
-    return column
+    features = table.features.items() if is_hugging_face(table) else ()
+    typed = [name for name, feature in features if type(feature).__name__ == kind]
+    if len(typed) == 1:
+        return typed[0]
+    keys = {str(name).strip().casefold(): name for name in reversed(column_names(table))}
+    return next((keys[name] for name in wanted if name in keys), None)
 
 
 def only_column(table: Any) -> Any:
@@ -110,7 +96,7 @@ def only_column(table: Any) -> Any:
     Raises:
         DataError: it has none, or more.
     """
-    keys = _keys(table)
+    keys = column_names(table)
     if len(keys) != 1:
         raise DataError(
             f"The {type(table).__name__} must have only one column, but it has the columns "
@@ -119,7 +105,8 @@ def only_column(table: Any) -> Any:
     return table[keys[0]]
 
 
-def _keys(table: Any) -> list[Any]:
+def column_names(table: Any) -> list[Any]:
+    """Return the names of a table's columns."""
     return list(table.column_names if hasattr(table, "column_names") else table.columns)
 
 
@@ -145,7 +132,7 @@ def label_names(
         ClassNameError: a text, or names in ``class_names``, that cannot be used.
     """
     stored = getattr(getattr(labels, "features", None), "names", None)  # a column of Hugging Face's may have its names
-    numbered = names_of_numbers(None if stored is None else [name.replace("_", " ") for name in stored], class_names)
+    numbered = names_of_numbers(stored, class_names)
     known = None if numbered is None else clean_names(numbered)
     values = [plain(label) for label in as_list(labels)]
     clean = lru_cache(maxsize=4096)(lambda text: clean_name(spelled(text)))  # rows are many, labels few
@@ -166,13 +153,18 @@ def label_names(
     return names
 
 
-def names_of_numbers(stored: Sequence[str] | None, class_names: Sequence[str] | None) -> Sequence[str] | None:
-    """Return the class names of the numbers of a data set: those stored in it, if there are some and ``class_names``
-    gives the same in another order, else ``class_names``.
+def names_of_numbers(stored: Any, class_names: Sequence[str] | None) -> Sequence[str] | None:
+    """Return the class names of the numbers of a data set: those stored in it, with a space for ``_``, if there are
+    some (of several for one number, the first) and ``class_names`` gives the same in another order, else
+    ``class_names``.
     """
-    if stored is None or class_names is None:
-        return stored if class_names is None else class_names
-    return stored if sorted(stored) == sorted(str(name).replace("_", " ") for name in class_names) else class_names
+    held = stored if isinstance(stored, list | tuple) else ()
+    names = [name[0] if isinstance(name, tuple) and name else name for name in held]
+    if not names or not all(isinstance(name, str) for name in names):
+        return class_names
+    spaced = [name.replace("_", " ") for name in names]
+    same = class_names is None or sorted(spaced) == sorted(str(name).replace("_", " ") for name in class_names)
+    return spaced if same else class_names
 
 
 def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:

@@ -1,6 +1,7 @@
-"""Photos and labels in data sets: torch's, (image, label) by number, and those of Hugging Face's package ``datasets``.
+"""Data frames and data sets of other packages as tables of images: those of pandas and others, which have columns by
+name, Hugging Face's, and torch's of (image, label) by number.
 
-torchvision's ``ImageFolder`` is among the former. The packages are optional: nothing here imports them.
+torchvision's ``ImageFolder`` is among the last. The packages are optional: nothing here imports them.
 """
 
 from __future__ import annotations
@@ -9,129 +10,85 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gallop.data.labelled import ContentHash, LabelledPhotos
-from gallop.data.listing import LazyImages, Rows
+from gallop.data.listing import LazyImages
 from gallop.data.tabular.columns import (
+    IMAGE_COLUMNS,
+    LABEL_COLUMNS,
     as_list,
+    column_names,
+    find_column,
+    is_hugging_face,
     kinds,
     label_names,
     names_of_numbers,
     plain,
 )
-from gallop.data.tabular.tables import frame_names, photos_of_rows
+from gallop.data.tabular.tables import SPLIT, ImageTable
 from gallop.errors import DataError
 from gallop.wording import listed, named_kind
 
 
-def hugging_face_rows(dataset: Any, *, class_names: Sequence[str] | None = None) -> Rows:
-    """Return the rows of a data set of one split, none of which is decoded. In a class name ``_`` is a space.
+def frame_table(frame: Any) -> ImageTable:
+    """Return the columns ``image`` or ``path``, ``label`` and perhaps ``split`` of a table in memory, or the columns of
+    images and of classes of a data set of Hugging Face's, whose images are decoded when they are asked for.
 
-    Args:
-        class_names: the class names of numbers in a column that does not have them.
-
-    Raises:
-        DataError: no column of images or of classes, or rows without class.
-    """
-    image, label = _column(dataset, "Image", "image"), _column(dataset, "ClassLabel", "label")
-    names = label_names(
-        dataset[label],
-        _known_names(getattr(dataset.features[label], "names", None), class_names),
-        what=f"Row {{row}}, column {label}: the label",
-        first=0,
-        spelled=lambda text: text.replace("_", " "),
-    )
-    return Rows(lambda i: dataset[i][image], names, range(len(names)))
-
-
-def hugging_face_images(dataset: Any) -> LazyImages:
-    """Return the images of a data set of one split, each decoded whenever it is asked for.
+    In a class name ``_`` is a space.
 
     Raises:
-        DataError: no column of images.
+        DataError: several columns, none of which is one of images; when labels are asked for, no column of them.
     """
-    image = _column(dataset, "Image", "image")
-    return LazyImages(lambda i: dataset[i][image], range(len(dataset)))
+    called, lazy = type(frame).__name__, is_hugging_face(frame)
+    image, label = find_column(frame, IMAGE_COLUMNS, "Image"), find_column(frame, LABEL_COLUMNS, "ClassLabel")
+    split = None if lazy else find_column(frame, (SPLIT,))
+
+    def no_column(what: str, wanted: Sequence[str]) -> DataError:
+        return DataError(
+            f"The {called} has no column of {what}. Rename the column with the {what} to {' or '.join(wanted[:2])}, or "
+            f"pass one of the columns; its columns are {listed(list(map(str, column_names(frame))))}."
+        )
+
+    def names(class_names: Sequence[str] | None) -> list[str]:
+        if image is None:
+            raise no_column("images", IMAGE_COLUMNS)
+        if label is None:
+            raise no_column("labels", LABEL_COLUMNS)
+        stored = getattr(frame.features[label], "names", None) if lazy else None
+        where, known = f"The {called}, row {{row}}: the label", names_of_numbers(stored, class_names)
+        return label_names(frame[label], known, what=where, first=0, spelled=lambda text: text.replace("_", " "))
+
+    column = column_names(frame)[0] if image is None and len(column_names(frame)) == 1 else image
+    if column is None:
+        raise no_column("images", IMAGE_COLUMNS)
+    images = LazyImages(lambda i: frame[i][column], range(len(frame))) if lazy else as_list(frame[column])
+    return ImageTable(f"The {called}", images, names, splits=None if split is None else frame[split])
 
 
-def split_of(dataset: Mapping[str, Any], split: str) -> Any:
-    """Return a part of a data set of several; where there is one part, that.
-
-    Raises:
-        DataError: there is no such split.
-    """
-    if len(dataset) == 1:
-        return next(iter(dataset.values()))
-    if split not in dataset:
-        raise DataError(f"This data set has no split {split!r}; it has {listed(list(map(str, dataset)))}.")
-    return dataset[split]
-
-
-def _column(dataset: Any, kind: str, usual: str) -> str:
-    """Return the name of a column: the only one of a kind, or the one with the usual name."""
-    columns: list[str] = [column for column, feature in dataset.features.items() if type(feature).__name__ == kind]
-    if len(columns) == 1:
-        return columns[0]
-    if usual in dataset.features:
-        return usual
-    what = "No column" if not columns else f"More than one column ({listed(columns)})"
-    raise DataError(
-        f"{what} has the type {kind}. Use rename_column to name the column of the {usual}s {usual!r}. The "
-        f"columns are {listed(list(dataset.features))}."
-    )
-
-
-def labelled_dataset(
-    dataset: Any, *, content: ContentHash, class_names: Sequence[str] | None = None
-) -> LabelledPhotos | Rows:
-    """Return photos and class names: of an ``ImageFolder`` its files, read as those of a folder, of others their rows.
+def data_set_table(dataset: Any) -> ImageTable:
+    """Return the rows of a data set: of an ``ImageFolder`` its files, of others images that are decoded when needed.
 
     Transforms of an ``ImageFolder`` are left out, since the backbone preprocesses photos. In names from the data set,
-    ``_`` is a space. Classes without a row are left out.
-
-    Args:
-        class_names: of numbers; by default those in the data set's ``classes``.
+    ``_`` is a space.
 
     Raises:
-        DataError: items that are not (image, label), numbers without names, or no readable image.
+        DataError: when labels are asked for, items that are not (image, label), or numbers without names.
     """
-    root, numbers = _full_set(dataset)
-    table = frame_names(root)
-    if not numbers:
-        raise DataError(f"{table.name} has no rows. Add one row for each image.")
-    known = _known_names(getattr(root, "classes", None) or getattr(root, "categories", None), class_names)
-    where = f"{table.name}, row {{row}}: the label"
-    if "DatasetFolder" in kinds(root):
-        files, labels = zip(*(root.samples[i] for i in numbers), strict=True)
-        names = label_names(labels, known, what=where, first=0)
-        return photos_of_rows(files, names, table, content=content, order=class_names or known)
-    names = label_names(_labels(root, numbers), known, what=where, first=0)
-    return Rows(lambda i: _image(root[i]), names, numbers)
+    root, numbers = dataset, list(range(len(dataset)))
+    while "Subset" in kinds(root):
+        root, numbers = root.dataset, [int(root.indices[i]) for i in numbers]
+    files, name = "DatasetFolder" in kinds(root), f"The {type(root).__name__}"
+    stored = getattr(root, "classes", None) or getattr(root, "categories", None)
 
+    def names(class_names: Sequence[str] | None) -> list[str]:
+        labels = [root.samples[i][1] for i in numbers] if files else _labels(root, numbers)
+        known = names_of_numbers(stored, class_names)
+        return label_names(labels, known, what=f"{name}, row {{row}}: the label", first=0)
 
-def dataset_images(dataset: Any) -> Sequence[Any]:
-    """Return the images of a data set, with or without labels: files as they are, others decoded when asked for."""
-    root, numbers = _full_set(dataset)
-    if "DatasetFolder" in kinds(root):
-        return [Path(root.samples[i][0]) for i in numbers]
-    return LazyImages(lambda i: _image(root[i]), numbers)
+    def image(i: int) -> Any:
+        item = root[i]
+        return item[0] if isinstance(item, list | tuple) and item else item
 
-
-def _full_set(dataset: Any) -> tuple[Any, list[int]]:
-    """The data set that a ``Subset`` is a part of, and the rows of it."""
-    numbers = list(range(len(dataset)))
-    while "Subset" in kinds(dataset):
-        numbers = [int(dataset.indices[i]) for i in numbers]
-        dataset = dataset.dataset
-    return dataset, numbers
-
-
-def _known_names(known: Any, class_names: Sequence[str] | None) -> Sequence[str] | None:
-    """The names of numbers, from the data set if it has some (of several for one number, the first), else the given."""
-    names = known if isinstance(known, list | tuple) else ()
-    stored = [name[0] if isinstance(name, tuple) and name else name for name in names]
-    if not stored or not all(isinstance(name, str) for name in stored):
-        return class_names
-    return names_of_numbers([name.replace("_", " ") for name in stored], class_names)
+    images = [Path(root.samples[i][0]) for i in numbers] if files else LazyImages(image, numbers)
+    return ImageTable(name, images, names)
 
 
 def _labels(root: Any, numbers: Sequence[int]) -> list[Any]:
@@ -155,5 +112,14 @@ def _label(item: Any, row: int, root: Any) -> Any:
     return item[1]
 
 
-def _image(item: Any) -> Any:
-    return item[0] if isinstance(item, list | tuple) and item else item
+def split_of(dataset: Mapping[str, Any], split: str) -> Any:
+    """Return a part of a data set of several; where there is one part, that.
+
+    Raises:
+        DataError: there is no such split.
+    """
+    if len(dataset) == 1:
+        return next(iter(dataset.values()))
+    if split not in dataset:
+        raise DataError(f"This data set has no split {split!r}; it has {listed(list(map(str, dataset)))}.")
+    return dataset[split]

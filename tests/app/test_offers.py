@@ -1,31 +1,24 @@
-"""The search for settings on Teach, and the card that offers a better backbone on Explore."""
+"""The learning curve on Teach, and the card that offers a better backbone on Explore."""
 
 from __future__ import annotations
 
-import io
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 
 from app.backbones import BackboneRoom
-from app.jobs import Counted, PlainError
+from app.jobs import PlainError
 from app.options import Options
-from app.projects import Project, project_file, read_project
-from app.teaching.tasks import Found, searching
-from app.teaching.training import QUICK, preset
+from app.teaching.tasks import foretelling
 from app.ui import resources
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
-from gallop import load_image
 from gallop.backbones import weights
 from gallop.errors import BackboneError
-from gallop.features.encoding import MemoryCache
-from tests import tiny
 from tests.app_pages import (
     TEACH,
     Open,
@@ -43,55 +36,10 @@ from tests.app_pages import (
 )
 from tests.until import until
 
-SETTINGS = replace(preset(QUICK), epochs=2, lr=0.002, global_prompts=2, topk=(2, 4), views=1, head="none")
 
-
-@pytest.mark.slow
-def test_a_search_changes_rate_and_rounds_alone() -> None:
-    photos = {name: [load_image(tiny.picture(i, name)) for i in range(4)] for name in ("red", "green", "blue")}
-    ended: list[Found] = []
-
-    def to_its_end() -> Iterator[Counted]:
-        ended.append((yield from searching(tiny.vit(), MemoryCache(), photos, SETTINGS, 120.0)))
-
-    seen, (found,) = list(to_its_end()), ended
-    assert seen[0].sentence.startswith("Encoding views of the photos, ")
-    assert [step.fraction for step in seen] == sorted(step.fraction for step in seen)
-    assert any("settings tried; now rate" in step.sentence for step in seen)
-    assert replace(found.settings, lr=SETTINGS.lr, epochs=SETTINGS.epochs) == SETTINGS
-    words = rf"Rate {found.settings.lr:g} and {found.settings.epochs} rounds\b.* of 12 photos that were held out"
-    assert re.search(words, found.sentence)
-
-
-def test_without_photos_nothing_is_searched() -> None:
+def test_without_photos_nothing_is_foretold() -> None:
     with pytest.raises(PlainError, match="at least two classes"):
-        VisitorTraining(VisitorPhotos()).on_cards(BackboneRoom(), searching)
-
-
-@pytest.mark.slow
-def test_what_a_search_finds_is_in_the_form_and_in_the_project(tiny_app: Open) -> None:
-    at = go(cards(fine(tiny_app()), {"red": 4, "green": 4, "blue": 4}, lr=0.002, head="none"), TEACH)
-    finish(fine(button(at, "Find settings for my photos").click().run()), 120)
-    session = session_of(at)
-    found = session.training.settings
-    assert f"Rate {found.lr:g} and {found.epochs} rounds" in plain(at)
-    assert at.number_input(key="teach settings lr").value == found.lr
-    project = project_file(Project(settings=session.training.settings_by_backbone))
-    assert read_project(io.BytesIO(project), "mine.gallop.zip").settings["mini"] == found
-
-
-def test_a_search_that_was_cancelled_changes_nothing(tiny_app: Open) -> None:
-    at = go(cards(fine(tiny_app()), {"red": 4, "green": 4}), TEACH)
-    before = session_of(at).training.settings
-    at.number_input(key="teach settings epochs").set_value(500)
-    fine(button(at, "Find settings for my photos").click().run())
-    session = session_of(at)
-    assert session.page_jobs.running is not None
-    session.page_jobs.cancel()
-    until(lambda: not session.page_jobs.running.job.snapshot().active, 60)
-    fine(at.run())
-    assert "Cancelled." in everything(at)
-    assert session.training.settings.lr == before.lr
+        VisitorTraining(VisitorPhotos()).on_cards(BackboneRoom(), foretelling)
 
 
 # The curve -----------------------------------------------------------------------------------------------------------
