@@ -10,25 +10,22 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from safetensors.torch import save
-from torch import Tensor
 
 from gallop.answers.sources import SourceItem
 from gallop.answers.sources.item import bounded_batches, named_photo
-from gallop.backbones import Preprocess
 from gallop.checkpoints.folder import learned_tensors
 from gallop.checkpoints.settings import Checkpoint
-from gallop.errors import ImageError, NotAnImage
+from gallop.errors import NotAnImage
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import BATCH, ImageFeatures, encode_looks, readers
-from gallop.images import CropBox, decode_image
-from gallop.images.formats import printable_name
-from gallop.images.photo import read_photo
+from gallop.features.preparing import Prepared, prepare
+from gallop.images import CropBox
 from gallop.model.answers import Answers
 from gallop.model.answers import answers as answered
 from gallop.parts import require_topk
@@ -38,83 +35,6 @@ from gallop.runtime.ahead import ahead
 
 Columns: TypeAlias = dict[str, list[Any]]
 """By name, one value for each photo; None where there is none."""
-
-DRAFT_SIDES = 2
-"""A JPEG that is decoded smaller has a short side of at least so many times the backbone's. One would be faster, but
-answers would change twice as much."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """B photos, decoded and cropped; of those that cannot be read only the problem.
-
-    Attributes:
-        problems: a sentence for each that is missing.
-        looks: pixels of the others, (n, 3, H, W) for each look; empty where there are none.
-        crops: the parts of the others that were cropped.
-    """
-
-    keys: list[str]
-    problems: dict[int, str]
-    looks: list[Tensor]
-    crops: list[CropBox]
-
-    def spread(self, values: Sequence[Any]) -> list[Any]:
-        """Return values of the photos that were read as values of all B, with None for the others."""
-        remaining = iter(values)
-        return [None if i in self.problems else next(remaining) for i in range(len(self.keys))]
-
-
-def one_batch(parts: Sequence[Prepared]) -> Prepared:
-    """Return all photos of the parts, in order."""
-    if len(parts) == 1:
-        return parts[0]
-    keys, problems = list[str](), dict[int, str]()
-    for part in parts:
-        problems |= {len(keys) + i: problem for i, problem in part.problems.items()}
-        keys += part.keys
-    looks = [torch.cat(look) for look in zip(*(part.looks for part in parts if part.looks), strict=True)]
-    return Prepared(keys, problems, looks, [crop for part in parts for crop in part.crops])
-
-
-def prepare_photos(
-    items: Sequence[SourceItem],
-    preprocess: Preprocess,
-    *,
-    draft: bool = False,
-    times: Sequence[float] = (1.0,),
-) -> Prepared:
-    """Read, decode and crop photos. Safe to call from several threads.
-
-    Args:
-        draft: JPEGs that are larger than the backbone needs are decoded smaller: faster, and answers change slightly.
-        times: sizes of the looks, in multiples of the input size.
-    """
-    short_side = DRAFT_SIDES * preprocess.side(times[-1]) if draft else None
-    problems: dict[int, str] = {}
-    made: list[list[Tensor]] = [[] for _ in times]
-    crops: list[CropBox] = []
-    for i, item in enumerate(items):
-        try:
-            if item.problem:
-                raise NotAnImage(item.problem)
-            data = read_photo(item.place) if item.data is None else item.data
-            decoded = decode_image(data, printable_name(item.key), short_side=short_side)
-        except ImageError as error:
-            problems[i] = str(error)
-            continue
-        for look, size in zip(made, times, strict=True):
-            pixels, crop = preprocess.centre(decoded.image, size)
-            look.append(pixels)
-        across, down = (full / drafted for full, drafted in zip(decoded.size, decoded.image.size, strict=True))
-        crops.append(crop.scaled(across, down))
-    return Prepared(
-        keys=[item.key for item in items],
-        problems=problems,
-        looks=[torch.stack(look) for look in made] if crops else [],
-        crops=crops,
-    )
-
 
 TOP_CLASSES = 5
 
@@ -146,7 +66,7 @@ class PhotoScorer:
         model: the folder of a trained model, or a classifier.
         device, backbone: as ``GalLoPClassifier.load``.
         extras: further columns.
-        draft: as ``prepare_photos``.
+        draft: as ``prepare``.
     """
 
     def __init__(
@@ -177,15 +97,19 @@ class PhotoScorer:
         """Return all but the classifier that was loaded, which is loaded again where the copy uses it first."""
         return {name: value for name, value in self.__dict__.items() if name != "classifier"}
 
-    def prepare(self, items: Sequence[SourceItem]) -> Prepared:
-        """Read, decode and crop photos; safe to call from several threads."""
-        model = self.classifier.model_
-        return prepare_photos(items, model.backbone.preprocess, draft=self.draft, times=model.sight.times)
+    def prepare(self, items: Sequence[SourceItem]) -> tuple[list[str], Prepared]:
+        """Read, decode and crop photos, and return their keys too; safe to call from several threads."""
+        model, keys = self.classifier.model_, [item.key for item in items]
+        photos = (
+            NotAnImage(item.problem) if item.problem else item.place if item.data is None else item.data
+            for item in items
+        )
+        times = model.sight.times
+        return keys, prepare(photos, model.backbone.preprocess, times, names=keys, draft=self.draft, report=True)
 
-    def finish(self, prepared: Prepared) -> Columns:
+    def finish(self, keys: list[str], prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared: B rows, also for photos that could not be read."""
-        problems = prepared.problems
-        columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
+        columns: Columns = {"key": keys, "error": [prepared.problems.get(i) for i in range(len(keys))]}
         if prepared.looks:
             model = self.classifier.model_
             features = encode_looks(model.backbone, prepared.looks, model.sight)
@@ -207,7 +131,7 @@ class PhotoScorer:
             items = [SourceItem(str(keys[i]), data=bytes(given[i])) for i in range(count)]
         else:
             items = [named_photo(str(keys[i]), str(places[i])) for i in range(count)]
-        return self.finish(self.prepare(items))
+        return self.finish(*self.prepare(items))
 
     def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         columns: Columns = {}
@@ -281,7 +205,8 @@ def answers(worker: PhotoScorer, photos: Iterable[SourceItem]) -> Iterator[Colum
     device = worker.classifier.model_.backbone.device
     coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
     while together := list(islice(coming, batch_for(device) // BATCH)):
-        yield worker.finish(one_batch(together))
+        keys, prepared = zip(*together, strict=True)
+        yield worker.finish([*chain(*keys)], Prepared.cat(prepared))
 
 
 def batch_for(device: torch.device) -> int:

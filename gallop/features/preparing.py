@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -44,8 +45,24 @@ class Prepared:
     def spread(self, values: Sequence[T]) -> list[T | None]:
         """Return values of the n photos as values of all B, with None for the others."""
         remaining = iter(values)
-        count = len(self.crops) + len(self.problems)
-        return [None if i in self.problems else next(remaining) for i in range(count)]
+        return [None if i in self.problems else next(remaining) for i in range(len(self))]
+
+    def __len__(self) -> int:
+        return len(self.crops) + len(self.problems)
+
+    @staticmethod
+    def cat(parts: Sequence[Prepared]) -> Prepared:
+        """Return all photos of the parts, in order."""
+        before = accumulate(map(len, parts), initial=0)
+        return Prepared(
+            [torch.cat(look) for look in zip(*(part.looks for part in parts if part.looks), strict=True)],
+            [crop for part in parts for crop in part.crops],
+            {
+                first + i: problem
+                for first, part in zip(before, parts, strict=False)
+                for i, problem in part.problems.items()
+            },
+        )
 
 
 def prepare(

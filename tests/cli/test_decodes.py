@@ -40,13 +40,13 @@ def drawn(folder: Path) -> set[str]:
 def decodes(drawn: set[str], monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each file was decoded, by its name."""
     counts: Counter[str] = Counter()
-    decode = photo.decode_image
+    decode = photo._decoded
 
-    def counted(data: bytes, label: str, limits: Any) -> Any:
+    def counted(data: bytes, label: str, *limits: Any) -> Any:
         counts[label] += 1
-        return decode(data, label, limits)
+        return decode(data, label, *limits)
 
-    monkeypatch.setattr(photo, "decode_image", counted)
+    monkeypatch.setattr(photo, "_decoded", counted)
     return counts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -234,15 +235,15 @@ def test_so_many_photos_wait_and_no_more(model: Path, monkeypatch: pytest.Monkey
 def test_a_bystander_passes_large_photos_that_came_before(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two requests with large photos came first; of these one photo is decoded before the small one."""
     may_go, decoded = threading.Event(), list[tuple[int, int]]()
-    decode = limits.decode_image
+    decode = limits.prepare
 
-    def gated(*words: Any) -> Any:
+    def gated(photos: list[bytes], *words: Any, **named: Any) -> Any:
         may_go.wait(30)
-        found = decode(*words)
-        decoded.append(found.size)
+        found = decode(photos, *words, **named)
+        decoded.append(Image.open(io.BytesIO(photos[0])).size)
         return found
 
-    monkeypatch.setattr(limits, "decode_image", gated)
+    monkeypatch.setattr(limits, "prepare", gated)
     large = encode(Image.new("RGB", (2000, 2000)), "WEBP", lossless=True)
     with ThreadPoolExecutor(3) as pool:
         slow = [pool.submit(service.post, "/predict", *[large] * 2) for _ in range(2)]

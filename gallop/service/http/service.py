@@ -19,7 +19,6 @@ import torch
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from PIL import Image
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -31,7 +30,8 @@ from gallop import __version__
 from gallop.errors import ImageError, ImageTooLarge, is_gpu_trouble
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import encode_pixels, in_batches, readers
-from gallop.images import DEFAULT_LIMITS, Photo, declared_pixels, decode_image
+from gallop.features.preparing import prepare
+from gallop.images import DEFAULT_LIMITS, ImageLimits, declared_pixels, load_image
 from gallop.maps.plots import explanation_png
 from gallop.model.answers import answers as answered
 from gallop.model.scores import VERDICT
@@ -229,8 +229,10 @@ class Service:
 
     def _pixels(self, number: int, photo: bytes) -> list[Tensor]:
         """The pixels (3, H, W) of each look."""
-        model, image = self.classifier.model_, _decoded(number, photo)
-        return [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
+        model, names = self.classifier.model_, [f"photo {number}"]
+        times, limits = model.sight.times, _limits(photo)
+        prepared = prepare([photo], model.backbone.preprocess, times, names=names, limits=limits)
+        return [look[0] for look in prepared.looks]
 
     def _answers(self, photos: Sequence[list[Tensor]]) -> list[dict[str, Any]]:
         model = self.classifier.model_
@@ -243,7 +245,7 @@ class Service:
         return [answer_of(found, i, model.class_names) for i in range(len(photos))]
 
     def _explained(self, photo: bytes, shown: str | None, present: Callable[[Explanation, str], T]) -> T:
-        asked = [Photo(_decoded(1, photo), "photo 1", "")]
+        asked = [load_image(photo, name="photo 1", limits=_limits(photo))]
         (why,) = explain_photos(self.classifier.model_, asked, self.classifier.calibration_)
         self.metrics.answered([why.ood_score])
         return present(why, shown or why.label)
@@ -253,9 +255,9 @@ async def _on(pool: ThreadPoolExecutor, work: Callable[..., T], *words: Any) -> 
     return await asyncio.get_running_loop().run_in_executor(pool, work, *words)
 
 
-def _decoded(number: int, photo: bytes) -> Image.Image:
-    pixels = declared_pixels(photo) or DEFAULT_LIMITS.max_pixels  # a header may say two things
-    return decode_image(photo, f"photo {number}", replace(DEFAULT_LIMITS, max_pixels=pixels)).image
+def _limits(photo: bytes) -> ImageLimits:
+    """Those that its header declares, which may say two things."""
+    return replace(DEFAULT_LIMITS, max_pixels=declared_pixels(photo) or DEFAULT_LIMITS.max_pixels)
 
 
 def explained(why: Explanation, shown: str) -> dict[str, Any]:
