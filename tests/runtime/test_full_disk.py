@@ -267,20 +267,6 @@ def test_a_record_of_a_benchmark(things: Things, tmp_path: Path, disk: Disk) -> 
     assert f"{NO_ROOM}." in stopped.err.splitlines()[-1]
 
 
-def test_the_runs_of_the_app(disk: Disk) -> None:
-    from app.runs.run import Files
-    from app.runs.store import Ledger, RunsProblem, RunStore
-    from tests.app.test_runs import run
-
-    mine = Ledger(RunStore(disk.root), "me")
-    mine.add(run(0), Files("{}", b"prompts"))
-    kept = disk.files()
-    disk.fill()
-    with pytest.raises(RunsProblem, match=NO_ROOM):
-        mine.add(run(0), Files("{}", bytes(100_000)))
-    assert {name for name in disk.files() if not name.endswith("lock")} == kept.keys()
-
-
 def test_a_model_on_its_way_through_the_temporary_folder(
     things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
