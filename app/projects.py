@@ -16,7 +16,6 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from app.backbones import DEFAULT_BACKBONE
@@ -30,7 +29,7 @@ from app.runs.run import (
     Run,
     backbone_key,
     recorded_settings,
-    run_of_row,
+    run_of_facts,
     written,
     zipped,
 )
@@ -198,8 +197,7 @@ def checked_run(facts: str, name: str, where: str) -> Run:
         DataError: a fact has another type, or settings are out of range.
     """
     try:
-        facts = json.dumps(parse_json(facts))
-        run = run_of_row(SimpleNamespace(id=0, name=" ".join(name.split())[:MOST_NAME], made=0.0, facts=facts))
+        run = run_of_facts(parse_json(facts), 0, " ".join(name.split())[:MOST_NAME], 0.0)
         if run.name.isprintable() and _is_sound(run):
             return run
     except UnknownPart:

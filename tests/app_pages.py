@@ -56,7 +56,7 @@ def session_of(at: AppTest) -> Session:
 
 
 def restart() -> None:
-    """As after a restart of the server: no visitors, and the file of runs is opened again."""
+    """As after a restart of the server: no visitors, and the folder of runs is opened again."""
     resources.visitors().close()
     resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=RunStore(data_folder()))
 

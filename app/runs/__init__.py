@@ -1,1 +1,1 @@
-"""Trainings saved as runs: one SQLite file and a zip of each model."""
+"""Trainings saved as runs: a folder each, and a zip of each model."""

@@ -374,7 +374,7 @@ _FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_s
 
 
 def written(run: Run) -> str:
-    """Return a run's facts as JSON, without those that have a separate column."""
+    """Return a run's facts as JSON, without its number, its name and when it was made."""
     facts = {
         "class_names": run.class_names,
         "settings": recorded_settings(run.settings) if run.settings else None,
@@ -413,22 +413,21 @@ def _text(value: Any) -> str:
     return value
 
 
-def run_of_row(row: Any) -> Run:
-    """Return a run from its row.
+def run_of_facts(facts: Mapping[str, Any], id: int, name: str, made: float) -> Run:
+    """Return a run from its facts, as parsed from JSON, and what is saved beside them.
 
     Raises:
         UnknownPart: its settings name a head, or a function, that this program does not have.
         ValueError, KeyError, TypeError, AttributeError: it was changed by something else.
     """
-    facts = json.loads(row.facts)
     settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
     after, before = (
         {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in ("answers", "answers_before")
     )
     return Run(
-        id=row.id,
-        name=row.name,
-        made=row.made,
+        id=id,
+        name=_text(name),
+        made=float(made),
         class_names=tuple(facts["class_names"]),
         settings=Settings(**settings),
         backbone_name=_text(facts.get(backbone_key(facts), DEFAULT_BACKBONE)),

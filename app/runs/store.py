@@ -1,59 +1,76 @@
-"""Runs in one SQLite file of the user's data folder: names, settings, curves, prompts and answers, never a photo.
+"""Runs in the user's data folder, one folder each: names, settings, curves, prompts and answers, never a photo.
 
-Prompts are saved as the library writes a checkpoint: safetensors bytes and JSON, nothing pickled. A damaged file is
-renamed, one of a newer version or of another program is left alone; none is ever overwritten. A file on a full disk or
-one without write permission is opened read-only. Knows no Streamlit.
+A run is the folder ``runs/OWNER/NUMBER`` with ``run.json`` and the checkpoint as the library writes it: safetensors and
+JSON, nothing pickled. It is written as a draft, whose folder is then renamed, so that none is ever seen half written. A
+run that is damaged or of a newer version is left out of the list, and unchanged. Knows no Streamlit.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
+import json
 import os
+import shutil
 import sqlite3
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-import peewee
-from peewee import AutoField, BlobField, BooleanField, FloatField, IntegerField, Model, SqliteDatabase, TextField
+from typing import Any
 
 from app.jobs import PlainError
-from app.runs.run import Files, Run, before, change_in_words, files_of, of_taught, run_of_row, written
+from app.runs.run import (
+    Files,
+    Run,
+    before,
+    change_in_words,
+    files_of,
+    of_taught,
+    read_files,
+    run_of_facts,
+    written,
+)
 from app.teaching.training import Taught
+from gallop.data.project import is_digest
 from gallop.errors import GallopError, sentence_of
 from gallop.runtime.hosts import LOCAL_NAMES
-from gallop.runtime.writing import make_folder
+from gallop.runtime.reading import parse_json, read_text
+from gallop.runtime.writing import locked, make_folder, write_file
+from gallop.wording import listed
 
-FILE = "runs.sqlite"
-# Written into the file's header: that it is this app's, and how its tables are laid out.
-MARK, VERSION = 0x47616C50, 1
+FACTS = "run.json"
+FORMAT = 1
+# Where older versions saved all runs.
+OLD_FILE = "runs.sqlite"
 MACHINE = "this machine"
+
+MOST_RUNS = 200
+# Of one owner.
+MOST_BYTES = 1024 * 2**20
+MOST_NAME = 80
+# Seconds after which a visitor's runs are deleted if a crashed server has left them.
+ORPHANED = 24 * 3600.0
+
+_DRAFT, _DELETED, _LOCK = "draft ", ".deleted", "lock"
+# What is raised for a run that something else has changed, or whose head is not here.
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class RunsProblem(PlainError):
     """Runs that cannot be saved or read; the message says why and what to do."""
 
 
-class CannotWrite(RunsProblem):
-    """The file cannot be written; it may still be readable."""
-
-
 def data_folder() -> Path:
     """Return ``$GALLOP_DATA``, or ``gallop`` in the user's data folder."""
     home = Path.home()
-    if chosen := os.environ.get("GALLOP_DATA"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "gallop"
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "gallop"
-    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "gallop"
+    usual = {
+        "win32": Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"),
+        "darwin": home / "Library" / "Application Support",
+    }.get(sys.platform) or Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return Path(os.environ.get("GALLOP_DATA") or usual / "gallop")
 
 
 def owner_of(address: str | None, token: str) -> str:
@@ -65,227 +82,87 @@ def owner_of(address: str | None, token: str) -> str:
     return MACHINE if address in LOCAL_NAMES else hashlib.sha256(f"runs of {token}".encode()).hexdigest()
 
 
-def set_aside_if_damaged(path: Path) -> str:
-    """Rename a damaged file, so that nothing is lost; return what was done, as a sentence."""
-    if not path.exists() or path.stat().st_size == 0 or not _damaged(path):
-        return ""
-    aside = path.with_name(f"runs damaged {time.strftime('%Y-%m-%d %H%M%S')}.sqlite")
-    for ending in ("", "-wal", "-shm"):  # what was not yet written into the file moves with it
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{ending}", f"{aside}{ending}")
-    return f"The runs file was damaged. It was renamed to {aside.name} in {path.parent}, and a new one was started."
-
-
-def _damaged(path: Path) -> bool:
-    if path.open("rb").read(16) != b"SQLite format 3\0":
-        return True
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
-    except sqlite3.OperationalError as error:  # locked or read-only: not damaged
-        raise not_opened(path, error) from error
-    except sqlite3.DatabaseError:
-        return True
-
-
-def not_opened(path: Path, error: Exception) -> RunsProblem:
-    """Return the error for a file that SQLite cannot open for writing."""
-    if "locked" in str(error):
-        return RunsProblem(f"{path} is in use by another program ({error}), so no runs are saved or shown.")
-    return CannotWrite(
-        f"{path} cannot be written ({error}), so runs are not saved. Free some disk space, or set GALLOP_DATA to a "
-        "different folder."
-    )
-
-
-def database_address(path: Path, *, reading_only: bool) -> str:
-    """Return the file as a URI for SQLite.
-
-    Args:
-        reading_only: no journal is written either. A journal that the last writer has left is read as well; without
-            one the file is opened as immutable, since SQLite would otherwise create a journal.
-    """
-    journal = path.with_name(f"{path.name}-wal")
-    left = journal.exists() and journal.stat().st_size > 0
-    return path.absolute().as_uri() + (("?mode=ro" if left else "?immutable=1") if reading_only else "")
-
-
-def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
-    """Raise RunsProblem for a file of a newer version or of another program."""
-    try:
-        with contextlib.closing(
-            sqlite3.connect(database_address(path, reading_only=reading_only), uri=True)
-        ) as connection:
-            # Tables first: another program may be creating them, and its mark is there when they are.
-            (tables,), (mark,), (version,) = (
-                connection.execute(question).fetchone()
-                for question in ("SELECT COUNT(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
-            )
-    except sqlite3.OperationalError as error:
-        raise not_opened(path, error) from error
-    if mark == MARK and version > VERSION:
-        raise RunsProblem(
-            f"{path} was written by a newer version of this app, so it is left unchanged and runs are not saved. "
-            "Update the app, or set GALLOP_DATA to a different folder."
-        )
-    if mark != MARK and tables:
-        raise RunsProblem(
-            f"{path} was not written by this app, so it is left unchanged and runs are not saved. Set GALLOP_DATA to a "
-            "different folder."
-        )
-
-
-T = TypeVar("T")
-
-MOST_RUNS = 200
-# Of one owner.
-MOST_BYTES = 1024 * 2**20
-MOST_NAME = 80
-# Seconds to wait for another program that uses the file.
-PATIENCE = 5
-# Seconds after which a visitor's runs are deleted if a crashed server has left them.
-ORPHANED = 24 * 3600.0
-
-
 @contextlib.contextmanager
-def _as_runs_problem(path: Path) -> Iterator[None]:
+def _as_runs_problem(path: Path, done: str) -> Iterator[None]:
     try:
         yield
-    except peewee.PeeweeException as error:
-        kind = CannotWrite if isinstance(error, peewee.OperationalError) and "locked" not in str(error) else RunsProblem
-        raise kind(
-            f"The runs in {path} cannot be read or written ({error}). Check whether the disk is full or another "
-            "program is using the file."
+    except OSError as error:
+        raise RunsProblem(
+            f"The runs in {path} cannot be {done} ({error.strerror or error}). Check the permissions of this folder "
+            "and the free disk space, or set GALLOP_DATA to a different folder."
         ) from error
 
 
-def _bound(database: SqliteDatabase) -> Any:
-
-    class Row(Model):
-        id = AutoField()
-        owner = TextField(index=True)
-        name = TextField()
-        made = FloatField()
-        size = IntegerField()
-        deleted = BooleanField(default=False)  # it can be restored until the row is removed
-        facts = TextField()
-        checkpoint = TextField()
-        prompts = BlobField()
-
-        class Meta:
-            table_name = "runs"
-
-    Row.bind(database)
-    return Row
-
-
-def _prepare(database: SqliteDatabase, rows: Any) -> None:
-    """Create tables and mark in one transaction, so that another program sees both or neither; remove old rows."""
-    with database.connection_context(), database.atomic("IMMEDIATE"):
-        database.pragma("application_id", MARK)
-        database.pragma("user_version", VERSION)
-        database.create_tables([rows])
-        long_gone = (rows.owner != MACHINE) & (rows.made < time.time() - ORPHANED)
-        rows.delete().where(rows.deleted | long_gone).execute()
-
-
-def _patiently(act: Callable[[], None]) -> None:
-    """Retry while the file is locked: SQLite itself does not wait for a file that another program is creating."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return act()
-        except peewee.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.05)
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read: class names are private."""
+    write_file(path, content)
+    path.chmod(0o600)
 
 
 class RunStore:
-    """The file of all runs. Safe to use from several threads, each of which gets a separate connection.
-
-    The file is opened at the first use, and at each further use as long as that fails. All methods may raise
-    RunsProblem: the file cannot be used, belongs to another program, or was written by a newer version.
+    """The folder of all runs. Safe to use from several threads and programs.
 
     Attributes:
-        note: what was wrong when it was opened, as a sentence; empty when nothing was.
+        path: the folder, which is made at the first use.
+        note: what was wrong with the runs of an older version, as a sentence; empty when nothing was.
         only_read: why the runs that were read last could be read but not written, as a sentence; empty when they could.
+        last: the highest number that a run of each owner has had: none is given twice, since sessions remember answers
+            by it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+        self.path = folder / "runs"
         self.note = self.only_read = ""
-        self._lock = threading.Lock()
-        self.database: Any = None
-        self._rows: Any = None
-
-    def _open(self) -> None:
-        folder = self.path.parent
-        try:
-            make_folder(folder)
-            self.note = set_aside_if_damaged(self.path)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are private
-        except OSError as error:
-            raise CannotWrite(
-                f"{folder} cannot be written to ({error.strerror}), so runs are not saved. Set GALLOP_DATA to a "
-                "different folder."
-            ) from error
-        refuse_foreign(self.path)
-        database = SqliteDatabase(
-            str(self.path), pragmas={"journal_mode": "wal", "busy_timeout": 1000 * PATIENCE, "secure_delete": 1}
-        )
-        rows = _bound(database)
-        with _as_runs_problem(self.path):
-            _patiently(lambda: _prepare(database, rows))
-        self.database, self._rows = database, rows
+        self.last: dict[str, int] = {}
+        self._opened = False
 
     @contextlib.contextmanager
-    def connected(self) -> Iterator[Any]:
-        with self._lock:
-            if self.database is None:
-                self._open()
-        with _as_runs_problem(self.path), self.database.connection_context():
-            yield self._rows
+    def writing(self) -> Iterator[None]:
+        """Make the folder where it is missing, and let the block write into it.
 
-    def read(self, ask: Callable[[Any], T]) -> T:
-        """Return what ``ask`` reads from the table, read-only where the file cannot be written."""
+        Raises:
+            RunsProblem: the disk is full, or the folder cannot be written.
+        """
+        with _as_runs_problem(self.path, "written"):
+            make_folder(self.path.parent)
+            self.path.mkdir(0o700, exist_ok=True)
+            if not self._opened:
+                self._opened = True
+                # What no one can reach: runs of visitors whose server crashed, and those deleted before a restart.
+                for folder in self.path.iterdir():
+                    if is_digest(folder.name) and folder.stat().st_mtime < time.time() - ORPHANED:
+                        shutil.rmtree(folder, ignore_errors=True)
+                for deleted in (self.path / MACHINE).glob(f"*{_DELETED}"):
+                    shutil.rmtree(deleted, ignore_errors=True)
+                if (old := self.path.with_name(OLD_FILE)).exists():
+                    self.note = taken_over(old, Ledger(self, MACHINE))
+            yield
+
+    def probe(self) -> None:
+        """Find out whether runs can be written. Raises RunsProblem where they can neither be written nor read."""
         try:
-            with self.connected() as rows:
-                result = ask(rows)
+            with self.writing(), tempfile.TemporaryFile(dir=self.path) as file:
+                file.write(b"A full disk has room for a file without content.")
             self.only_read = ""
-        except CannotWrite as error:
-            result = self._read_as_it_is(ask, error)
+        except RunsProblem as error:
+            if not os.path.isdir(self.path):
+                raise
             self.only_read = f"{error} Runs saved earlier are still shown."
-        return result
-
-    def _read_as_it_is(self, ask: Callable[[Any], T], why: CannotWrite) -> T:
-        """Read without writing anything; raise ``why`` where the file cannot be read either."""
-        if not self.path.exists():
-            raise why
-        refuse_foreign(self.path, reading_only=True)
-        database = SqliteDatabase(database_address(self.path, reading_only=True), uri=True)
-        rows = _bound(database)
-        try:
-            with database.connection_context():
-                return ask(rows)
-        except peewee.PeeweeException:
-            raise why from None
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
 class Ledger:
-    """The runs of one owner. All methods but ``save``, ``bring`` and ``close`` may raise RunsProblem, as ``RunStore``.
+    """The runs of one owner. All methods but ``save``, ``bring`` and ``close`` may raise RunsProblem.
 
     Attributes:
         problem: why the last training is not among them, as a sentence; empty when it is.
+        note: which were left out when they were read last, as a sentence; empty when none were.
     """
 
     store: RunStore
     owner: str
     problem: str = ""
+    note: str = ""
 
     @property
     def of_this_machine(self) -> bool:
@@ -317,27 +194,37 @@ class Ledger:
             self.problem = sentence_of(error) or ""
 
     def runs(self) -> list[Run]:
-
-        def ask(rows: Any) -> list[Any]:
-            query = rows.select(rows.id, rows.name, rows.made, rows.facts)
-            return list(query.where(rows.owner == self.owner, ~rows.deleted).order_by(rows.id.desc()))
-
-        runs = []
-        for row in self.store.read(ask):
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # changed, or its head is gone
-                runs.append(run_of_row(row))
+        """Return the runs, the newest first."""
+        self.store.probe()
+        runs, left_out = [], []
+        for number in sorted(map(int, filter(str.isdecimal, self._names())), reverse=True):
+            try:
+                facts = self._facts(number)
+                runs.append(run_of_facts(facts, number, facts["name"], facts["made"]))
+            except (OSError, *_DAMAGED):
+                if self._at(number).exists():  # else it was deleted just now
+                    left_out.append(str(number))
+        self.note = (
+            f"Not shown, and left in {self._at()}: run {listed(left_out)}. Each is damaged, or was saved by a newer "
+            "version of this app."
+            if left_out
+            else ""
+        )
         return runs
 
     def files(self, run_id: int) -> Files:
         """Return the checkpoint of a run.
 
         Raises:
-            RunsProblem: there is no such run.
+            RunsProblem: there is no such run, or it is damaged.
         """
-        row = self.store.read(lambda rows: rows.get_or_none(self._mine(rows, run_id)))
-        if row is None:
-            raise RunsProblem("This run no longer exists. It may have been deleted in another tab or browser.")
-        return Files(row.checkpoint, bytes(row.prompts))
+        try:
+            return read_files(self._at(run_id))
+        except FileNotFoundError:
+            why = "This run no longer exists. It may have been deleted in another tab or browser."
+        except (OSError, ValueError) as error:
+            why = f"The files in {self._at(run_id)} cannot be read ({error})."
+        raise RunsProblem(why)
 
     def add(self, run: Run, files: Files) -> int:
         """Save a run; return its number, which becomes part of its name if it has none.
@@ -345,57 +232,109 @@ class Ledger:
         Raises:
             RunsProblem: there is no room for another.
         """
-        facts = written(run)
-        size = len(facts.encode()) + len(files.settings.encode()) + len(files.prompts)
-        with self.store.connected() as rows, self.store.database.atomic("IMMEDIATE"):
-            mine = rows.select(peewee.fn.COUNT(rows.id), peewee.fn.COALESCE(peewee.fn.SUM(rows.size), 0))
-            count, total = mine.where(rows.owner == self.owner, ~rows.deleted).tuples().get()
-            if count >= MOST_RUNS or total + size > MOST_BYTES:
+        with self._writing():
+            for killed in self._at().glob(f"{_DRAFT}*"):  # by a program that was killed: who writes has the lock
+                shutil.rmtree(killed)
+            names = self._names()
+            there = [self._at(name) for name in names if name.isdecimal()]
+            numbers = [int(name.partition(".")[0]) for name in names if name.partition(".")[0].isdecimal()]
+            number = 1 + max([self.store.last.get(self.owner, 0), *numbers])
+            facts = json.loads(written(run)) | {
+                "format": FORMAT,
+                "name": run.name or f"{run.method} {number}",
+                "made": run.made,
+            }
+            contents = {FACTS: json.dumps(facts).encode()} | files.as_folder(folder=".")
+            size = sum(file.stat().st_size for folder in there for file in folder.iterdir())
+            if len(there) >= MOST_RUNS or size + sum(map(len, contents.values())) > MOST_BYTES:
                 raise RunsProblem(
                     f"The last training was not saved as a run: your runs would exceed the limit of {MOST_RUNS} "
                     f"runs or {MOST_BYTES // 2**20} MB. Delete some runs on Compare."
                 )
-            row = rows.create(
-                owner=self.owner,
-                name=run.name,
-                made=run.made,
-                size=size,
-                facts=facts,
-                checkpoint=files.settings,
-                prompts=files.prompts,
-            )
-            if not run.name:
-                rows.update(name=f"{run.method} {row.id}").where(rows.id == row.id).execute()
-            return int(row.id)
+            with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=self._at()) as draft:
+                for name, content in contents.items():
+                    _write(Path(draft, name), content)
+                os.rename(draft, self._at(number))  # refused where another program has just taken the number
+            self.store.last[self.owner] = number
+            return number
 
     def rename(self, run_id: int, name: str) -> None:
         """Rename a run; do nothing where the name is empty or the run is gone."""
         cleaned = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
         if cleaned:
-            with self.store.connected() as rows:
-                rows.update(name=cleaned).where(self._mine(rows, run_id)).execute()
+            with self._writing(), contextlib.suppress(FileNotFoundError, *_DAMAGED):
+                facts = self._facts(run_id) | {"name": cleaned}
+                _write(self._at(run_id) / FACTS, json.dumps(facts).encode())
 
     def delete(self, run_id: int) -> None:
         """Delete a run. It can be restored until the next one is deleted, or the app restarts."""
-        with self.store.connected() as rows:
-            # A second click on the same button deletes nothing, so the first deletion can still be undone.
-            if rows.update(deleted=True).where(self._mine(rows, run_id)).execute():
-                rows.delete().where(rows.owner == self.owner, rows.deleted, rows.id != run_id).execute()
+        with self._writing(), contextlib.suppress(FileNotFoundError):  # a second click on the same button
+            gone = self._at(f"{run_id}{_DELETED}")
+            os.rename(self._at(run_id), gone)
+            for deleted in self._at().glob(f"*{_DELETED}"):
+                if deleted != gone:
+                    shutil.rmtree(deleted)
 
     def undelete(self, run_id: int) -> None:
         """Restore a run; nothing happens where it is not the one that was deleted last."""
-        with self.store.connected() as rows:
-            rows.update(deleted=False).where(rows.owner == self.owner, rows.deleted, rows.id == run_id).execute()
+        with self._writing(), contextlib.suppress(FileNotFoundError):
+            os.rename(self._at(f"{run_id}{_DELETED}"), self._at(run_id))
 
     def close(self) -> None:
         """Delete the runs of a visitor who has left, since no one can reach them. It never fails."""
-        if self.of_this_machine:
-            return
-        try:
-            with self.store.connected() as rows:
-                rows.delete().where(rows.owner == self.owner).execute()
-        except RunsProblem as error:  # they are deleted later all the same, after ``ORPHANED``
-            _log.warning("The runs of a visitor who has left could not be deleted: %s", error)
+        if not self.of_this_machine:
+            shutil.rmtree(self._at(), ignore_errors=True)  # what cannot be deleted now is later, after ``ORPHANED``
 
-    def _mine(self, rows: Any, run_id: int) -> Any:
-        return (rows.id == run_id) & (rows.owner == self.owner) & ~rows.deleted
+    def _at(self, name: object = "") -> Path:
+        return self.store.path / self.owner / str(name)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """As the store's, while no other thread or program writes runs of this owner."""
+        with self.store.writing():
+            self._at().mkdir(0o700, exist_ok=True)
+            with locked(self._at(_LOCK)):
+                yield
+
+    def _names(self) -> list[str]:
+        with _as_runs_problem(self._at(), "read"), contextlib.suppress(FileNotFoundError):
+            return os.listdir(self._at())
+        return []
+
+    def _facts(self, number: int) -> dict[str, Any]:
+        """Return what is written of a run. Raises OSError, or one of ``_DAMAGED``, also for a newer version's."""
+        facts: dict[str, Any] = parse_json(read_text(self._at(number) / FACTS, MOST_BYTES))
+        if facts["format"] > FORMAT:
+            raise ValueError("a newer version of this app saved it")
+        return facts
+
+
+def taken_over(old: Path, ledger: Ledger) -> str:
+    """Save the runs again that an older version saved in one SQLite file, once, and rename the file.
+
+    Those of visitors, who are gone, and those that were deleted are deleted from it.
+
+    Returns:
+        Why not all were saved, as a sentence, and the file is where it was; empty where there is nothing to say.
+    """
+    try:
+        with locked(ledger.store.path / _LOCK):
+            if not old.exists():  # another program has just taken them over
+                return ""
+            with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as database:
+                if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                    raise sqlite3.DatabaseError("the file is damaged.")
+                there = {run.made for run in ledger.runs()}  # a program that was killed may have begun
+                kept = "SELECT name, made, facts, checkpoint, prompts FROM runs WHERE owner = ? AND NOT deleted"
+                for name, made, facts, settings, prompts in database.execute(f"{kept} ORDER BY id", (MACHINE,)):
+                    with contextlib.suppress(*_DAMAGED):  # it was not shown before either
+                        if made not in there:
+                            ledger.add(run_of_facts(parse_json(facts), 0, name, made), Files(settings, prompts))
+                database.execute("PRAGMA secure_delete = 1")
+                database.execute("DELETE FROM runs WHERE owner != ? OR deleted", (MACHINE,))
+                database.execute("PRAGMA journal_mode = DELETE")  # what is in its journal goes into the file
+            os.replace(old, old.with_name(f"runs taken over {time.strftime('%Y-%m-%d %H%M%S')}.sqlite"))
+    except (OSError, sqlite3.Error, GallopError) as error:
+        why = sentence_of(error) or str(error)
+        return f"Runs that an older version saved in {old} are still there and not all shown here: {why}"
+    return ""

@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from types import SimpleNamespace
 from typing import Literal
 
 from app import text
@@ -31,7 +30,7 @@ from app.runs.run import (
     files_of,
     of_taught,
     read_files,
-    run_of_row,
+    run_of_facts,
     written,
 )
 from app.runs.store import RunsProblem
@@ -42,7 +41,7 @@ from app.views.explore_as_text import explore_as_json
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, SHOT_SIDE
-from gallop.runtime.reading import read_text
+from gallop.runtime.reading import parse_json, read_text
 from gallop.sample import sample_folder, sample_photos
 from gallop.wording import counted
 
@@ -96,8 +95,8 @@ _LARGEST = 2**20
 @cache
 def sample_run() -> Run:
     """Return the run, without a number; its photos are those of the sample."""
-    facts = read_text(sample_folder() / RUN_FILE, _LARGEST)
-    return run_of_row(SimpleNamespace(facts=facts, id=ZERO_SHOT, name=SAMPLE_RUN, made=0.0))
+    facts = parse_json(read_text(sample_folder() / RUN_FILE, _LARGEST))
+    return run_of_facts(facts, ZERO_SHOT, SAMPLE_RUN, 0.0)
 
 
 def sample_files() -> Files:

@@ -1,8 +1,9 @@
-"""The file of runs: what is in it, whose it is, and what happens when it cannot be used."""
+"""Runs as folders: what is in them, whose they are, and what happens when they cannot be written or read."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -19,23 +20,13 @@ from pathlib import Path
 import pytest
 
 from app.runs import store as run_store
-from app.runs.run import Files
-from app.runs.store import (
-    FILE,
-    MACHINE,
-    VERSION,
-    Ledger,
-    RunsProblem,
-    RunStore,
-    data_folder,
-    not_opened,
-    owner_of,
-)
+from app.runs.run import Files, written
+from app.runs.store import FACTS, FORMAT, MACHINE, OLD_FILE, Ledger, RunsProblem, RunStore, data_folder, owner_of
 from tests.app.test_runs import run
-from tests.conftest import ROOT
 
 FILES = Files('{"format": 1}', b"prompts")
 NOW = {"made": time.time()}
+VISITOR = owner_of(None, "a visitor's token")
 
 
 @pytest.fixture
@@ -44,7 +35,7 @@ def store(tmp_path: Path) -> RunStore:
 
 
 def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
-    mine = run(0, **NOW, name="")
+    mine = run(0, **NOW, name="", class_names=("x", "\u00e4 \u732b"))
     number = Ledger(RunStore(tmp_path), "me").add(mine, FILES)
     found = Ledger(RunStore(tmp_path), "me").runs()  # as after a restart
     assert (found, found[0].data) == ([replace(mine, id=number, name=f"GalLoP {number}")], mine.data)
@@ -71,7 +62,7 @@ def test_on_this_machine_there_is_one_owner_and_elsewhere_a_hash_of_the_token() 
         assert "a" * 32 not in owner_of(address, "a" * 32)
 
 
-def test_a_deleted_run_comes_back_until_the_next_one_goes(store: RunStore, tmp_path: Path) -> None:
+def test_a_deleted_run_comes_back_until_the_next_one_goes(store: RunStore) -> None:
     first, second = (Ledger(store, "me").add(run(0, **NOW, name=name), FILES) for name in ("first", "second"))
     for _ in range(2):  # a click that comes twice deletes it once
         Ledger(store, "me").delete(first)
@@ -84,10 +75,16 @@ def test_a_deleted_run_comes_back_until_the_next_one_goes(store: RunStore, tmp_p
     Ledger(store, "me").undelete(second)
     assert [found.name for found in Ledger(store, "me").runs()] == ["second"]
     Ledger(store, "me").delete(second)
-    again = RunStore(tmp_path)
-    Ledger(again, "me").undelete(second)
-    assert Ledger(again, "me").runs() == []
-    assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
+    third = Ledger(store, "me").add(run(0, **NOW), FILES)
+    assert third not in (first, second), "sessions remember a run's answers by its number"
+
+
+def test_what_was_deleted_is_gone_after_a_restart(store: RunStore, tmp_path: Path) -> None:
+    number = Ledger(store, MACHINE).add(run(0, **NOW), FILES)
+    Ledger(store, MACHINE).delete(number)
+    again = Ledger(RunStore(tmp_path), MACHINE)
+    again.undelete(number)
+    assert (again.runs(), list(store.path.rglob(FACTS))) == ([], [])
 
 
 def test_names_are_one_line_and_short_and_never_empty(store: RunStore) -> None:
@@ -97,8 +94,8 @@ def test_names_are_one_line_and_short_and_never_empty(store: RunStore) -> None:
     assert (found.name[:9], len(found.name)) == ("a [31mb c", run_store.MOST_NAME)
     Ledger(store, "me").rename(number, " \n ")
     assert Ledger(store, "me").runs() == [found]
-    Ledger(store, "me").rename(number, "'; DROP TABLE runs; --")
-    assert Ledger(store, "me").runs()[0].name == "'; DROP TABLE runs; --"
+    Ledger(store, "me").rename(number + 1, "there is none")
+    assert Ledger(store, "me").runs() == [found]
 
 
 @pytest.mark.parametrize(
@@ -120,64 +117,40 @@ def test_there_is_a_most_and_it_is_told(
     assert [len(Ledger(store, owner).runs()) for owner in ("me", "you")] == [2, 1]
 
 
-@pytest.mark.parametrize("damage", ["not a database at all" * 50, "half"])
-def test_a_damaged_file_is_set_aside_and_nothing_of_it_is_lost(tmp_path: Path, damage: str) -> None:
-    first = RunStore(tmp_path)
-    for _ in range(30):
-        Ledger(first, "me").add(run(0, **NOW), Files("{}", bytes(4096)))
-    path = tmp_path / FILE
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    broken = damage.encode() if damage != "half" else path.read_bytes()[:20_000] + b"\xff" * 40_000
-    path.write_bytes(broken)
-    store = RunStore(tmp_path)
-    assert Ledger(store, "me").runs() == []
-    aside = list(tmp_path.glob("runs damaged *.sqlite"))
-    assert ([found.read_bytes() for found in aside], aside[0].name in store.note) == ([broken], True)
-    Ledger(store, "me").add(run(0, **NOW), FILES)
-    assert len(Ledger(store, "me").runs()) == 1
-
-
-def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / FILE
-    Ledger(RunStore(tmp_path), "me").add(run(0, **NOW), FILES)
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    before, store = path.read_bytes(), RunStore(tmp_path)
-    with pytest.raises(RunsProblem, match="written by a newer version"):
-        Ledger(store, "me").add(run(0, **NOW), FILES)
-    with monkeypatch.context() as full:  # it is judged where it cannot be written too
-        full.setattr(run_store, "set_aside_if_damaged", cannot_write)
-        with pytest.raises(RunsProblem, match="written by a newer version"):
-            Ledger(RunStore(tmp_path), "me").runs()
-    assert path.read_bytes() == before
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    assert len(Ledger(store, "me").runs()) == 1, "it is tried again"
-
-    other = tmp_path / "other"
-    other.mkdir()
-    with sqlite3.connect(other / FILE) as connection:
-        connection.execute("CREATE TABLE recipes (name)")
-    with pytest.raises(RunsProblem, match="not written by this app"):
-        Ledger(RunStore(other), "me").runs()
-
-
-def test_a_row_that_somebody_changed_is_left_out(store: RunStore, tmp_path: Path) -> None:
+def test_a_damaged_run_and_one_of_a_newer_version_are_told_and_left_alone(store: RunStore) -> None:
     """And one whose head is not here."""
-    for _ in range(3):
-        Ledger(store, "me").add(run(0, **NOW), FILES)
-    with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("UPDATE runs SET facts = '{\"settings\": 3}' WHERE id = 1")
-        connection.execute("UPDATE runs SET facts = json_set(facts, '$.settings.head', 'logistic') WHERE id = 3")
-    assert [found.id for found in Ledger(store, "me").runs()] == [2]
+    mine = Ledger(store, "me")
+    for _ in range(5):
+        mine.add(run(0, **NOW), FILES)
+    facts = [store.path / "me" / str(number) / FACTS for number in range(1, 6)]
+    whole = json.loads(facts[1].read_text())
+    facts[0].write_text("{")
+    facts[2].write_text(json.dumps(whole | {"format": FORMAT + 1}))
+    facts[3].write_text(json.dumps(whole | {"settings": whole["settings"] | {"head": "logistic"}}))
+    facts[4].unlink()
+    left = [path.read_bytes() for path in facts[:4]]
+    assert ([found.id for found in mine.runs()], "run 5, 4, 3, 1." in mine.note) == ([2], True)
+    mine.rename(1, "other")
+    assert (mine.add(run(0, **NOW), FILES), [path.read_bytes() for path in facts[:4]]) == (6, left)
+    (store.path / "me" / "2" / "gallop.json").write_bytes(b"\xff")
+    with pytest.raises(RunsProblem, match="cannot be read"):
+        mine.files(2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
-    Ledger(RunStore(tmp_path), "me").runs()
-    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+def test_only_its_owner_may_read_a_run(store: RunStore) -> None:
+    Ledger(store, MACHINE).rename(Ledger(store, MACHINE).add(run(0, **NOW), FILES), "other")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (store.path, *store.path.rglob("*"))}
+    assert modes == {0o700, 0o600}
+
+
+def test_what_a_program_has_written_of_a_run_when_it_is_killed_is_no_run_and_goes(store: RunStore) -> None:
+    mine = Ledger(store, "me")
+    first = mine.add(run(0, **NOW), FILES)
+    shutil.copytree(store.path / "me" / str(first), store.path / "me" / "draft of another")
+    assert [found.id for found in mine.runs()] == [first]
+    second = mine.add(run(0, **NOW), FILES)
+    assert {path.parent.name for path in store.path.rglob(FACTS)} == {str(first), str(second)}
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -208,60 +181,36 @@ def forbid(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 
 
-CRASH = """
-import os, sys
-from pathlib import Path
-from app.runs.store import Ledger, RunStore
-from tests.app.test_run_store import FILES, NOW, run
-store = RunStore(Path(sys.argv[1]))
-Ledger(store, "me").runs()
-with store.database.connection_context():
-    Ledger(store, "me").add(run(0, **NOW, name="second"), FILES)
-    os._exit(0)
-"""
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [fill, forbid])
-@pytest.mark.parametrize("crashed", [False, True])
-def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[[Path], None], crashed: bool) -> None:
-    used, names = RunStore(disk), ["first"]
+def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[[Path], None]) -> None:
+    used = RunStore(disk)
     number = Ledger(used, "me").add(run(0, **NOW, name="first"), FILES)
-    if crashed:  # what it has written is in SQLite's journal alone
-        subprocess.run([sys.executable, "-c", CRASH, str(disk)], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-        assert (disk / f"{FILE}-wal").stat().st_size > 0
-        names = ["second", "first"]
     spoil(disk)
     for store in (used, RunStore(disk)):
-        assert ([found.name for found in Ledger(store, "me").runs()], Ledger(store, "me").files(number)) == (
-            names,
-            FILES,
-        )
-        assert Ledger(store, "you").runs() == []
-        if spoil is forbid:
-            with pytest.raises(RunsProblem, match=r"cannot be (read or )?written"):
-                Ledger(store, "me").rename(number, "other")
-
-
-def cannot_write(path: Path) -> str:
-    raise not_opened(path, OSError("unable to open database file"))
-
-
-def test_a_visitor_leaves_though_nothing_can_be_written_and_runs_are_when_there_is_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    Ledger(RunStore(tmp_path), "me").add(run(0, **NOW, name="mine"), FILES)
-    store = RunStore(tmp_path)
-    with monkeypatch.context() as full:
-        full.setattr(run_store, "set_aside_if_damaged", cannot_write)
-        assert [found.name for found in Ledger(store, "me").runs()] == ["mine"]
+        mine = Ledger(store, "me")
+        assert ([found.name for found in mine.runs()], mine.files(number)) == (["first"], FILES)
+        assert (Ledger(store, "you").runs(), "still shown" in store.only_read) == ([], True)
         with pytest.raises(RunsProblem, match="cannot be written"):
-            Ledger(store, "me").add(run(0, **NOW), FILES)
-        Ledger(store, "visitor").close()  # an error would end the thread that closes sessions
-        assert "cannot be written" in caplog.text
-        assert store.only_read
-    Ledger(store, "me").add(run(0, **NOW), FILES)
-    assert (len(Ledger(store, "me").runs()), store.only_read) == (2, "")
+            mine.add(run(0, **NOW), FILES)
+        Ledger(store, "you").close()  # an error would end the thread that closes sessions
+    assert [path.name for path in (disk / "runs" / "me").iterdir() if path.is_dir()] == [str(number)]
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_runs_are_saved_once_there_is_room(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Ledger(store, "me")
+    mine.add(run(0, **NOW, name="mine"), FILES)
+    with monkeypatch.context() as full:
+        full.setattr(run_store.tempfile, "TemporaryFile", no_room)
+        full.setattr(run_store, "write_file", no_room)
+        assert ([found.name for found in mine.runs()], "No space left" in store.only_read) == (["mine"], True)
+        with pytest.raises(RunsProblem, match="cannot be written"):
+            mine.add(run(0, **NOW), FILES)
+    mine.add(run(0, **NOW), FILES)
+    assert (len(mine.runs()), store.only_read) == (2, "")
 
 
 @pytest.mark.parametrize("time_", range(3))  # whoever comes second may meet a file that is half made
@@ -281,10 +230,56 @@ def test_several_threads_may_write_at_once(tmp_path: Path, time_: int) -> None:
 
 def test_what_a_server_that_crashed_left_of_visitors_goes_and_the_machines_stays(tmp_path: Path) -> None:
     store, old = RunStore(tmp_path), time.time() - 2 * run_store.ORPHANED
-    for owner, made in ((MACHINE, old), ("visitor", old), ("new visitor", time.time())):
-        Ledger(store, owner).add(run(0, made=made), FILES)
+    owners = (MACHINE, VISITOR, owner_of(None, "new"), "not of this app")
+    for owner, made in zip(owners, (old, old, time.time(), old), strict=True):
+        Ledger(store, owner).add(run(0, **NOW), FILES)
+        os.utime(store.path / owner, (made, made))
     left = RunStore(tmp_path)  # once the server has started again
-    assert [len(Ledger(left, owner).runs()) for owner in (MACHINE, "visitor", "new visitor")] == [1, 0, 1]
+    assert [len(Ledger(left, owner).runs()) for owner in owners] == [1, 0, 1, 1]
+
+
+def write_old(path: Path, *, owner: str = MACHINE) -> None:
+    """Write runs as the older version did: of this machine, one of them deleted and one damaged, and a visitor's."""
+    facts = written(run(0))
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute(
+            "CREATE TABLE runs (id INTEGER PRIMARY KEY, owner TEXT, name TEXT, made REAL, size INTEGER, "
+            "deleted INTEGER, facts TEXT, checkpoint TEXT, prompts BLOB)"
+        )
+        rows = [(owner, "first", 0, facts), (owner, "gone", 1, facts), (owner, "damaged", 0, "{}")]
+        rows += [(owner, "second", 0, facts), (VISITOR, "of a visitor", 0, facts)]
+        database.executemany(
+            "INSERT INTO runs (owner, name, made, size, deleted, facts, checkpoint, prompts) "
+            "VALUES (?, ?, ?, 1, ?, ?, ?, ?)",
+            [(who, name, n + 0.5, dead, all_, *vars(FILES).values()) for n, (who, name, dead, all_) in enumerate(rows)],
+        )
+
+
+def test_runs_of_an_older_version_are_taken_over_once(store: RunStore, tmp_path: Path) -> None:
+    write_old(tmp_path / OLD_FILE)
+    mine = Ledger(store, MACHINE)
+    assert [(found.name, found.made, mine.files(found.id)) for found in mine.runs()] == [
+        ("second", 3.5, FILES),
+        ("first", 0.5, FILES),
+    ]
+    (kept,) = tmp_path.glob("*.sqlite")
+    assert (kept.name.startswith("runs taken over "), store.note, len(list(store.path.iterdir()))) == (True, "", 1)
+    assert [words in kept.read_bytes() for words in (b"second", b"damaged", b"of a visitor")] == [True, True, False]
+    write_old(tmp_path / OLD_FILE)  # as where the program was killed before it renamed the file
+    assert [found.name for found in Ledger(RunStore(tmp_path), MACHINE).runs()] == ["second", "first"]
+
+
+@pytest.mark.parametrize("damage", ["no database", "half", "another program's"])
+def test_a_damaged_file_of_an_older_version_is_told_and_left_alone(tmp_path: Path, damage: str) -> None:
+    old = tmp_path / OLD_FILE
+    write_old(old)
+    whole = old.read_bytes()
+    old.write_bytes({"no database": b"no" * 999, "half": whole[:4200]}.get(damage, whole.replace(b"runs", b"rubs")))
+    left, store = old.read_bytes(), RunStore(tmp_path)
+    mine = Ledger(store, MACHINE)
+    assert (mine.runs(), old.read_bytes(), str(old) in store.note) == ([], left, True)
+    assert mine.add(run(0, **NOW), FILES) == mine.runs()[0].id
 
 
 def test_the_folder_is_the_users_and_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -897,7 +897,7 @@ def test_bad_input_is_one_sentence(places: dict[str, str], words: str, said: str
             ["pyarrow"],
             "for Parquet tables: pip install 'gallop-explorer[many]'",
         ),
-        (app, "app", ["streamlit", "peewee"], "for the app: pip install 'gallop-explorer[app]'"),
+        (app, "app", ["streamlit", "plotly"], "for the app: pip install 'gallop-explorer[app]'"),
         (serve, "serve MODEL", ["fastapi"], "for the service: pip install 'gallop-explorer[serve]'"),
     ],
 )

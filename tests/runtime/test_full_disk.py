@@ -279,25 +279,9 @@ def test_a_record_of_a_benchmark(things: Things, tmp_path: Path, disk: Disk) -> 
     assert f"{NO_ROOM}." in stopped.err.splitlines()[-1]
 
 
-def test_the_runs_of_the_app(disk: Disk) -> None:
-    pytest.importorskip("peewee", reason="needs the extra 'app'")
-    from app.runs.run import Files
-    from app.runs.store import Ledger, RunsProblem, RunStore
-    from tests.app.test_runs import run
-
-    if not os.path.ismount(disk.root):
-        pytest.skip("SQLite writes by itself")
-    store = RunStore(disk.root)
-    Ledger(store, "me").add(run(0), Files("{}", b"prompts"))
-    disk.fill()
-    with pytest.raises(RunsProblem, match="Check whether the disk is full"):
-        Ledger(store, "me").add(run(0), Files("{}", bytes(100_000)))
-
-
 def test_a_model_on_its_way_through_the_temporary_folder(
     things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("peewee", reason="needs the extra 'app'")
     from app.runs.run import ModelProblem, files_of
 
     monkeypatch.setattr(tempfile, "tempdir", str(disk.root))

@@ -24,7 +24,7 @@ with problems_shown():
 if not there:
     st.stop()
 warned = slot()
-for sentence in (ledger.store.note, ledger.store.only_read, ledger.problem):
+for sentence in (ledger.store.note, ledger.store.only_read, ledger.note, ledger.problem):
     if sentence:
         warned.warning(text.markdown(sentence), icon=":material/warning:")
 

@@ -24,7 +24,7 @@ from gallop.runtime.process import ONE_HEAP
 TERMINATED = 143
 """What a shell shows for SIGTERM."""
 
-_NEEDED = ("streamlit", "plotly", "peewee", "skimage")
+_NEEDED = ("streamlit", "plotly", "skimage")
 _INSTALL = "pip install 'gallop-explorer[app]'"
 
 
