@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 18_808,
-    "app": 8_975,
-    "benchmarks": 6_929,
+    "gallop": 17_138,
+    "app": 8_850,
+    "benchmarks": 6_580,
     "notebooks": 2_697,
     "docs": 668,
     "checkpoints": 1_000,
-    "tests": 27_621,
-    SCRIPTS: 12_771,
+    "tests": 26_400,
+    SCRIPTS: 12_785,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 
@@ -45,8 +45,9 @@ def sizes(root: Path) -> dict[str, int]:
 def main() -> int:
     """Print the table, and return 1 where something is too large."""
     found = sizes(ROOT)
-    for name, size in found.items():
-        print(f"{name:28} {size:6} of {CEILINGS[name]:6}{'   too large' if size > CEILINGS[name] else ''}")
+    for name, size in [*found.items(), ("in all", sum(found.values()))]:
+        most = CEILINGS.get(name, sum(CEILINGS.values()))
+        print(f"{name:28} {size:6} of {most:6}{'   too large' if size > most else ''}")
     return int(any(size > CEILINGS[name] for name, size in found.items()))
 
 

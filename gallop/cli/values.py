@@ -76,14 +76,6 @@ def host(text: str) -> str:
     return name
 
 
-def part(text: str) -> tuple[int, int]:
-    """Return (I, N) of I/N."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a part I/N with I from 1 to N, such as 1/2")
-    return int(match[1]), int(match[2])
-
-
 def backbone(text: str) -> str:
     """Return the word for a backbone on this machine, if it is there; torch is not loaded."""
     try:
