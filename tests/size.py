@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 17_138,
+    "gallop": 17_141,
     "app": 8_850,
     "benchmarks": 6_580,
     "notebooks": 2_697,

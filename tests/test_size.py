@@ -31,4 +31,4 @@ def test_what_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr(size, "sizes", lambda root: size.CEILINGS | {"app": size.CEILINGS["app"] + 1})
     assert size.main() == 1
     said = [line for line in capsys.readouterr().out.splitlines() if "too large" in line]
-    assert [line.split()[0] for line in said] == ["app"]
+    assert [line.split()[0] for line in said] == ["app", "in"]

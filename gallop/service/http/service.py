@@ -27,7 +27,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from torch import Tensor
 
 from gallop import __version__
-from gallop.errors import ImageError, ImageTooLarge, is_gpu_trouble
+from gallop.errors import GallopError, ImageError, ImageTooLarge, is_gpu_trouble
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import encode_pixels, in_batches, readers
 from gallop.features.preparing import prepare
@@ -91,11 +91,15 @@ _HEADERS = {
 }
 
 
-class Refusal(HTTPException):
+class Refusal(HTTPException, GallopError):
     """A request, or a photo of one, that is not answered: what is wrong and what to do, and the same in a word."""
 
-    def __init__(self, sentence: str, status: int, code: str) -> None:
+    def __init__(self, sentence: str, status: int = 400, code: str = "bad_request") -> None:
         super().__init__(status, {"code": code, "message": sentence}, _HEADERS.get(status))
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 def refusal_of(error: BaseException) -> Refusal:
