@@ -122,7 +122,9 @@ def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None
 def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_read(
     page: Page, colour: str, scheme: str
 ) -> None:
-    found = replace(made_up(20, 7), image=Image.new("RGB", (300, 200), colour), temperature=4.0)
+    drawn = made_up(20, 7)
+    rule = replace(drawn.rule, temperature=4.0)
+    found = replace(drawn, image=Image.new("RGB", (300, 200), colour), rule=rule)
     show(page, found, Origins(224), ExplainerState("class 3"), scheme)
     step(page, "Softmax")
     stage = there(page.locator(".stage").bounding_box())
