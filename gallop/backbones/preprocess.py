@@ -86,17 +86,18 @@ class Preprocess:
         """Return pixels a side of a photo that is looked at with ``times`` as many as usual."""
         return round(times * self.size)
 
-    def augment(self, image: Image.Image, rng: np.random.Generator, times: float = 1.0) -> Tensor:
-        """Return a random resized crop, flipped half of the time: pixels (3, size, size).
+    def augment(self, image: Image.Image, rng: np.random.Generator, times: float = 1.0) -> tuple[Tensor, CropBox]:
+        """Return a random resized crop, flipped half of the time, pixels (3, size, size), and which part that is.
 
         Args:
             times: as in ``centre``; the same draws take the same part.
         """
-        image, _, _ = _limit_aspect(image)
+        image, x, y = _limit_aspect(image)
         top, left, height, width = _random_crop(image.height, image.width, rng)
+        box = CropBox(x + left, y + top, x + left + width, y + top + height)
         side = self.side(times)
         view = image.crop((left, top, left + width, top + height)).resize((side, side), _RESAMPLING[self.interpolation])
-        return self._tensor(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view)
+        return self._tensor(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view), box
 
     def key(self) -> str:
         """Return text that differs wherever the pixels would: part of a cache key."""

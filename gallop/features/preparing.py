@@ -105,7 +105,11 @@ def prepare(
             problems[i] = str(error)
             continue
         for look, size in zip(looks, times, strict=True):
-            pixels, crop = preprocess.centre(photo.image, size)
-            look.append(pixels if draws is None else preprocess.augment(photo.image, draws(photo), size))
+            pixels, crop = (
+                preprocess.centre(photo.image, size)
+                if draws is None
+                else preprocess.augment(photo.image, draws(photo), size)
+            )
+            look.append(pixels)
         crops.append(crop.scaled(*photo.reduced))
     return Prepared([torch.stack(look) for look in looks] if crops else [], crops, problems)

@@ -93,7 +93,7 @@ def test_extreme_shapes_need_no_huge_picture_on_the_way(size: tuple[int, int]) -
     preprocess = replace(PLAIN, size=224)
     with mock.patch.object(Image.Image, "resize", autospec=True, side_effect=Image.Image.resize) as resize:
         pixels, _ = preprocess.centre(image)
-        views = [preprocess.augment(image, np.random.default_rng(seed)) for seed in range(5)]
+        views = [preprocess.augment(image, np.random.default_rng(seed))[0] for seed in range(5)]
     assert 0 < max(width * height for width, height in (call.args[1] for call in resize.mock_calls)) <= 10 * 224 * 224
     for found in [pixels, *views]:
         assert torch.allclose(found, (torch.tensor([10, 20, 30]) / 255)[:, None, None].expand_as(found), atol=1e-6)
@@ -108,12 +108,13 @@ def gradient() -> Image.Image:
 def test_augmented_views_have_the_papers_distribution() -> None:
     areas, ratios, flips = [], [], []
     for seed in range(600):
-        view = PLAIN.augment(gradient(), np.random.default_rng(seed))
+        view, box = PLAIN.augment(gradient(), np.random.default_rng(seed))
         across = float(view[0].mean(0)[-4:].mean() - view[0].mean(0)[:4].mean()) * SIZE / (SIZE - 4)
         down = float(view[1].mean(1)[-4:].mean() - view[1].mean(1)[:4].mean()) * SIZE / (SIZE - 4)
         flips.append(across < 0)
         assert down > 0  # never upside down
         areas.append(abs(across) * down)
+        assert (box.right - box.left) * (box.bottom - box.top) / 256**2 == pytest.approx(areas[-1], abs=0.05)
         ratios.append(abs(across) / down)
     assert 0.07 < min(areas) < 0.11
     assert 0.93 < max(areas) < 1.03
@@ -125,11 +126,11 @@ def test_augmented_views_have_the_papers_distribution() -> None:
 
 def test_augmentation_is_a_function_of_its_generator_alone() -> None:
     torch.manual_seed(0)
-    first = PREPROCESS.augment(gradient(), np.random.default_rng(7))
+    first, _ = PREPROCESS.augment(gradient(), np.random.default_rng(7))
     torch.manual_seed(1)
     np.random.seed(3)
-    assert torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(7)))
-    assert not torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(8)))
+    assert torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(7))[0])
+    assert not torch.equal(first, PREPROCESS.augment(gradient(), np.random.default_rng(8))[0])
 
 
 def test_the_preprocessing_key_sees_every_setting() -> None:
@@ -389,7 +390,7 @@ def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) 
         found = views_of(photos(3), whole, views=views)
         photo = photos(3)[1]
         rng = np.random.default_rng([0, int(photo.sha256[:16], 16), 1])  # of seed and view
-        global_, regions = vit().encode_image(vit().preprocess.augment(photo.image, rng)[None])
+        global_, regions = vit().encode_image(vit().preprocess.augment(photo.image, rng)[0][None])
         batch = found.batch(torch.tensor([1]), epoch=1)
         assert batch.regions.dtype == torch.float32
         for mine, wanted in ((batch.global_, global_), (batch.regions, regions)):  # a batch of one rounds differently

@@ -19,20 +19,18 @@ from gallop.errors import ImageError, NotAnImage
 from gallop.features.preparing import prepare
 from gallop.images import load_image
 from tests.conftest import ROOT
+from tests.images.test_images import encoded, smooth
 
 PREPROCESS = Preprocess(32, (0.48, 0.45, 0.4), (0.26, 0.26, 0.27))
 
 
 def jpeg(width: int, height: int) -> bytes:
-    file = io.BytesIO()
-    small = Image.fromarray(np.random.default_rng(width).integers(0, 256, (4, 5, 3), dtype=np.uint8))
-    small.resize((width, height), Image.Resampling.BICUBIC).save(file, "JPEG", quality=95)
-    return file.getvalue()
+    return encoded(smooth(width, height))
 
 
 def torchvisions(image: Image.Image) -> torch.Tensor:
     resized = functional.resize(image, [32], InterpolationMode.BICUBIC, antialias=True)
-    pixels = functional.pil_to_tensor(functional.center_crop(resized, [32, 32])).float() / 255
+    pixels = functional.pil_to_tensor(functional.center_crop(resized, [32, 32])) / 255
     return functional.normalize(pixels, list(PREPROCESS.mean), list(PREPROCESS.std))
 
 
@@ -75,10 +73,11 @@ def test_views_to_train_on_are_drawn_from_the_content_of_the_photo() -> None:
     def draws(photo: object) -> np.random.Generator:
         return np.random.default_rng(int(load_image(photo).sha256[:8], 16))  # type: ignore[arg-type]
 
-    drawn = [prepare([jpeg(90, 70)], PREPROCESS, draws=draws).looks[0] for _ in range(2)]
-    own = PREPROCESS.augment(load_image(jpeg(90, 70)).image, draws(jpeg(90, 70)))
-    assert torch.equal(drawn[0][0], own)
-    assert torch.equal(*drawn)
+    drawn = [prepare([jpeg(90, 70)], PREPROCESS, draws=draws) for _ in range(2)]
+    own, crop = PREPROCESS.augment(load_image(jpeg(90, 70)).image, draws(jpeg(90, 70)))
+    assert torch.equal(drawn[0].looks[0][0], own)
+    assert drawn[0].crops == [crop]
+    assert torch.equal(drawn[0].looks[0], drawn[1].looks[0])
 
 
 def test_nothing_else_makes_pixels() -> None:
