@@ -169,7 +169,7 @@ def test_a_mistake_of_ours_is_told_without_its_words(
     service: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = mock.Mock(side_effect=ValueError("of secret-0.jpg"))
-    monkeypatch.setattr("gallop.service.http.service.predictions_of", broken)
+    monkeypatch.setattr("gallop.service.http.service.predict", broken)
     answer = service.post("/predict", photo())
     assert (refusal(answer), "secret" in answer.text) == ((500, "internal"), False)
     monkeypatch.undo()

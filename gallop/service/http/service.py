@@ -33,10 +33,9 @@ from gallop.features.encoding import encode_pixels, in_batches, readers
 from gallop.features.preparing import prepare
 from gallop.images import DEFAULT_LIMITS, ImageLimits, declared_pixels, load_image
 from gallop.maps.plots import explanation_png
-from gallop.model.answers import answers as answered
 from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import Explanation, explain_photos
-from gallop.predictions.predict import predictions_of
+from gallop.predictions.predict import predict
 from gallop.predictions.rows import answer_of, explained_row, said_of_one
 from gallop.runtime.process import collect_since, trim
 from gallop.service.http import schemas
@@ -241,10 +240,7 @@ class Service:
     def _answers(self, photos: Sequence[list[Tensor]]) -> list[dict[str, Any]]:
         model = self.classifier.model_
         looks = [torch.stack(look) for look in zip(*photos, strict=True)]
-        features = encode_pixels(model.backbone, looks, model.sight)
-        with torch.no_grad():
-            similar = model.similarities(features, model.cached_text_features())
-            found = predictions_of(model.class_names, answered(similar, model.rule(self.classifier.calibration_)))
+        found = predict(model, self.classifier.calibration_, encode_pixels(model.backbone, looks, model.sight))
         self.metrics.answered(found.ood[VERDICT].tolist())
         return [answer_of(found, i, model.class_names) for i in range(len(photos))]
 
