@@ -63,7 +63,10 @@ def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float
     Args:
         promised: fraction of the known photos that it was chosen to accept.
     """
-    passes, fails = _exact(known) <= limit, _exact(unknown) > limit
+    from gallop.model.answers import Rule  # with torch
+
+    rule = Rule(threshold=limit)
+    passes, fails = ~rule.verdict(_exact(known), None), rule.verdict(_exact(unknown), None)
     accepted, detected = (Proportion(int(some.sum()), some.size) if some.size else None for some in (passes, fails))
     return AtLimit(accepted, detected, promised)
 

@@ -25,6 +25,9 @@ from gallop import GalLoPClassifier, load_image
 from gallop.backbones import Backbone, load_backbone
 from gallop.config import REGION_KINDS
 from gallop.features.cache import MemoryCache
+from gallop.features.encoding import encode_looks
+from gallop.model.answers import answers
+from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
 from tests import reference, tiny
@@ -193,6 +196,17 @@ def test_answers_and_outlier_scores_are_those_of_the_cpu(device: torch.device) -
     for name, scores in wanted.ood.items():
         assert np.abs(precise.ood[name] - scores).max() < EXACT / 10
         assert np.abs(as_it_is.ood[name] - scores).max() < HALF / 4
+
+
+def test_answers_stay_on_the_device_and_their_parts_add_up(device: torch.device) -> None:
+    model = classifier(backbone_of("vit", device)).zero_shot(list(COUNTS)).model_
+    with torch.no_grad():
+        features = encode_looks(model.backbone, [pixels(model.backbone)])
+        rule, text = model.rule(Calibration(threshold=-1.0)), model.cached_text_features()
+        found = answers(model.similarities(features, text), rule)
+    tensors = [found.scores, found.probabilities, found.labels, found.verdict, *found.parts.values()]
+    assert {tensor.device.type for tensor in tensors if tensor is not None} == {device.type}
+    assert torch.allclose(sum(found.parts.values(), torch.zeros_like(found.scores)), found.scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["vit", "plain"])
