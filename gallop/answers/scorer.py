@@ -104,8 +104,9 @@ class PhotoScorer:
             NotAnImage(item.problem) if item.problem else item.place if item.data is None else item.data
             for item in items
         )
-        times = model.sight.times
-        return keys, prepare(photos, model.backbone.preprocess, times, names=keys, draft=self.draft, report=True)
+        return keys, prepare(
+            photos, model.backbone.preprocess, model.sight.times, names=keys, draft=self.draft, report=True
+        )
 
     def finish(self, keys: list[str], prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared: B rows, also for photos that could not be read."""

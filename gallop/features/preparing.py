@@ -97,8 +97,7 @@ def prepare(
         try:
             if isinstance(source, ImageError):
                 raise source
-            name = None if names is None else names[i]
-            photo = load_image(source, name=name, limits=limits, short_side=short_side)
+            photo = load_image(source, name=names[i] if names else None, limits=limits, short_side=short_side)
         except ImageError as error:
             if not report:
                 raise

@@ -378,8 +378,9 @@ async def _photos_of(request: Request, service: Service) -> list[bytes]:
 async def _pieces(request: Request, service: Service) -> AsyncGenerator[bytes, None]:
     """Yield the body as it arrives; what is yielded counts as held until the request ends."""
     facts, most, start, more = request.scope["facts"], service.options.body, time.monotonic(), True
-    while more:
-        if max(facts["bytes"], int(request.headers.get("content-length", 0))) > most:
+    size = int(request.headers.get("content-length", 0))
+    while more or size > most:
+        if size > most:
             why = f"The request is larger than {most / 2**20:g} MB: send fewer or smaller photos."
             raise Refusal(why, 413, "too_large")
         left = start + PATIENCE + facts["bytes"] / LEAST_RATE - time.monotonic()
@@ -394,11 +395,12 @@ async def _pieces(request: Request, service: Service) -> AsyncGenerator[bytes, N
         piece, more = message.get("body", b""), message.get("more_body", False)
         if message["type"] != "http.request":
             raise Refusal("The client has disconnected.", 499, "gone")
-        if service.held + len(piece) > BODIES * most:
-            raise Refusal("The service is busy: its memory for photos is full. Try again soon.", 429, "busy")
-        service.held += len(piece)
-        facts["bytes"] += len(piece)
-        yield piece
+        if (size := max(size, facts["bytes"] + len(piece))) <= most:  # else it is refused, and this piece never held
+            if service.held + len(piece) > BODIES * most:
+                raise Refusal("The service is busy: its memory for photos is full. Try again soon.", 429, "busy")
+            service.held += len(piece)
+            facts["bytes"] += len(piece)
+            yield piece
 
 
 class _InMemory(MultiPartParser):
