@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import MAIN, ROOT, leave_out_without, serving
 from tests.raw_sockets import drawn, opened
@@ -26,10 +28,12 @@ def test_the_oldest_streamlit_draws_every_page(tmp_path: Path) -> None:
     oldest = ROOT / "build" / f"streamlit-{minor}" / "site-packages"  # elsewhere it takes itself for a clone
     if not oldest.is_dir():
         began = oldest.with_name("began")
-        # toml is one that it needs, and the newest does not.
-        fetch = ["-m", "pip", "install", "--no-deps", "--upgrade", "--target", began, f"streamlit=={minor}.*", "toml"]
-        done = subprocess.run([sys.executable, *fetch], capture_output=True, text=True)
-        leave_out_without(f"Streamlit {minor} could not be fetched: {done.stderr[-300:]}" if done.returncode else "")
+        _fetch(began, f"streamlit=={minor}.*")
+        (old,) = distributions(path=[str(began)])
+        here = {canonicalize_name(known.name) for known in distributions()}
+        needs = [Requirement(line.partition(";")[0]) for line in old.requires or () if "extra ==" not in line]
+        if missing := [str(need) for need in needs if canonicalize_name(need.name) not in here]:
+            _fetch(began, *missing)  # what it needs and the newest does not
         began.rename(oldest)
     command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true", "--server.port"]
     with serving(tmp_path, command, oldest, ROOT) as (address, _), opened(address) as page:
@@ -39,3 +43,10 @@ def test_the_oldest_streamlit_draws_every_page(tmp_path: Path) -> None:
             assert said.initialize.environment_info.streamlit_version.startswith(minor)
             assert drawn(messages, "heading")[0].body == (name.capitalize() or "GalLoP Explorer")
             assert not drawn(messages, "exception")
+
+
+def _fetch(place: Path, *names: str) -> None:
+    """Install into the folder `place`, or leave the test out."""
+    line = [sys.executable, "-m", "pip", "install", "--no-deps", "--upgrade", "--target", str(place), *names]
+    done = subprocess.run(line, capture_output=True, text=True)
+    leave_out_without(f"{names} could not be fetched: {done.stderr[-300:]}" if done.returncode else "")
