@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gallop.predictions.faithfulness import Deletion as Deletion
     from gallop.predictions.predict import Predictions as Predictions
     from gallop.predictions.together import Together as Together
+    from gallop.training.pace import Pace as Pace
 else:
 
     def __getattr__(name: str) -> Any:

@@ -51,15 +51,24 @@ from gallop.model.scores import VERDICT
 from gallop.training.learn import all_shots
 from gallop.training.steps import Learner, Steps
 
+OTHER_PICTURES = f"{CONTEXT_INIT}; closeup photo of a; {CONTEXT_INIT[:-2]} several; dark photo of a"
+"""Sentences of four kinds of photo, with as many tokens each."""
+PLAIN: dict[str, Any] = {"starts": CONTEXT_INIT, "init": 0.0, "diversity": 0.0}
+"""What settings leave out."""
 SETTINGS: list[dict[str, Any]] = [
-    {},
-    {"starts": KINDS_OF_PICTURE},
-    {"starts": f"{CONTEXT_INIT}; {CONTEXT_INIT}; {CONTEXT_INIT}; closeup photo of a"},
-    {"init": 0.5},
-    {"init": 1.0},
-    {"init": 0.5, "diversity": 0.5},
+    {"steps": 10_000},
+    {"steps": 100},
+    {"steps": 50},
+    {"steps": 100, "starts": KINDS_OF_PICTURE, "diversity": 0.3},
+    {"steps": 50, "starts": KINDS_OF_PICTURE, "diversity": 0.3},
+    {"steps": 100, "starts": OTHER_PICTURES, "diversity": 0.3},
+    {"steps": 50, "starts": OTHER_PICTURES, "diversity": 0.3},
+    {"steps": 100, "starts": OTHER_PICTURES, "diversity": 1.0},
+    {"steps": 100, "init": 0.5, "diversity": 0.3},
+    {"steps": 100, "init": 1.0, "diversity": 1.0},
+    {"steps": 100, "starts": OTHER_PICTURES, "diversity": 0.3, "dropout": 0.5},
 ]
-"""The first is what the others are compared with."""
+"""The first, with as many rounds as before, is what the others are compared with. ``steps``: the most of a training."""
 FIGURES = ("answer", "prompts", "global", "local", "FPR95", "cosine, global", "cosine, local")
 _ACCURACIES = FIGURES[:4]
 
@@ -143,6 +152,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--sets", nargs="+", help="all where none is named")
+    parser.add_argument("--only", type=int, nargs="+", default=range(len(SETTINGS)), help="by their places in the list")
     options = parser.parse_args()
     backbone, cache = load_backbone("mini"), FeatureCache(options.cache, ROOM)
     drawn = drawn_sets(options.data)
@@ -158,12 +168,16 @@ def main() -> None:
     print("| shots | setting | " + " | ".join(FIGURES) + " |\n|" + "---|" * (len(FIGURES) + 2))
     for count in options.shots:
         usual = None
-        for settings in SETTINGS:
-            method = method_preset("default", **settings)
+        for settings in map(SETTINGS.__getitem__, options.only):
+            given = {key: value for key, value in settings.items() if key != "steps"}
+            method = method_preset("default", **(PLAIN | given))
             found: dict[str, list[dict[str, Any]]] = {name: [] for name in data}
             for seed in options.seeds:
-                config = train_preset("default", seed=seed)
                 for name, photos in data.items():
+                    learned = count * len(photos[0].class_names)
+                    config = train_preset("default", photos=learned, seed=seed)
+                    rounds = min(config.epochs, -(-settings["steps"] // config.batches(learned)))
+                    config = replace(config, epochs=rounds)
                     found[name] += trained(backbone, method, config, photos, cache, count, options.folds)
             usual = usual or found
             print(f"| {count} | {settings_text(settings)} | " + " | ".join(line(found, usual)) + " |", flush=True)

@@ -8,6 +8,7 @@ field never changes, while a preset may. Nothing here knows torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
@@ -57,6 +58,8 @@ CONTEXT_INIT = "A photo of a"
 """The words whose token embeddings every context starts from (paper, section 4, implementation details)."""
 KINDS_OF_PICTURE = f"{CONTEXT_INIT}; closeup photo of a; blurry photo of a; a sketch of a"
 """Starting words with which four prompts differ."""
+KINDS_OF_PHOTO = f"{CONTEXT_INIT}; closeup photo of a; A photo of several; dark photo of a"
+"""The same for photos alone. All have as many tokens, which contexts need."""
 
 
 PAPERS_REGIONS = 14 * 14
@@ -196,7 +199,7 @@ class MethodConfig(WithParts):
         "tokens.",
         check=_check_starts,
         metavar="WORDS;WORDS",
-        offered=(CONTEXT_INIT, KINDS_OF_PICTURE),
+        offered=(CONTEXT_INIT, KINDS_OF_PHOTO, KINDS_OF_PICTURE),
     )
     init: float = setting(
         0.0,
@@ -245,6 +248,11 @@ class MethodConfig(WithParts):
     def branches(self) -> tuple[str, ...]:
         """Return the kinds of what answers beside the prompts."""
         return () if self.head == "none" else tuple(str(self.head).split("+"))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Return the beginnings of sentences in ``starts``."""
+        return tuple(words.strip() for words in self.starts.split(";"))
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -370,7 +378,7 @@ _PAPERS = TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)
 
 # Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py and benchmarks/choosing print
 # the figures.
-_MEASURED = MethodConfig(head="ridge", global_projection=True)
+_MEASURED = MethodConfig(head="ridge", global_projection=True, starts=KINDS_OF_PHOTO, diversity=0.3)
 PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     "default": (_MEASURED, TrainConfig()),
     # Two looks at each photo, which takes five times the encoding, and a second head.
@@ -381,6 +389,9 @@ PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     "short": (MethodConfig(), replace(_PAPERS, epochs=STORED_ROUNDS, views=STORED_VIEWS)),
 }
 
+
+MOST_STEPS = 100
+"""Of a training with settings that were measured: rounds fall as an epoch gets more steps (benchmarks/settings.md)."""
 
 PAPER_EPOCHS = {1: 50, 2: 100, 8: 200}
 """Of the preset "paper", by the least number of shots a class (authors' code, "Details for low-shot experiments")."""
@@ -411,7 +422,8 @@ def train_preset(
     """Return the training settings of a preset, as ``method_preset`` does those of the method.
 
     The paper's preset has ``PAPER_EPOCHS``. Those that were measured have no more rounds than there are photos: prompts
-    that see two photos thirty times are too sure of what they have learned (benchmarks/settings.md).
+    that see two photos thirty times are too sure of what they have learned (benchmarks/settings.md). With many photos
+    they have so many rounds as ``MOST_STEPS`` need.
 
     Args:
         photos: how many are learned from; None takes the rounds for many.
@@ -425,7 +437,7 @@ def train_preset(
         shots = max(photos / (classes or 1), 1)
         base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if shots >= least][-1])
     elif photos is not None and named != "short":
-        base = replace(base, epochs=min(base.epochs, photos))
+        base = replace(base, epochs=min(base.epochs, photos, math.ceil(MOST_STEPS / base.batches(photos))))
     return replace(base, **_given(changes, TrainConfig, "training setting"))
 
 

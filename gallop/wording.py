@@ -72,6 +72,15 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def time_in_words(seconds: float) -> str:
+    """Return a time in words, rounded because it is an estimate.
+
+    >>> time_in_words(8.2), time_in_words(95), time_in_words(400)
+    ('about 8 s', 'about 2 min', 'about 7 min')
+    """
+    return f"about {max(round(seconds), 1)} s" if seconds < 60 else f"about {round(seconds / 60)} min"
+
+
 def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
     """Return a sentence that offers the known words that are most like a wrong one; empty where none is similar.
 

@@ -37,8 +37,8 @@ def test_the_papers_epochs_go_by_the_shots_unless_they_are_given(photos: int, ep
     assert train_preset(train_preset("paper", lr=0.1), **shots).epochs == 200, "settings of a program's own"
 
 
-@pytest.mark.parametrize(("photos", "epochs"), [(1, 1), (2, 2), (29, 29), (30, 30), (400, 30)])
-def test_measured_settings_have_no_more_rounds_than_photos_unless_they_are_given(photos: int, epochs: int) -> None:
+@pytest.mark.parametrize(("photos", "epochs"), [(1, 1), (2, 2), (29, 29), (30, 30), (96, 30), (400, 9)])
+def test_measured_settings_have_rounds_by_photos_and_steps_unless_they_are_given(photos: int, epochs: int) -> None:
     for name in ("default", "accurate"):
         assert train_preset(name, photos=photos, classes=2) == TrainConfig(epochs=epochs)
     assert train_preset("backbone", "default", photos=photos).epochs == epochs

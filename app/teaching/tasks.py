@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from app.jobs import Counted, PlainError, counted_steps
-from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache
+from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache, Pace
 from app.teaching.training import (
     Answer,
     Course,
@@ -29,12 +29,12 @@ from app.teaching.training import (
     Taught,
     Watch,
     looks_of,
-    time_in_words,
 )
-from app.text import joined, size_in_words
+from app.text import joined
 from gallop import Photo, TrainConfig
 from gallop.evaluation.changes import Changes
 from gallop.evaluation.scored_answers import ScoredAnswers
+from gallop.wording import time_in_words
 
 # Cost of a step of one fold where several are trained at once, relative to a step of a single training.
 SIDE_BY_SIDE = 0.6
@@ -44,7 +44,7 @@ VIEW_BYTES = 2 * 196 * 1280
 VIEW = 0.15
 
 
-class Pace:
+class Bar:
     """The progress over encoding, training and calibration, and the time left at the measured rate.
 
     Calibration trains once more for each fold of the photos without it, all folds at once. The duration of a step is
@@ -127,22 +127,24 @@ def _passes(settings: Settings) -> tuple[float, float]:
     return sum(times**2 for times in looks("answers")), sum(times**2 for times in looks("training"))
 
 
-def demand(photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int, a_view: float | None) -> str:
-    """Return what a training on these photos will take, in a sentence.
+def demand(
+    photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int, a_view: float | None, pace: Pace | None
+) -> str:
+    """Return what a training on these photos will take, in a sentence; empty where that is not known.
 
     Args:
         photos: by class.
         usual: views of each photo where all of them fit.
-        a_view: the seconds that one look takes to encode, where they are known.
+        a_view: the seconds that one look takes to encode, where they are known; 0 where photos are encoded.
+        pace: the seconds of a step, where they are known.
     """
     count, (centre, view) = _drawn(settings, photos), _passes(settings)
-    size = size_in_words(int(VIEW_BYTES * count * (settings.views * view + centre)))
-    few = "" if settings.views == usual else f" {settings.views} of {usual} views of each photo fit into the memory."
-    if a_view is None:
-        return f"Training on {count} photos takes about {size} of memory.{few}"
+    few = "" if settings.views == usual else f"{settings.views} of {usual} views of each photo fit into the memory."
+    if a_view is None or pace is None:
+        return few
     head = "" if settings.head == "none" else f"the head after {time_in_words(count * centre * a_view)}, "
-    looks = Pace(count, settings.training()).steps / VIEW + count * (centre - 1 + settings.views * (view - 1))
-    return f"{count} photos: {head}everything after {time_in_words(a_view * looks)}, with about {size} of memory.{few}"
+    seconds = count * (centre + settings.views * view) * a_view + pace.seconds(count, settings.training())
+    return f"{count} photos: {head}everything after {time_in_words(seconds)}. {few}".strip()
 
 
 def encoding_ahead(
@@ -235,7 +237,7 @@ class Teaching:
         self._kept: Kept | None = None
         self._sights: list[Sight] = []
         self._sight_time = 0.0
-        self._pace = Pace(len(self._shots), settings.training())
+        self._bar = Bar(len(self._shots), settings.training())
         self._steps, self._of_steps = 0, 0
         self._ready: Taught | None = None
 
@@ -370,16 +372,16 @@ class Teaching:
 
     def _progress(self, phase: str, done: int, total: int) -> Progress:
         if phase not in ("head", "measuring"):
-            self._pace.note(phase, done, total)
+            self._bar.note(phase, done, total)
         return Progress(
             phase,
             done,
             total,
             self._history,
-            self._pace.left,
+            self._bar.left,
             self._kept,
             tuple(self._sights),
-            self._pace.fraction,
+            self._bar.fraction,
             self._of_steps,
             self._ready,
         )

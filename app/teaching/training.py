@@ -28,7 +28,7 @@ from gallop.config import (
 from gallop.data.project import MOST_PHOTOS
 from gallop.evaluation.changes import Changes
 from gallop.setting import Setting, setting, settings_of
-from gallop.wording import counted
+from gallop.wording import counted, time_in_words
 
 QUICK, ACCURATE, PAPER, CUSTOM = "Quick", "Accurate", "As in the paper", "Custom"
 # Each with its preset; where a backbone has the paper's, what was measured on mini alone becomes "short".
@@ -73,8 +73,8 @@ class Settings(TrainConfig, MethodConfig):
 
 
 def looks_of(method: MethodConfig) -> MethodConfig:
-    """Return the default method with the same detail: what is compared must have the same regions."""
-    return MethodConfig(detail=method.detail, detail_in=method.detail_in)
+    """Return the default method with the same detail and starting words: of what learned nothing, the same answers."""
+    return MethodConfig(detail=method.detail, detail_in=method.detail_in, starts=method.starts)
 
 
 def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainConfig]) -> dict[str, Any]:
@@ -161,8 +161,8 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
         )
     if known.preset == "default":
         return (
-            "Chosen by measurement for the built-in model: a few views of each photo, 30 rounds, and a head in "
-            "addition to the prompts."
+            "Chosen by measurement for the built-in model: a few views of each photo, up to 30 rounds, prompts that "
+            "start from different words, and a head in addition to them."
         )
     scaled = "" if regions_of(known) == PAPERS_REGIONS else f", k scaled to its {regions_of(known)} regions"
     return (
@@ -352,15 +352,6 @@ class Taught(Course):
 
 def _accuracy(right: Sequence[bool]) -> float | None:
     return sum(right) / len(right) if right else None
-
-
-def time_in_words(seconds: float) -> str:
-    """Return a time in words, rounded because it is an estimate.
-
-    >>> time_in_words(8.2), time_in_words(95), time_in_words(400)
-    ('about 8 s', 'about 2 min', 'about 7 min')
-    """
-    return f"about {max(round(seconds), 1)} s" if seconds < 60 else f"about {round(seconds / 60)} min"
 
 
 def training_outcome(snapshot: Snapshot) -> tuple[str, str]:

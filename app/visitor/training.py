@@ -9,7 +9,7 @@ from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
 from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Steps, Task
-from app.library import Backbone
+from app.library import Backbone, Pace
 from app.photos.shelf import allowed
 from app.runs.store import Ledger
 from app.teaching.tasks import (
@@ -69,6 +69,7 @@ class VisitorTraining:
     _encoding: Job | None = None
     # As measured last; None before photos were encoded.
     seconds_a_view: float | None = None
+    _pace: Pace | None = None
 
     @property
     def settings(self) -> Settings:
@@ -178,13 +179,7 @@ class VisitorTraining:
         try:
             settings = self.fitting
             self._encoding = manager.submit(
-                OnBackbone(
-                    room,
-                    self.backbone_name,
-                    lambda backbone: Steps(
-                        encoding_ahead(backbone, self.photos.features(), self._pending, settings, self._takes)
-                    ),
-                ),
+                OnBackbone(room, self.backbone_name, lambda backbone: Steps(self._ahead(backbone, settings))),
                 urgent=False,
                 visitor=self.visitor,
             )
@@ -194,7 +189,16 @@ class VisitorTraining:
     def expected(self) -> str:
         """Return what a training will take, in a sentence; empty where the cards cannot be trained on."""
         shots = self.photos.shots()
-        return "" if check_photos(shots) else demand(shots, self.fitting, self.settings.views, self.seconds_a_view)
+        a_view = 0.0 if self.has_encoded else self.seconds_a_view
+        return "" if check_photos(shots) else demand(shots, self.fitting, self.settings.views, a_view, self._pace)
+
+    def _ahead(self, backbone: Backbone, settings: Settings) -> Generator[int, None, None]:
+        yield from encoding_ahead(backbone, self.photos.features(), self._pending, settings, self._takes)
+        from gallop.training.pace import Pace
+
+        photos, classes = self.counted or (0, 0)
+        if photos:
+            self._pace = Pace.measured(backbone, classes, settings.method(), settings.training(), photos)
 
     def _takes(self, seconds: float) -> None:
         self.seconds_a_view = seconds

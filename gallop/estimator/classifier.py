@@ -228,11 +228,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
-        """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
+        """Take a class list without learning anything: each prompt is its starting words. Returns self.
 
-        Settings without a value are the paper's. To one class, which warns, every photo belongs with p = 1, and
-        there is no limit. Of ``templates``, such as "a sketch of a {}", prompt m takes the m-th, repeated from the
-        first. Raises ClassNameError and TemplateError.
+        Settings without a value are the paper's, and the starting words those of the backbone's preset. To one class,
+        which warns, every photo belongs with p = 1, and there is no limit. Of ``templates``, such as "a sketch of a
+        {}", prompt m takes the m-th, repeated from the first. Raises ClassNameError and TemplateError.
         """
         self._start(self._settings.untaught(class_names, templates))
         return self

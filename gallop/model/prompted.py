@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -158,7 +159,7 @@ class PromptModel:
         backbone: frozen, not changed here.
         class_names: K names; cleaned here, their order is preserved.
         config: sizes and scales; functions that it names are taken as they are registered now.
-        prompts: learned ones; None starts from "A photo of a".
+        prompts: learned ones; None starts from the words of the settings, in the paper "A photo of a".
         templates: sentences with ``{}`` for the class name, which then replace the prompts (zero-shot only): prompt m
             is template m, repeated from the first where there are fewer of them. None uses the prompts.
         branches: what answers beside the prompts, where some were trained on shots.
@@ -495,19 +496,23 @@ def _encoded(backbone: Backbone, names: NameTokens, contexts: Tensor) -> Tensor:
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
-    """Return prompts that have learned nothing: every context is "A photo of a", the projection is the identity."""
-    return _prompts_from(backbone.text.embed(CONTEXT_INIT), backbone, config)
+    """Return prompts that have learned nothing: contexts are the words of ``starts``, projections the identity.
+
+    Raises:
+        ConfigError: as ``starting_prompts``.
+    """
+    return starting_prompts(backbone, replace(config, init=0.0))
 
 
 def starting_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
-    """Return what a training starts from: the words of ``starts``, which the noise of ``init`` moves apart.
+    """Return what a training starts from: the initial prompts, which the noise of ``init`` moves apart.
 
     The noise of a prompt is the same in every training, whatever its seed: so is what it comes to see.
 
     Raises:
         ConfigError: the text encoder makes different numbers of tokens of the words.
     """
-    starts = [words.strip() for words in config.starts.split(";")]
+    starts = config.sentences
     contexts = [backbone.text.embed(words).float() for words in starts]
     for words, context in zip(starts, contexts, strict=True):
         require(
@@ -517,14 +522,9 @@ def starting_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
         )
     each = torch.stack([contexts[i % len(contexts)] for size in config.sizes for i in range(size)])
     noise = torch.randn(*each.shape, generator=torch.Generator().manual_seed(0))
-    return _prompts_from(
-        each + config.init * backbone.text.embed(CONTEXT_INIT).float().std() * noise.to(each), backbone, config
-    )
-
-
-def _prompts_from(context: Tensor, backbone: Backbone, config: MethodConfig) -> Prompts:
+    spread = backbone.text.embed(CONTEXT_INIT).float().std()
     return Prompts(
-        context,
+        each + config.init * spread * noise.to(each),
         global_prompts=config.global_prompts,
         local_prompts=config.local_prompts,
         region_width=backbone.vision.region_width,

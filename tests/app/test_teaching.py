@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from dataclasses import replace
@@ -24,7 +23,6 @@ from app.teaching.training import (
     Taught,
     Watch,
     changed,
-    time_in_words,
     training_outcome,
     with_prompts,
 )
@@ -34,6 +32,8 @@ from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.evaluation.changes import NONE, NOTICED, RIGHT, Changes
 from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import MemoryCache
+from gallop.training.pace import Pace
+from gallop.wording import time_in_words
 from tests import tiny
 from tests.app_pages import there
 from tests.features.test_encoding import counted
@@ -213,16 +213,23 @@ def test_as_many_views_are_stored_as_fit_into_the_memory() -> None:
     assert sizes == {0.2: 1, 1: 1, 2.9: 2, 4: 4, 9: 4}
     assert fitting_views(replace(settings, shots=10), SIXTY, 20 * VIEW_BYTES * 3) == 3
     assert fitting_views(replace(settings, views=0), SIXTY, VIEW_BYTES) == 0, "each is fresh"
-    assert demand(SIXTY, replace(settings, views=2), 4, None) == (
-        "Training on 60 photos takes about 90 MB of memory. 2 of 4 views of each photo fit into the memory."
-    )
+    assert demand(SIXTY, replace(settings, views=2), 4, None, None) == "2 of 4 views of each photo fit into the memory."
 
 
 def test_what_a_second_look_takes_is_said_before() -> None:
-    plain, twice = (demand(SIXTY, replace(WITH_HEAD, views=1, detail=detail), 1, 1.0) for detail in (1.0, 2.0))
+    asked = (replace(WITH_HEAD, views=1, detail=detail) for detail in (1.0, 2.0))
     # Of a view one look, of the centre crop both: 6 for 2.
-    assert re.match(r"60 photos: the head after about 1 min,.*\b60 MB", plain)
-    assert re.match(r"60 photos: the head after about 5 min,.*\b181 MB", twice)
+    assert [demand(SIXTY, settings, 1, 1.0, Pace(0, 0)) for settings in asked] == [
+        "60 photos: the head after about 1 min, everything after about 2 min.",
+        "60 photos: the head after about 5 min, everything after about 6 min.",
+    ]
+
+
+def test_what_a_training_takes_is_said_by_the_seconds_of_its_steps() -> None:
+    settings = replace(WITH_HEAD, epochs=10, batch_size=20, calibration_folds=3)
+    # 60 photos are 3 batches, and 40 without a fold 2: 10 x (3 x 0.5 + 2 x 1) seconds, and nothing to encode.
+    said = demand(SIXTY, settings, settings.views, 0.0, Pace(0.5, 1.0))
+    assert said == "60 photos: the head after about 1 s, everything after about 35 s."
 
 
 def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(request: pytest.FixtureRequest) -> None:
@@ -290,7 +297,7 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 1 step each: 5 more.
-    pace = tasks.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
+    pace = tasks.Bar(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
     encoding, calibrating = 64 * 2 * tasks.VIEW, 5 * 3 * tasks.SIDE_BY_SIDE
     for seconds, phase, done, of, left, steps in (
         (1, "encoding", 32, 128, None, encoding / 4),  # what a step takes is not known

@@ -24,7 +24,7 @@ from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.features.encoding import encode_photos
 from gallop.lab.methods import make_method
 from gallop.maps.explainer.data import explainer_data
-from gallop.model.prompted import PromptModel, initial_prompts, likeness, starting_prompts
+from gallop.model.prompted import PromptModel, likeness, starting_prompts
 from tests.reference import relative_error
 from tests.tiny import (
     backbone_folder,
@@ -206,7 +206,7 @@ def test_a_cache_never_gives_features_of_another_kind(tmp_path: Path) -> None:
 
 def test_a_measured_preset_has_no_more_rounds_than_photos_and_the_papers_has_its_own() -> None:
     measured, papers = (make_method("GalLoP", {"preset": name}) for name in ("default", "paper"))
-    assert [measured.config(0, photos).epochs for photos in (4, 10_000, None)] == [4, 30, 30]
+    assert [measured.config(0, photos).epochs for photos in (4, 320, 10_000, None)] == [4, 10, 1, 30]
     assert papers.config(0, 4) == papers.config(0)
 
 
@@ -296,12 +296,20 @@ def alike(model: PromptModel) -> float:
 
 
 def test_prompts_of_both_kinds_start_from_the_papers_words_or_from_others_in_turn() -> None:
-    papers, first = (make(vit(), MethodConfig()).contexts() for make in (starting_prompts, initial_prompts))
-    assert torch.equal(papers, first)
+    papers, first = starting_prompts(vit(), MethodConfig()).contexts(), vit().text.embed("A photo of a")
+    assert all(torch.equal(context, first) for context in papers)
     config = MethodConfig(3, (2, 4), starts="A photo of a; a sketch of a")
     photo, sketch = (vit().text.embed(words) for words in ("A photo of a", "a sketch of a"))
     start = starting_prompts(vit(), config).contexts().detach()
     assert torch.equal(start, torch.stack([photo, sketch, photo, photo, sketch]))
+
+
+def test_without_learning_starting_words_answer_as_templates_of_the_same_words() -> None:
+    words = ("A photo of a", "a sketch of a")
+    started = classifier(method=MethodConfig(2, (2, 4), starts="; ".join(words))).zero_shot(sorted(SHOTS))
+    filled = classifier().zero_shot(sorted(SHOTS), [f"{each} {{}}" for each in words])
+    one, other = (each.predict_all(PICTURES).probabilities for each in (started, filled))
+    assert one == pytest.approx(other, abs=1e-5)
 
 
 def test_starting_words_of_other_lengths_are_refused() -> None:

@@ -31,6 +31,8 @@ from gallop.names.class_names import SOMETHING_ELSE, one_class
 from gallop.runtime.writing import locked
 from gallop.training.learn import EncodeEvent
 from gallop.training.loop import TRAINING, drop_training
+from gallop.training.pace import Pace
+from gallop.wording import time_in_words
 
 WORK = "training"
 """Folder inside OUT where an unfinished training is saved."""
@@ -53,6 +55,8 @@ def run(options: Namespace, console: Console) -> int:
     shots, skipped = _shots(options, training_of(options, backbone.preset).seed, console)
     training = training_of(options, backbone.preset, len(shots), len(shots.class_names))
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
+    pace = Pace.measured(backbone, len(shots.class_names), method, training, len(shots))
+    console.note(f"Once photos are encoded, training takes {time_in_words(pace.seconds(len(shots), training))}.")
     started = time.monotonic()
     with _work_folder(out, overwrite=options.overwrite):
         for event in classifier.fit_steps(shots, work=out / WORK, class_names=_one_class(shots, console)):

@@ -18,7 +18,7 @@ import torch
 from gallop import __version__
 from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
 from gallop.backbones.text.tokenizers import clip_tokenizer
-from gallop.config import CONTEXT_INIT, HEADS
+from gallop.config import HEADS
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
@@ -110,7 +110,7 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
         "backbone": backbone.name,
         "fixed": has_fixed_classes(model),
         "names": list(model.class_names),
-        "templates": list(model.templates or (f"{CONTEXT_INIT} {PLACE}",)),
+        "templates": list(model.templates or (f"{words} {PLACE}" for words in config.sentences)),
         "prompts": [config.global_prompts, len(config.topk)],
         "topk": list(config.topk),
         "preprocess": {name: getattr(backbone.preprocess, name) for name in ("size", "squash", "mean", "std")},
