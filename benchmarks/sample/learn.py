@@ -1,8 +1,7 @@
 """Teach the sample's model again, from the photos that are there: ``python -m benchmarks.sample.learn``.
 
-As the app does it, with the settings of its *Quick*, the seed 4, and prompts that start from different words, so that
-the pages about prompts have something to show; ``gallop train photos --shots 8 --seed 4 --starts "..."`` gives
-the same prompts. It saves the record of the training beside the model, as the app saves a run.
+As the app does it, with its default settings; ``gallop train photos --shots 8`` gives the same prompts. It saves the
+record of the training beside the model, as the app saves a run.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from gallop.runtime.process import prepare
 prepare()
 
 import shutil
-from dataclasses import replace
 
 from app.photos.shelf import small
 from app.runs.run import of_taught, written
@@ -21,7 +19,6 @@ from app.teaching.training import QUICK, Watch, preset
 from app.views.project import RUN_FILE, SAMPLE_RUN
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_backbone
-from gallop.config import KINDS_OF_PICTURE
 from gallop.data.project import SHOT_SIDE
 from gallop.sample import sample_folder, sample_photos
 
@@ -36,15 +33,9 @@ def piles(part: str) -> dict[str, list[Photo]]:
 
 
 def main() -> None:
-    backbone = load_backbone("mini", device="cpu")
-    teaching = Teaching(
-        backbone,
-        VisitorPhotos().features(),
-        piles("train"),
-        piles("test"),
-        replace(preset(QUICK), starts=KINDS_OF_PICTURE, seed=4),
-        Watch(),
-    )
+    backbone, shots = load_backbone("mini", device="cpu"), piles("train")
+    usual = preset(QUICK, counted=(sum(map(len, shots.values())), len(shots)))
+    teaching = Teaching(backbone, VisitorPhotos().features(), shots, piles("test"), usual, Watch())
     for progress in teaching.run():
         print(progress.sentence, flush=True)
     taught = teaching.result()
