@@ -74,9 +74,7 @@ def _shown(figures: Figures, prompt: int) -> str:
     answers = figures.diversity.answers
     only = answers[0].only[prompt] if answers and len(figures.says_global) > 1 else 0
     more = ", then its surest" if only < len(figures.best[prompt]) else ""
-    return (
-        f"The {counted(only, 'photo')} only it gets right of the global prompts{more}" if only else "Its surest photos"
-    )
+    return f"{counted(only, 'photo')} that only this global prompt gets right{more}" if only else "Its surest photos"
 
 
 def _said(told: InWords, start: str) -> str:
@@ -84,8 +82,8 @@ def _said(told: InWords, start: str) -> str:
     if not told.learned:
         return f"Started as and still says {plain}." if begun == plain else f"Started as {begun} and now says {plain}."
     words = [f"{part.word} {part.added:.0%}" for part in told.parts[1:-1][:3]]
-    rest = [f"{told.rest.added:.0%} in none"]
-    return f"Started as {begun}; now in words: {', '.join(rest + words if told.untold else words + rest)}."
+    rest = [f"{told.rest.added:.0%} that no word tells"] * (told.rest.added >= 0.005)
+    return f"Started as {begun}; now says {', '.join(rest + words if told.untold else words + rest)}."
 
 
 def tiles(

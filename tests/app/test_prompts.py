@@ -130,7 +130,7 @@ def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None
     first = told[0].parts[1]
     assert words[0]["words its context adds"].startswith(f"{first.word} {first.added:.0%}")
     for each in told:
-        assert "Started as “A photo of a green”; now in words: " in everything(at)
+        assert "Started as “A photo of a green”; now says " in everything(at)
         assert each.untold or f"{each.parts[1].word} {each.parts[1].added:.0%}" in app_pages.plain(at)
 
 
