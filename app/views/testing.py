@@ -20,7 +20,6 @@ from app.library import (
     Diversity,
     Evaluation,
     Explanation,
-    FoundRegion,
     ImageFeatures,
     KSweep,
     Predictions,
@@ -366,18 +365,16 @@ class Figures:
 
     Attributes:
         says_global, says_local: (M, M) and (N, N), cosines of the text features of two prompts for the same class.
-        overlap, most: (N, N), how far two prompts choose the same regions, and how far their scales allow it.
         adds: (N, N), how many regions of a photo a prompt chose that another did not.
         chosen: (B, N, R), whether a local prompt chose a region of a photo for its class.
         diversity: how alike the prompts are, in the words that lead the page.
         accuracy: of all prompts and further branches together.
         worths: of each prompt, global ones first.
+        best: of each prompt's card, the photos, by index, and a region of each; None for a global prompt.
     """
 
     says_global: NDArray[np.float32]
     says_local: NDArray[np.float32]
-    overlap: NDArray[np.float64]
-    most: NDArray[np.float64]
     adds: NDArray[np.float64]
     chosen: NDArray[np.bool_]
     diversity: Diversity
@@ -385,6 +382,7 @@ class Figures:
     grid: tuple[int, int]
     accuracy: Proportion
     worths: tuple[Worth, ...]
+    best: tuple[tuple[tuple[int, int | None], ...], ...]
     branches: tuple[str, ...]
 
     @property
@@ -418,11 +416,11 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
     texts, topk = session.training.taught_model.after.model_.cached_text_features(), found.rule.topk
     chosen = diversity.chosen_regions(found.similarities, labels, topk)
     right = int((np.asarray(found.labels) == labels).sum())
+    whole = [diversity.best_photos(found.global_, labels, m) for m in range(found.global_.shape[-1])]
+    regions = [diversity.best_regions(found.similarities, labels, n) for n in range(len(topk))]
     return Figures(
         says_global=diversity.text_cosines(texts.global_),
         says_local=diversity.text_cosines(texts.local),
-        overlap=diversity.overlaps(chosen),
-        most=diversity.most_overlap(topk, chosen.shape[-1]),
         adds=diversity.additions(chosen),
         chosen=chosen,
         diversity=diversity.diversity_of(texts, found, labels),
@@ -430,76 +428,30 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
         grid=backbone.vision.grid,
         accuracy=Proportion(right, len(photos)),
         worths=tuple(diversity.worths(found, labels)),
+        best=(
+            *(tuple((i, None) for i in row) for row in whole),
+            *(tuple((at.photo, at.region) for at in row) for row in regions),
+        ),
         branches=tuple(HEADS[name].title for name in found.branches),
     )
 
 
-_PATCH = (192, 128)  # pixels
-
-
-def patches(
-    session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]], class_name: str
-) -> list[list[PhotoTile]]:
-    """Return for each local prompt its best regions over all photos for a class, as tiles, best first.
-
-    The key of a tile is a photo's content hash, the prompt and the region.
-    """
-    photos, topk = [photo for photo, _ in pairs], session.training.scales()
-
-    def compute() -> list[list[PhotoTile]]:
-        from gallop.evaluation.diversity import best_regions
-
-        names = session.training.taught_model.names
-        similarities = session.answers.similarities(backbone, photos, taught_question(session))
-        found = [best_regions(similarities, names.index(class_name), n) for n in range(len(topk))]
-        return [[_patch(backbone, *pairs[at.photo], n, at) for at in regions] for n, regions in enumerate(found)]
-
-    return session.answers.figure("patches", photos, class_name, compute)
-
-
-def _patch(backbone: Backbone, photo: Photo, name: str, prompt: int, found: FoundRegion) -> PhotoTile:
-    from gallop.predictions.heatmaps import place_in_words
-
-    url, grid = region_url(backbone, photo, found.region, backbone.vision.grid), backbone.vision.grid
-    about = f"{photo.name}, {place_in_words(found.region, grid)}"
-    return PhotoTile(f"{photo.sha256} {prompt} {found.region}", f"{found.score:.3f}", url, name, about=about)
+PATCH = (192, 128)
+"""Pixels of a small picture of a region."""
 
 
 def region_url(backbone: Backbone, photo: Photo, region: int, grid: tuple[int, int]) -> str:
     """Return a region of a photo, with what is around it, as a small picture in a data URL."""
     from gallop.maps.pictures import region_picture
 
-    return thumbnail_url(region_picture(photo.image, region, grid, backbone.preprocess.centre(photo.image)[1]), _PATCH)
+    return thumbnail_url(region_picture(photo.image, region, grid, backbone.preprocess.centre(photo.image)[1]), PATCH)
 
 
-_MOST_CHOICES = 4
-
-
-def choices(
-    backbone: Backbone, pairs: Sequence[tuple[Photo, str]], figures: Figures, prompts: tuple[int, int]
-) -> list[tuple[Photo, NDArray[np.uint8], list[int]]]:
-    """Return the photos in which two local prompts (counted from 0) chose most differently, those first.
-
-    Of each the photo, a picture of these regions, and how many the first alone chose, and the second alone.
-    """
-    from gallop.maps.pictures import choices_picture
-
-    both = [figures.chosen[:, n] for n in prompts]  # (B, R) each
-    only = np.stack([both[0] & ~both[1], both[1] & ~both[0]]).sum(axis=2)  # (2, B)
-    made = []
-    for i in np.lexsort((-only.sum(axis=0), -only.min(axis=0)))[:_MOST_CHOICES].tolist():
-        photo, regions = pairs[i][0], [np.flatnonzero(each[i]).tolist() for each in both]
-        crop = backbone.preprocess.centre(photo.image)[1]
-        picture = np.asarray(choices_picture(photo.image, crop, figures.grid, *regions))
-        made.append((photo, picture, only[:, i].tolist()))
-    return made
-
-
-def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float]:
-    """Return the two most similar, or least similar, of at least two prompts (counted from 0) and their value."""
+def pair(matrix: NDArray[Any]) -> tuple[int, int, float]:
+    """Return the two most similar of at least two prompts (counted from 0) and their value."""
     rows, columns = np.triu_indices(len(matrix), k=1)
     values = matrix[rows, columns]
-    place = int(values.argmax() if closest else values.argmin())
+    place = int(values.argmax())
     return int(rows[place]), int(columns[place]), float(values[place])
 
 

@@ -20,13 +20,14 @@ from torch import Tensor
 
 from gallop.core.gallop import TextFeatures
 from gallop.model.answers import Answers, combined
-from gallop.model.in_words import AS_ONE
 from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
 from gallop.wording import counted
 
 SILENT = 0.1
 """A prompt whose influence is below this fraction of its branch's average is called silent."""
+COINCIDE = 0.95
+"""From this mean cosine of two prompts' text features on, the prompts of a kind coincide: they answer as one."""
 
 
 WHAT_TO_DO = {
@@ -80,30 +81,46 @@ class FoundRegion:
     score: float
 
 
-def best_regions(similarities: Similarities, class_index: int, prompt: int, most: int = 24) -> list[FoundRegion]:
-    """Return the regions of all photos that a local prompt (counted from 0) finds most like a class, best first."""
-    cosines = similarities.looks[0].region_cosines[:, :, class_index, prompt]  # (B, R)
-    best, regions = cosines.flatten().sort(descending=True, stable=True), cosines.shape[1]
-    found = zip(best.indices[:most].tolist(), best.values[:most].tolist(), strict=True)
-    return [FoundRegion(place // regions, place % regions, score) for place, score in found]
+def best_regions(similarities: Similarities, truth: Sequence[int], prompt: int, most: int = 4) -> list[FoundRegion]:
+    """Return the region that a local prompt (counted from 0) finds most like a photo's own class, of the ``most`` of B
+    photos where that cosine is highest, best first; ``truth`` are B class indices.
+    """
+    cosines = similarities.looks[0].region_cosines[
+        torch.arange(len(truth)), :, torch.as_tensor(truth), prompt
+    ]  # (B, R)
+    best = cosines.max(dim=1)
+    order = best.values.argsort(descending=True, stable=True)[:most].tolist()
+    return [FoundRegion(i, int(best.indices[i]), float(best.values[i])) for i in order]
+
+
+def best_photos(scores: Tensor, truth: Sequence[int], prompt: int, most: int = 4) -> list[int]:
+    """Return up to ``most`` of B photos, by index, that one prompt of a branch gets right by its scores alone.
+
+    First those that no other prompt of the branch gets right, then those whose class is furthest ahead of the next.
+
+    Args:
+        scores: (B, K, P), of the branch's prompts.
+        truth: B class indices.
+        prompt: counted from 0.
+    """
+    right = scores.argmax(dim=1) == torch.as_tensor(truth)[:, None]  # (B, P)
+    others = (right.sum(dim=1) > 1).tolist()
+    first = scores[..., prompt].topk(min(2, scores.shape[1]), dim=1).values  # one class has no next one
+    ahead = (first[:, 0] - first[:, -1]).tolist()
+    mine: list[int] = right[:, prompt].nonzero().flatten().tolist()
+    return sorted(mine, key=lambda i: (others[i], -ahead[i]))[:most]
 
 
 def overlaps(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return (N, N): of the regions (B, N, R) that either of two prompts chose, the fraction that both did (Jaccard),
     averaged.
 
-    Two scales cannot reach 1: where k = 5 lies within k = 20, it is 0.25 (``most_overlap``).
+    Two scales cannot reach 1: where k = 5 lies within k = 20, it is 0.25.
     """
     both = np.einsum("bnr,bmr->bnm", chosen.astype(np.int64), chosen.astype(np.int64))
     count = chosen.sum(axis=2)
     either = count[:, :, None] + count[:, None, :] - both
     return np.asarray((both / either).mean(axis=0))
-
-
-def most_overlap(topk: Sequence[int], regions: int) -> NDArray[np.float64]:
-    """Return (N, N): the largest overlap that two scales allow, the smaller k over the larger."""
-    k = np.minimum(np.asarray(topk, dtype=np.float64), regions)
-    return np.minimum.outer(k, k) / np.maximum.outer(k, k)
 
 
 @dataclass(frozen=True)
@@ -279,7 +296,7 @@ class Diversity:
     @property
     def as_one(self) -> tuple[bool, bool]:
         """Return whether the global prompts, and the local ones but for their k, answer as one."""
-        return (self.global_ or 0) >= AS_ONE, (self.local or 0) >= AS_ONE
+        return (self.global_ or 0) >= COINCIDE, (self.local or 0) >= COINCIDE
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values: the attributes, and ``words``."""

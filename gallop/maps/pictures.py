@@ -31,8 +31,6 @@ REGION_WIDTH = 192
 """Of the picture of a region, in pixels."""
 _LIGHT = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Of red, green and blue, in the grey that they become."""
-CHOICE_COLOURS = ((51, 187, 238), (238, 119, 51), (255, 255, 255))
-"""Of regions that the first of two prompts chose, the second, and both: apart with any colour vision."""
 Line = tuple[int, int, int, int]
 """(x, y, x, y), in regions."""
 
@@ -75,31 +73,6 @@ def map_picture(
         regions=subject.top_regions(prompt),
         rival=minus.top_regions(prompt) if minus else (),
     )
-
-
-def choices_picture(
-    photo: Image.Image, crop: CropBox, grid: tuple[int, int], first: Iterable[int], second: Iterable[int]
-) -> Image.Image:
-    """Draw two prompts' chosen regions over a photo: those of the first alone, of the second alone, and of both. RGB.
-
-    Args:
-        crop: what the model saw, in the photo's pixels.
-    """
-    drawn = photo.convert("RGBA")
-    pen, (rows, columns) = Image.new("RGBA", drawn.size), grid
-    across, down = (crop.right - crop.left) / columns, (crop.bottom - crop.top) / rows
-    one, other = set(first), set(second)
-    for regions, colour in zip((one - other, other - one, one & other), CHOICE_COLOURS, strict=True):
-        around, within = borders(regions, grid)
-        for region in regions:
-            row, column = divmod(region, columns)
-            corner = crop.left + column * across, crop.top + row * down
-            ImageDraw.Draw(pen).rectangle((*corner, corner[0] + across, corner[1] + down), fill=(*colour, 110))
-        for fill, width, some in (((*colour, 255), max(round(across / 6), 1), around), ((*colour, 90), 1, within)):
-            for x, y, right, bottom in some:
-                at = [crop.left + x * across, crop.top + y * down, crop.left + right * across, crop.top + bottom * down]
-                ImageDraw.Draw(pen).line(at, fill=fill, width=width)
-    return Image.alpha_composite(drawn, pen).convert("RGB")
 
 
 def region_picture(photo: Image.Image, region: int, grid: tuple[int, int], crop: CropBox) -> Image.Image:

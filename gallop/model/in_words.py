@@ -31,8 +31,8 @@ from gallop.wording import did_you_mean, listed
 MOST_WORDS = 6
 """Of one prompt and class, beside the class itself."""
 REST = "rest"
-AS_ONE = 0.99
-"""From this cosine of text features on, two prompts, or several by their mean, answer as one."""
+UNCHANGED = 0.99
+"""From this cosine with the plain class's text feature on, a prompt says what "A photo of a" says."""
 _LEAST = 0.01  # of what training changed, squared: a word that tells less of it is left out
 _ROUNDING = 1e-6  # squared length of a change
 
@@ -112,8 +112,8 @@ class InWords:
 
     @property
     def learned(self) -> bool:
-        """Return whether the context says more than "A photo of a", so that ``before`` is below ``AS_ONE``."""
-        return self.before < AS_ONE
+        """Return whether the context says more than "A photo of a", so that ``before`` is below ``UNCHANGED``."""
+        return self.before < UNCHANGED
 
     @property
     def untold(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
-from app.views import export, testing
+from app.views import export, prompts, testing
 from gallop import GalLoPClassifier
 from gallop.evaluation.diversity import text_cosines
+from gallop.evaluation.intervals import Proportion
 from tests import app_pages
 from tests.app_pages import COMPARE, PAPERS, PROMPTS, Open, bars, everything, fine, go, grid, put, session_of, table
 
@@ -23,9 +25,9 @@ def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None,
     return go(app_pages.train(at), PROMPTS)
 
 
-def parted(open_app: Open) -> AppTest:
+def parted(open_app: Open, **values: Any) -> AppTest:
     """A training whose prompts were moved apart, more than a few steps of a tiny model do, with green shown."""
-    at = app_pages.train(app_pages.cards(fine(open_app()), {"red": 3, "green": 3}, 3, **PAPERS))
+    at = app_pages.train(app_pages.cards(fine(open_app()), {"red": 3, "green": 3}, 3, **PAPERS | values))
     training, drawn = session_of(at).training, torch.Generator().manual_seed(0)
     prompts = training.taught_model.after.model_.prompts
     with torch.no_grad():
@@ -35,13 +37,18 @@ def parted(open_app: Open) -> AppTest:
     return put(go(at, PROMPTS), "prompts class_name", "green")
 
 
+def unfolded(at: AppTest) -> AppTest:
+    at.session_state["prompt figures"] = True
+    return fine(at.run())
+
+
 def numbers(at: AppTest, key: str, what: str = "text") -> Any:
     """What a heat map shows: the values written in its squares, or its colours."""
     return np.array(json.loads(bars(at, key))["data"][0][what], dtype=float)
 
 
 def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open) -> None:
-    at = taught(tiny_app, epochs=8, lr=0.5, dropout=0.5)
+    at = unfolded(taught(tiny_app, epochs=8, lr=0.5, dropout=0.5))
     session = session_of(at)
     said = app_pages.taught_of(at).after.model_.cached_text_features()
     assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=6e-4)
@@ -51,15 +58,14 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     go(at, COMPARE)
     beside = np.stack([numbers(at, f"dropout {run.id}", what) for what in ("text", "z")])
     assert beside == pytest.approx(squares, abs=2e-3), "the same cosines in the same colours"
-    go(at, PROMPTS)
+    unfolded(go(at, PROMPTS))
     pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
     on_tests = testing.figures(session, resources.backbone(), pairs)
     assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])
     assert on_tests.looks.sum(axis=1) == pytest.approx([5, 10, 15, 16]), "k regions a photo; the grid has 16"
     added = f"Local 2, k = 10: {on_tests.adds[1, 0]:.1f} of its regions are not among those of k = 5."
-    assert not app_pages.unsaid(at, added, "The head also answers each time")
-    lead = app_pages.taught_of(at).after.prompts.diversity(*map(list, zip(*pairs, strict=True))).words
-    assert at.markdown[1].value == f"**{lead}.**", "the sentence leads"
+    alike = app_pages.taught_of(at).after.prompts.diversity(*map(list, zip(*pairs, strict=True))).words
+    assert not app_pages.unsaid(at, added, "Together with the head, the prompts get", f"{alike}.")
     prompts = [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     worth = [(row["prompt"], int(row["right alone"].split()[0])) for row in table(at, "right alone")]
     assert worth == list(zip(prompts, (each.alone for each in on_tests.worths), strict=True))
@@ -74,7 +80,7 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
     session, backbone = session_of(at), resources.backbone()
     model = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"])
     session.training.adopt(export.imported(session, model, backbone))
-    assert "6 photos" in everything(fine(at.run()))
+    assert "6 test photos" in everything(fine(at.run()))
     assert not at.radio, "nothing to choose between"
     session.photos.deck.delete(*(card.id for card in session.photos.deck.cards))
     fine(at.run())
@@ -83,7 +89,7 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
 
 
 def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: Open) -> None:
-    at = taught(tiny_app, global_prompts=1, topk=())
+    at = unfolded(taught(tiny_app, global_prompts=1, topk=()))
     assert not app_pages.unsaid(
         at,
         "There is only one, with nothing to compare",
@@ -96,85 +102,135 @@ def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: O
 
 def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> None:
     at = taught(tiny_app, tests=0, counts={"red": 1, "green": 1}, topk=(4,))
-    assert "2 photos" in everything(at)
+    assert "2 training photos" in everything(at)
     pairs = [*app_pages.taught_of(at).learned[:1]]
     assert testing.figures(session_of(at), resources.backbone(), pairs).accuracy.of == 1
 
 
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:
-    at = taught(tiny_app, epochs=6)
+    at = unfolded(taught(tiny_app, epochs=6))
     model = app_pages.taught_of(at).after.model_
-    assert "A dead prompt hardly separates the classes" in everything(at)
-    assert not [found for found in at.warning if "local 2" in found.value]
+    assert {row["prompt"]: row["dead"] for row in table(at, "dead")}["local 2"] is False
     # All classes get one text from local prompt 2: it cannot tell them apart.
     text = model.cached_text_features().local
     text[:, 1] = text[0, 1].clone()
     session_of(at).training.set_taught(app_pages.taught_of(at))  # so that it is measured again
     fine(at.run())
-    assert "**local 2** has an influence of 0.00" in at.warning[0].value
+    assert ":material/warning: Dead: it hardly tells the classes apart" in everything(at)
     assert {row["prompt"]: row["dead"] for row in table(at, "dead")}["local 2"]
     assert model is app_pages.taught_of(at).after.model_
 
 
 def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None:
-    at = parted(tiny_app)
+    at = unfolded(parted(tiny_app))
     told = session_of(at).training.taught_model.after.prompts.in_words("green")
     words = table(at, "in no word")
-    rests = [(each.prompt, f"{each.rest.added:.0%}" if each.learned else "") for each in told]
+    rests = [(each.prompt.split(" (")[0], f"{each.rest.added:.0%}" if each.learned else "") for each in told]
     assert [(row["prompt"], row["in no word"]) for row in words] == rests
     first = told[0].parts[1]
     assert words[0]["words its context adds"].startswith(f"{first.word} {first.added:.0%}")
-    rest = np.mean([each.rest.added for each in told if each.learned])
-    lead = f"**Words say little of green here:** {rest:.0%}" if rest > 0.5 else f"Words say **{1 - rest:.0%}**"
-    assert lead in everything(at)
+    for each in told:
+        assert "Started as “A photo of a green”; now says " in everything(at)
+        assert each.untold or f"{each.parts[1].word} {each.parts[1].added:.0%}" in app_pages.plain(at)
 
 
-def test_prompts_that_training_hardly_changed_are_said_to_be_so(tiny_app: Open) -> None:
+def test_prompts_that_coincide_are_said_to_and_what_parts_them(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=1, lr=1e-9)
     name = session_of(at).training.taught_model.names[0]
-    assert f"**They say of {name} what “A photo of a” says:** each has a cosine of " in everything(at)
-    assert not [found for found in at.dataframe if "in no word" in found.value]
-    assert "The local prompts say the same, so all find these best" in everything(at)
-    assert len([found for found in at.get("bidi_component") if "patches" in found.proto.id]) == 1
+    assert app_pages.plain(at).count(f"Started as and still says “A photo of a {name}”.") == 8, "the cards are there"
+    assert not app_pages.unsaid(
+        at, "The 4 global and the 4 local prompts say nearly the same (but for k).", "Diversity"
+    )
+    assert "cosine" not in everything(at), "only in what is folded"
+    apart = parted(tiny_app)
+    assert "say nearly the same" not in everything(apart)
 
 
-def patches(at: AppTest, n: int) -> list[dict[str, Any]]:
-    return list(grid(at, f"patches {n}")["tiles"])
+def tiles(at: AppTest, card: str) -> list[dict[str, Any]]:
+    return list(grid(at, f"card {card}")["tiles"])
 
 
-def test_the_best_regions_of_a_local_prompt_are_a_gallery_and_a_click_opens_the_photo_there_with_the_sum_in_words(
-    tiny_app: Open,
-) -> None:
+def test_cards_have_the_accuracy_of_a_prompt_alone_and_what_is_lost_without_it(tiny_app: Open) -> None:
+    """By the paper's formulas, from the cosines."""
+    at = parted(tiny_app, head="none")
+    session, backbone = session_of(at), resources.backbone()
+    pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
+    figures = testing.figures(session, backbone, pairs)
+    model, names = app_pages.taught_of(at).after.model_, app_pages.taught_of(at).names
+    found = app_pages.taught_of(at).after.explain([photo for photo, _ in pairs])
+    truth = np.array([names.index(name) for _, name in pairs])
+    whole = np.stack([[each.global_scores[each.class_index(name)] for name in names] for each in found])  # (B, K, M)
+    regions = np.stack(
+        [[[each.region_scores(name, n).ravel() for n in range(4)] for name in names] for each in found]
+    )  # (B, K, N, R)
+    best = np.sort(regions, axis=-1)[..., ::-1]
+    local = np.stack([best[:, :, n, :k].mean(axis=-1) for n, k in enumerate((5, 10, 15, 20))], axis=-1)
+    told = app_pages.taught_of(at).after.prompts.in_words("green")
+    made = prompts.cards(figures, model.config.starts, told, prompts.tiles(session, backbone, pairs, figures))
+    names_of_cards = [f"Global {m}" for m in range(1, 5)] + [f"Local {n}, k = {5 * n}" for n in range(1, 5)]
+    assert [card.name for card in made] == names_of_cards
+
+    def right(*scores: Any) -> int:
+        return int((sum(scores).argmax(axis=1) == truth).sum())
+
+    all_right = right(whole.mean(axis=-1), local.mean(axis=-1))
+    for p, card in enumerate(made):
+        alone = whole[..., p] if p < 4 else local[..., p - 4]
+        without = (
+            right(np.delete(whole, p, axis=-1).mean(axis=-1), local.mean(axis=-1))
+            if p < 4
+            else right(whole.mean(axis=-1), np.delete(local, p - 4, axis=-1).mean(axis=-1))
+        )
+        assert (card.alone, card.lost) == (right(alone), pytest.approx(100 * (all_right - without) / len(pairs)))
+        assert f"**{card.alone / len(pairs):.0%}** right alone" in everything(at)
+        assert tiles(at, card.name) == [asdict(tile) for tile in card.tiles]
+    lost = [card.lost for card in made if card.lost is not None]
+    lead = f"**Together, the prompts get {all_right} of {len(pairs)} test photos right"
+    assert at.markdown[0].value.startswith(lead)
+    assert ("Nothing is lost" in at.markdown[0].value) == (max(lost) <= 0)
+    for n in range(4):  # the best region of each photo for its own class
+        own = [regions[b, truth[b], n] for b in range(len(pairs))]
+        wanted = sorted(range(len(pairs)), key=lambda b: -own[b].max())[:4]
+        assert [tile["key"] for tile in tiles(at, made[4 + n].name)] == [
+            f"{pairs[b][0].sha256} {n} {own[b].argmax()} {4 + n}" for b in wanted
+        ]
+
+
+def test_losses_gains_and_a_prompt_that_is_the_only_one_are_told(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    pairs = [(photo, name) for name, some in session_of(at).photos.tests().items() for photo in some]
+    figures = testing.figures(session_of(at), resources.backbone(), pairs)
+    figures = replace(figures, accuracy=Proportion(5, 6), branches=())
+    worth = replace(figures.worths[0], alone=3, without=5)
+    some = [worth, replace(worth, alone=2, without=3), replace(worth, without=6), replace(worth, without=None)]
+    figures = replace(figures, worths=(*some, *[worth] * 4))
+    told = app_pages.taught_of(at).after.prompts.in_words("red")
+    made = prompts.cards(figures, "a; sketch of a", told, [[]] * 8)
+    assert [card.lost for card in made[:4]] == [0, pytest.approx(100 / 3), pytest.approx(-100 / 6), None]
+    starts = [card.words.split("”")[0] for card in made]
+    assert starts[:2] == starts[4:6] == ["Started as “a red", "Started as “sketch of a red"], "in turn, of each kind"
+    assert prompts.lead(figures, "Training photos") == (
+        "Together, the prompts get 5 of 6 training photos right (83%); alone, each gets 2 to 3. Most is lost without "
+        "global 2: 33.3 points."
+    )
+    hidden = replace(figures.diversity, global_=0.96, local=0.94)
+    assert prompts.coinciding(hidden).startswith("The 4 global prompts say nearly the same. To part them")
+    assert prompts.coinciding(replace(hidden, global_=0.94)) == ""
+
+
+def test_a_click_on_a_card_opens_the_photo_there_with_the_sum_in_words(tiny_app: Open) -> None:
     at = parted(tiny_app)
-    session = session_of(at)
-    found = session.training.taught_model.after.explain([p for some in session.photos.tests().values() for p in some])
-    for n in range(4):
-        scores = np.concatenate([each.region_scores("green", n).ravel() for each in found])
-        assert [float(tile["name"]) for tile in patches(at, n)] == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)
-    assert {tile["verdict"] for tile in patches(at, 0)} <= {"red", "green"}
-    red = [tile["key"] for tile in patches(put(at, "prompts class_name", "red"), 0)]
-    assert red != [tile["key"] for tile in patches(put(at, "prompts class_name", "green"), 0)]
-
-    tile = patches(at, 2)[3]
-    session.prompts = session.prompts.opening(tile["key"], "green")
+    session, tile = session_of(at), tiles(at, "Local 3, k = 15")[2]
+    session.prompts = session.prompts.opening(tile["key"], tile["name"])
     at = fine(at.run())
-    _, prompt, region = tile["key"].split(" ")
-    assert tile["about"].partition(",")[0] in everything(at)
+    _, prompt, region, _ = tile["key"].split(" ")
+    assert f"a photo of **{tile['name']}**" in everything(at)
     shown = grid(at, "explainer")
     opened = [shown["state"][part] for part in ("class_name", "prompt", "region")]
-    assert (opened, [*shown["words"]]) == (["green", int(prompt), int(region)], [str(shown["names"].index("green"))])
+    words = [str(shown["names"].index(tile["name"]))]
+    assert (opened, [*shown["words"]]) == ([tile["name"], int(prompt), int(region)], words)
     before = session.prompts
     assert before.opening("no tile", "green") == before.opening("a b c", "green") == before
-
-
-def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
-    at = taught(tiny_app, topk=(2, 9))
-    pairs = [(photo, name) for name, some in session_of(at).photos.tests().items() for photo in some]
-    found = testing.figures(session_of(at), resources.backbone(), pairs)
-    shown = testing.choices(resources.backbone(), pairs, found, (0, 1))
-    assert len(shown) == 4
-    for photo, picture, only in shown:
-        first, second = found.chosen[[each for each, _ in pairs].index(photo)]
-        assert only == [(first & ~second).sum(), (second & ~first).sum()]
-        assert picture.shape == (photo.height, photo.width, 3)
-        assert f"{only[0]} blue, {only[1]} orange" in everything(at)
+    whole = tiles(at, "Global 1")[0]
+    session.prompts = session.prompts.opening(whole["key"], whole["name"])
+    assert grid(fine(at.run()), "explainer")["state"]["region"] is None

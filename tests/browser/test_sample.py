@@ -10,16 +10,16 @@ from tests.browsing import Page, answer, expect, go, limit_track, open_sample, p
 def test_a_visitor_without_photos_sees_every_page_full(page: Page) -> None:
     open_sample(page)
     expect(limit_track(page)).to_be_visible()
-    for name, heading in (("Compare", "Save or remove"), ("Export", "3. As code"), ("Prompts", "worth")):
+    for name, heading in (("Compare", "Save or remove"), ("Export", "3. As code"), ("Prompts", "Local 4")):
         go(page, name)
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()
         expect(page.get_by_text("Start here")).to_have_count(0)
         if name == "Compare":  # as whoever starts the app at home finds it
             expect(page.get_by_text("Runs stay on this machine.")).to_be_visible()
-    together = page.get_by_text("With all prompts,")
-    expect(together).to_contain_text("23 of 24 photos right")
+    together = page.get_by_text("the prompts get")
+    expect(together).to_contain_text("23 of 24 test photos right")
     pick(page, "Training photos")
-    expect(together).to_contain_text("of 32 photos right")
+    expect(together).to_contain_text("of 32 training photos right")
     go(page, "Method")
     page.get_by_role("tab", name="Softmax").click()
     share = page.get_by_role("button").locator(".value").first

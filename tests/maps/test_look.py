@@ -28,9 +28,7 @@ from gallop.maps.look import (
     shared_scale,
 )
 from gallop.maps.pictures import (
-    CHOICE_COLOURS,
     borders,
-    choices_picture,
     map_picture,
     outlined,
     region_picture,
@@ -153,16 +151,6 @@ def test_bars_of_nearly_equal_scores_are_their_differences_from_the_mean() -> No
         pytest.approx([0.07, 0.072, 0.3]),
         pytest.approx([0.07]),
     )
-
-
-def test_two_prompts_choices_have_a_colour_each_and_a_third_for_both() -> None:
-    photo = Image.new("RGB", (80, 40), (0, 0, 0))
-    crop, grid = CropBox(20, 0, 60, 40), (2, 2)
-    drawn = np.asarray(choices_picture(photo, crop, grid, [0, 1], [1, 3]), dtype=float)
-    centres = {region: drawn[10 + 20 * (region // 2), 30 + 20 * (region % 2)] for region in range(4)}
-    for region, colour in zip((0, 3, 1), CHOICE_COLOURS, strict=True):
-        assert centres[region] == pytest.approx(np.array(colour) * 110 / 255, abs=1)
-    assert centres[2].max() == drawn[20, 5].max() == drawn[20, 75].max() == 0, "nothing outside what the model saw"
 
 
 @pytest.mark.parametrize("signed", [False, True])

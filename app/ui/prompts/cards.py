@@ -1,0 +1,172 @@
+"""A card for each prompt: its words, its best photos or regions, what it is worth; and the figures behind, folded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import charts, text
+from app.library import Backbone, InWords
+from app.ui import labelled
+from app.ui.widgets.elements import cells, chart, photo_strip
+from app.views.prompts import PromptCard
+from app.views.testing import Figures, numbered
+from app.visitor.session import Session
+from gallop import Photo
+from gallop.predictions.heatmaps import where_in_words
+from gallop.wording import counted
+
+
+def prompt_cards(
+    session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]], cards: Sequence[PromptCard]
+) -> None:
+    """Draw the cards in two columns, and below a row the photo of the tile that is opened there."""
+    for row in (cards[start : start + 2] for start in range(0, len(cards), 2)):
+        for card, column in zip(row, st.columns(2), strict=False):
+            with column, st.container(border=True, height="stretch", gap="small"):
+                _card(session, card, len(pairs))
+        if session.prompts.opened in {tile.key for card in row for tile in card.tiles}:
+            labelled.show_opened(session, backbone, pairs)
+
+
+def _card(session: Session, card: PromptCard, photos: int) -> None:
+    def open_tile(key: str) -> None:
+        truth = {tile.key: tile.name for tile in card.tiles}
+        session.prompts = session.prompts.opening(key, truth.get(key))
+
+    st.header(card.name, anchor=False)
+    st.markdown(f"**{card.alone / photos:.0%}** right alone{_lost(card.lost)}")
+    st.markdown(text.markdown(card.words))
+    if card.dead:
+        st.caption(f":material/warning: Dead: {card.dead}.")
+    st.caption(card.shown if card.tiles else "Alone it gets no photo right.")
+    photo_strip(f"card {card.name}", card.tiles, session.prompts.opened, open_tile)
+
+
+def _lost(points: float | None) -> str:
+    if points is None:
+        return ""
+    return (
+        f" · **{abs(points):.1f} points** {'lost' if points > 0 else 'gained'} without it"
+        if points
+        else " · nothing lost without it"
+    )
+
+
+def folded_figures(figures: Figures, told: Sequence[InWords], photos: int) -> None:
+    """Draw the figures in an expander: how alike prompts are, each figure and word of each, and where they look."""
+    with st.expander("All figures", icon=":material/table:", key="prompt figures", on_change="rerun") as fold:
+        if fold.open:
+            st.markdown(f"{figures.diversity.words}.")
+            _says(figures)
+            _table(figures, told, photos)
+            _overlap(figures, photos)
+
+
+def _says(figures: Figures) -> None:
+    st.header(
+        "Do they say the same thing?",
+        anchor=False,
+        help="A prompt and a class name give one text feature. Each value is the cosine of two prompts' features of "
+        "the same class, averaged over the classes. At 1 they say the same thing. "
+        "The colour changes as much from 0.9 to 0.99 as from 0.99 to 0.999.",
+    )
+    cosines_of = {"global": figures.says_global, "local": figures.says_local}
+    for (branch, cosines), column in zip(cosines_of.items(), st.columns(2, gap="large"), strict=True):
+        with column:
+            st.markdown(f"**{branch.capitalize()} prompts**")
+            names = numbered(branch, len(cosines))
+            if len(names) < 2:
+                st.caption("There are none." if not names else "There is only one, with nothing to compare it with.")
+                continue
+            pairs = "; ".join(
+                f"{names[i]} and {names[j]} {cosines[i, j]:.2f}"
+                for i, j in itertools.combinations(range(len(names)), 2)
+            )
+            chart(
+                charts.cosines(cosines, names),
+                key=f"says {branch}",
+                alt=f"Cosines of the {branch} prompts' texts. {pairs}.",
+            )
+
+
+def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
+    st.header(
+        "What is each worth, and in which words?",
+        anchor=False,
+        help="Right without it: the mean of its branch is then taken over the other prompts; where as many are right, "
+        "they do as well without it, as an ensemble of prompts should. Influence: how much its scores separate the "
+        "classes; 1 is the average of its branch. Dead: its influence is below a tenth of that, or alone it is no more "
+        "accurate than always answering the most common class; it still counts in the mean. In words: its text "
+        "feature of the class is a sum: the plain class, “A photo of a …”, plus a few words, each the feature of the "
+        "same class in another sentence (“A sketch of a …”) times a weight, plus a rest that no word tells. Percent: "
+        "the words and the rest as parts of what the context adds. Last columns: the weight of the plain class; the "
+        "rest as a part of the whole feature.",
+    )
+    interval = " to ".join(f"{end:.0%}" for end in figures.accuracy.interval)
+    st.caption(
+        f"95 % interval of all prompts together: {interval}. A difference of one or two photos means nothing. Words of "
+        f"{text.markdown(told[0].class_name)}."
+    )
+    rows = [
+        {
+            "prompt": name,
+            "influence": f"{each.influence:.2f}",
+            "right alone": f"{each.alone} ({each.alone / photos:.0%})",
+            "right without it": "" if each.without is None else f"{each.without} ({each.without / photos:.0%})",
+            "wrong without it, right with it": each.lost,
+            "right without it, wrong with it": each.gained,
+            "dead": each.dead,
+            "cosine with the plain class": f"{words.before:.3f}",
+            "words its context adds": ", ".join(f"{part.word} {part.added:.0%}" for part in words.parts[1:-1])
+            if words.learned
+            else "none: it says what “A photo of a” says",
+            "in no word": f"{words.rest.added:.0%}" if words.learned else "",
+            "plain class": f"{words.parts[0].weight:.2f}",
+            "rest of the whole": f"{words.rest.share:.1%}",
+        }
+        for name, each, words in zip(figures.names, figures.worths, told, strict=True)
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, key="worth")
+
+
+def _overlap(figures: Figures, photos: int) -> None:
+    st.header("Do they look at the same places?", anchor=False)
+    if not figures.topk:
+        st.caption("This model has no local prompts, so it does not look at individual regions.")
+        return
+    names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
+    st.markdown(
+        f"Regions chosen in {counted(photos, 'photo')}. No prompt chooses the same region in more than {highest:.0%} "
+        "of them.",
+        help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
+        "chosen more often.",
+    )
+    for n, cell in enumerate(cells(len(names), 4)):
+        with cell:
+            regions = figures.looks.shape[1]
+            k = min(figures.topk[n], regions)
+            where = where_in_words(np.argsort(-figures.looks[n], kind="stable")[:k].tolist(), figures.grid)
+            chart(
+                charts.overlap_chart(figures.looks[n], figures.grid, highest),
+                key=f"looks {n}",
+                alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
+            )
+            st.caption(
+                f"{names[n].capitalize()}, k = {k}{_adds(figures, n)}",
+                help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
+            )
+
+
+def _adds(figures: Figures, n: int) -> str:
+    """What a scale adds to the next smaller one."""
+    below = max(
+        (m for m, k in enumerate(figures.topk) if k < figures.topk[n]), key=figures.topk.__getitem__, default=None
+    )
+    if below is None:
+        return "."
+    return f": {figures.adds[n, below]:.1f} of its regions are not among those of k = {figures.topk[below]}."
