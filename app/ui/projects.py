@@ -97,8 +97,7 @@ def _remove(session: Session) -> None:
     if session.explore.names == "\n".join(sample_run().class_names):
         session.explore = replace(session.explore, names=None, typed_names=None)
     with session.telling(Where.CARDS):
-        if (gone := take_out(session)) is not None:
-            session.compare = replace(session.compare, deleted=(gone.id, gone.name))
+        take_out(session)
 
 
 def title_with_project(session: Session, title: str, words: str) -> None:
