@@ -88,7 +88,6 @@ class Project:
         backbone_name: the one that answers.
         settings: of the next training on a backbone, by its name.
         tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
-        explore: the state of the page Explore, as JSON values.
     """
 
     cards: tuple[Card, ...] = ()
@@ -98,7 +97,6 @@ class Project:
     limit: float | None = None
     backbone_name: str = DEFAULT_BACKBONE
     settings: Mapping[str, Settings] = field(default_factory=dict)
-    explore: Mapping[str, Any] = field(default_factory=dict)
     tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
     @property
@@ -120,9 +118,6 @@ def run_fingerprint(facts: str, files: Files) -> str:
     return digest.hexdigest()
 
 
-_ABOUT = "A GalLoP Explorer project. Open it on the page Teach or Export."
-
-
 def project_file(project: Project) -> bytes:
     """Return a project as a zip.
 
@@ -131,7 +126,7 @@ def project_file(project: Project) -> bytes:
     """
     files: dict[str, bytes] = {}
     manifest = {
-        "about": _ABOUT,
+        "about": "A GalLoP Explorer project. Open it on the page Teach or Export.",
         "format": PROJECT_FORMAT,
         "version": __version__,
         "cards": list(_cards(project.cards, files)),
@@ -141,7 +136,7 @@ def project_file(project: Project) -> bytes:
         "limit": project.limit,
         "backbone": project.backbone_name,
         "settings": {name: recorded_settings(each) for name, each in sorted(project.settings.items())},
-        "explore": dict(project.explore),
+        "explore": {},  # the state of that page, which earlier versions saved and want
         "tuned": None if project.tuned is None else _tuned(*project.tuned),
     }
     contents = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
@@ -263,7 +258,6 @@ def _project(opened: OpenedProject, manifest: CheckedJson) -> Project:
         manifest.get("limit", "number"),
         manifest.get(backbone_key(manifest.held), "valid text"),
         _settings(manifest.object("settings")),
-        manifest.object("explore").held,
         _read_tuned(manifest),
     )
 

@@ -253,12 +253,6 @@ class VisitorTraining:
         """Remove the taught models of all backbones, and set the settings by backbone."""
         self.settings_by_backbone, self._taught, self._outcomes = dict(settings), {}, {}
 
-    def forget(self, taught: Taught) -> None:
-        """Remove this taught model; its backbone has none until the next training."""
-        if self._taught.get(taught.backbone_name, (0, None))[1] is taught:
-            del self._taught[taught.backbone_name]
-            self._outcomes.pop(taught.backbone_name, None)
-
     def set_taught(self, taught: Taught) -> None:
         """Use a taught model as the latest one of its backbone."""
         self._count += 1

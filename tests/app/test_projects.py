@@ -21,12 +21,10 @@ from app.projects import Project, ProjectProblem, ProjectRun, project_file, read
 from app.runs.run import Files, classifier_of, files_of, written
 from app.teaching.cards import Card
 from app.teaching.training import PAPER, QUICK, Answer, preset
-from app.views.project import add_to, project_opened
-from app.visitor.session import Session
+from app.views.project import project_opened
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
 from gallop.data import project as project_files
 from gallop.data import zip_files
-from gallop.data.project import MOST_CARDS
 from gallop.errors import GallopError
 from tests import tiny
 from tests.app.test_runs import run
@@ -67,7 +65,6 @@ def project(files: Files) -> Project:
         taught=1,
         limit=-0.25,
         settings={"mini": replace(preset(QUICK), epochs=3, topk=(1, 2)), "ViT-B-16": preset(PAPER)},
-        explore={"names": "red\ngreen", "scales": [3, 4], "opacity": 40},
         tuned=((1, 2), frozenset({"e" * 64, "f" * 64})),
     )
 
@@ -97,13 +94,6 @@ def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Proj
     assert "red" in found.class_names
     assert [each.sha256 for each in project.cards[0].tests] == list(read_folder(tmp_path, split="test").hashes)
     assert GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit()).classes_.tolist() == ["red", "green"]
-
-
-def test_classes_that_find_no_room_beside_those_that_are_here_are_named() -> None:
-    session, project = Session(), Project((Card(1, "red", True, (photo(1), photo(2))),))
-    for n in range(MOST_CARDS):
-        session.photos.deck.add(f"class {n}")
-    assert add_to(session, project, "shop.zip").endswith("Not added: red.")
 
 
 # Strangers' files ----------------------------------------------------------------------------------------------------
@@ -270,7 +260,7 @@ def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> Non
     says = json.loads(found[member])
     if member == "project.json":
         says["settings"]["mini"] = json.loads(json.dumps(asdict(preset(QUICK))))
-        says |= {"limit": 0.5, "tuned": {"topk": [1], "photos": ["e" * 64]}, "explore": {"names": "red", "scales": [3]}}
+        says |= {"limit": 0.5, "tuned": {"topk": [1], "photos": ["e" * 64]}}
     told = set()
     for at in places(says):
         for value in WRONG:

@@ -56,7 +56,7 @@ def project() -> Project:
     known |= {key: {"c" * 64: Answer("x", "y", 0.1 + 0.2, seen=False)} for key in ("answers", "answers_before")}
     runs = (ProjectRun(run(0, name="<b>first</b>", made=0.0, **known), files),)
     settings, tuned = {"mini": preset(QUICK)}, ((1, 2), frozenset({"e" * 64}))
-    return Project(cards, shelves, runs, 0, -0.25, settings=settings, explore={"names": "red\ngreen"}, tuned=tuned)
+    return Project(cards, shelves, runs, 0, -0.25, settings=settings, tuned=tuned)
 
 
 # Projects ------------------------------------------------------------------------------------------------------------

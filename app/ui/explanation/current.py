@@ -120,14 +120,11 @@ def adopt(session: Session, opened: Opened) -> None:
     session.training.end_with("success", f"Opened {name}{' from the page Compare' * (opened.source == 'run')}.")
     if opened.source == "file" and ledger is not None:
         ledger.save(taught, f"from {text.shorten(name, 60)}")
-    if opened.source == "project":  # Explore is in the state that was saved with the project
-        choose(session, taught.backbone_name)
-        session.limit.set_to(opened.limit)
-        session.test = replace(
-            session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
-        )
-    else:
-        show(session, taught)
+    session.limit.set_to(opened.limit)
+    session.test = replace(
+        session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
+    )
+    show(session, taught)
     if opened.source == "file":
         session.tell(
             Where.MODELS,
