@@ -73,7 +73,7 @@ def title_with_project(session: Session, title: str, words: str) -> None:
         with st.popover("Project", icon=":material/folder:"):
             st.download_button(
                 "Save project",
-                partial(_saved, session),
+                partial(saved, session),
                 project_name(session),
                 "application/zip",
                 key="save project",
@@ -94,7 +94,7 @@ def title_with_project(session: Session, title: str, words: str) -> None:
     show_notice(session, Where.PROJECT)
 
 
-def _saved(session: Session) -> bytes:
+def saved(session: Session) -> bytes:
     """Make the project file on a click. No page is drawn then, so a problem is shown on the next one."""
     try:
         return project_file(project_of(session))

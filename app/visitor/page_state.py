@@ -310,11 +310,10 @@ class CompareState:
 
 @dataclass(frozen=True)
 class ExportState:
-    """Of the page Export: which local prompt's map, code of which page, in which language."""
+    """Of the page Export: which local prompt's map, code of which page."""
 
     map: Remembered[int | None] = Remembered(None)
     code_of: Remembered[str | None] = Remembered(None)
-    code_as: Remembered[str | None] = Remembered(None)
 
 
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
