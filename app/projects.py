@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
-from app.photos.shelf import MAX_PHOTOS, SHOWN_SIDE, in_memory_once, size_of
+from app.photos.shelf import MAX_PHOTOS, SHOWN_SIDE, in_memory_once
 from app.runs.run import (
     MOST_ZIP_BYTES,
     ZIP_SETTINGS,
@@ -100,14 +100,10 @@ class Project:
     tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
     @property
-    def photos(self) -> int:
-        on_cards = sum(len(card.shots) + len(card.tests) for card in self.cards)
-        return on_cards + sum(map(len, self.shelves.values()))
-
-    @property
-    def size(self) -> int:
-        on_cards = (photo for card in self.cards for photo in card.all)
-        return sum(map(size_of, (*on_cards, *(photo for shelf in self.shelves.values() for photo in shelf))))
+    def photos(self) -> tuple[Photo, ...]:
+        """All photos, of cards and shelves."""
+        on_cards = [photo for card in self.cards for photo in card.all]
+        return (*on_cards, *(photo for shelf in self.shelves.values() for photo in shelf))
 
 
 def run_fingerprint(facts: str, files: Files) -> str:

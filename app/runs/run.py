@@ -22,7 +22,6 @@ from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
 from app.teaching.training import Answer, Course, Point, Settings, Taught, thinned
-from app.text import joined
 from gallop.data import data_fingerprint
 from gallop.data.zip_files import ArchiveError, OpenedZip, opened_zip
 from gallop.errors import GallopError
@@ -185,21 +184,15 @@ def before(run: Run, runs: Iterable[Run]) -> Run | None:
 
 def change_in_words(run: Run, other: Run) -> str:
     """Return what distinguishes a run from another, such as "dropout 0.5, 16 photos"; empty for no difference."""
-    parts = []
-    for key, about in settings_of(Settings).items():
-        value, words = getattr(run.settings, key), _value(run.settings, key)
-        if key == "shots" or value == getattr(other.settings, key):  # the number of photos is added below
-            continue
-        if isinstance(value, bool):
-            parts.append(about.words if value else f"no {about.words}")
-        else:
-            parts.append(words if value == () else f"k {words}" if key == "topk" else about.phrase(words))
-    added, gone = (sorted({*a.class_names} - {*b.class_names}) for a, b in ((run, other), (other, run)))
-    parts += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
-    if run.shots != other.shots:
-        parts.append(counted(run.shots, "photo"))
-    elif run.content != other.content and not (added or gone):
-        parts.append("other photos")
+    parts = [
+        about.phrase(_value(run.settings, key))
+        for key, about in settings_of(Settings).items()
+        if key != "shots" and getattr(run.settings, key) != getattr(other.settings, key)
+    ]
+    if {*run.class_names} != {*other.class_names}:
+        parts.append("other classes")
+    elif run.content != other.content or run.shots != other.shots:
+        parts.append("other photos" if run.shots == other.shots else counted(run.shots, "photo"))
     return listed(parts, most=3)
 
 
@@ -208,7 +201,7 @@ def _value(settings: Settings | None, key: str) -> str:
         return "-"
     value = getattr(settings, key)
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "no local prompts"
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, str | bool):
         return value if isinstance(value, str) else "yes" if value else "no"
     return "all" if key == "shots" and value == 0 else f"{value:g}"

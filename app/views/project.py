@@ -19,7 +19,7 @@ from app import text
 from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, BackboneRoom, called
 from app.jobs import Counted, PlainError
 from app.library import Backbone
-from app.photos.shelf import Shelf, allowed, no_room, small
+from app.photos.shelf import Shelf, allowed, no_room, size_of, small
 from app.projects import Project, ProjectRun
 from app.runs.run import (
     ZERO_SHOT,
@@ -197,7 +197,7 @@ def take_over(session: Session, project: Project, name: str) -> str:
     """
     if session.training.job is not None:
         raise PlainError(f"Training is in progress. Wait for it to end or cancel it, then open {name} again.")
-    if problem := no_room(name, project.size, 0):
+    if problem := no_room(name, sum(map(size_of, project.photos)), 0):
         raise PlainError(problem)
     session.photos.deck.lay_out(project.cards, f"opened {name}")
     for shelf, held in _shelves(session).items():
@@ -207,7 +207,7 @@ def take_over(session: Session, project: Project, name: str) -> str:
     session.training.begin_anew(project.settings)
     classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
     return (
-        f"Opened {name}: {classes}, {counted(project.photos, 'photo')}, {counted(len(project.runs), 'run')}."
+        f"Opened {name}: {classes}, {counted(len(project.photos), 'photo')}, {counted(len(project.runs), 'run')}."
         f"{_bring_runs(session, project)}"
     )
 

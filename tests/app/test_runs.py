@@ -84,16 +84,16 @@ def test_only_what_differs_is_listed() -> None:
     ]
     assert ("seed", "0", "-") in differences(run(1), run_module.zero_shot_run(run(1)))
     coop = run(3, settings=replace(preset(QUICK), global_prompts=1, topk=()))
-    assert ("k of the local prompts", "5, 10, 15, 20", "no local prompts") in differences(run(1), coop)
+    assert ("k of the local prompts", "5, 10, 15, 20", "none") in differences(run(1), coop)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"dropout": 0.5}, "dropout 0.5"),
-        ({"topk": (3, 7, 11)}, "k 3, 7, 11"),
-        ({"topk": ()}, "no local prompts"),
-        ({"global_projection": False}, "no projection of the whole photo"),
+        ({"topk": (3, 7, 11)}, "k of the local prompts 3, 7, 11"),
+        ({"topk": ()}, "k of the local prompts none"),
+        ({"global_projection": False}, "projection of the whole photo no"),
         ({"epochs": 7, "seed": 3}, "7 epochs, seed 3"),
         ({"epochs": 7, "seed": 3, "lr": 0.5, "views": 0}, "7 epochs, learning rate 0.5, 0 views of each and 1 more"),
         ({}, ""),
@@ -105,7 +105,7 @@ def test_a_run_is_called_by_the_settings_that_changed(changes: dict[str, Any], w
 
 def test_a_run_is_called_by_the_photos_and_classes_that_changed() -> None:
     others = (run(2, shots=16), run(2, content=frozenset({("x", "s9")})), run(2, class_names=("x", "z")))
-    assert [change_in_words(other, run()) for other in others] == ["16 photos", "other photos", "with z, without y"]
+    assert [change_in_words(other, run()) for other in others] == ["16 photos", "other photos", "other classes"]
 
 
 def test_a_run_is_compared_with_the_one_before_on_its_backbone() -> None:

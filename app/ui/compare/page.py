@@ -42,7 +42,7 @@ else:
     pair.versus(a, b, saved_runs)
     photos = compare.photos(session)
     st.header("Photos that flipped", anchor=False)
-    pair.flipped(a, b, photos)
+    pair.flipped(session, a, b, photos)
     st.subheader("Maps side by side", anchor=False)
     with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
         pair.side_by_side(session, a, b, photos)

@@ -9,12 +9,11 @@ import streamlit as st
 
 from app import text
 from app.library import Explanation
-from app.photos import shelf
+from app.photos.shelf import thumbnail_url
 from app.runs import run as of
 from app.runs.run import Run
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbones, holding
-from app.ui.widgets.elements import image
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
@@ -98,10 +97,7 @@ def _verdict(a: Run, b: Run) -> None:
     )
 
 
-MOST_SMALL = 8
-
-
-def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
+def flipped(session: Session, a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     """Draw the photos that A and B answer differently."""
     flips = of.flips(a, b)
     if not flips:
@@ -111,17 +107,11 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         )
         return
     here = [digest for digest in flips if digest in photos]
-    if here:
-        alt = "; ".join(
-            f"{photos[digest].name}: really {a.answers[digest].truth}, A says {a.answers[digest].label}, "
-            f"B says {b.answers[digest].label}"
-            for digest in here[:MOST_SMALL]
-        )
-        image(shelf.strip([photos[digest] for digest in here[:MOST_SMALL]], side=96), alt=f"From left to right: {alt}")
     says = st.column_config.TextColumn(help="The most probable class; the limit for none of these is not used.")
     st.dataframe(
         pd.DataFrame(
             {
+                "picture": _small(session, photos[digest]) if digest in photos else None,
                 "photo": photos[digest].name if digest in photos else f"not here ({digest[:8]})",
                 "really": mine.truth,
                 "A says": f"{mine.label}, {text.percent(mine.probability)}",
@@ -133,13 +123,18 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         ),
         hide_index=True,
         key="flips",
-        column_config={"A says": says, "B says": says},
+        row_height=64,
+        column_config={"picture": st.column_config.ImageColumn(), "A says": says, "B says": says},
     )
     if len(here) < len(flips):
         st.caption(
             f"{len(flips) - len(here)} of these {len(flips)} photos cannot be shown.",
             help="A run stores no photos, only its answers. Add the photos to the class cards on *Teach* to see them.",
         )
+
+
+def _small(session: Session, photo: Photo) -> str:
+    return session.answers.thumbnail(photo, lambda: thumbnail_url(photo.image))
 
 
 def side_by_side(session: Session, a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
