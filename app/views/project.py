@@ -16,7 +16,7 @@ from functools import cache
 from typing import Literal
 
 from app import text
-from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, BackboneRoom, called
+from app.backbones import PAPERS_KIND, BackboneRoom, called
 from app.jobs import Counted, PlainError
 from app.library import Backbone
 from app.photos.shelf import Shelf, allowed, no_room, size_of, small
@@ -36,7 +36,7 @@ from app.runs.run import (
 from app.runs.store import RunsProblem
 from app.teaching.cards import Card
 from app.teaching.tasks import opened
-from app.teaching.training import Settings, Taught
+from app.teaching.training import Taught
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.data.project import SHOT_SIDE
@@ -52,14 +52,13 @@ class Opened:
     Attributes:
         name: of the run, the file or the project.
         source: where it came from; a model from a file is not a run yet.
-        settings, limit: from a project: the settings of the next training, and the limit for "none of these".
+        limit: from a project, for "none of these".
         tuned: from a project: the k that were chosen on test photos, and those photos by content hash.
     """
 
     taught: Taught
     name: str
     source: Literal["run", "file", "project"]
-    settings: Settings | None = None
     limit: float | None = None
     tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
@@ -121,9 +120,8 @@ def sample_project(session: Session) -> Project:
     )
     more = {"look": _to_look_at(run, [card.tests for card in cards]), "other": piles["other", None]}
     shelves = {name: (*shelf.photos.values(), *more[name]) for name, shelf in _shelves(session).items()}
-    assert run.settings is not None
     saved = ProjectRun(run, read_files(sample_folder() / "model"))
-    return Project(cards, shelves, (saved,), taught=0, settings={DEFAULT_BACKBONE: run.settings})
+    return Project(cards, shelves, (saved,), taught=0)
 
 
 def _to_look_at(run: Run, tests: Iterable[Sequence[Photo]]) -> list[Photo]:
@@ -150,7 +148,6 @@ def project_of(session: Session) -> Project:
         taught,
         session.limit.custom,
         training.backbone_name,
-        dict(training.settings_by_backbone),
         None if tuned is None or tuned.of != training.version else (tuned.topk, tuned.photos),
     )
 
@@ -204,7 +201,7 @@ def take_over(session: Session, project: Project, name: str) -> str:
         held.photos = {photo.sha256: photo for photo in project.shelves.get(shelf, ())}
     session.photos.make_room(allowed())
     session.photos.verdicts.clear()
-    session.training.begin_anew(project.settings)
+    session.training.begin_anew()
     classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
     return (
         f"Opened {name}: {classes}, {counted(len(project.photos), 'photo')}, {counted(len(project.runs), 'run')}."
@@ -242,7 +239,6 @@ def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
         opened(classifier_of(saved.files, backbone), backbone, saved.run.settings, saved.run),
         name,
         "project",
-        project.settings.get(project.backbone_name),
         project.limit,
         project.tuned,
     )

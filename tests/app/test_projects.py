@@ -8,7 +8,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from app import projects as contents
 from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project, run_fingerprint
 from app.runs.run import Files, classifier_of, files_of, written
 from app.teaching.cards import Card
-from app.teaching.training import PAPER, QUICK, Answer, preset
+from app.teaching.training import Answer
 from app.views.project import project_opened
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
 from gallop.data import project as project_files
@@ -64,7 +64,6 @@ def project(files: Files) -> Project:
         (learned(files, "first", ("c" * 64,)), learned(files, "<b>second</b>", ("d" * 64,), best_epoch=2)),
         taught=1,
         limit=-0.25,
-        settings={"mini": replace(preset(QUICK), epochs=3, topk=(1, 2)), "ViT-B-16": preset(PAPER)},
         tuned=((1, 2), frozenset({"e" * 64, "f" * 64})),
     )
 
@@ -155,14 +154,6 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "taught beyond": ("no valid number", lambda m: m.update(taught=2)),
     "taught no number": ("no valid number", lambda m: m.update(taught=True)),
     "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
-    "an unknown setting": (r"unknown settings \(warp\)", lambda m: m["settings"]["mini"].update(warp=1)),
-    "a wild setting": ("invalid setting.*epochs is -3", lambda m: m["settings"]["mini"].update(epochs=-3)),
-    "a head that was removed": (
-        r"^shop\.zip was not opened: head is 'logistic'; .*train again with head='ridge'\. `gallop train` learns from",
-        lambda m: m["settings"]["mini"].update(head="logistic"),
-    ),
-    "settings of another kind": ("expected structure", lambda m: m["settings"].update(mini=[1])),
-    "no scales": ("topk is None; it must be a list", lambda m: m["settings"]["mini"].update(topk=None)),
     "no shelves": ("expected structure", lambda m: m.pop("shelves")),
     "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
     "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
@@ -259,7 +250,6 @@ def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> Non
     found = members_of(STORED.read_bytes())
     says = json.loads(found[member])
     if member == "project.json":
-        says["settings"]["mini"] = json.loads(json.dumps(asdict(preset(QUICK))))
         says |= {"limit": 0.5, "tuned": {"topk": [1], "photos": ["e" * 64]}}
     told = set()
     for at in places(says):
@@ -359,7 +349,7 @@ def test_a_picture_as_large_as_is_kept_comes_back(project: Project) -> None:
 def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
     found = read_project(io.BytesIO(STORED.read_bytes()), STORED.name)
     counts = [(card.name, len(card.shots), len(card.tests)) for card in found.cards]
-    assert (counts, found.taught, found.settings["mini"].epochs) == ([("red", 2, 1), ("green", 2, 0)], 0, 2)
+    assert (counts, found.taught) == ([("red", 2, 1), ("green", 2, 0)], 0)
     (kept,) = found.runs
     shots = [each for card in found.cards for each in (*card.shots, *card.tests)]
     said = classifier_of(kept.files, tiny.vit()).predict_all(shots)

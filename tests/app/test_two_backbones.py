@@ -111,7 +111,7 @@ def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_o
     taught, mine = taught_of(at), session.training.settings
     session.training.backbone_name = "other"
     other = session.training.settings
-    session.training.adopt(taught, replace(mine, epochs=7))
+    session.training.adopt(replace(taught, settings=replace(mine, epochs=7)))
     assert (session.training.backbone_name, session.training.settings.epochs) == ("mini", 7)
     session.training.backbone_name = "other"
     assert session.training.settings == other

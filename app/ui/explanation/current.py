@@ -115,7 +115,7 @@ def settle_opening(session: Session) -> None:
 def adopt(session: Session, opened: Opened) -> None:
     """Use an opened model as the trained one; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
-    session.training.adopt(taught, opened.settings)
+    session.training.adopt(taught)
     session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the model's k
     session.training.end_with("success", f"Opened {name}{' from the page Compare' * (opened.source == 'run')}.")
     if opened.source == "file" and ledger is not None:
