@@ -178,7 +178,7 @@ def _ended(session: Session) -> None:
     if taught is None:
         return
     _scores(session, taught)
-    st.page_link("ui/compare/page.py", label="Compare it with the run before", icon=":material/compare:")
+    st.page_link("ui/compare/page.py", label="See what it changed", icon=":material/compare:")
     _more_photos(session)
     _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
 
