@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from app import text
 from app.library import Bin, Curve, Deletion, KSweep, Separation
-from app.runs.run import Run, Spread
 from app.teaching.training import Kept, Point, thinned
 from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
@@ -200,67 +199,6 @@ def overlap_chart(frequencies: NDArray[np.float64], grid: tuple[int, int], highe
     )
     hidden = {"visible": False, "constrain": "domain"}
     return new_chart(cells, height=240, xaxis=hidden, yaxis=hidden | {"autorange": "reversed", "scaleanchor": "x"})
-
-
-def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
-    """Draw a dot for each seed's accuracy, and the 95 % interval of the mean as a bar, for each pinned run."""
-    names = list(spreads)
-    lines: list[Any] = []
-    for place, (name, spread) in enumerate(spreads.items()):
-        low, high = spread.interval
-        mean = go.Scatter(
-            x=[100 * spread.mean],
-            y=[place],
-            mode="markers",
-            marker={"size": 14, "symbol": "line-ns-open", "color": GREY},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [100 * (high - spread.mean)],
-                "arrayminus": [100 * (spread.mean - low)],
-                "thickness": 3,
-                "width": 10,
-                "color": GREY,
-            },
-            hovertemplate=f"{text.plotly(name)}: mean %{{x:.1f}} %<extra></extra>",
-        )
-        dots = go.Scatter(
-            x=[100 * value for value in spread.values],
-            y=[place] * len(spread.values),
-            mode="markers",
-            marker={"opacity": 0.75},
-            hovertemplate="%{x:.1f} %<extra></extra>",
-        )
-        lines += [dots, mean]
-    return new_chart(
-        lines,
-        height=rows_height(len(names), 60),
-        xaxis=percent_axis("right on the test photos"),
-        yaxis=named_rows(names),
-    )
-
-
-def losses(runs: Mapping[str, Run]) -> go.Figure:
-    lines = [
-        go.Scatter(
-            x=[point.step for point in run.history],
-            y=[point.loss for point in run.history],
-            mode="lines",
-            name=text.plotly(label),
-            line={"dash": dash},
-            hovertemplate="step %{x}: loss %{y:.3f}",
-        )
-        for (label, run), dash in zip(runs.items(), ("solid", "dash"), strict=False)
-    ]
-    return new_chart(lines, xaxis=titled_axis("step"), yaxis=titled_axis("loss", rangemode="tozero"), showlegend=True)
-
-
-def spread_in_words(spread: Spread) -> str:
-    """Return a text such as "71.0 % on average over 5 seeds, from 64.0 % to 78.0 %, standard deviation 6.0 points"."""
-    return (
-        f"{spread.mean:.1%} on average over {len(spread.values)} seeds, from {min(spread.values):.1%} to "
-        f"{max(spread.values):.1%}, standard deviation {100 * spread.deviation:.1f} points"
-    ).replace("%", " %")
 
 
 def deletion_curve(deletion: Deletion) -> go.Figure:

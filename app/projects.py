@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
-from app.photos.shelf import MAX_PHOTOS, SHOWN_SIDE, in_memory_once, size_of
+from app.photos.shelf import MAX_PHOTOS, SHOWN_SIDE, in_memory_once
 from app.runs.run import (
     MOST_ZIP_BYTES,
     ZIP_SETTINGS,
@@ -28,14 +28,13 @@ from app.runs.run import (
     Files,
     Run,
     backbone_key,
-    recorded_settings,
     run_of_facts,
     written,
     zipped,
 )
 from app.runs.store import MOST_NAME, MOST_RUNS
 from app.teaching.cards import Card
-from app.teaching.training import Answer, Settings
+from app.teaching.training import Answer
 from gallop import Photo, __version__
 from gallop.data.project import (
     MANIFEST,
@@ -51,13 +50,11 @@ from gallop.data.project import (
     wrong,
 )
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES, MAX_MEMBERS
-from gallop.errors import ConfigError, DataError, UnknownPart
+from gallop.errors import DataError, UnknownPart
 from gallop.images.formats import printable_name
 from gallop.names.class_names import clean_names
 from gallop.runtime.reading import parse_json
 from gallop.service.sorting.folders import free_names
-from gallop.setting import settings_of
-from gallop.wording import listed
 
 RUN_FACTS = "run.json"
 # Folders of the photos on no card: to look at, and of none of the classes.
@@ -86,9 +83,7 @@ class Project:
         taught: which of the runs answers, counted from 0; None where nothing was taught.
         limit: for "none of these", where it was set by hand.
         backbone_name: the one that answers.
-        settings: of the next training on a backbone, by its name.
         tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
-        explore: the state of the page Explore, as JSON values.
     """
 
     cards: tuple[Card, ...] = ()
@@ -97,19 +92,13 @@ class Project:
     taught: int | None = None
     limit: float | None = None
     backbone_name: str = DEFAULT_BACKBONE
-    settings: Mapping[str, Settings] = field(default_factory=dict)
-    explore: Mapping[str, Any] = field(default_factory=dict)
     tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
     @property
-    def photos(self) -> int:
-        on_cards = sum(len(card.shots) + len(card.tests) for card in self.cards)
-        return on_cards + sum(map(len, self.shelves.values()))
-
-    @property
-    def size(self) -> int:
-        on_cards = (photo for card in self.cards for photo in card.all)
-        return sum(map(size_of, (*on_cards, *(photo for shelf in self.shelves.values() for photo in shelf))))
+    def photos(self) -> tuple[Photo, ...]:
+        """All photos, of cards and shelves."""
+        on_cards = [photo for card in self.cards for photo in card.all]
+        return (*on_cards, *(photo for shelf in self.shelves.values() for photo in shelf))
 
 
 def run_fingerprint(facts: str, files: Files) -> str:
@@ -120,9 +109,6 @@ def run_fingerprint(facts: str, files: Files) -> str:
     return digest.hexdigest()
 
 
-_ABOUT = "A GalLoP Explorer project. Open it on the page Teach or Export."
-
-
 def project_file(project: Project) -> bytes:
     """Return a project as a zip.
 
@@ -131,7 +117,7 @@ def project_file(project: Project) -> bytes:
     """
     files: dict[str, bytes] = {}
     manifest = {
-        "about": _ABOUT,
+        "about": "A GalLoP Explorer project. Open it on the page Teach or Export.",
         "format": PROJECT_FORMAT,
         "version": __version__,
         "cards": list(_cards(project.cards, files)),
@@ -140,8 +126,8 @@ def project_file(project: Project) -> bytes:
         "taught": project.taught,
         "limit": project.limit,
         "backbone": project.backbone_name,
-        "settings": {name: recorded_settings(each) for name, each in sorted(project.settings.items())},
-        "explore": dict(project.explore),
+        "settings": {},  # of the next training, and below the state of that page: earlier versions want them
+        "explore": {},
         "tuned": None if project.tuned is None else _tuned(*project.tuned),
     }
     contents = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
@@ -262,8 +248,6 @@ def _project(opened: OpenedProject, manifest: CheckedJson) -> Project:
         taught,
         manifest.get("limit", "number"),
         manifest.get(backbone_key(manifest.held), "valid text"),
-        _settings(manifest.object("settings")),
-        manifest.object("explore").held,
         _read_tuned(manifest),
     )
 
@@ -297,18 +281,3 @@ def _read_tuned(manifest: CheckedJson) -> tuple[tuple[int, ...], frozenset[str]]
         return None
     tuned = manifest.object("tuned")
     return tuple(tuned.get("topk", "list of numbers")), frozenset(tuned.get("photos", "list of fingerprints"))
-
-
-def _settings(by_backbone: CheckedJson) -> dict[str, Settings]:
-    settings = {}
-    for name in by_backbone.held:
-        held = by_backbone.object(name).held
-        if unknown := sorted(held.keys() - settings_of(Settings)):
-            raise wrong(by_backbone.where, f"has unknown settings ({listed(unknown)})")
-        try:
-            settings[name] = Settings(**held)
-        except UnknownPart:
-            raise
-        except ConfigError as error:
-            raise wrong(by_backbone.where, f"has an invalid setting ({str(error).rstrip('.')})") from error
-    return settings

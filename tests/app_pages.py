@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import text
 from app.photos.archives import CardPlace, Member
-from app.runs.store import RunStore, data_folder
+from app.runs.store import data_folder, runs_folder
 from app.teaching.tasks import Teaching
 from app.teaching.training import Progress, Taught
 from app.ui import resources
@@ -58,7 +58,9 @@ def session_of(at: AppTest) -> Session:
 def restart() -> None:
     """As after a restart of the server: no visitors, and the folder of runs is opened again."""
     resources.visitors().close()
-    resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=RunStore(data_folder()))
+    resources.shared = replace(
+        resources.shared, visitors=Visitors(resources.connected), runs=runs_folder(data_folder())
+    )
 
 
 def taught_of(at: AppTest) -> Taught:

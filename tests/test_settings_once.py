@@ -83,7 +83,7 @@ found["form"] = [[widget.label, widget.help, widget.value] for widget in widgets
 
 used = replace(preset(QUICK), epochs=1, warmup=2, schedule="line", tilt=0.5)
 found["changed"] = changed(preset(QUICK), used)
-snippet = teach(["red", "green"], used, tests=False)
+snippet = teach(used, tests=False)
 found["python"], found["shell"] = snippet.python, snippet.shell
 
 def taught(method, training):

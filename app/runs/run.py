@@ -22,7 +22,6 @@ from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
 from app.teaching.training import Answer, Course, Point, Settings, Taught, thinned
-from app.text import joined
 from gallop.data import data_fingerprint
 from gallop.data.zip_files import ArchiveError, OpenedZip, opened_zip
 from gallop.errors import GallopError
@@ -32,7 +31,7 @@ from gallop.runtime.reading import read_bytes
 from gallop.setting import recorded, settings_of
 from gallop.wording import counted, listed
 
-# The id of the row that no training made.
+# The id of zero-shot, which no training made.
 ZERO_SHOT = 0
 # Points of a learning curve that are saved with its run.
 MOST_POINTS = 400
@@ -63,34 +62,9 @@ class Run(Course):
         pairs = sorted(self.content)
         return data_fingerprint([digest for _, digest in pairs], [name for name, _ in pairs])
 
-    @property
-    def is_coop(self) -> bool:
-        settings = self.settings
-        if settings is None or settings.method().branches or settings.global_projection:
-            return False
-        return (settings.global_prompts, settings.topk) == (1, ())
-
-    @property
-    def method(self) -> str:
-        return "zero-shot" if self.settings is None else "CoOp" if self.is_coop else "GalLoP"
-
-    @property
-    def beside(self) -> str:
-        """What it adds to the paper's method, such as "global projection, ridge head"; empty for nothing."""
-        settings = self.settings
-        if settings is None:
-            return ""
-        additions = {
-            "global projection": settings.global_projection,
-            **{f"{name} head": True for name in settings.method().branches},
-            settings_of(Settings)["detail_in"].phrase(settings.detail_in): settings.detail > 1,
-        }
-        return ", ".join(words for words, there in additions.items() if there)
-
 
 def of_taught(taught: Taught, name: str, made: float) -> Run:
     """Return the run of a training that has just ended, without a number."""
-    history = thinned(taught.history, MOST_POINTS)
     return Run(
         ZERO_SHOT,
         name,
@@ -99,7 +73,7 @@ def of_taught(taught: Taught, name: str, made: float) -> Run:
         taught.settings,
         backbone_name=taught.backbone_name,
         fingerprint=taught.after.model_.backbone.fingerprint,
-        **taught.course() | {"history": history},
+        **taught.course() | {"history": thinned(taught.history, MOST_POINTS)},
     )
 
 
@@ -130,29 +104,14 @@ def same_backbone(a: Run, b: Run) -> bool:
 def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return the backbone's name for each run, to distinguish them; empty where all use the same.
 
-    Two backbones with the same name and different weights are distinguished by their fingerprints.
+    Where two backbones with the same name have different weights, their fingerprints follow.
     """
     if all(same_backbone(run, runs[0]) for run in runs):
         return ("",) * len(runs)
-    weights = {
-        run.backbone_name: {other.fingerprint for other in runs if other.backbone_name == run.backbone_name} - {""}
-        for run in runs
-    }
-    twice = {name for name, fingerprints in weights.items() if len(fingerprints) > 1}
+    twice = len({(run.backbone_name, run.fingerprint) for run in runs}) > len({run.backbone_name for run in runs})
     return tuple(
-        f"{run.backbone_name} ({run.fingerprint[:8]})" if run.backbone_name in twice else run.backbone_name
+        f"{run.backbone_name} ({run.fingerprint[:8]})" if twice and run.fingerprint else run.backbone_name
         for run in runs
-    )
-
-
-def backbones_in_words(a: Run, b: Run) -> str:
-    """Return a caution for figures of two backbones; empty where there is only one."""
-    mine, other = backbones_of((a, b))
-    if not mine:
-        return ""
-    return (
-        f"A uses the backbone {mine} and B uses {other}. Differences may come from the backbones rather than "
-        "from training, and their outlier scores, cosines and losses are not comparable."
     )
 
 
@@ -176,42 +135,25 @@ def fair(a: Run, b: Run) -> frozenset[str]:
     return tests(a) & tests(b)
 
 
-@dataclass(frozen=True)
-class Flip:
-    """A photo that two runs answer differently. ``a`` and ``b`` are their answers."""
-
-    digest: str
-    a: Answer
-    b: Answer
-
-    @property
-    def words(self) -> str:
-        if self.a.right or self.b.right:
-            return "A is right" if self.a.right else "B is right"
-        return "both are wrong"
-
-
-def flips(a: Run, b: Run) -> list[Flip]:
-    """Return photos whose answers differ, first those that neither was trained on, then by who is right."""
-    both = [Flip(digest, answer, b.answers[digest]) for digest, answer in a.answers.items() if digest in b.answers]
+def flips(a: Run, b: Run) -> list[str]:
+    """Return photos that two runs answer differently, by content hash: first those that neither was trained on."""
+    both = [digest for digest in a.answers if digest in b.answers]
     return sorted(
-        [flip for flip in both if flip.a.label != flip.b.label],
-        key=lambda flip: (flip.a.seen or flip.b.seen, flip.words),
+        [digest for digest in both if a.answers[digest].label != b.answers[digest].label],
+        key=lambda digest: (a.answers[digest].seen or b.answers[digest].seen, who_is_right(a, b, digest)),
     )
 
 
-def only_right(a: Run, b: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the photos that compare them and only A, or only B, gets right, by content hash."""
-    right = [(digest, a.answers[digest].right, b.answers[digest].right) for digest in sorted(fair(a, b))]
-    return (
-        tuple(digest for digest, mine, other in right if mine and not other),
-        tuple(digest for digest, mine, other in right if other and not mine),
-    )
+def who_is_right(a: Run, b: Run, digest: str) -> str:
+    """Return in words which of two runs is right on a photo that they answer differently."""
+    mine, other = a.answers[digest].right, b.answers[digest].right
+    return "A is right" if mine else "B is right" if other else "both are wrong"
 
 
 def sign_test(a: Run, b: Run) -> Paired | None:
     """Return how many photos that compare them only A and only B gets right; None without such photos."""
-    return Paired(*map(len, only_right(a, b))) if fair(a, b) else None
+    right = [(a.answers[digest].right, b.answers[digest].right) for digest in fair(a, b)]
+    return Paired(right.count((True, False)), right.count((False, True))) if right else None
 
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
@@ -231,71 +173,26 @@ def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
 
 
 def before(run: Run, runs: Iterable[Run]) -> Run | None:
-    """Return the latest earlier run of the same method on the same backbone; None where there is none."""
-    earlier = [
-        other
-        for other in runs
-        if other.settings is not None
-        and (other.made, other.id) < (run.made, run.id or inf)  # a new one has no number yet
-        and other.method == run.method
-        and same_backbone(run, other)
-    ]
-    return max(earlier, key=lambda other: (other.made, other.id), default=None)
+    """Return the latest earlier run on the same backbone; None where there is none.
 
-
-@dataclass(frozen=True)
-class Changes:
-    """What a training changed on test photos, compared with the run before it.
-
-    Attributes:
-        fixed, broken: content hashes of photos that only this run, or only the earlier one, gets right.
-        unchanged: photos on which both are right, or both wrong.
-        moved: test photos of the earlier run that this one was trained on, so they are left out.
+    Args:
+        runs: the newest first.
     """
-
-    earlier: Run
-    fixed: tuple[str, ...]
-    broken: tuple[str, ...]
-    unchanged: int
-    moved: int
-
-    @property
-    def split(self) -> Paired:
-        return Paired(len(self.fixed), len(self.broken))
-
-
-def changes(run: Run, runs: Iterable[Run]) -> Changes | None:
-    """Return what changed since the run before; None where there is none, or no test photo in common."""
-    earlier = before(run, runs)
-    if earlier is None or not fair(run, earlier):
-        return None
-    fixed, broken = only_right(run, earlier)
-    return Changes(
-        earlier,
-        fixed,
-        broken,
-        unchanged=len(fair(run, earlier)) - len(fixed) - len(broken),
-        moved=len(tests(earlier) & (run.answers.keys() - tests(run))),
-    )
+    number = run.id or inf  # a new one has no number yet
+    return next((other for other in runs if other.id < number and same_backbone(run, other)), None)
 
 
 def change_in_words(run: Run, other: Run) -> str:
     """Return what distinguishes a run from another, such as "dropout 0.5, 16 photos"; empty for no difference."""
-    parts = []
-    for key, about in settings_of(Settings).items():
-        value, words = getattr(run.settings, key), _value(run.settings, key)
-        if key == "shots" or value == getattr(other.settings, key):  # the number of photos is added below
-            continue
-        if isinstance(value, bool):
-            parts.append(about.words if value else f"no {about.words}")
-        else:
-            parts.append(words if value == () else f"k {words}" if key == "topk" else about.phrase(words))
-    added, gone = (sorted({*a.class_names} - {*b.class_names}) for a, b in ((run, other), (other, run)))
-    parts += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
-    if run.shots != other.shots:
-        parts.append(counted(run.shots, "photo"))
-    elif run.content != other.content and not (added or gone):
-        parts.append("other photos")
+    parts = [
+        about.phrase(_value(run.settings, key))
+        for key, about in settings_of(Settings).items()
+        if key != "shots" and getattr(run.settings, key) != getattr(other.settings, key)
+    ]
+    if {*run.class_names} != {*other.class_names}:
+        parts.append("other classes")
+    elif run.content != other.content or run.shots != other.shots:
+        parts.append("other photos" if run.shots == other.shots else counted(run.shots, "photo"))
     return listed(parts, most=3)
 
 
@@ -304,7 +201,7 @@ def _value(settings: Settings | None, key: str) -> str:
         return "-"
     value = getattr(settings, key)
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "no local prompts"
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, str | bool):
         return value if isinstance(value, str) else "yes" if value else "no"
     return "all" if key == "shots" and value == 0 else f"{value:g}"
@@ -314,59 +211,31 @@ def _steps(run: Run) -> str:
     return f"{run.steps} of {run.of_steps}" if run.stopped_early else str(run.steps)
 
 
-# Seeds ---------------------------------------------------------------------------------------------------------------
+def seeds_in_words(run: Run, runs: Sequence[Run]) -> str:
+    """Return the accuracy over seeds, such as "71.0 % on average over 5 seeds, from 64.0 % to 78.0 %, standard
+    deviation 6.0 points"; empty where no run differs from this one in the seed alone.
 
-
-def siblings(run: Run, runs: Iterable[Run], but: str = "seed") -> list[Run]:
-    """Return complete runs that differ from ``run`` only in this setting, itself included; the latest of each."""
-    if run.settings is None:
-        return []
-    alike = {
-        getattr(other.settings, but): other
-        for other in sorted(runs, key=lambda other: other.made)
+    Args:
+        runs: the newest first: it counts where two have one seed.
+    """
+    by_seed = {
+        other.settings.seed: right.value
+        for other in reversed(runs)
         if other.settings is not None
-        and replace(other.settings, **{but: getattr(run.settings, but)}) == run.settings
-        and (set(other.class_names), other.content) == (set(run.class_names), run.content)
+        and run.settings is not None
+        and replace(other.settings, seed=run.settings.seed) == run.settings
+        and (set(other.class_names), other.content, tests(other)) == (set(run.class_names), run.content, tests(run))
         and not other.stopped_early
         and same_backbone(run, other)
-        and tests(other) == tests(run)
+        and (right := on_tests(other)) is not None
     }
-    return [alike[value] for value in sorted(alike)]
-
-
-def further_seeds(run: Run, runs: Iterable[Run], count: int) -> tuple[int, ...]:
-    assert run.settings is not None
-    used = {other.settings.seed for other in siblings(run, runs) if other.settings} | {run.settings.seed}
-    free = (seed for seed in range(len(used) + count) if seed not in used)
-    return tuple(next(free) for _ in range(count))
-
-
-@dataclass(frozen=True)
-class Spread:
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        return fmean(self.values)
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of a sample; NaN for one value."""
-        return stdev(self.values) if len(self.values) > 1 else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of the mean over seeds (Student's t)."""
-        from scipy.stats import t
-
-        reach = float(t.ppf(0.975, len(self.values) - 1)) * self.deviation / len(self.values) ** 0.5
-        return max(self.mean - reach, 0.0), min(self.mean + reach, 1.0)
-
-
-def spread(runs: Sequence[Run]) -> Spread | None:
-    """Return the spread of the runs' test accuracies; None with fewer than two."""
-    accuracies = [right.value for run in runs if (right := on_tests(run)) is not None]
-    return Spread(tuple(accuracies)) if len(accuracies) > 1 else None
+    if len(by_seed) < 2:
+        return ""
+    values = by_seed.values()
+    return (
+        f"{fmean(values):.1%} on average over {len(values)} seeds, from {min(values):.1%} to {max(values):.1%}, "
+        f"standard deviation {100 * stdev(values):.1f} points"
+    ).replace("%", " %")
 
 
 # Settings that every run records, as the first ones did. Nothing is ever added here.

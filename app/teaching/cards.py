@@ -162,15 +162,6 @@ class Deck:
         self._note(f"added {counted(len(verdicts.taken), 'photo')} to {joined(sorted(where))}" if where else "", before)
         return replace(verdicts, left_out=tuple(dict.fromkeys(verdicts.left_out)))
 
-    def clear_out(self, contents: Collection[str], what: str) -> None:
-        """Remove photos, by content, from all cards, and cards that are left empty, as one change."""
-        left = []
-        for card in self.cards:
-            shots, tests = (tuple(p for p in pile if p.sha256 not in contents) for pile in (card.shots, card.tests))
-            if (shots, tests) == (card.shots, card.tests) or shots or tests:
-                left.append(replace(card, shots=shots, tests=tests))
-        self._change(f"removed {what}", tuple(left))
-
     def lay_out(self, cards: Iterable[Card], words: str) -> None:
         """Replace all cards by these, with new numbers, as one change, which ``words`` describe."""
         laid = tuple(replace(card, id=self._next_id + n) for n, card in enumerate(cards))

@@ -586,13 +586,3 @@ def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPCla
     copied = copy.copy(after)
     copied.cache = False if cache is None else cache
     return copied
-
-
-def in_series(trainings: Sequence[Callable[[], Teaching]]) -> Generator[Counted, None, None]:
-    """Run several trainings one after another. A cancelled one is left out: it would distort the mean."""
-    for number, make in enumerate(trainings, 1):
-        teaching = make()
-        for progress in teaching.run():
-            fraction = (number - 1 + progress.fraction) / len(trainings)
-            yield Counted(fraction, f"Training {number} of {len(trainings)}: {progress.sentence}")
-        teaching.result()  # this saves it as a run

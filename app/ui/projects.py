@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,36 +9,29 @@ import streamlit as st
 
 from app import text
 from app.projects import Project, project_file, read_project
-from app.teaching.tasks import check_photos
 from app.ui.explanation import current
 from app.ui.resources import backbones, jobs
 from app.ui.widgets.backbones import choose
 from app.ui.widgets.elements import listen, show_notice, slot
 from app.ui.widgets.remembered import forget
 from app.views import compare
-from app.views.explore_as_text import explore_of
 from app.views.project import (
-    SAMPLE_RUN,
-    add_to,
+    SAMPLE,
     is_offered,
-    is_there,
     project_name,
     project_of,
     project_opened,
-    put_in,
-    sample_opened,
-    sample_run,
-    take_out,
+    sample_project,
     take_over,
 )
 from app.visitor.page_state import CompareState, ExploreState, ExportState, PromptsState, TeachState, TestState
-from app.visitor.session import Notice, Session, Where
+from app.visitor.session import Session, Where
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.errors import GallopError
 
 _SAMPLE = (
     "Photos of candles, mugs, teapots and vases, and a model trained on them, so that every page has something to "
-    "show. You can remove the sample on *Teach*."
+    "show. *Remove everything* at the end of each page takes them away."
 )
 
 
@@ -61,47 +53,19 @@ def offer_sample(session: Session, *, narrow: bool = False) -> None:
         )
         if not narrow:
             st.caption(_SAMPLE)
-    elif session.training.taught is None and is_there(session):
-        show_notice(session, Where.CARDS)
-
-
-def offer_removal(session: Session) -> None:
-    if is_there(session):
-        st.button(
-            "Remove the sample",
-            key="remove sample",
-            type="tertiary",
-            icon=":material/delete_sweep:",
-            on_click=_remove,
-            args=(session,),
-        )
+    elif session.training.taught is None:
+        show_notice(session, Where.PROJECT)
 
 
 def take_sample(session: Session) -> None:
-    """Put the sample in, in a callback, where there is nothing to mix it with."""
-    if not is_offered(session):  # a second click, or another tab has made a card
-        return
-    with session.telling(Where.CARDS):
-        taken = put_in(session)
-        current.open_on(
-            session,
-            compare.backbone_of_run(backbones(), sample_run()),
-            sample_opened,
-            SAMPLE_RUN,
-            Where.CARDS,
-        )
-        session.training.encode_ahead(jobs(), backbones(), taken)
-
-
-def _remove(session: Session) -> None:
-    if session.explore.names == "\n".join(sample_run().class_names):
-        session.explore = replace(session.explore, names=None, typed_names=None)
-    with session.telling(Where.CARDS):
-        if (gone := take_out(session)) is not None:
-            session.compare = replace(session.compare, deleted=(gone.id, gone.name))
+    """Open the sample in a callback, where there is nothing to mix it with."""
+    if is_offered(session):  # else a second click, or another tab has made a card
+        session.asked = sample_project(session), SAMPLE
+        _replace(session, *session.asked)
 
 
 def title_with_project(session: Session, title: str, words: str) -> None:
+    """Draw the first line of a page, with a menu to save the project or open one, and what became of that."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(title, anchor=False, width="content")
         st.markdown(words, width="content")
@@ -109,7 +73,7 @@ def title_with_project(session: Session, title: str, words: str) -> None:
         with st.popover("Project", icon=":material/folder:"):
             st.download_button(
                 "Save project",
-                partial(_saved, session),
+                partial(saved, session),
                 project_name(session),
                 "application/zip",
                 key="save project",
@@ -127,15 +91,10 @@ def title_with_project(session: Session, title: str, words: str) -> None:
             )
     with slot():
         _question(session)
-    notice = session.notices.get(Where.PROJECT)
     show_notice(session, Where.PROJECT)
-    if notice is not None and notice.trains:
-        words, icon = "Train on the project's photos", ":material/model_training:"
-        asks = (session.training, "asked", True)
-        st.button(words, key="train project", type="primary", icon=icon, on_click=setattr, args=asks)
 
 
-def _saved(session: Session) -> bytes:
+def saved(session: Session) -> bytes:
     """Make the project file on a click. No page is drawn then, so a problem is shown on the next one."""
     try:
         return project_file(project_of(session))
@@ -161,63 +120,31 @@ def _question(session: Session) -> None:
     project, name = session.asked
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"Open **{text.markdown(name)}** and replace the current project?", width="content")
-        which, args = f"project {id(project)}", (session, project, name)
-        st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
-        st.button("Add to it", key=f"add {which}", on_click=_add, args=args)
-        st.button("Cancel", key=f"leave {which}", type="tertiary", on_click=_leave, args=args)
-
-
-def _leave(session: Session, project: Project, _: str) -> None:
-    _answered(session, project)
-
-
-def _answered(session: Session, project: Project) -> bool:
-    """Stop asking; return whether it was about this project: a click may come twice, or after another file."""
-    asked = session.asked is not None and session.asked[0] is project
-    session.asked = None if asked else session.asked
-    return asked
-
-
-def _add(session: Session, project: Project, name: str) -> None:
-    if not _answered(session, project):
-        return
-    with session.telling(Where.PROJECT):
-        session.tell(Where.PROJECT, add_to(session, project, name))
-    session.training.encode_ahead(jobs(), backbones(), _shots(project))
+        key, args = f"project {id(project)}", (session, project, name)
+        st.button("Replace", key=f"replace with {key}", type="primary", on_click=_replace, args=args)
+        leave = (session, "asked", None)
+        st.button("Cancel", key=f"leave {key}", type="tertiary", on_click=setattr, args=leave)
 
 
 def _replace(session: Session, project: Project, name: str) -> None:
-    if not _answered(session, project):
+    """Open the project that the visitor was asked about: a click may come twice, or after another file."""
+    if session.asked is None or session.asked[0] is not project:
         return
-    done = ""
+    session.asked = None
     with session.telling(Where.PROJECT):
         done = take_over(session, project, name)
-    if not done:
-        return
-    forget(ExploreState, TeachState, TestState, PromptsState, CompareState, ExportState)
-    session.explore, session.teach, session.test = explore_of(project.explore), TeachState(), TestState()
-    session.prompts, session.compare, session.export = PromptsState(), CompareState(), ExportState()
-    if backbones().listing.seek(project.backbone_name) is not None:
-        choose(session, project.backbone_name)
-    problem = _model(session, project, name)
-    trains = bool(problem) and not check_photos(session.photos.shots())
-    session.notices[Where.PROJECT] = Notice("error" if problem else "success", f"{done} {problem}".strip(), trains)
-    session.training.encode_ahead(jobs(), backbones(), _shots(project))
-
-
-def _model(session: Session, project: Project, name: str) -> str:
-    """Use the project's model; return why that failed, as a sentence."""
-    if project.taught is None:
-        return ""
-    session.notices.pop(Where.PROJECT, None)
-    try:
-        backbone_name = compare.backbone_of_run(backbones(), project.runs[project.taught].run)
-    except GallopError as error:
-        return str(error)
-    current.open_on(session, backbone_name, partial(project_opened, project, name), name, Where.PROJECT)
-    notice = session.notices.pop(Where.PROJECT, None)
-    return notice.words if notice is not None else ""
-
-
-def _shots(project: Project) -> tuple[Any, ...]:
-    return tuple(photo for card in project.cards if card.enabled for photo in card.shots)
+        forget(ExploreState, TeachState, TestState, PromptsState, CompareState, ExportState)
+        session.explore, session.teach, session.test = ExploreState(), TeachState(), TestState()
+        session.prompts, session.compare, session.export = PromptsState(), CompareState(), ExportState()
+        if backbones().listing.seek(project.backbone_name) is not None:
+            choose(session, project.backbone_name)
+        session.notices.pop(Where.PROJECT, None)
+        if project.taught is not None:
+            with session.telling(Where.PROJECT):
+                on = compare.backbone_of_run(backbones(), project.runs[project.taught].run)
+                current.open_on(session, on, partial(project_opened, project, name), name, Where.PROJECT)
+        problem = session.notices.pop(Where.PROJECT, None)
+        words = f"{problem.words} To learn from its photos, train on Teach." if problem else ""
+        session.tell(Where.PROJECT, f"{done} {words}".strip(), "error" if problem else "success")
+        shots = (photo for card in project.cards if card.enabled for photo in card.shots)
+        session.training.encode_ahead(jobs(), backbones(), shots)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,7 +17,7 @@ from app.library import Backbone
 from app.middleware import BROWSER
 from app.options import options
 from app.photos.shelf import UnreadFiles
-from app.runs.store import Ledger, RunStore, data_folder, owner_of
+from app.runs.store import Ledger, data_folder, owner_of, runs_folder
 from app.ui.streamlit_insides import close_page, connected, drop_file, this_page
 from app.visitor.registry import Visitors, session_seconds
 from app.visitor.session import Session
@@ -65,7 +66,7 @@ class Shared:
     backbones: BackboneRoom = field(default_factory=lambda: BackboneRoom(options()))
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
-    runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
+    runs: Path = field(default_factory=lambda: runs_folder(data_folder()))
     visitors: Visitors = field(
         default_factory=lambda: Visitors(
             connected, keep=session_seconds(st.get_option("server.address")), closed=forget_page

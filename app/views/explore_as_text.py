@@ -1,4 +1,4 @@
-"""The state of the page Explore as an address or as JSON, and back from untrusted text. Knows no Streamlit.
+"""The state of the page Explore as an address, and back from untrusted text. Knows no Streamlit.
 
 An address contains only words and numbers: backbone, class names, templates, k, the class explained and how maps are
 drawn. No photo, no learned prompt and nothing that leads to the session it was made in. Values that the widgets would
@@ -8,12 +8,11 @@ not accept are left out here, or refused by the page with a message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 from urllib.parse import urlencode
 
 from app.backbones import DEFAULT_BACKBONE
-from app.visitor.page_state import TAUGHT, UNTAUGHT, AskedRegion, ExploreState
+from app.visitor.page_state import ExploreState
 from gallop.maps.look import COLOURS, DRAWN
 
 # Characters of a field: browsers and servers cut longer addresses.
@@ -31,16 +30,9 @@ _PERCENTAGES = {"opacity": "opacity", "hidden": "hidden"}
 _SCALES, BACKBONE = "k", "backbone"
 ADDRESS_FIELDS = (*_TEXTS, *_PERCENTAGES, _SCALES, BACKBONE)
 
-_WORDS = ("photo", "names", "typed_names", "templates", "class_name", "against", "region_of")
-_CHOICES = {"prompts": (UNTAUGHT, TAUGHT), "colours": tuple(COLOURS), "drawn": DRAWN}
-_FLAGS = ("before", "all_scales", "second_look")
-_UP_TO = {"prompt": 63, "opacity": 100, "hidden": 100}
-# Fields that have another key in project files.
-_KEYS = {"typed_names": "own_names", "second_look": "finer"}
-_FIELDS = {key: field for field, key in _KEYS.items()}
-# Characters of the names, or of the templates.
-MOST_WORDS = 20_000
-_MOST_REGIONS = 2**16
+_CHOICES = {"colours": tuple(COLOURS), "drawn": DRAWN}
+# Local prompts.
+_MOST_PROMPTS = 64
 
 
 def address(base: str, shown: ExploreState, backbone: str = DEFAULT_BACKBONE) -> str:
@@ -62,41 +54,18 @@ def address(base: str, shown: ExploreState, backbone: str = DEFAULT_BACKBONE) ->
 def read_address(parameters: Mapping[str, str]) -> ExploreState:
     """Return the state of Explore from the parameters of an address; invalid values are left out."""
     values: dict[str, Any] = {
-        name: value for field, name in _TEXTS.items() if (value := parameters.get(field)) and len(value) <= _MOST
+        name: value
+        for field, name in _TEXTS.items()
+        if (value := parameters.get(field)) and len(value) <= _MOST and value in _CHOICES.get(name, (value,))
     }
-    values |= {name: _number(parameters.get(field, "")) for field, name in _PERCENTAGES.items()}
-    values["scales"] = [_number(part) for part in parameters.get(_SCALES, "")[:_MOST].split("-")]
-    return explore_of(values)
+    for field, name in _PERCENTAGES.items():
+        if (number := _number(parameters.get(field, ""))) is not None and number <= 100:
+            values[name] = number
+    scales = [_number(part) for part in parameters.get(_SCALES, "")[:_MOST].split("-")]
+    if all(scales):
+        values["scales"] = tuple(scales[:_MOST_PROMPTS])
+    return ExploreState(**values)
 
 
 def _number(words: str) -> int | None:
     return int(words) if words.isascii() and words.isdigit() and len(words) < 5 else None
-
-
-def explore_as_json(state: ExploreState) -> dict[str, Any]:
-    """Return a state as JSON values, without the source of photos: another machine may have no webcam."""
-    held = {each.name: getattr(state, each.name) for each in fields(state) if each.name != "source"}
-    region: AskedRegion | None = held.pop("region")
-    values = {_KEYS.get(name, name): list(value) if isinstance(value, tuple) else value for name, value in held.items()}
-    values["region"] = None if region is None else [region.region, *region.grid]
-    return {key: value for key, value in sorted(values.items()) if value not in (None, [])}
-
-
-def explore_of(given: Mapping[str, Any]) -> ExploreState:
-    """Return the state from JSON values; invalid values are left out."""
-    values: dict[str, Any] = {}
-    for name, value in ((_FIELDS.get(key, key), value) for key, value in given.items()):
-        text = isinstance(value, str) and len(value) <= MOST_WORDS
-        flag = name in _FLAGS and isinstance(value, bool)
-        if (name in _WORDS and text) or value in _CHOICES.get(name, ()) or flag or _is_from(0, value, _UP_TO.get(name)):
-            values[name] = value
-    scales, region = given.get("scales"), given.get("region")
-    if isinstance(scales, list) and all(_is_from(1, k, _MOST_REGIONS) for k in scales):
-        values["scales"] = tuple(scales[: _UP_TO["prompt"] + 1])
-    if isinstance(region, list) and len(region) == 3 and all(_is_from(0, each, _MOST_REGIONS) for each in region):
-        values["region"] = AskedRegion.of(region[0], (region[1], region[2]))
-    return ExploreState(**values)
-
-
-def _is_from(least: int, value: Any, most: int | None) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and most is not None and least <= value <= most

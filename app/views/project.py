@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -18,8 +19,7 @@ from app import text
 from app.backbones import PAPERS_KIND, BackboneRoom, called
 from app.jobs import Counted, PlainError
 from app.library import Backbone
-from app.photos.archives import CardPlace, Member
-from app.photos.shelf import Shelf, allowed, no_room, small
+from app.photos.shelf import Shelf, allowed, no_room, size_of, small
 from app.projects import Project, ProjectRun
 from app.runs.run import (
     ZERO_SHOT,
@@ -34,13 +34,12 @@ from app.runs.run import (
     written,
 )
 from app.runs.store import RunsProblem
-from app.teaching.cards import Deck, left_out
-from app.teaching.tasks import drawn_shots, opened
-from app.teaching.training import Settings, Taught
-from app.views.explore_as_text import explore_as_json
+from app.teaching.cards import Card
+from app.teaching.tasks import opened
+from app.teaching.training import Taught
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, SHOT_SIDE
+from gallop.data.project import SHOT_SIDE
 from gallop.runtime.reading import parse_json, read_text
 from gallop.sample import sample_folder, sample_photos
 from gallop.wording import counted
@@ -51,16 +50,15 @@ class Opened:
     """A model that was opened.
 
     Attributes:
-        name: of the run, the file or the sample.
+        name: of the run, the file or the project.
         source: where it came from; a model from a file is not a run yet.
-        settings, limit: from a project: the settings of the next training, and the limit for "none of these".
+        limit: from a project, for "none of these".
         tuned: from a project: the k that were chosen on test photos, and those photos by content hash.
     """
 
     taught: Taught
     name: str
-    source: Literal["run", "file", "sample", "project"]
-    settings: Settings | None = None
+    source: Literal["run", "file", "project"]
     limit: float | None = None
     tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
@@ -87,26 +85,16 @@ def backbone_of_files(room: BackboneRoom, files: Files, usual: str) -> str:
     return known if room.listing.seek(known) is not None else usual
 
 
-SAMPLE_RUN = "Sample project"
+SAMPLE = "Sample project"
 RUN_FILE = "run.json"
 _LARGEST = 2**20
 
 
 @cache
 def sample_run() -> Run:
-    """Return the run, without a number; its photos are those of the sample."""
+    """Return the run of the sample, without a number; its photos are those of the sample."""
     facts = parse_json(read_text(sample_folder() / RUN_FILE, _LARGEST))
-    return run_of_facts(facts, ZERO_SHOT, SAMPLE_RUN, 0.0)
-
-
-def sample_files() -> Files:
-    return read_files(sample_folder() / "model")
-
-
-def is_sample_run(run: Run) -> bool:
-    """Return whether a run is the one of the sample, whatever its current name."""
-    mine = sample_run()
-    return (run.content, run.history, run.answers) == (mine.content, mine.history, mine.answers)
+    return run_of_facts(facts, ZERO_SHOT, SAMPLE, 0.0)
 
 
 def is_offered(session: Session) -> bool:
@@ -116,83 +104,32 @@ def is_offered(session: Session) -> bool:
 
 
 def is_there(session: Session) -> bool:
+    """Return whether photos of the sample are on the cards."""
     mine = sample_run().answers  # of every photo on its cards
     return any(photo.sha256 in mine for card in session.photos.deck.cards for photo in card.all)
 
 
-def put_in(session: Session) -> tuple[Photo, ...]:
-    """Add the photos to cards and shelves, and the run to the others; return the photos of the cards."""
-    photos = session.photos
-    members = [
-        Member(CardPlace(photo.class_name, photo.part == "test", photo.path.name), photo.path)
-        for photo in sample_photos()
-        if photo.class_name is not None
-    ]
-    taken = photos.deck.add_photos(members).taken
-    photos.unknown.add(photo.path for photo in sample_photos() if photo.part == "other")
-    photos.shelf.add(_to_look_at(photos.tests()))
-    ledger = session.training.ledger
-    with contextlib.suppress(RunsProblem):  # Compare reports it, and the model is opened all the same
-        if ledger is not None and not any(map(is_sample_run, ledger.runs())):
-            ledger.bring(sample_run(), sample_files())
-    return taken
-
-
-def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
-    """Return a photo of each class, and one that only the trained model gets right; the last one is displayed."""
-    before, after = sample_run().answers_before, sample_run().answers
-    corrected = [
-        photo
-        for some in tests.values()
-        for photo in some
-        if after[photo.sha256].right and not before[photo.sha256].right
-    ]
-    right = [next(photo for photo in some if after[photo.sha256].right) for some in tests.values()]
-    return [*corrected[:1], *sorted(right, key=lambda photo: after[photo.sha256].probability)]
-
-
-def sample_opened(backbone: Backbone) -> Opened:
-    """Return the sample run's model as the trained one, with its photos, so that the shots that voted are known.
-
-    Raises:
-        ModelProblem: it was trained on another backbone.
-    """
-    run = sample_run()
-    assert run.settings is not None
-    taught = opened(classifier_of(sample_files(), backbone), backbone, run.settings, run)
-    taught = replace(taught, learned=tuple(drawn_shots(_shots(), run.settings)))
-    return Opened(taught, SAMPLE_RUN, "sample", run.settings)
-
-
-def _shots() -> dict[str, list[Photo]]:
-    by_class: dict[str, list[Photo]] = {}
+def sample_project(session: Session) -> Project:
+    """Return the sample: cards, the run that learned them, and its other photos beside those that the visitor has."""
+    run, piles = sample_run(), defaultdict[tuple[str, str | None], list[Photo]](list)
     for photo in sample_photos():
-        if photo.part == "train" and photo.class_name is not None:
-            by_class.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
-    return by_class
+        piles[photo.part, photo.class_name].append(small(photo.path, SHOT_SIDE))
+    cards = tuple(
+        Card(n, name, True, tuple(piles["train", name]), tuple(piles["test", name]))
+        for n, name in enumerate(run.class_names)
+    )
+    more = {"look": _to_look_at(run, [card.tests for card in cards]), "other": piles["other", None]}
+    shelves = {name: (*shelf.photos.values(), *more[name]) for name, shelf in _shelves(session).items()}
+    saved = ProjectRun(run, read_files(sample_folder() / "model"))
+    return Project(cards, shelves, (saved,), taught=0)
 
 
-def take_out(session: Session) -> Run | None:
-    """Remove the sample: photos, the trained model and the run, which is returned if there was one."""
-    training, photos = session.training, session.photos
-    photos.deck.clear_out(_contents(), "the sample project")
-    for shelf in (photos.unknown, photos.shelf):
-        shelf.photos = {digest: photo for digest, photo in shelf.photos.items() if digest not in _contents()}
-    if training.taught is not None and training.taught.history == sample_run().history:
-        training.forget(training.taught)
-    if training.settings == sample_run().settings:  # chosen for the sample's photos alone
-        training.settings_by_backbone.pop(training.backbone_name)
-        session.teach = replace(session.teach, backbone_name=None)
-    run = next(filter(is_sample_run, training.ledger.runs()), None) if training.ledger else None
-    if run is not None and training.ledger is not None:
-        training.ledger.delete(run.id)
-    return run
-
-
-@cache
-def _contents() -> frozenset[str]:
-    """Return the content hashes of all sample photos, as on cards and shelves."""
-    return frozenset(small(photo.path, SHOT_SIDE).sha256 for photo in sample_photos())
+def _to_look_at(run: Run, tests: Iterable[Sequence[Photo]]) -> list[Photo]:
+    """Return a photo of each class, and one that only the trained model gets right; the last one is displayed."""
+    right = [[photo for photo in some if run.answers[photo.sha256].right] for some in tests]
+    corrected = [photo for some in right for photo in some if not run.answers_before[photo.sha256].right]
+    best = sorted((some[0] for some in right), key=lambda photo: run.answers[photo.sha256].probability)
+    return [*corrected[:1], *best]
 
 
 def project_of(session: Session) -> Project:
@@ -211,8 +148,6 @@ def project_of(session: Session) -> Project:
         taught,
         session.limit.custom,
         training.backbone_name,
-        dict(training.settings_by_backbone),
-        explore_as_json(session.explore),
         None if tuned is None or tuned.of != training.version else (tuned.topk, tuned.photos),
     )
 
@@ -259,38 +194,19 @@ def take_over(session: Session, project: Project, name: str) -> str:
     """
     if session.training.job is not None:
         raise PlainError(f"Training is in progress. Wait for it to end or cancel it, then open {name} again.")
-    if problem := no_room(name, project.size, 0):
+    if problem := no_room(name, sum(map(size_of, project.photos)), 0):
         raise PlainError(problem)
     session.photos.deck.lay_out(project.cards, f"opened {name}")
     for shelf, held in _shelves(session).items():
         held.photos = {photo.sha256: photo for photo in project.shelves.get(shelf, ())}
     session.photos.make_room(allowed())
     session.photos.verdicts.clear()
-    session.training.begin_anew(project.settings)
+    session.training.begin_anew()
     classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
     return (
-        f"Opened {name}: {classes}, {counted(project.photos, 'photo')}, {counted(len(project.runs), 'run')}."
+        f"Opened {name}: {classes}, {counted(len(project.photos), 'photo')}, {counted(len(project.runs), 'run')}."
         f"{_bring_runs(session, project)}"
     )
-
-
-def add_to(session: Session, project: Project, name: str) -> str:
-    """Add a project's photos to the visitor's, and return what was added; settings stay."""
-    photos = session.photos
-    for card in project.cards:
-        if photos.deck.find(card.name) is None and not (card.shots or card.tests):
-            photos.deck.add(card.name)
-    verdicts = photos.deck.add_photos(
-        Member(CardPlace(card.name, pile == "tests", photo.name), photo)
-        for card, pile, photo in Deck(project.cards).photos()
-    )
-    for shelf, held in _shelves(session).items():
-        verdicts += held.add(project.shelves.get(shelf, ()))
-    taken = f"{len(verdicts.taken)} photos."
-    if verdicts.left_out:
-        taken = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
-    left = f" {len(verdicts.refused)} photos were already here or did not fit." if verdicts.refused else ""
-    return f"Added {name}: {taken}{left}{_bring_runs(session, project)}"
 
 
 def _bring_runs(session: Session, project: Project) -> str:
@@ -323,7 +239,6 @@ def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
         opened(classifier_of(saved.files, backbone), backbone, saved.run.settings, saved.run),
         name,
         "project",
-        project.settings.get(project.backbone_name),
         project.limit,
         project.tuned,
     )

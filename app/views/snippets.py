@@ -1,33 +1,23 @@
-"""The current work of a page as code: Python, command line, notebook. Knows no Streamlit and no torch.
+"""The current work of a page as code: Python and command line. Knows no Streamlit and no torch.
 
-The code reads a photo and a model, or photos by class, from its folder; the app offers all of it as a zip. Names are
+The code reads a photo and a model, or the project's file, from its folder; the app offers all of it as a zip. Names are
 untrusted text: they are quoted by the rules of each language, never inserted unquoted.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE
-from app.jobs import PlainError
 from app.teaching.training import PAPER, QUICK, Settings, preset
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.data.project import MOST_PHOTOS
-from gallop.errors import ClassNameError
-from gallop.names.class_names import folder_to_name
 from gallop.setting import settings_of
 
-PHOTO_FILE, MODEL, _PHOTOS = "photo.png", "model", "photos"
-LANGUAGES = ("Python", "Command line", "Notebook")
-
-
-class SnippetProblem(PlainError):
-    """Settings or names that cannot be written as code; the message says why and what to do."""
+PHOTO_FILE, MODEL, PROJECT = "photo.png", "model", "project.zip"
 
 
 @dataclass(frozen=True)
@@ -74,44 +64,13 @@ SHIPPED = UsedBackbone()
 
 @dataclass(frozen=True)
 class Snippet:
-    """The same work three times. ``cells`` are the Python code in pieces."""
+    """The same work twice."""
 
-    title: str
-    cells: tuple[str, ...]
+    python: str
     shell: str
 
-    @property
-    def python(self) -> str:
-        return "\n\n".join(self.cells) + "\n"
-
-    @property
-    def notebook(self) -> str:
-        first = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {self.title}"}
-        code: list[dict[str, Any]] = [
-            {
-                "cell_type": "code",
-                "id": f"cell-{number}",
-                "metadata": {},
-                "source": cell,
-                "outputs": [],
-                "execution_count": None,
-            }
-            for number, cell in enumerate(self.cells, 1)
-        ]
-        notebook = {
-            "cells": [first, *code],
-            "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-        return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-
     def files(self) -> dict[str, bytes]:
-        return {
-            "code.py": self.python.encode(),
-            "code.sh": self.shell.encode(),
-            "code.ipynb": self.notebook.encode(),
-        }
+        return {"code.py": self.python.encode(), "code.sh": self.shell.encode()}
 
 
 def explain_snippet(
@@ -141,43 +100,36 @@ def explain_snippet(
         else f"classifier = GalLoPClassifier({used.argument}topk={list(topk)!r}).zero_shot(\n"
         f"    {list(names)!r},\n{given})"
     )
-    cells = (
+    python = (
         f"from gallop import GalLoPClassifier{used.imported}, plot_explanation\n\n{made}\n{second_look}"
-        f"explanation = classifier.explain({PHOTO_FILE!r})",
+        f"explanation = classifier.explain({PHOTO_FILE!r})\n\n"
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
-        'print("outlier score", explanation.ood_score)',
-        f"plot_explanation(explanation, {class_name!r}).savefig('why.png')",
+        'print("outlier score", explanation.ood_score)\n\n'
+        f"plot_explanation(explanation, {class_name!r}).savefig('why.png')\n"
     )
     return Snippet(
-        "One photo, explained",
-        cells,
+        python,
         f"gallop predict {PHOTO_FILE} --model {MODEL}{named} --json\n"
         f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{named}{option}\n",
     )
 
 
-def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: UsedBackbone = SHIPPED) -> Snippet:
-    """Return the code of the page Teach: training with these settings on the cards' photos, and its accuracy.
+def teach(settings: Settings, *, tests: bool, used: UsedBackbone = SHIPPED) -> Snippet:
+    """Return the code of the page Teach: training with these settings on the project's photos, and its accuracy.
 
     Args:
         tests: whether there are photos to test with.
-
-    Raises:
-        RecipeProblem: a class name that no folder can carry.
     """
-    for name in class_names:
-        _folder(name)
     arguments, more = _arguments(settings)
     arguments = f"    {used.argument.strip()}\n{arguments}" if used.argument else arguments
-    cells = [
-        f"from gallop import GalLoPClassifier{more}{used.imported}\n\nclassifier = GalLoPClassifier(\n{arguments})",
-        f"classifier.fit({_PHOTOS!r})\nclassifier.save({MODEL!r})",
-    ]
-    if tests:
-        cells.append(f"print('right on the test photos', classifier.score({_PHOTOS!r}))")
+    python = (
+        f"from gallop import GalLoPClassifier{more}{used.imported}\n\nclassifier = GalLoPClassifier(\n{arguments})\n\n"
+        f"classifier.fit({PROJECT!r})\nclassifier.save({MODEL!r})\n"
+    )
+    python += f"\nprint('right on the test photos', classifier.score({PROJECT!r}))\n" if tests else ""
     options = " ".join(_options(settings))
-    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {options}{used.option}\n"
-    return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
+    shell = f"gallop train {PROJECT} --out {MODEL} --overwrite --allow-fewer {options}{used.option}\n"
+    return Snippet(python, shell + (f"gallop evaluate {MODEL} {PROJECT}\n" if tests else ""))
 
 
 # Settings that the code passes as arguments; others are passed in a config, if they differ from the defaults.
@@ -224,17 +176,6 @@ def _options(settings: Settings) -> Iterator[str]:
                 yield f"{option} {shlex.quote(str(value))}"
 
 
-def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Sequence[Photo]]) -> dict[str, bytes]:
-    """Return the cards' photos as ``teach`` reads them: lossless PNG files in a folder for each class."""
-    there = any(tests.values())
-    files: dict[str, bytes] = {}
-    for pile, piles in (("train", shots), ("test", tests)):
-        for name, photos in piles.items():
-            folder = f"{_PHOTOS}/{pile}/{_folder(name)}" if there else f"{_PHOTOS}/{_folder(name)}"
-            files |= {f"{folder}/{number:03}.png": png(photo) for number, photo in enumerate(photos, 1)}
-    return files
-
-
 def photo_beside(photo: Photo, model: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return what ``explain`` reads: the photo, lossless, and the files of the model's folder."""
     return {PHOTO_FILE: png(photo), **model}
@@ -244,17 +185,3 @@ def png(photo: Photo) -> bytes:
     stream = io.BytesIO()
     photo.image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
-
-
-def _folder(name: str) -> str:
-    """Return the folder of a class: its name, if reading the folder gives that name back."""
-    try:
-        fits = folder_to_name(name) == name and not set(name) & set('/\\:*?"<>|') and not name.startswith(".")
-    except ClassNameError:
-        fits = False
-    if not fits or name.endswith((".", " ")) or len(name.encode()) > 200:
-        raise SnippetProblem(
-            f"Code cannot be generated for these classes: it would read one folder per class, and the class name "
-            f"{name!r} cannot be used as a folder name. Rename the class."
-        )
-    return name

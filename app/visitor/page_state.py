@@ -301,30 +301,24 @@ class CompareState:
     """Of the page Compare.
 
     Attributes:
-        run: the one to rename, open or delete.
         pin_a, pin_b: the two that are compared.
-        photo, class_name, prompt: of the maps side by side.
-        newest: the newest run when the page was drawn last.
-        deleted: number and name of the run that can be brought back.
+        photo, class_name: of the maps side by side.
+        newest: the newest run with figures when the page was drawn last.
     """
 
-    run: Remembered[int | None] = Remembered(None)
     pin_a: Remembered[int | None] = Remembered(None)
     pin_b: Remembered[int | None] = Remembered(None)
     photo: Remembered[str | None] = Remembered(None)
     class_name: Remembered[str | None] = Remembered(None)
-    prompt: Remembered[int | None] = Remembered(None)
     newest: int | None = None
-    deleted: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
 class ExportState:
-    """Of the page Export: which local prompt's map, code of which page, in which language."""
+    """Of the page Export: which local prompt's map, code of which page."""
 
     map: Remembered[int | None] = Remembered(None)
     code_of: Remembered[str | None] = Remembered(None)
-    code_as: Remembered[str | None] = Remembered(None)
 
 
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"

@@ -46,11 +46,10 @@ class Where(Enum):
 
 @dataclass(frozen=True)
 class Notice:
-    """A message that is shown once; ``trains``: with a button that trains on the photos that are here."""
+    """A message that is shown once."""
 
     kind: Literal["success", "info", "error"]
     words: str
-    trains: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class Session:
         notices: messages to show once.
         shown: those that the current run of the page has shown.
         lost: whether the address led to a session that had ended.
-        asked: a project that was read and the name of its file, while the visitor is asked whether to replace or add.
+        asked: a project that was read and the name of its file, while the visitor is asked whether it replaces theirs.
     """
 
     def __init__(self, browser: str = "") -> None:

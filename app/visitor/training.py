@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -243,25 +243,15 @@ class VisitorTraining:
         ready = _ready(snapshot)
         return not snapshot.active or (ready is not None and ready is not self._tried)
 
-    def adopt(self, taught: Taught, settings: Settings | None = None) -> None:
-        """Make this the taught model, and its backbone the current one.
-
-        Args:
-            settings: of the next training; None leaves those of its backbone, with the k of the model.
-        """
+    def adopt(self, taught: Taught) -> None:
+        """Make this the taught model, its backbone the current one, and its settings those of the next training."""
         self.backbone_name = taught.backbone_name
-        self.settings = settings or replace(self.settings, topk=taught.settings.topk)
+        self.settings = taught.settings
         self.set_taught(taught)
 
-    def begin_anew(self, settings: Mapping[str, Settings]) -> None:
-        """Remove the taught models of all backbones, and set the settings by backbone."""
-        self.settings_by_backbone, self._taught, self._outcomes = dict(settings), {}, {}
-
-    def forget(self, taught: Taught) -> None:
-        """Remove this taught model; its backbone has none until the next training."""
-        if self._taught.get(taught.backbone_name, (0, None))[1] is taught:
-            del self._taught[taught.backbone_name]
-            self._outcomes.pop(taught.backbone_name, None)
+    def begin_anew(self) -> None:
+        """Remove the taught models and the settings of all backbones."""
+        self.settings_by_backbone, self._taught, self._outcomes = {}, {}, {}
 
     def set_taught(self, taught: Taught) -> None:
         """Use a taught model as the latest one of its backbone."""

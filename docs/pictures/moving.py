@@ -36,7 +36,7 @@ def frames(page: Any, server: str) -> Iterator[Frame]:
 
     page.goto(f"{server}/teach")
     page.get_by_role("button", name="Load a sample project").click()
-    expect(page.get_by_role("button", name="Remove the sample")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("link", name="Explore", exact=True).click()
     expect(answer(page)).to_contain_text("%")
     settled(page)

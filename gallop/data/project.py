@@ -267,7 +267,7 @@ def is_project(path: str | PathLike[str]) -> bool:
 
 
 def read_project(path: str | PathLike[str], *, split: str = "train") -> LabelledPhotos:
-    """Return the photos of the classes of a project that are trained on, in their order.
+    """Return the photos of the classes of a project that are trained on, by name, as folders of classes are read.
 
     Args:
         split: those to learn from ("train"), or those to test on ("test"), of classes with some. Where there are none
@@ -283,7 +283,9 @@ def read_project(path: str | PathLike[str], *, split: str = "train") -> Labelled
     except OSError as error:
         raise DataError(f"{shown} cannot be read ({error.strerror}). Check the path.") from error
     with file, opened_project(file, shown) as project:
-        classes = [each for each in project.classes(project.manifest()) if each.enabled]
+        classes = sorted(
+            (each for each in project.classes(project.manifest()) if each.enabled), key=lambda each: each.name
+        )
     piles = {each.name: each.tests for each in classes if each.tests}
     if split == "train" or not piles:
         piles = {each.name: each.shots for each in classes}

@@ -7,7 +7,6 @@ import plotly.io as pio
 import pytest
 
 from app import charts
-from app.runs.run import Spread
 from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.measure import Bin, separation
@@ -19,7 +18,6 @@ CHARTS = {
     "cosines": lambda: charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
     "confusions": lambda: charts.confusions(np.eye(2), NAMES, {(0, 0): NAMES[0]}, (0, 0)),
     "overlap": lambda: charts.overlap_chart(np.ones(4), (2, 2), 1.0),
-    "seeds": lambda: charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
     "deletion": lambda: charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
     "classes": lambda: charts.classes({name: Proportion(1, 2) for name in NAMES}, Proportion(2, 4)),
     "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Proportion(1, 2))]),

@@ -13,9 +13,8 @@ from streamlit.testing.v1 import AppTest
 from app.photos.archives import CardPlace, Member
 from app.projects import project_file
 from app.ui import resources
-from app.views.explore_as_text import explore_as_json, explore_of
 from app.views.project import project_of
-from app.visitor.page_state import TAUGHT, AskedRegion, ExploreState, TunedScales
+from app.visitor.page_state import TunedScales
 from gallop import load_image
 from tests.app_pages import (
     COMPARE,
@@ -71,7 +70,6 @@ def taught_app(open_app: Open, **settings: Any) -> AppTest:
     session.photos.shelf.add([load_image(png(501, "red", (90, 60)), name="look.png")])
     train(at)
     session.limit.set_to(-0.7)
-    session.explore = replace(session.explore, class_name="green", opacity=30, names="red\ngreen")
     return go(at, TEACH)  # which shows a photo, and remembers which
 
 
@@ -122,7 +120,7 @@ def test_the_runs_of_a_project_are_those_about_its_photos(at: AppTest) -> None:
     assert [each.run.name for each in project_of(session).runs] == ["Taught"], "it answers, so it goes along"
 
 
-def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(at: AppTest, tiny_app: Open) -> None:
+def test_what_is_here_is_replaced_only_when_that_is_said(at: AppTest, tiny_app: Open) -> None:
     data = saved(at)
     restart()
     at = fine(tiny_app())
@@ -133,17 +131,11 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(at: AppTest
     assert (session.photos.deck.cards, session.training.taught) == (before, None)
     fine(button(at, "Cancel").click().run())
     assert (session.photos.deck.cards, [found for found in at.button if found.label == "Replace"]) == (before, [])
-    fine(button(read(at, data), "Add to it").click().run())
-    counts = {card.name: (len(card.shots), len(card.tests)) for card in session.photos.deck.cards}
-    assert counts == {"red": (4, 2), "green": (2, 2)}
-    assert len(session.photos.unknown.photos) == len(session.photos.shelf.photos) == 1
-    assert [plain(found) for found in at.success] == ["Added shop.zip: 11 photos."]
-    assert len(there(session.training.ledger).runs()) == 1
     finish(fine(button(read(at, data), "Replace").click().run()))
     assert manifest(saved(at)) == manifest(data)
-    assert len(session.training.ledger.runs()) == 1, "it was there already"
+    assert len(there(session.training.ledger).runs()) == 1, "it was there already"
     fine(button(go(at, TEACH), "Undo").click().run())
-    assert {card.name: len(card.shots) for card in session.photos.deck.cards} == {"red": 4, "green": 2}
+    assert session.photos.deck.cards == before
 
 
 def test_a_file_that_is_none_is_told_and_nothing_is_lost(at: AppTest) -> None:
@@ -194,22 +186,6 @@ def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(at: 
     at = read(fine(tiny_app()), project_file(replace(project, runs=(older,))))
     assert ["different weights" in plain(error) for error in at.error] == [True]
     assert session_of(at).training.taught is None
-    finish(fine(button(at, "Train on the project's photos").click().run()))
+    assert plain(at.error[0]).endswith("To learn from its photos, train on Teach.")
+    train(at)
     assert taught_of(at).names == ("green", "red")
-
-
-def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> None:
-    state = ExploreState(
-        photo="a" * 64, names="cat\ndog", templates="a {}", prompts=TAUGHT, class_name="cat", against="dog", before=True
-    )
-    state = replace(state, prompt=2, all_scales=False, region=AskedRegion(7, (14, 14)), region_of="b" * 64)
-    state = replace(state, colours="inferno", drawn="Cells", opacity=0, hidden=10, scales=(1, 2, 3), second_look=True)
-    assert (explore_of(explore_as_json(state)), explore_of(explore_as_json(ExploreState()))) == (state, ExploreState())
-    nonsense: list[Any] = [None, 5, "x" * 30_000, [], {}, True, -1, 1e9, [[1]], ["a"], "cat\u202e", [0, 0, 0], [1, 2]]
-    for name in explore_as_json(state):
-        for value in nonsense:
-            found = explore_of({name: value})
-            assert explore_of(explore_as_json(found)) == found, (name, value)
-    assert explore_of({"opacity": 500, "scales": [0], "region": [9, 2, 2], "colours": [], "prompt": True}) == (
-        ExploreState()
-    )

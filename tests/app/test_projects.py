@@ -8,7 +8,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,11 @@ from app import projects as contents
 from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project, run_fingerprint
 from app.runs.run import Files, classifier_of, files_of, written
 from app.teaching.cards import Card
-from app.teaching.training import PAPER, QUICK, Answer, preset
-from app.views.project import add_to, project_opened
-from app.visitor.session import Session
+from app.teaching.training import Answer
+from app.views.project import project_opened
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
 from gallop.data import project as project_files
 from gallop.data import zip_files
-from gallop.data.project import MOST_CARDS
 from gallop.errors import GallopError
 from tests import tiny
 from tests.app.test_runs import run
@@ -66,8 +64,6 @@ def project(files: Files) -> Project:
         (learned(files, "first", ("c" * 64,)), learned(files, "<b>second</b>", ("d" * 64,), best_epoch=2)),
         taught=1,
         limit=-0.25,
-        settings={"mini": replace(preset(QUICK), epochs=3, topk=(1, 2)), "ViT-B-16": preset(PAPER)},
-        explore={"names": "red\ngreen", "scales": [3, 4], "opacity": 40},
         tuned=((1, 2), frozenset({"e" * 64, "f" * 64})),
     )
 
@@ -97,13 +93,6 @@ def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Proj
     assert "red" in found.class_names
     assert [each.sha256 for each in project.cards[0].tests] == list(read_folder(tmp_path, split="test").hashes)
     assert GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit()).classes_.tolist() == ["red", "green"]
-
-
-def test_classes_that_find_no_room_beside_those_that_are_here_are_named() -> None:
-    session, project = Session(), Project((Card(1, "red", True, (photo(1), photo(2))),))
-    for n in range(MOST_CARDS):
-        session.photos.deck.add(f"class {n}")
-    assert add_to(session, project, "shop.zip").endswith("Not added: red.")
 
 
 # Strangers' files ----------------------------------------------------------------------------------------------------
@@ -165,14 +154,6 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "taught beyond": ("no valid number", lambda m: m.update(taught=2)),
     "taught no number": ("no valid number", lambda m: m.update(taught=True)),
     "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
-    "an unknown setting": (r"unknown settings \(warp\)", lambda m: m["settings"]["mini"].update(warp=1)),
-    "a wild setting": ("invalid setting.*epochs is -3", lambda m: m["settings"]["mini"].update(epochs=-3)),
-    "a head that was removed": (
-        r"^shop\.zip was not opened: head is 'logistic'; .*train again with head='ridge'\. `gallop train` learns from",
-        lambda m: m["settings"]["mini"].update(head="logistic"),
-    ),
-    "settings of another kind": ("expected structure", lambda m: m["settings"].update(mini=[1])),
-    "no scales": ("topk is None; it must be a list", lambda m: m["settings"]["mini"].update(topk=None)),
     "no shelves": ("expected structure", lambda m: m.pop("shelves")),
     "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
     "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
@@ -269,8 +250,7 @@ def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> Non
     found = members_of(STORED.read_bytes())
     says = json.loads(found[member])
     if member == "project.json":
-        says["settings"]["mini"] = json.loads(json.dumps(asdict(preset(QUICK))))
-        says |= {"limit": 0.5, "tuned": {"topk": [1], "photos": ["e" * 64]}, "explore": {"names": "red", "scales": [3]}}
+        says |= {"limit": 0.5, "tuned": {"topk": [1], "photos": ["e" * 64]}}
     told = set()
     for at in places(says):
         for value in WRONG:
@@ -369,7 +349,7 @@ def test_a_picture_as_large_as_is_kept_comes_back(project: Project) -> None:
 def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
     found = read_project(io.BytesIO(STORED.read_bytes()), STORED.name)
     counts = [(card.name, len(card.shots), len(card.tests)) for card in found.cards]
-    assert (counts, found.taught, found.settings["mini"].epochs) == ([("red", 2, 1), ("green", 2, 0)], 0, 2)
+    assert (counts, found.taught) == ([("red", 2, 1), ("green", 2, 0)], 0)
     (kept,) = found.runs
     shots = [each for card in found.cards for each in (*card.shots, *card.tests)]
     said = classifier_of(kept.files, tiny.vit()).predict_all(shots)

@@ -17,7 +17,7 @@ from gallop import GalLoPClassifier
 from gallop.evaluation.diversity import text_cosines
 from gallop.evaluation.intervals import Proportion
 from tests import app_pages
-from tests.app_pages import COMPARE, PAPERS, PROMPTS, Open, bars, everything, fine, go, grid, put, session_of, table
+from tests.app_pages import PAPERS, PROMPTS, Open, bars, everything, fine, go, grid, put, session_of, table
 
 
 def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None, **values: Any) -> AppTest:
@@ -53,12 +53,6 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     said = app_pages.taught_of(at).after.model_.cached_text_features()
     assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=6e-4)
     assert numbers(at, "says local") == pytest.approx(text_cosines(said.local), abs=6e-4)
-    squares = np.stack([numbers(at, "says global", what) for what in ("text", "z")])
-    (run,) = app_pages.runs_of(at)
-    go(at, COMPARE)
-    beside = np.stack([numbers(at, f"dropout {run.id}", what) for what in ("text", "z")])
-    assert beside == pytest.approx(squares, abs=2e-3), "the same cosines in the same colours"
-    unfolded(go(at, PROMPTS))
     pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
     on_tests = testing.figures(session, resources.backbone(), pairs)
     assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app.visitor.page_state import CompareState, ExploreState
 from tests.app_pages import EXPLORE, TEACH, Open, fine, go, grid, png, session_of, uploader
 
-K, RUN = ExploreState.scales.at(0), CompareState.run
+K, RUN = ExploreState.scales.at(0), CompareState.pin_a
 
 # What the page does to a slider, with switches to begin again, and to cut the run short before its end.
 SCRIPT = """
@@ -94,7 +94,7 @@ from app.visitor.page_state import CompareState
 
 remembered.run_begins()
 names = st.session_state.setdefault("names", {1: "one", 2: "two", 3: "two"})
-remembered.one_of("Run", names, CompareState.run, 1, names.__getitem__)
+remembered.one_of("Run", names, CompareState.pin_a, 1, names.__getitem__)
 remembered.run_ends()
 """
 
@@ -104,7 +104,7 @@ def test_a_choice_that_is_renamed_stays_chosen_and_the_browser_is_told(tiny_app:
     assert list(at.selectbox(key=RUN.key).proto.options) == ["one", "two", "two (2)"]
     for run in (2, 3):  # two of the same name
         at.selectbox(key=RUN.key).set_value(run)
-        assert fine(at.run()).selectbox(key=RUN.key).value == session_of(at).compare.run == run
+        assert fine(at.run()).selectbox(key=RUN.key).value == session_of(at).compare.pin_a == run
     assert not fine(at.run()).selectbox(key=RUN.key).proto.set_value
     at.session_state["names"] = {1: "one", 2: "two", 3: "three"}
     proto = fine(at.run()).selectbox(key=RUN.key).proto
@@ -117,10 +117,10 @@ def test_words_that_are_no_longer_those_of_a_choice_are_read_as_the_choice_they_
     at = AppTest.from_string(
         "import streamlit as st\nfrom app.ui.widgets import remembered\n"
         "from app.visitor.page_state import CompareState\n"
-        "st.text(remembered.recall(CompareState.run, 1, [1, 2, 3]))"
+        "st.text(remembered.recall(CompareState.pin_a, 1, [1, 2, 3]))"
     )
     fine(at.run())
-    session_of(at).compare = CompareState(run=3)
+    session_of(at).compare = CompareState(pin_a=3)
     at.session_state[RUN.key] = "two (2)"
     assert fine(at.run()).text[0].value == "3"
 

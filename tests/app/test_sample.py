@@ -9,15 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.teaching.training import QUICK, preset
+from app.runs.store import MACHINE
 from app.text import percent
 from app.ui import resources
-from app.views import project
-from app.views.project import SAMPLE_RUN, is_sample_run, sample_run
+from app.views.project import SAMPLE, is_there, sample_run
 from gallop import load_image
 from gallop.backbones.loading import load_backbone
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
     METHOD,
     PAGES,
@@ -39,11 +37,10 @@ from tests.app_pages import (
     session_of,
     taught_of,
     there,
-    uploader,
 )
 from tests.conftest import ROOT
 
-OFFER, REMOVE = "Load a sample project", "Remove the sample"
+OFFER = "Load a sample project"
 
 needs_mini = pytest.mark.skipif(
     not (ROOT / "checkpoints" / "mini" / "mini.safetensors").is_file(), reason="the weights of mini are not here"
@@ -132,41 +129,26 @@ def test_training_again_on_the_sample_gives_the_prompts_that_come_with_it(app: O
 
 @pytest.mark.slow
 @needs_mini
-def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
-    at = take(go(fine(app()), TEACH))
-    session = session_of(at)
-    name = sample_run().class_names[0]
-    fine(uploader(at, f"Photos of {name}").upload("mine.png", png(3)).run())
-    session.photos.deck.add("dog")
-    session.photos.unknown.add([load_image(png(77), name="mine too")])
-    assert session.training.settings == sample_run().settings != preset(QUICK)
-    fine(button(fine(at.run()), REMOVE).click().run())
-    # A photo and two classes are left.
-    assert session.training.settings == preset(QUICK, counted=(1, 2)), "the sample's are for its photos alone"
-    kept = {card.name: [photo.name for photo in (*card.shots, *card.tests)] for card in session.photos.deck.cards}
-    assert kept == {name: ["mine.png"], "dog": []}
-    assert [photo.name for photo in session.photos.unknown.photos.values()] == ["mine too"]
-    assert (session.photos.shelf.photos, session.training.taught, runs_of(at)) == ({}, None, [])
-    assert not any(found.label == REMOVE for found in at.button)
-    assert [page for page in PAGES if offered(go(at, page))] == [], "there are cards of the visitor's own"
-    # And the way back: the cards by Undo on Teach, the run by Undo on Compare.
-    fine(button(go(at, TEACH), "Undo").click().run())
-    assert len(session.photos.deck.cards) == len(sample_run().class_names) + 1
-    fine(button(go(at, COMPARE), "Undo").click().run())
-    assert [run.name for run in runs_of(at)] == [SAMPLE_RUN]
-
-
-@pytest.mark.slow
-@needs_mini
-def test_its_run_is_there_once_whoever_asks_for_it(app: Open) -> None:
+def test_its_run_is_there_once_and_all_else_of_it_goes_at_a_click(app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
     take(go(fine(app()), TEACH))
     restart()
-    second = take(go(fine(app()), PROMPTS))
-    ledger = there(session_of(second).training.ledger)
-    assert [run.name for run in ledger.runs()] == [SAMPLE_RUN]
+    at = take(go(fine(app()), PROMPTS))
+    ledger = there(session_of(at).training.ledger)
     ledger.rename(ledger.runs()[0].id, "mine now")
-    take(fine(button(go(second, TEACH), REMOVE).click().run()))
-    assert [run.name for run in ledger.runs()] == [SAMPLE_RUN], "it was deleted under its new name, and came again"
+    fine(button(go(at, TEACH), "Remove now").click().run())
+    take(go(at, PROMPTS))
+    assert [run.name for run in there(session_of(at).training.ledger).runs()] == ["mine now"]
+
+
+def test_photos_to_look_at_stay_beside_those_of_the_sample(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    session_of(at).photos.shelf.add([load_image(png(77), name="mine")])
+    session_of(at).photos.unknown.add([load_image(png(78), name="mine too")])
+    take(go(at, TEACH))
+    photos = session_of(at).photos
+    assert [next(iter(shelf.photos.values())).name for shelf in (photos.shelf, photos.unknown)] == ["mine", "mine too"]
+    assert [len(card.all) for card in photos.deck.cards] == [14] * 4
 
 
 def test_cards_of_ones_own_are_never_mixed_with_it(tiny_app: Open) -> None:
@@ -182,7 +164,7 @@ def test_on_another_backbone_there_are_the_photos_and_a_sentence(tiny_app: Open)
     """Here a tiny one is called mini."""
     at = take(go(fine(tiny_app()), TEACH))
     session = session_of(at)
-    assert (project.is_there(session), session.training.taught) == (True, None)
+    assert (is_there(session), session.training.taught) == (True, None)
     (error,) = at.error
-    assert error.value.startswith("This model was trained on different weights")
-    assert [is_sample_run(run) for run in runs_of(at)] == [True]
+    assert "This model was trained on different weights" in error.value
+    assert [run.name for run in runs_of(at)] == [SAMPLE]

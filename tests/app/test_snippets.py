@@ -16,13 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from app.projects import Project, project_file
 from app.runs.run import files_of
+from app.teaching.cards import Card
 from app.teaching.tasks import Teaching
 from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
 from app.ui.export.files import other_backbone
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales
-from app.views.snippets import PHOTO_FILE, SnippetProblem
+from app.views.snippets import PHOTO_FILE
 from app.visitor.page_state import TAUGHT, ExploreState, Question
 from app.visitor.session import Session
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
@@ -104,7 +106,7 @@ def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
 
 
 @pytest.mark.slow
-def test_explore_taught_as_python_notebook_and_command_line(
+def test_explore_taught_as_python_and_command_line(
     tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str]
 ) -> None:
     colours = dict(zip(NAMES, ["red", "green", "blue"], strict=True))
@@ -122,10 +124,6 @@ def test_explore_taught_as_python_notebook_and_command_line(
     out = here(tmp_path, (tmp_path / "code.py").read_text())
     said = shares(out.splitlines()[:-1])
     assert said == wanted.probabilities
-
-    cells = json.loads((tmp_path / "code.ipynb").read_text())["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    assert here(tmp_path, code) == out
 
     # As a shell reads it, hostile names and all.
     (tmp_path / "why.png").unlink()
@@ -149,17 +147,15 @@ def test_the_code_of_another_backbone_tells_of_its_precision_where_it_is_not_sin
 
 
 def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> None:
-    nbformat = pytest.importorskip("nbformat")
     used = snippets.UsedBackbone("ViT-L-14/openai", regions="query-query")
     made = "backbone=load_backbone('ViT-L-14/openai', regions='query-query'), "
     asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, used=used)
     assert made in asked.python
     assert asked.python.startswith("from gallop import GalLoPClassifier, load_backbone")
-    nbformat.validate(nbformat.reads(asked.notebook, as_version=4))
     plain = snippets.explain_snippet(NAMES, (), (1,), NAMES[0], taught=True, used=snippets.UsedBackbone("RN50/openai"))
     assert "GalLoPClassifier.load('model', backbone='RN50/openai')" in plain.python
     assert [line.count(" --backbone RN50/openai") for line in plain.shell.splitlines()] == [1, 1]
-    taught = snippets.teach(["red", "green"], SETTINGS, tests=False, used=used)
+    taught = snippets.teach(SETTINGS, tests=False, used=used)
     assert made.strip() in taught.python
     assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
     both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "query-query").python
@@ -169,7 +165,7 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
 def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Left out, a setting would be the backbone's own, which may be another."""
     monkeypatch.setitem(PRESETS, "default", (MethodConfig(head="ridge", local_projection=False), TrainConfig()))
-    papers, quick = (snippets.teach(["red"], preset(way), tests=False) for way in (PAPER, QUICK))
+    papers, quick = (snippets.teach(preset(way), tests=False) for way in (PAPER, QUICK))
     for way, head, projection in ((papers, "none", True), (quick, "ridge", False)):
         assert re.search(rf"method=MethodConfig\(head='{head}'\),", way.python)
         assert f"local_projection={projection}," in way.python
@@ -189,7 +185,8 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     tests = {name: tuple(picture(500 + 20 * i + j, names[name]) for j in range(2)) for i, name in enumerate(names)}
     _, taught = run(Teaching(mini, None, shots, tests, settings, Watch()))
     wanted = taught.after.model_.prompts.digest()
-    recipe, photos = snippets.teach(shots, settings, tests=True), snippets.photo_folder(shots, tests)
+    deck = (Card(k, name, True, shots[name], tests[name]) for k, name in enumerate(shots))
+    recipe, photos = snippets.teach(settings, tests=True), {"project.zip": project_file(Project(tuple(deck)))}
     python, shell = put(tmp_path / "python", {**recipe.files(), **photos}), put(tmp_path / "shell", photos)
 
     out = elsewhere(python, *warm.python(), "code.py") if drawn else here(python, recipe.python)
@@ -208,9 +205,3 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
         for model in (taught.after, found)
     )
     assert mine == theirs
-
-
-@pytest.mark.parametrize("name", ["a_b", "a/b", "..", ".hidden", "a:b", "what?", "end.", "x" * 201])
-def test_a_class_that_no_folder_can_be_called_is_told(name: str) -> None:
-    with pytest.raises(SnippetProblem, match="Rename the class"):
-        snippets.teach([name], SETTINGS, tests=False)

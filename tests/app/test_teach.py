@@ -50,7 +50,6 @@ from tests.app_pages import (
     table,
     taught_of,
     there,
-    unsaid,
     uploader,
     with_photo,
 )
@@ -350,25 +349,6 @@ def test_fewer_unknown_photos_noticed_than_by_the_run_before_are_said_first(
     said = at.warning[0].value.replace("\\", "")
     assert said.startswith("Worse than the run before: unknown photos noticed, 3 of 3 -> 0 of 3. Otherwise: held-out ")
     assert said.endswith(". Done: 2 steps on 4 photos of 2 classes.")
-
-
-@pytest.mark.slow
-def test_a_second_training_says_which_test_photos_it_fixed_and_broke(tiny_app: Open) -> None:
-    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, tests=3)))
-    assert "Compared with" not in everything(at), "there is no run before it"
-    ledger = there(session_of(at).training.ledger)
-    (first,) = runs_of(at)
-    answers = {digest: replace(answer, label="red") for digest, answer in first.answers.items()}
-    earlier = replace(first, id=None, name="all red", made=first.made + 0.1, answers=answers)
-    ledger.add(earlier, ledger.files(there(first.id)))
-    at = finish(train(settings(at, epochs=8)))
-    right = [answer for answer in taught_of(at).answers.values() if not answer.seen and answer.right]
-    fixed, broken = (sum(answer.truth == name for answer in right) for name in ("green", "red"))
-    counts = (
-        f"{fixed} test photos fixed, {3 - broken} broken, {6 - fixed - (3 - broken)} unchanged, by their nearest class."
-    )
-    assert fixed, "it learned something"
-    assert not unsaid(at, f"**Compared with all red:** {counts}", "Fixed: ", "This may be chance.")
 
 
 def test_cards_that_are_on_and_as_many_shots_as_asked_are_learned_and_those_classes_become_the_list(

@@ -130,7 +130,7 @@ def test_a_model_from_a_file_that_learned_more_here_has_no_votes_and_no_error(ti
     at = learned(tiny_app, {"red": 3, "green": 2})
     session, backbone = session_of(at), taught_of(at).after.model_.backbone
     taught_of(at).after.save(tmp_path)
-    session.training.adopt(imported(session, GalLoPClassifier.load(tmp_path, backbone=backbone), backbone), None)
+    session.training.adopt(imported(session, GalLoPClassifier.load(tmp_path, backbone=backbone), backbone))
     session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
     session.training.settings = taught_of(at).settings
     session.training.learn_more()

@@ -37,8 +37,6 @@ def test_a_visitor_without_photos_sees_every_page_full(page: Page) -> None:
         page.get_by_role("heading", name=name, exact=True).bounding_box()["x"] for name in ("Collect", "Train", "Try")
     ]
     assert left[0] + 200 < left[1] < left[2] - 200, "three columns beside each other"
-    page.get_by_role("button", name="Remove the sample").click()
-    expect(page.get_by_role("button", name="Load a sample project")).to_be_visible()
-    expect(page.get_by_text("8 to learn from")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
+    expect(page.get_by_role("button", name="Remove everything")).to_be_visible()
+    expect(page.get_by_text("8 to learn from")).to_have_count(0)

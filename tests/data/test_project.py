@@ -35,6 +35,7 @@ OFF = Card(3, "blue", False, photos("blue", 2))
 def test_a_projects_photos_are_those_of_the_classes_that_are_on(tmp_path: Path) -> None:
     path = saved(tmp_path, GREEN, OFF, RED)
     found = read_project(path)
+    assert found == read_project(saved(tmp_path, RED, GREEN)), "by name, as folders are"
     assert found.class_names == ("a green one", "red")
     contents = tuple(photo.sha256 for photo in (*GREEN.shots, *RED.shots))
     assert (found.hashes, found.names) == (contents, ["a green one"] * 3 + ["red"] * 4)
@@ -46,7 +47,9 @@ def test_a_classifier_learns_from_a_project_as_from_its_photos(tmp_path: Path) -
     path = saved(tmp_path, RED, GREEN)
     settings = {"epochs": 0, "head": "ridge", "calibration_folds": 2}
     made = tiny.classifier(**settings).fit(path)
-    same = tiny.classifier(**settings).fit({card.name: list(card.shots) for card in (RED, GREEN)})
+    same = tiny.classifier(**settings).fit(
+        {card.name: list(card.shots) for card in (GREEN, RED)}
+    )  # by name, as folders
     assert made.calibration_ == same.calibration_
     assert made.predict(RED.tests).tolist() == same.predict(RED.tests).tolist()
     assert made.score(path) == same.score(list(RED.tests), ["red", "red"])

@@ -3,10 +3,12 @@
 import streamlit as st
 
 from app import text
+from app.runs.run import Run
 from app.ui import projects, resources
 from app.ui.compare import pair, runs
-from app.ui.widgets.elements import job_outcome, onward, privacy_line, problems_shown, slot
+from app.ui.widgets.elements import onward, privacy_line, problems_shown, show_notice, slot
 from app.views import compare
+from app.visitor.session import Where
 
 session = resources.session()
 ledger = session.training.ledger
@@ -14,21 +16,18 @@ assert ledger is not None  # every session of this app has one
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is saved as a run.")
-job_outcome(session, "seeds")
-runs.show_notices(session, ledger)
-there = False
+show_notice(session, Where.RUNS)
+saved_runs: list[Run] | None = None
 with problems_shown():
     saved_runs = ledger.runs()
-    baseline = compare.untaught(session, lambda: resources.backbone(session.training.backbone_name), saved_runs)
-    there = True
-if not there:
+if saved_runs is None:
     st.stop()
 warned = slot()
-for sentence in (ledger.store.note, ledger.store.only_read, ledger.note, ledger.problem):
+for sentence in (ledger.note, ledger.problem):
     if sentence:
         warned.warning(text.markdown(sentence), icon=":material/warning:")
 
-if baseline is None:
+if not saved_runs:
     st.info(
         "**Start here:** teach some classes. Each time you train, a run appears here.",
         icon=":material/compare:",
@@ -37,35 +36,24 @@ if baseline is None:
     projects.offer_sample(session)
 else:
     st.header("Runs", anchor=False)
-    rows = [baseline, *saved_runs]
-    missing = compare.coop_run(baseline, saved_runs) is None
-    runs.show_runs(rows, coop_missing=missing)
-    with slot():
-        if missing:
-            pair.compare_with_coop(session)
-        if not saved_runs:
-            onward("Train on Teach", "ui/teach/page.py", ":material/school:")
-if saved_runs and baseline is not None:
+    runs.show_runs(saved_runs)
     st.header("Two side by side", anchor=False)
-    pinned = runs.pins(rows)
-    pair.versus(*pinned)
-    with slot():
-        pair.train_seeds(session, pinned, saved_runs)
+    a, b = runs.pins(session, saved_runs)
+    pair.versus(a, b, saved_runs)
     photos = compare.photos(session)
-    pair.what_dropout_changes(session, pinned, saved_runs, photos)
     st.header("Photos that flipped", anchor=False)
-    pair.flipped(*pinned, photos)
+    pair.flipped(session, a, b, photos)
     st.subheader("Maps side by side", anchor=False)
     with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
-        pair.side_by_side(session, pinned, photos)
+        pair.side_by_side(session, a, b, photos)
     st.header("Save or remove", anchor=False)
     with problems_shown():
-        runs.keeping(session, ledger, saved_runs)
+        runs.keeping(session, ledger, a)
 
 whose, more = (
     (
         "Runs stay on this machine.",
-        f"They are there for everybody who opens this app on it, in {ledger.store.path}.",
+        f"They are there for everybody who opens this app on it, in {ledger.folder}.",
     )
     if ledger.of_this_machine
     else (

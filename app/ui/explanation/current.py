@@ -115,19 +115,16 @@ def settle_opening(session: Session) -> None:
 def adopt(session: Session, opened: Opened) -> None:
     """Use an opened model as the trained one; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
-    session.training.adopt(taught, opened.settings)
+    session.training.adopt(taught)
     session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the model's k
     session.training.end_with("success", f"Opened {name}{' from the page Compare' * (opened.source == 'run')}.")
     if opened.source == "file" and ledger is not None:
         ledger.save(taught, f"from {text.shorten(name, 60)}")
-    if opened.source == "project":  # Explore is in the state that was saved with the project
-        choose(session, taught.backbone_name)
-        session.limit.set_to(opened.limit)
-        session.test = replace(
-            session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
-        )
-    else:
-        show(session, taught)
+    session.limit.set_to(opened.limit)
+    session.test = replace(
+        session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
+    )
+    show(session, taught)
     if opened.source == "file":
         session.tell(
             Where.MODELS,

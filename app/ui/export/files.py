@@ -23,6 +23,7 @@ from app.runs.run import (
     unzipped,
     zipped,
 )
+from app.ui import projects
 from app.ui.explanation import current
 from app.ui.resources import backbones
 from app.ui.widgets.elements import image, listen, made_by_job, show_notice, start_job
@@ -242,11 +243,7 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
 def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> None:
     shows = {"Explore": screen is not None, "Teach": bool(session.photos.deck.cards)}
     there = [page for page, something in shows.items() if something]
-    left, right = st.columns(2)
-    with left:
-        page = one_of_few("What", there, ExportState.code_of, there[0])
-    with right:
-        way = one_of_few("As", snippets.LANGUAGES, ExportState.code_as, snippets.LANGUAGES[0])
+    page = one_of_few("What", there, ExportState.code_of, there[0])
     status = backbones().status(session.training.backbone_name)
     used = snippets.UsedBackbone(status.known.name, status.precision or "fp32", status.regions)
     if page == "Explore" and screen is not None:
@@ -261,14 +258,11 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
             files(session, classifier, export.version(session, asked, topk)).as_folder(),
         )
     else:
-        shots, tests = session.photos.shots(), session.photos.tests()
-        try:
-            recipe = snippets.teach(shots, session.training.fitting, tests=any(tests.values()), used=used)
-        except snippets.SnippetProblem as error:
-            st.info(text.markdown(error), icon=":material/info:")
-            return
-        beside = partial(snippets.photo_folder, shots, tests)
-    _show(recipe, way)
+        recipe = snippets.teach(session.training.fitting, tests=any(session.photos.tests().values()), used=used)
+        beside = partial(_project, session)
+    python, shell = st.tabs(["Python", "Command line"])
+    python.code(recipe.python, language="python")
+    shell.code(recipe.shell, language="bash")
     if used.name != DEFAULT_BACKBONE:
         st.caption(other_backbone(used))
     st.download_button(
@@ -282,9 +276,13 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     )
     st.caption(
         "The code runs on any machine with gallop installed and, in the same precision, gives the same numbers.",
-        help=f"In the zip: code.py, code.sh, code.ipynb and {'photo.png, model/' if page == 'Explore' else 'photos/'}. "
+        help=f"In the zip: code.py, code.sh and {'photo.png, model/' if page == 'Explore' else snippets.PROJECT}. "
         "Photos are saved losslessly at the size this page keeps (at most 1024 or 512 pixels).",
     )
+
+
+def _project(session: Session) -> dict[str, bytes]:
+    return {snippets.PROJECT: projects.saved(session)}
 
 
 def other_backbone(used: snippets.UsedBackbone) -> str:
@@ -298,13 +296,3 @@ def other_backbone(used: snippets.UsedBackbone) -> str:
         "must be on the machine that runs the code. A backbone from open_clip is downloaded once."
         + ("" if used.precision == "fp32" else differs)
     )
-
-
-def _show(recipe: snippets.Snippet, way: str) -> None:
-    if way == snippets.LANGUAGES[1]:
-        st.code(recipe.shell, language="bash")
-    elif way == snippets.LANGUAGES[2]:
-        st.code(recipe.notebook, language="json", height=320)
-        st.caption("Save this notebook as code.ipynb, or use the copy in the zip.")
-    else:
-        st.code(recipe.python, language="python")

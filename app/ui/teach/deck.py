@@ -63,7 +63,6 @@ MOST_DRAWN = 12
 
 def cards(session: Session) -> None:
     with heading("Collect"):
-        projects.offer_removal(session)
         if session.photos.deck.cards:
             st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
     start = slot()

@@ -10,17 +10,14 @@ import streamlit as st
 
 from app import charts, text
 from app.jobs import NOT_BEGUN
-from app.photos import shelf
 from app.photos.archives import CardPlace, Member
-from app.runs import run as of
 from app.teaching.tasks import check_photos, foretelling
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones, jobs
-from app.ui.widgets.elements import begin_job, chart, image, problems_shown, progress_in_words
+from app.ui.widgets.elements import begin_job, chart, problems_shown, progress_in_words
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
-from app.views import compare
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session, Where
 from gallop.data.project import MOST_PHOTOS
@@ -30,7 +27,6 @@ from gallop.names.class_names import SOMETHING_ELSE
 
 # A line costs nothing; charts and a map slow down the training that they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
-_MOST_CHANGED = 8
 
 
 def begin(session: Session) -> None:
@@ -182,8 +178,7 @@ def _ended(session: Session) -> None:
     if taught is None:
         return
     _scores(session, taught)
-    with problems_shown():
-        _changes(session, taught)
+    st.page_link("ui/compare/page.py", label="See what it changed", icon=":material/compare:")
     _more_photos(session)
     _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
 
@@ -207,30 +202,6 @@ def _scores(session: Session, taught: Taught) -> None:
         st.caption(
             "The model has seen these photos. Add test photos to the class cards to see how good it is on new ones."
         )
-
-
-def _changes(session: Session, taught: Taught) -> None:
-    """Draw which test photos the training fixed and which it broke, compared with the run before it."""
-    runs = [] if session.training.ledger is None else session.training.ledger.runs()
-    run = next((each for each in runs if each.answers == taught.answers), None)
-    changes = None if run is None else of.changes(run, runs)
-    if run is None or changes is None:
-        return
-    st.markdown(
-        f"**Compared with {text.markdown(text.shorten(changes.earlier.name))}:** {len(changes.fixed)} test photos "
-        f"fixed, {len(changes.broken)} broken, {changes.unchanged} unchanged, by their nearest class. "
-        + (f"This {changes.split.chance}." if changes.fixed or changes.broken else "")
-    )
-    photos = compare.photos(session)
-    for words, digests in (("Fixed", changes.fixed), ("Broken", changes.broken)):
-        if here := [photos[digest] for digest in digests if digest in photos][:_MOST_CHANGED]:
-            answers = "; ".join(f"{photo.name}: {run.answers[photo.sha256].label}" for photo in here)
-            image(shelf.strip(here, side=96), alt=f"{words}, from left to right, with the new answers: {answers}")
-            st.caption(f"{words}: {text.markdown(answers)}.")
-    if changes.moved:
-        st.caption(f"Not compared, because they are training photos now: {changes.moved} of the earlier test photos.")
-    if changes.fixed or changes.broken:
-        st.page_link("ui/compare/page.py", label="See their maps before and after", icon=":material/compare:")
 
 
 def _more_photos(session: Session) -> None:
