@@ -31,7 +31,7 @@ from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
-from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.bench.photos import set_folders
 from gallop.lab.methods import Method, Setup, make_method, method_sight
 
 CLASSES, FOLDS, HELD_OUT = 10, 4, 2

@@ -29,7 +29,7 @@ from gallop.core.scores import Cosines, gl_mcm
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import BATCH, ImageFeatures, Sight, encode_centres, open_cache
-from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.bench.photos import set_folders
 from gallop.lab.methods import Setup
 from gallop.lab.methods.prompt_learning import GalLoPMethod, PromptedText
 from gallop.model import scores

@@ -22,7 +22,7 @@ import numpy as np
 from gallop import load_backbone, read_folder
 from gallop.evaluation.health import doubted_labels
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
-from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.bench.photos import set_folders
 
 SHOTS, SEEDS, WRONG_FRACTION = (16, 8, 4), (0, 1, 2), 0.1
 

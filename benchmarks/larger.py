@@ -43,7 +43,7 @@ from gallop.backbones import Backbone
 from gallop.backbones.vision import ImageEncoder, encode_larger, scaled_grid
 from gallop.backbones.vision.clip_encoders import ViTEncoder
 from gallop.features.encoding import ImageFeatures
-from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.bench.photos import set_folders
 from gallop.model.answers import answers
 
 BEGIN, END = "<!-- larger: begin -->", "<!-- larger: end -->"

@@ -1,6 +1,6 @@
 """``python -m benchmarks.publish DATA OUT``: a run of photos-mini becomes what is published of it.
 
-OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables and its chart go into
+OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables go into
 ``benchmarks/photos-mini``, with every figure in gzip, and the marked tables of both READMEs and of
 the documentation's ``docs/benchmarks.md`` are filled. What else lies in that folder is of the run
 of 2026-11-30 and stays as it is.
@@ -16,13 +16,11 @@ from pathlib import Path
 
 from benchmarks.report import replace_between
 from gallop.documents.markdown import markdown_table
-from gallop.lab.bench.definition.spec import read_spec
-from gallop.lab.bench.reporting.results import MeanCell, Results
-from gallop.lab.bench.reporting.tables import CSV, write_outcome
-from gallop.lab.bench.running.backbones import Backbones
-from gallop.lab.bench.running.photos import read_photos
-from gallop.lab.bench.running.plan import make_plan
-from gallop.lab.bench.running.records import RecordStore
+from gallop.lab.bench.photos import read_photos
+from gallop.lab.bench.plan import make_plan
+from gallop.lab.bench.runner import Backbones, RecordStore
+from gallop.lab.bench.spec import read_spec
+from gallop.lab.bench.tables import CSV, MeanCell, Results, write_outcome
 from gallop.wording import counted
 
 HERE = Path(__file__).parent

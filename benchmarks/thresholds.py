@@ -35,8 +35,8 @@ from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, Predictions, draw_shots, load_backbone, read_folder
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, open_cache
-from gallop.lab.bench.definition.spec import read_spec
-from gallop.lab.bench.running.photos import read_photos, set_folders
+from gallop.lab.bench.photos import read_photos, set_folders
+from gallop.lab.bench.spec import read_spec
 from gallop.model.calibration import threshold_at_tpr
 from gallop.model.similarities import Similarities
 

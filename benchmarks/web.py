@@ -35,7 +35,7 @@ from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, load_image
 from gallop.export.web import write
 from gallop.images import list_images
-from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.bench.photos import set_folders
 from gallop.names.class_names import folder_to_name
 from tests.http_server import served_folder
 

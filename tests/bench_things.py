@@ -12,11 +12,10 @@ import numpy as np
 from gallop import ImageFeatures, Predictions
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import TrainingDiverged
-from gallop.lab.bench.definition.benchmark import Spec
-from gallop.lab.bench.definition.spec import parse_spec
-from gallop.lab.bench.reporting.results import Results
-from gallop.lab.bench.running.plan import UNTAUGHT, BenchRun, Plan, TableEntry
-from gallop.lab.bench.running.records import Figure, Record
+from gallop.lab.bench.plan import UNTAUGHT, BenchRun, Plan
+from gallop.lab.bench.runner import Figure, Record
+from gallop.lab.bench.spec import Spec, parse_spec
+from gallop.lab.bench.tables import Results
 from gallop.lab.methods import Setup
 from tests.tiny import write_folder
 
@@ -124,38 +123,38 @@ Values = Mapping[tuple[str, str, str], float]
 
 def plan_of(what: Spec, untaught: tuple[str, ...] = ()) -> Plan:
     """Every run of a specification, with a key that says where it stands."""
-    runs, entries = [], []
+    entries = []
     nothing = PhotoSet("none", Listing(Path()), Listing(Path()))
     for line in what.lines:
         taught = [(n, seed) for n in line.shots for seed in what.seeds]
         for name in line.sets or what.sets:
             for n, seed in [(UNTAUGHT, UNTAUGHT)] if line.heading in untaught else taught:
                 key = f"{line.group}-{line.heading}-{name}-{n}-{seed}"
-                runs.append(BenchRun(key, line.heading, Fake(), {}, name, n, seed, nothing, (), (), {}))
-                entries.append(TableEntry(line, name, n, seed, key))
-    return Plan(what, what.sets, ("dots", "lines") if what.unknown else (), tuple(runs), tuple(entries))
+                run = BenchRun(key, line.heading, Fake(), {}, name, n, seed, nothing, (), (), {})
+                entries.append((line, run))
+    return Plan(what, what.sets, ("dots", "lines") if what.unknown.folder else (), tuple(entries))
 
 
 def results_of(plan: Plan, value: Callable[[str, str, int, int], Values | str | None]) -> Results:
     """Results of ``value(label, set, shots, seed)``: figures, a sentence for a run that diverged, None for no run."""
     records = {}
-    for entry in plan.entries:
-        found = value(entry.line.label, entry.set, entry.shots, entry.seed)
+    for line, run in plan.entries:
+        found = value(line.label, run.set, run.shots, run.seed)
         if isinstance(found, str):
-            records[entry.key] = record_of(entry, {}, failed=found)
+            records[run.key] = record_of(run, {}, failed=found)
         elif found is not None:
-            records[entry.key] = record_of(entry, found)
+            records[run.key] = record_of(run, found)
     return Results(plan, records)
 
 
-def record_of(entry: TableEntry, values: Values, failed: str = "") -> Record:
+def record_of(run: BenchRun, values: Values, failed: str = "") -> Record:
     return Record(
-        key=entry.key,
-        method=entry.line.heading,
+        key=run.key,
+        method=run.method,
         settings={},
-        set=entry.set,
-        shots=entry.shots,
-        seed=entry.seed,
+        set=run.set,
+        shots=run.shots,
+        seed=run.seed,
         data={},
         figures=tuple(Figure(test, metric, v, 10, unknown) for (test, metric, unknown), v in values.items()),
         failed=failed,

@@ -26,7 +26,7 @@ from benchmarks.maps import __main__ as command
 from benchmarks.maps.pictures import Corpus, CutOut
 from benchmarks.maps.ways import OURS as OUR_MAP
 from benchmarks.publish import OURS, by_set, by_shots, front
-from gallop.lab.bench.reporting.results import Results
+from gallop.lab.bench.tables import Results
 from gallop.sample import sample_photos
 from tests import warm
 from tests.bench_things import plan_of, results_of, spec

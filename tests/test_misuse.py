@@ -17,7 +17,7 @@ from sklearn.model_selection import cross_val_score
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, load_image, read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
-from gallop.lab.methods import CoOp, MethodClassifier, TipAdapter
+from gallop.lab.methods import CoOp, TipAdapter
 from gallop.model.prompted import PromptModel, Prompts
 from tests.tiny import classifier, picture, write_folder
 
@@ -310,12 +310,6 @@ MISUSES: list[tuple[str, Callable[[Place], Any], str, str]] = [
     ("a backbone with a slip", lambda p: load_backbone("minni"), "'minni'", "mini"),
     ("weights that nobody has", lambda p: load_backbone("RN50/opnai"), "opnai", "openai"),
     ("a device that is none", lambda p: load_backbone(device="gpu"), "gpu", "cuda|cpu"),
-    (
-        "a method without settings",
-        lambda p: MethodClassifier("tip").fit(p.root),
-        "'tip'",
-        r"TipAdapter\(\)",
-    ),  # type: ignore[arg-type]
     ("a setting with a slip", lambda p: classifier().set_params(epoch=3), "epoch", "Valid parameters|valid"),
     # --- asking
     (
@@ -457,8 +451,6 @@ SLIPS: list[tuple[Callable[..., Any], str, str]] = [
     (GalLoPClassifier.load, "devise", r"^GalLoPClassifier\.load\(\) .* Did you mean device\?"),
     (MethodConfig, "top_k", r"^MethodConfig\(\) .* Did you mean topk\?"),
     (TrainConfig, "epoch", r"^TrainConfig\(\) .* Did you mean epochs\?"),
-    (MethodClassifier, "shot", r"^MethodClassifier\(\) .* Did you mean shots\?"),
-    (MethodClassifier(TipAdapter()).score, "label", r"^MethodClassifier\.score\(\) .* Did you mean labels\?"),
     (TipAdapter, "wieght", r"^TipAdapter\(\) .* Did you mean weight\?"),
     (CoOp, "epoch", r"^CoOp\(\) .* Did you mean epochs\?"),
     (load_backbone, "devise", r"^load_backbone\(\) .* Did you mean device\?"),

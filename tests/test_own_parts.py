@@ -32,7 +32,7 @@ from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, UnknownPart
 from gallop.export.report import html_report
 from gallop.features.encoding import Extra, MemoryCache, encode_photos
-from gallop.lab.bench.running.keys import canonical
+from gallop.lab.bench.plan import canonical
 from gallop.lab.methods.prompt_learning import GalLoPMethod
 from gallop.maps.explainer.data import explainer_data
 from gallop.model.branches.forms import LinearForm

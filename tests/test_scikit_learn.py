@@ -41,7 +41,6 @@ from gallop.backbones.loading import loaded_again
 from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import BackboneError, DataError
 from gallop.features.encoding import MemoryCache
-from gallop.lab.methods import MethodClassifier, ZeroShot
 from gallop.setting import settings_of
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder, classifier, equal, learned, picture, pictures, vit, write_images
@@ -110,11 +109,7 @@ def fitted(paths: list[str], labels: list[str]) -> GalLoPClassifier:
 
 @pytest.mark.parametrize(
     ("check", "made"),
-    [
-        *((check, GalLoPClassifier()) for check in AS_THEY_ARE),
-        # Its method has no default.
-        *((c, MethodClassifier(ZeroShot())) for c in AS_THEY_ARE if c != "check_parameters_default_constructible"),
-    ],
+    [(check, GalLoPClassifier()) for check in AS_THEY_ARE],
     ids=lambda given: given if isinstance(given, str) else type(given).__name__,
 )
 def test_theirs(check: str, made: Any) -> None:

@@ -43,7 +43,7 @@ from streamlit.testing.v1 import AppTest
 from app.runs.run import recorded_settings
 from app.teaching.training import QUICK, Settings, changed, preset
 from app.views.snippets import teach
-from gallop.lab.bench.running.keys import canonical
+from gallop.lab.bench.plan import canonical
 from gallop.cli.arguments import parse
 from gallop.cli.commands import train
 from gallop.config import MethodConfig, TrainConfig

@@ -22,7 +22,7 @@ from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.features.encoding import FeatureCache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import alike_groups
-from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.bench.photos import set_folders
 from gallop.model.prompted import PromptModel
 
 COUNTS = (12, 8, 4, 2, 1)

@@ -33,7 +33,6 @@ from benchmarks.serve.processes import resident
 from benchmarks.soak.browser import Browser
 from benchmarks.soak.crowd import Seen, crowd, percentile, photos
 from benchmarks.soak.visitor import Visitor
-from gallop.lab.bench.reporting.charts import svg
 from gallop.sample import sample_photos
 from tests.conftest import ROOT, serving
 
@@ -108,13 +107,15 @@ def table(curve: Curve) -> str:
 
 def write(curve: Curve) -> None:
     """Put the table into the benchmarks' README, and the curve beside it."""
+    import matplotlib
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
     axes.plot(*zip(*curve.points, strict=True))
     axes.set(xlabel="actions", ylabel="MB", ylim=(0, None))
-    README.with_name("soak.svg").write_bytes(svg(figure))
+    with matplotlib.rc_context({"svg.hashsalt": "gallop", "svg.fonttype": "path"}):
+        figure.savefig(README.with_name("soak.svg"), metadata={"Date": None}, facecolor="white")
     replace_between(README, *CLICKS, table(curve))
 
 

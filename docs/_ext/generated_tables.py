@@ -20,7 +20,7 @@ import gallop
 from gallop.backbones.weights import catalogue, offered_backbones
 from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.export.formats import FORMATS
-from gallop.lab.bench.definition.spec import read_spec, shipped_specs
+from gallop.lab.bench.spec import read_spec, shipped_specs
 from gallop.lab.methods import METHODS
 from gallop.lab.paper_sets import available_datasets
 from gallop.model.calibration import accepted_range

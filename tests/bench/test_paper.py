@@ -17,13 +17,12 @@ from gallop.config import MethodConfig
 from gallop.data import Listing, PhotoSet
 from gallop.errors import BackboneError, BenchError, DataError
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.lab.bench.definition.spec import SPECS, parse_spec, read_spec
-from gallop.lab.bench.running import backbones as loading
-from gallop.lab.bench.running import runner
-from gallop.lab.bench.running.backbones import Backbones
-from gallop.lab.bench.running.photos import class_numbers, read_photos
-from gallop.lab.bench.running.plan import Plan, check_rules, make_plan
-from gallop.lab.bench.running.runner import among
+from gallop.lab.bench import runner
+from gallop.lab.bench import runner as loading
+from gallop.lab.bench.photos import class_numbers, read_photos
+from gallop.lab.bench.plan import Plan, check_rules, make_plan
+from gallop.lab.bench.runner import Backbones, among
+from gallop.lab.bench.spec import SPECS, parse_spec, read_spec
 from gallop.lab.methods import make_method
 from gallop.lab.methods.prompt_learning import PromptedText
 from gallop.lab.paper_sets import available_datasets, open_dataset
@@ -257,7 +256,7 @@ methods:
 
 def test_a_line_has_its_own_regions_and_backbone(data: Path) -> None:
     plan = made(data, LINES)
-    found = {e.line.label: e.key for e in plan.entries}
+    found = {line.label: run.key for line, run in plan.entries}
     assert found["value"] == found["ours"], "the paper's kind is no part of a key"
     assert len(set(found.values())) == 3
     assert {(run.backbone, run.regions) for run in plan.runs} == {
@@ -266,7 +265,7 @@ def test_a_line_has_its_own_regions_and_backbone(data: Path) -> None:
         ("two", "value"),
     }
     whole = made(data, LINES.replace("shots", "regions: query-query\nshots"))
-    assert {e.line.label: e.key for e in whole.entries}["ours"] == found["queries"]
+    assert {line.label: run.key for line, run in whole.entries}["ours"] == found["queries"]
     with pytest.raises(BenchError, match="'regions' is 'patches'; choose one of value, query-query"):
         made(data, LINES.replace("regions: query-query", "regions: patches"))
 
@@ -297,7 +296,7 @@ def test_a_backbone_that_is_not_there_stops_only_its_own_lines(data: Path) -> No
     with pytest.raises(BackboneError):
         make_plan(what, photos, fingerprint)
     plan = make_plan(what.narrowed(only=["ours"]), photos, fingerprint)
-    assert {entry.line.label for entry in plan.entries} == {"ours"}
+    assert {line.label for line, _ in plan.entries} == {"ours"}
 
 
 # ------------------------------------------------------------------ settings
@@ -322,8 +321,7 @@ methods:
 
 def test_settings_of_sets_shots_and_methods(tmp_path: Path) -> None:
     plan = made(write_sets(tmp_path), RULES)
-    runs = {run.key: run for run in plan.runs}
-    skills = {(e.line.label, e.set, e.shots): runs[e.key].settings.get("skill") for e in plan.entries}
+    skills = {(line.label, run.set, run.shots): run.settings.get("skill") for line, run in plan.entries}
     assert {key[1:]: value for key, value in skills.items() if key[0] == "plain"} == {
         ("first", 1): 0.1,
         ("first", 2): 0.3,
@@ -331,8 +329,8 @@ def test_settings_of_sets_shots_and_methods(tmp_path: Path) -> None:
         ("second", 2): 0.3,
     }
     assert {value for key, value in skills.items() if key[0] == "own"} == {0.9}, "a line's own go before"
-    assert {r.settings["epochs"] for r in runs.values() if (r.method, r.set) == ("CoOp", "second")} == {7}
-    assert all(r.settings == {} for r in runs.values() if r.method == "fake-untaught")
+    assert {r.settings["epochs"] for r in plan.runs if (r.method, r.set) == ("CoOp", "second")} == {7}
+    assert all(r.settings == {} for r in plan.runs if r.method == "fake-untaught")
 
 
 @pytest.mark.parametrize(
@@ -399,17 +397,17 @@ def test_each_shipped_file_runs(name: str, data: Path, tmp_path: Path, monkeypat
     assert PAPER[name] in tables
     assert {row["set"] for row in rows} == set(what.sets)
     assert {row["test"] for row in rows} >= {*what.sets, *(t for targets in what.transfer.values() for t in targets)}
-    assert {row["unknown"] for row in rows} - {""} == set(what.unknown.sets if what.unknown else ())
+    assert {row["unknown"] for row in rows} - {""} == set(what.unknown.sets)
 
 
 def test_the_paper_s_training_is_in_the_files() -> None:
     """Epochs and batches as the authors' README has them, for every set and number of shots."""
     what = read_spec("paper-fewshot")
-    recipes = {line.heading: line.recipe for line in what.lines}
+    recipes = {line.heading: line.settings for line in what.lines}
     assert what.sets == tuple(known.name for known in available_datasets() if known.kind == "few-shot")
     for name in what.sets:
         for shots, epochs in ((1, 50), (2, 100), (4, 100), (8, 200), (16, 200)):
-            method = make_method("GalLoP", what.rules("GalLoP", name, shots) | dict(recipes["GalLoP"].settings))
+            method = make_method("GalLoP", what.rules("GalLoP", name, shots) | dict(recipes["GalLoP"]))
             config = method.config(0)  # type: ignore[attr-defined]
             wanted = (
                 {"imagenet": 50, "sun397": 200}.get(name, epochs),
@@ -419,6 +417,6 @@ def test_the_paper_s_training_is_in_the_files() -> None:
             assert (config.lr, config.momentum, config.weight_decay, config.views) == (0.002, 0.9, 0.01, 0)
     for other in ("paper-domain", "paper-ood"):
         for line in read_spec(other).lines:
-            here = make_method(line.recipe.method, line.recipe.settings)
-            rules = what.rules(line.recipe.method, "imagenet", 16) if here.learns else {}
-            assert here == make_method(line.recipe.method, rules | dict(recipes[line.heading].settings)), line
+            here = make_method(line.method, line.settings)
+            rules = what.rules(line.method, "imagenet", 16) if here.learns else {}
+            assert here == make_method(line.method, rules | dict(recipes[line.heading])), line

@@ -12,11 +12,10 @@ import pytest
 
 from gallop.config import PRESETS, MethodConfig, TrainConfig
 from gallop.errors import BenchError, ConfigError
-from gallop.lab.bench.running import plan as plans
-from gallop.lab.bench.running.keys import canonical
-from gallop.lab.bench.running.photos import read_photos
-from gallop.lab.bench.running.plan import Plan, make_plan
-from gallop.lab.bench.running.records import RecordStore
+from gallop.lab.bench import plan as plans
+from gallop.lab.bench.photos import read_photos
+from gallop.lab.bench.plan import Plan, canonical, make_plan
+from gallop.lab.bench.runner import RecordStore
 from gallop.lab.methods import make_method
 from tests.bench_things import SPEC, plan_of, record_of, spec, write_sets
 from tests.tiny import picture
@@ -33,7 +32,7 @@ def made(root: Path, text: str = SPEC, backbone: str = "fp") -> Plan:
 
 
 def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
-    return {(e.line.label, e.set, e.shots, e.seed): e.key for e in plan.entries}
+    return {(line.label, run.set, run.shots, run.seed): run.key for line, run in plan.entries}
 
 
 # ------------------------------------------------------------------ runs
@@ -210,17 +209,17 @@ def test_test_photos_of_unknown_classes_are_refused(sets: Path, tmp_path: Path) 
 
 
 def test_a_record_comes_back_and_a_damaged_one_counts_as_none(tmp_path: Path) -> None:
-    entry = plan_of(spec()).entries[0]
-    record = record_of(entry, {("first", "accuracy", ""): 0.1 + 0.2})
+    _, run = plan_of(spec()).entries[0]
+    record = record_of(run, {("first", "accuracy", ""): 0.1 + 0.2})
     store = RecordStore(tmp_path)
-    assert store.read(entry.key) is None
+    assert store.read(run.key) is None
     store.write(record)
-    assert store.read(entry.key) == record
+    assert store.read(run.key) == record
     (file,) = store.folder.iterdir()
-    assert file.name == f"{entry.key}.json", "nothing unfinished is left"
+    assert file.name == f"{run.key}.json", "nothing unfinished is left"
     whole = file.read_text()
     for text in (
-        "", "{", "[]", "null", whole[: len(whole) // 2], whole.replace(entry.key, "another"),
+        "", "{", "[]", "null", whole[: len(whole) // 2], whole.replace(run.key, "another"),
         whole.replace('"seed"', '"sead"'), whole.replace('"figures": [', '"figures": [3, '),
         whole.replace("0.30000000000000004", '"high"'), whole.replace("0.30000000000000004", "NaN"),
         whole.replace('"n": 10', '"n": "ten"'), whole.replace('"seconds": 5.5', '"seconds": -1'),
@@ -228,7 +227,7 @@ def test_a_record_comes_back_and_a_damaged_one_counts_as_none(tmp_path: Path) ->
     ):  # fmt: skip
         file.write_text(text)
         with pytest.warns(UserWarning, match=r"is damaged .* counts as not done"):
-            assert store.read(entry.key) is None, text
+            assert store.read(run.key) is None, text
     file.write_bytes(b"\xff\xfe")
     with pytest.warns(UserWarning, match="counts as not done"):
-        assert store.read(entry.key) is None
+        assert store.read(run.key) is None

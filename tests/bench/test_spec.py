@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 
 from gallop.errors import BenchError
-from gallop.lab.bench.definition.spec import parse_spec, read_spec, shipped_specs
+from gallop.lab.bench.spec import parse_spec, read_spec, shipped_specs
 from tests.bench_things import SPEC, spec
-from tests.tiny import there
 
 
 def test_everything_is_read() -> None:
     found = spec()
     assert (found.name, found.about, found.backbone) == ("tiny", "For tests.", "mini")
     assert (found.sets, found.shots, found.seeds) == (("first", "second"), (1, 2), (0, 1))
-    assert (there(found.unknown).folder, there(found.unknown).skip) == ("odd", {"second": ("dots",)})
-    assert (found.transfer, found.group()[1].recipe.settings) == ({"first": ("second",)}, {"skill": 0.9})
+    assert (found.unknown.folder, found.unknown.skip) == ("odd", {"second": ("dots",)})
+    assert (found.transfer, found.group()[1].settings) == ({"first": ("second",)}, {"skill": 0.9})
     assert [line.label for line in found.lines] == ["guess", "ours", "theirs", "skill / low", "skill / as ours"]
     assert {(line.shots, line.sets) for line in found.group("skill")} == {((2,), ("first",))}
 
@@ -37,7 +36,7 @@ def test_names_that_yaml_takes_for_something_else_are_quoted() -> None:
 def test_settings_are_values() -> None:
     text = SPEC.replace("skill: 0.9", "skill: 0.9, a: [1, 2], b: false, c: null, d: text, e: 1", 1)
     expected = {"skill": 0.9, "a": [1, 2], "b": False, "c": None, "d": "text", "e": 1}
-    assert spec(text).group()[1].recipe.settings == expected
+    assert spec(text).group()[1].settings == expected
 
 
 REFUSED = [
@@ -82,8 +81,6 @@ REFUSED = [
         "'skill' contains the unknown key 'shot'; the known keys are shots, sets, variants",
     ),
     ("theirs: {method: fake, skill: 0.5}", "skill / low: {method: fake}", "is both a method and a variant. Rename one"),
-    ("about: For tests.", "claims: []", "the key 'claims', which is no longer read. Remove it"),
-    ("about: For tests.", "published: []", "the key 'published', which is no longer read. Remove it"),
     ("  guess: {method: fake-untaught}\n", "  {}\n", "is not valid YAML"),
 ]
 

@@ -1,4 +1,4 @@
-"""Means, spreads and the picture against numbers worked out by hand."""
+"""Means and spreads against numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from xml.etree import ElementTree
-
-import pytest
 
 from gallop.documents.markdown import markdown_table
-from gallop.lab.bench.reporting.charts import accuracy_over_shots, svg
-from gallop.lab.bench.reporting.results import COLUMNS, Results
-from gallop.lab.bench.reporting.tables import tables
+from gallop.lab.bench.tables import COLUMNS, Results, tables
 from tests.bench_things import SPEC, plan_of, results_of, spec
-from tests.tiny import there
 
 # label -> set -> seed -> accuracy at 2 shots; at 1 shot everything is 0.1 less.
 NUMBERS = {
@@ -124,7 +118,6 @@ def test_runs_that_diverged_are_a_dash_and_a_note() -> None:
 def test_nothing_done_is_a_table_all_the_same() -> None:
     results = results_of(plan_of(spec()), lambda *_: None)
     assert "0 of 28 runs are done" in tables(results)
-    assert accuracy_over_shots(results) is None
 
 
 def test_names_cannot_break_a_table_or_a_spreadsheet() -> None:
@@ -135,7 +128,6 @@ def test_names_cannot_break_a_table_or_a_spreadsheet() -> None:
     row = section(tables(results), "Accuracy, 2 shots")[2]
     assert row[:2] == ["=a\\|b&lt;script>\\[x\\](y)", "**85.0 ± 7.1**"]
     assert "'=a|b<script>[x](y)" in {row["method"] for row in rows_of(results)}
-    ElementTree.fromstring(svg(there(accuracy_over_shots(results))))
 
 
 def test_a_cell_stays_one_line() -> None:
@@ -145,7 +137,7 @@ def test_a_cell_stays_one_line() -> None:
 def test_the_tidy_table_has_a_row_a_figure() -> None:
     results = whole()
     rows = rows_of(results)
-    count = sum(len(results.records[entry.key].figures) for entry in results.plan.entries)
+    count = sum(len(results.records[run.key].figures) for _, run in results.plan.entries)
     assert (tuple(rows[0]), len(rows)) == (COLUMNS, count)
     (row,) = (
         r
@@ -154,21 +146,3 @@ def test_the_tidy_table_has_a_row_a_figure() -> None:
         == ("low", "skill", "first", "2", "1", "second", "accuracy")
     )
     assert (float(row["value"]), row["n"], float(row["seconds"]), row["unknown"]) == (0.2, "10", 5.5, "")
-
-
-# ------------------------------------------------------------------ the picture
-
-
-def test_the_picture_is_equal_bytes_for_equal_records_on_white() -> None:
-    first, second = (svg(there(accuracy_over_shots(whole()))) for _ in range(2))
-    assert first == second
-    ElementTree.fromstring(first)
-    assert (b"<dc:date>" in first, b"fill: #ffffff" in first) == (False, True)
-
-
-def test_the_picture_has_the_means_of_the_table() -> None:
-    axes = there(accuracy_over_shots(whole())).axes[0]
-    ours, theirs = axes.containers
-    assert [line.get_label() for line in (ours, theirs)] == ["ours", "theirs"]
-    assert [*ours.lines[0].get_ydata()] == [pytest.approx(63.0), pytest.approx(73.0)]
-    assert axes.lines[0].get_ydata()[0] == pytest.approx(35.0), "guess learns nothing"

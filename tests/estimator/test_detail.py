@@ -21,11 +21,12 @@ from gallop.answers import Extras, PhotoScorer
 from gallop.answers.scorer import fingerprint
 from gallop.cli import main
 from gallop.config import MethodConfig, TrainConfig
+from gallop.data import training_set
 from gallop.documents.model_card import model_card
 from gallop.errors import ConfigError
 from gallop.evaluation.k_sweep import sweep_k
 from gallop.features.encoding import ImageFeatures, MemoryCache, Sight, encode_sources
-from gallop.lab.methods import MethodClassifier, make_method
+from gallop.lab.methods import Setup, make_method, method_sight
 from gallop.model.answers import Rule, answers
 from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
@@ -109,14 +110,16 @@ def test_many_photos_are_answered_as_one_is(tmp_path: Path) -> None:
 
 
 def test_a_linear_probe_looks_twice_too() -> None:
-    def made(name: str, **settings: Any) -> MethodClassifier:
+    def made(name: str, **settings: Any) -> Any:
         method = make_method(name, settings)
-        return MethodClassifier(method, backbone=tiny.vit(), cache=MemoryCache()).fit(IMAGES, LABELS)
+        shots = training_set(IMAGES, LABELS, shots=None, seed=0, allow_fewer=False)
+        asked = ImageFeatures.cat(list(encode_sources(tiny.vit(), TESTS, method_sight(method))))
+        fitted: Any = method.fit(shots, Setup(tiny.vit(), cache=MemoryCache()))
+        return fitted, fitted.predict(asked).probabilities.shape
 
-    plain, closer = made("linear-probe"), made("linear-probe", detail=2)
-    assert plain.fitted_.regression.coef_.shape[1] * 2 == closer.fitted_.regression.coef_.shape[1]
-    assert closer.predict(TESTS).shape == (4,)
-    assert made("GalLoP", detail=2, epochs=1, views=1).predict_proba(TESTS).shape == (4, 3)
+    (plain, _), (closer, shape) = made("linear-probe"), made("linear-probe", detail=2)
+    assert plain.regression.coef_.shape[1] * 2 == closer.regression.coef_.shape[1]
+    assert shape == made("GalLoP", detail=2, epochs=1, views=1)[1] == (4, 3)
 
 
 def test_the_command_line_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,6 @@ from gallop import GalLoPClassifier, repeat, save_maps
 from gallop.errors import DataError
 from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.evaluation.measure import Evaluation
-from gallop.lab.methods import MethodClassifier, ZeroShot
 from gallop.model.scores import VERDICT
 from tests import tiny
 
@@ -53,7 +52,7 @@ def test_a_frame_has_a_row_a_class_and_one_of_all(tested: Evaluation) -> None:
 
 
 def test_two_models_are_compared_photo_by_photo(fitted: GalLoPClassifier, tested: Evaluation) -> None:
-    other = MethodClassifier(ZeroShot(), backbone=tiny.vit(), cache=False).fit(IMAGES, LABELS)
+    other = tiny.classifier().zero_shot(fitted.classes_)
     right, others = fitted.predict(TESTS) == np.array(TRUTH), other.predict(TESTS) == np.array(TRUTH)
     found = tested.compare(other.evaluate(TESTS, TRUTH))
     assert (found.only_first, found.only_second) == (sum(right & ~others), sum(others & ~right))

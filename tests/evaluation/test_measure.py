@@ -21,7 +21,7 @@ from gallop.evaluation import metrics
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.measure import Evaluation, separation, suspects
 from gallop.evaluation.scored_answers import ScoredAnswers
-from gallop.lab.bench.running.runner import accuracy_figures, separation_figures
+from gallop.lab.bench.runner import accuracy_figures, separation_figures
 from gallop.model.answers import Rule, answers
 from gallop.predictions.predict import Predictions
 from tests import tiny

@@ -20,8 +20,6 @@ from gallop.evaluation.evidence import evidence
 from gallop.export.onnx import export_onnx
 from gallop.features.encoding import ONCE, ImageFeatures, encode_photos
 from gallop.features.given import encoded_photos
-from gallop.lab.methods.classifier import MethodClassifier
-from gallop.lab.methods.zero_shot import ZeroShot
 from tests import tiny
 
 COUNTS = {"red": 4, "green": 4}
@@ -136,9 +134,7 @@ CALLS: dict[str, Callable[[GalLoPClassifier, Any], object]] = {
     "partial_fit": lambda made, bad: made.partial_fit(bad, NAMES),
     "add_shots": lambda made, bad: made.add_shots(bad, NAMES),
     "recall_shots": lambda made, bad: made.recall_shots(bad, NAMES),
-    "another method": lambda made, bad: OTHER.predict_all(bad),
 }
-OTHER = MethodClassifier(ZeroShot(), backbone=tiny.vit()).fit(IMAGES, LABELS)
 
 
 def with_value(value: float, part: str, image: int = 1) -> ImageFeatures:

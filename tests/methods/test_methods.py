@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from itertools import product
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -14,19 +13,16 @@ import pytest
 import torch
 from scipy.special import softmax
 from scipy.stats import entropy
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos, training_set
-from gallop.errors import ConfigError, DataError, TrainingDiverged
+from gallop.errors import ConfigError, TrainingDiverged
 from gallop.features.encoding import ImageFeatures, encode_centres
 from gallop.lab.methods import (
     METHODS,
     CoOp,
     LinearProbe,
-    MethodClassifier,
     Setup,
     TipAdapter,
     make_method,
@@ -37,7 +33,7 @@ from gallop.lab.methods.tip_adapter import SHARPNESSES, WEIGHTS, TipAdapterF, Vo
 from gallop.lab.methods.zero_shot import TEMPLATES, template_features
 from gallop.model.prompted import PromptModel, Prompts
 from tests.reference import Golden, golden, meta
-from tests.tiny import picture, pictures, there, vit, write_folder
+from tests.tiny import pictures, there, vit
 
 QUICK: dict[str, dict[str, Any]] = {
     name: {"epochs": 2, "views": 2} if name in ("CoOp", "LoCoOp", "GalLoP", "Tip-Adapter-F") else {} for name in METHODS
@@ -353,22 +349,3 @@ def test_with_folds_a_benchmark_has_the_answers_of_the_classifier() -> None:
     found = with_folds.predict(asked()).probabilities
     np.testing.assert_allclose(found, wanted.predict_proba(asked()), atol=1e-6)
     assert not np.allclose(without.predict(asked()).probabilities, found, atol=1e-3)
-
-
-# With scikit-learn's manners
-
-
-def test_any_method_is_a_classifier(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "train", {"red": 5, "green": 5}).parent
-    write_folder(tmp_path / "test", {"red": 3, "green": 3}, first_seed=90)
-    found = MethodClassifier(TipAdapter(weight=1000.0), backbone=vit(), shots=4, cache=False).fit(root)
-    assert found.classes_.tolist() == ["green", "red"]
-    assert (found.score(root), found.predict(picture(3, "red")).tolist()) == (1.0, ["red"])
-    assert found.predict_proba([picture(3, "red"), picture(4, "green")]).shape == (2, 2)
-    assert found.ood_score(picture(3), "MSP").shape == (1,)
-    with pytest.raises(ValueError, match="no OOD score 'GL-MCM'; choose one of MSP"):
-        found.ood_score(picture(3))
-    with pytest.raises(DataError, match="No images were given"):
-        found.predict([])
-    with pytest.raises(NotFittedError, match="MethodClassifier has no classes yet; call fit first"):
-        clone(found).score(root)

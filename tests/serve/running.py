@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -59,9 +58,8 @@ class Running:
 
     @property
     def waiting(self) -> int:
-        """Photos without an answer, as the service tells."""
-        (told,) = re.findall(r"^gallop_waiting_photos (\S+)$", self.get("/metrics").text, re.MULTILINE)
-        return int(float(told))
+        """Photos without an answer."""
+        return self.service.waiting
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)

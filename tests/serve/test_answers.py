@@ -15,7 +15,6 @@ from PIL import Image
 from gallop import GalLoPClassifier
 from gallop.errors import CheckpointError
 from gallop.predictions.rows import explained_row
-from gallop.service.http import schemas
 from gallop.service.http.options import ServeOptions
 from gallop.service.http.service import Service
 from tests import nasty_images
@@ -58,7 +57,6 @@ def test_a_photo_alone_is_answered_as_in_python_to_the_digit(
     data = photo(3, "blue", form)
     said = service.post("/predict", data).json()
     assert (said["model"], said["photos"]) == ("colours", [expected_of(colours, data)])
-    schemas.PredictAnswer.model_validate(said)
 
 
 def test_many_photos_of_one_request_are_answered_in_their_order(service: Running, colours: GalLoPClassifier) -> None:
@@ -84,7 +82,6 @@ def test_an_explanation_is_pythons(service: Running, colours: GalLoPClassifier) 
         "seen": [4, 0, 36, 32],
     }
     assert {key: said[key] for key in wanted} == wanted
-    schemas.ExplainAnswer.model_validate(said)
     shown = service.post("/explain?class=green", data).json()
     found = shown["class"], shown["label"], shown["regions"]
     assert found == ("green", why.label, explained_row(why, "green")["regions"])
@@ -162,7 +159,6 @@ def test_what_the_model_knows(service: Running) -> None:
         -0.4,
         1.5,
     )
-    schemas.ClassesAnswer.model_validate(said)
 
 
 def test_a_mistake_of_ours_is_told_without_its_words(

@@ -1,4 +1,4 @@
-"""Who is let in, what the description says, and what log and figures have."""
+"""Who is let in, what the description says, and what the log has."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
-from prometheus_client import generate_latest
 
 from gallop.errors import CommandError
-from gallop.model.calibration import Calibration
 from gallop.service.http import server
 from gallop.service.http.options import KEY_VARIABLE, key_is_known, read_keys
-from gallop.service.http.watching import JsonLines, Metrics, log
+from gallop.service.http.watching import JsonLines, log
 from tests.serve.running import Running, answer_on, head, photo, running
 from tests.until import until
 
@@ -52,8 +49,8 @@ def test_a_key_lets_in(locked: Running, headers: dict[str, str], status: int) ->
         assert (answer.status_code, said) == (status, ("no_key", "Bearer") if status == 401 else (None, None))
 
 
-def test_figures_want_a_key_and_probes_none(locked: Running) -> None:
-    paths = {"/metrics": 401, "/health": 200, "/health/live": 200, "/health/ready": 200, "/openapi.json": 200}
+def test_probes_want_no_key(locked: Running) -> None:
+    paths = {"/classes": 401, "/health": 200, "/health/live": 200, "/health/ready": 200, "/openapi.json": 200}
     assert {path: locked.get(path).status_code for path in paths} == paths
 
 
@@ -144,43 +141,12 @@ def test_the_description_says_what_each_address_takes_and_gives_and_names_no_oth
     assert not re.findall(r"(?:https?:)?//[a-z0-9]", description.text, re.IGNORECASE)
     assert [service.get(path).status_code for path in ("/", "/docs", "/redoc")] == [404] * 3
     addresses = description.json()["paths"]
-    assert addresses.keys() >= {"/predict", "/explain", "/classes", "/health/ready", "/metrics"}
+    assert addresses.keys() >= {"/predict", "/explain", "/classes", "/health/ready"}
     assert [each["name"] for each in addresses["/explain"]["post"]["parameters"]] == ["class", "format"]
     predict = addresses["/predict"]["post"]
     sent = predict["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert sent.keys() == {"photo"}
-    for status, schema in (("200", "/PredictAnswer"), ("429", "/ErrorAnswer")):
-        answer = predict["responses"][status]["content"]["application/json"]["schema"]["$ref"]
-        assert answer.endswith(schema)
-
-
-def test_the_figures_count_what_happened(model: Path) -> None:
-    with running(model) as service:
-        service.post("/predict", photo(0), photo(1))
-        service.post("/explain", photo(2))
-        service.post("/predict", b"no photo")
-        service.get("/nowhere/secret-name")
-        figures = service.get("/metrics")
-    assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
-    said = dict(line.rsplit(" ", 1) for line in figures.text.splitlines() if not line.startswith("#"))
-    wanted = {
-        'gallop_photos_total{model="colours"}': "3.0",
-        'gallop_requests_total{route="/predict",status="200"}': "1.0",
-        'gallop_requests_total{route="/predict",status="422"}': "1.0",
-        'gallop_requests_total{route="/explain",status="200"}': "1.0",
-        'gallop_requests_total{route="none",status="404"}': "1.0",
-        "gallop_waiting_photos": "0.0",
-        'gallop_unlike_shots{model="colours"}': "0.0",
-    }
-    assert {name: said[name] for name in wanted} == wanted
-    assert "secret" not in figures.text
-
-
-def test_photos_unlike_the_shots_are_told_of_the_last_500() -> None:
-    figures = Metrics("vases", Calibration.on(np.arange(100.0), 100))
-    for scores, said in ((np.arange(100.0), b"0.0"), (np.full(500, 90.0), b"1.0"), (np.arange(500.0) / 5, b"0.0")):
-        figures.answered(scores.tolist())
-        assert b'gallop_unlike_shots{model="vases"} ' + said in generate_latest(figures.registry)
+    assert "too busy; see Retry-After" in predict["responses"]["429"]["description"]
 
 
 def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,6 @@ from typing_extensions import assert_type
 
 from gallop import Explanation, GalLoPClassifier, MethodConfig, Predictions, TrainConfig, load_backbone, read_folder
 from gallop.data import LabelledPhotos, from_csv
-from gallop.lab.methods import MethodClassifier, TipAdapter
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -49,7 +48,6 @@ assert_type(clf.add_class("dachshund").add_class("poodle"), GalLoPClassifier)
 assert_type(GalLoPClassifier().zero_shot(["cat", "dog"]).fit({"cat": ["a.jpg"], "dog": "dogs"}), GalLoPClassifier)
 assert_type(GalLoPClassifier.load("model", backbone=load_backbone()), GalLoPClassifier)
 assert_type(clf.fit(["a.jpg", "b.jpg"], [0, 1], class_names=("cat", "dog")).classes_, npt.NDArray[np.str_])
-assert_type(MethodClassifier(TipAdapter(), shots=4).fit("photos"), MethodClassifier)
 
 
 class Data(torch.utils.data.Dataset[tuple[Image.Image, int]]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gallop import GalLoPClassifier, MethodConfig, load_backbone
 from gallop.data import from_csv
-from gallop.lab.methods import MethodClassifier
 
 clf = GalLoPClassifier()
 made = [
@@ -19,7 +18,6 @@ made = [
     GalLoPClassifier.load(3),  # wrong
     load_backbone(3),  # wrong
     from_csv(3),  # wrong
-    MethodClassifier("tip"),  # wrong
 ]
 learned = [
     clf.fit(3),  # wrong

@@ -14,8 +14,8 @@ Benchmarks that come with gallop: photos-mini, and the paper's tables: paper-few
 paper-ablation, paper-backbones.
 DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of `gallop data list`, and groups of unknown photos, as the
 benchmark names them.
-DIR receives one record per run (runs/KEY.json) and, from the records, tables.md (mean and spread over seeds),
-results.csv (one row per figure) and a chart (accuracy-over-shots.svg). Delete a record to repeat its run.
+DIR receives one record per run (runs/KEY.json) and, from the records, tables.md (mean and spread over seeds) and
+results.csv (one row per figure). Delete a record to repeat its run.
 Several processes or machines that share DIR divide the work by --seeds, --sets or --only; then the whole command writes
 all tables. Features are cached in $GALLOP_CACHE.
 
@@ -32,7 +32,7 @@ def add_bench(commands: Commands) -> None:
     )
     parser.add_argument("spec", metavar="BENCHMARK", help="name of a built-in benchmark, or a YAML file")
     parser.add_argument("data", metavar="DATA", help="folder that holds the data sets")
-    parser.add_argument("--out", metavar="DIR", required=True, help="output folder for records, tables and the chart")
+    parser.add_argument("--out", metavar="DIR", required=True, help="output folder for records and tables")
     parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
     narrow = parser.add_argument_group("run part of the benchmark; the tables are of that part")
     narrow.add_argument("--only", nargs="+", metavar="METHOD", help='methods: headings, groups, or "group / variant"')

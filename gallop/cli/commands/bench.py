@@ -12,15 +12,11 @@ from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
-from gallop.lab.bench.definition.spec import read_spec
-from gallop.lab.bench.reporting.results import Results
-from gallop.lab.bench.reporting.tables import TABLES, write_outcome
-from gallop.lab.bench.running.backbones import Backbones
-from gallop.lab.bench.running.photos import read_photos
-from gallop.lab.bench.running.plan import BenchRun, check_rules, make_plan
-from gallop.lab.bench.running.records import RecordStore
-from gallop.lab.bench.running.runner import Runner
-from gallop.runtime.progress import StageEvent
+from gallop.lab.bench.photos import read_photos
+from gallop.lab.bench.plan import BenchRun, check_rules, make_plan
+from gallop.lab.bench.runner import Backbones, RecordStore, Runner
+from gallop.lab.bench.spec import read_spec
+from gallop.lab.bench.tables import TABLES, Results, write_outcome
 from gallop.wording import counted
 
 CACHE_BYTES = 16 * 2**30
@@ -43,7 +39,10 @@ def run(options: Namespace, console: Console) -> int:
     console.progress("loading the backbone")
     backbones, store = Backbones(options.device), RecordStore(out)
     plan = make_plan(spec, photos, backbones.fingerprint)
-    runner = Runner(photos, backbones, store, FeatureCache(folder, CACHE_BYTES), lambda event: _tell(console, event))
+    cache = FeatureCache(folder, CACHE_BYTES)
+    runner = Runner(
+        photos, backbones, store, cache, lambda event: console.progress(event.stage, event.done, event.total)
+    )
     stopped = False
     try:
         _execute(runner, () if options.dry_run else plan.runs, console)
@@ -68,15 +67,12 @@ def run(options: Namespace, console: Console) -> int:
         "failed": len(results.failures),
         "files": [str(file) for file in files],
     }
-    console.result(result, lambda: _table(results, f" Tables and chart: {out} ({TABLES})." if files else ""))
+    console.result(result, lambda: _table(results, f" Tables: {out} ({TABLES})." if files else ""))
     return 0
 
 
 def _execute(runner: Runner, runs: Sequence[BenchRun], console: Console) -> None:
     for event in runner.execute(runs):
-        if isinstance(event, StageEvent):
-            _tell(console, event)
-            continue
         run, record = event.run, event.record
         place = f", {counted(run.shots, 'shot')}, seed {run.seed}" if run.shots else ""
         name = f"{run.method} on {run.set}{place}"
@@ -87,10 +83,6 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], console: Console) -> None
         else:
             told = f"{name}: accuracy {100 * (record.value(run.set, 'accuracy') or 0):.1f}% in {record.seconds:.0f} s"
             console.progress("running", event.number, event.total, told)
-
-
-def _tell(console: Console, event: StageEvent) -> None:
-    console.progress(event.stage, event.done, event.total)
 
 
 def _table(results: Results, where: str) -> list[str]:

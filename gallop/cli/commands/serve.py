@@ -18,7 +18,7 @@ from gallop.runtime.hosts import LOCAL_NAMES
 if TYPE_CHECKING:
     from gallop.service.http.options import ServeOptions
 
-_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+_NEEDED = ("fastapi", "uvicorn", "python_multipart")
 
 
 def run(options: Namespace, console: Console) -> int:

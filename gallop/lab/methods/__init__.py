@@ -1,6 +1,6 @@
 """GalLoP and what it is compared with, under one interface: ``make_method(name, settings).fit(shots, setup)``.
 
-Each is a small module that cites its paper. ``MethodClassifier`` gives any of them scikit-learn's manners.
+Each is a small module that cites its paper.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.errors import ConfigError, suggesting
-from gallop.lab.methods.classifier import MethodClassifier
 from gallop.lab.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.lab.methods.linear_probe import LinearProbe
 from gallop.lab.methods.locoop import LoCoOp
@@ -28,7 +27,6 @@ __all__ = [
     "LinearProbe",
     "LoCoOp",
     "Method",
-    "MethodClassifier",
     "Setup",
     "TipAdapter",
     "TipAdapterF",

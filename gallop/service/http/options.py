@@ -22,7 +22,7 @@ class ServeOptions:
 
     Attributes:
         model: a model's folder.
-        name: of the model, in answers, metrics and the log.
+        name: of the model, in answers and the log.
         keys: SHA-256 of each valid key; without any, no request needs one.
         names: host names that the service accepts where there is no key (``gallop.runtime.hosts``).
         queue: most photos without an answer at once; one more is refused.

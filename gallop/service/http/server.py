@@ -76,7 +76,6 @@ class Door:
             service.held -= facts["bytes"]
             self._admitted -= scope[_ADMITTED]
             seconds, route = time.monotonic() - start, getattr(scope.get("route"), "path", "none")
-            service.metrics.ended(route, facts["status"], seconds)
             level = logging.INFO if facts["status"] < 500 else logging.WARNING
             log("request", level, model=service.options.name, route=route, ms=round(1000 * seconds, 1), **facts)
 

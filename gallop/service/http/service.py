@@ -1,7 +1,6 @@
 """What the service answers: how it reads forms, decodes and answers photos, and refuses. /openapi.json describes it.
 
-A few threads decode, one asks the model. A request decodes its photos one after the other, so that others come between,
-and large photos wait for each other, so that small ones pass them.
+A few threads decode, one asks the model. A request decodes its photos one after the other, so that others come between.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,7 +18,6 @@ import torch
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException as NoRoute
@@ -33,28 +31,23 @@ from gallop.features.encoding import encode_pixels, in_batches, readers
 from gallop.features.preparing import prepare
 from gallop.images import DEFAULT_LIMITS, ImageLimits, declared_pixels, load_image
 from gallop.maps.plots import explanation_png
-from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import predict
 from gallop.predictions.rows import answer_of, explained_row, said_of_one
 from gallop.runtime.process import collect_since, trim
-from gallop.service.http import schemas
 from gallop.service.http.options import ServeOptions
-from gallop.service.http.watching import Metrics
 from gallop.wording import listed, one_line, shortened
 
 T = TypeVar("T")
 
 # Paths that are answered while the service stops, too; and those that need no key, not being about a photo or a model.
-STATE = ("/health", "/health/live", "/health/ready", "/metrics")
+STATE = ("/health", "/health/live", "/health/ready")
 OPEN = ("/openapi.json", "/health", "/health/live", "/health/ready")
 # Seconds in which a sender has to send something; seconds in which a request may arrive at any rate, and the bytes a
 # second that it must arrive at from then on.
 SILENCE, PATIENCE, LEAST_RATE = 10.0, 30.0, 64 * 1024
 # So many of the largest requests may be held at a time.
 BODIES = 4
-# A photo of more pixels takes longer to decode than all else that it costs.
-_LARGE = 2_000_000
 
 ClassName = Annotated[
     str | None, Query(alias="class", max_length=200, description="the class to explain; by default the predicted one")
@@ -64,7 +57,7 @@ Format = Annotated[
     Query(alias="format", description="json or png; by default as the Accept header says"),
 ]
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.ErrorAnswer, "description": words}
+    status: {"description": f"an error, as {{error: {{code, message}}}}: {words}"}
     for status, words in {
         401: "no key, or an unknown one",
         403: "an address of a photo, or a page of another site",
@@ -142,6 +135,7 @@ class Service:
     Attributes:
         held: bytes of requests in memory.
         here: requests that are being answered.
+        waiting: photos that wait for an answer.
         stopping: whether new ones are refused.
 
     Raises:
@@ -153,11 +147,8 @@ class Service:
         # On this thread, before there are others: a signal to stop while one is inside torch would abort the process.
         self.classifier = GalLoPClassifier.load(options.model, backbone=options.backbone, device=options.device)
         self.classifier.model_.cached_text_features()
-        self.metrics = Metrics(options.name, self.classifier.calibration_)
-        self.metrics.waiting.set_function(lambda: self.waiting)
         threads = readers(self.classifier.model_.backbone.device)
         self._readers, self._worker = ThreadPoolExecutor(threads), ThreadPoolExecutor(1)
-        self._large, self._explaining = asyncio.Semaphore(max(threads - 1, 1)), asyncio.Lock()
 
     def close(self) -> None:
         """End the threads."""
@@ -201,9 +192,8 @@ class Service:
         known = self.classifier.model_.class_names
         if shown is not None and shown not in known:
             raise Refusal(f"There is no such class. The classes are {listed(known)}.", 422, "no_class")
-        with self._room(photos):
-            async with self._explaining:  # one such photo is in memory in full size
-                return await _on(self._worker, self._explained, photos[0], shown, present)
+        with self._room(photos):  # of those, the one thread has one in memory in full size
+            return await _on(self._worker, self._explained, photos[0], shown, present)
 
     @contextmanager
     def _room(self, photos: Sequence[bytes]) -> Iterator[None]:
@@ -224,11 +214,10 @@ class Service:
             self.waiting -= len(photos)
 
     async def _read(self, number: int, photo: bytes) -> list[Tensor] | Refusal:
-        async with self._large if declared_pixels(photo) > _LARGE else nullcontext():
-            try:
-                return await _on(self._readers, self._pixels, number, photo)
-            except ImageError as error:
-                return refusal_of(error)
+        try:
+            return await _on(self._readers, self._pixels, number, photo)
+        except ImageError as error:
+            return refusal_of(error)
 
     def _pixels(self, number: int, photo: bytes) -> list[Tensor]:
         """The pixels (3, H, W) of each look."""
@@ -241,13 +230,11 @@ class Service:
         model = self.classifier.model_
         looks = [torch.stack(look) for look in zip(*photos, strict=True)]
         found = predict(model, self.classifier.calibration_, encode_pixels(model.backbone, looks, model.sight))
-        self.metrics.answered(found.ood[VERDICT].tolist())
         return [answer_of(found, i, model.class_names) for i in range(len(photos))]
 
     def _explained(self, photo: bytes, shown: str | None, present: Callable[[Explanation, str], T]) -> T:
         asked = [load_image(photo, name="photo 1", limits=_limits(photo))]
         (why,) = explain_photos(self.classifier.model_, asked, self.classifier.calibration_)
-        self.metrics.answered([why.ood_score])
         return present(why, shown or why.label)
 
 
@@ -299,14 +286,13 @@ def make_app(service: Service) -> FastAPI:
         exception_handlers=dict.fromkeys((ImageError, NoRoute, RequestValidationError, Exception), refuse),
     )
 
-    @app.post("/predict", summary="Classify photos", response_model=schemas.PredictAnswer, openapi_extra=_FORM)
+    @app.post("/predict", summary="Classify photos", openapi_extra=_FORM)
     async def predict(request: Request) -> Response:
         return JSONResponse({"model": name, "photos": await answer(request, service.predict)})
 
     @app.post(
         "/explain",
         summary="Show which prompts and regions decided",
-        response_model=schemas.ExplainAnswer,
         responses={200: {"content": {"image/png": {}}}},
         openapi_extra=_FORM,
     )
@@ -317,15 +303,15 @@ def make_app(service: Service) -> FastAPI:
         return JSONResponse({"model": name, **await answer(request, service.explain, shown, explained)})
 
     @app.get("/classes", summary="List the classes of the model")
-    async def classes() -> schemas.ClassesAnswer:
+    async def classes() -> dict[str, Any]:
         model, limits = service.classifier.model_, service.classifier.calibration_
-        return schemas.ClassesAnswer(
-            model=name,
-            classes=list(model.class_names),
-            backbone=model.backbone.name,
-            threshold=limits.threshold,
-            temperature=limits.temperature,
-        )
+        return {
+            "model": name,
+            "classes": model.class_names,
+            "backbone": model.backbone.name,
+            "threshold": limits.threshold,
+            "temperature": limits.temperature,
+        }
 
     @app.get("/health/live", summary="Check whether the service is alive")
     @app.get("/health/ready", summary="Check whether the service accepts requests")
@@ -334,11 +320,6 @@ def make_app(service: Service) -> FastAPI:
         ready = not service.stopping
         status = 200 if ready or request.url.path.endswith("live") else 503
         return JSONResponse({"status": "ready" if ready else "stopping", "live": True, "ready": ready}, status)
-
-    @app.get("/metrics", summary="Get metrics for Prometheus", response_class=Response)
-    async def metrics() -> Response:
-        figures = generate_latest(service.metrics.registry)
-        return Response(figures, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
     return app
 

@@ -1,39 +1,166 @@
 """One run after the other: shots, features, learning, answers, figures, a record.
 
-Features of test photos are in memory where they fit, and of every answer there is only what figures are made of:
-ImageNet's 50,000 photos would take 15 GB as features.
+Records are one JSON file each, ``OUT/runs/KEY.json``, complete or not there at all. Features of test photos are in
+memory where they fit, and of every answer there is only what figures are made of: ImageNet's 50,000 photos would take
+15 GB as features.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, load_backbone, pick_regions
 from gallop.data import PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres
-from gallop.lab.bench.running.backbones import Backbones
-from gallop.lab.bench.running.photos import Photos, class_numbers
-from gallop.lab.bench.running.plan import BenchRun, FeatureKind
-from gallop.lab.bench.running.records import Figure, Record, RecordStore
+from gallop.lab.bench.photos import Photos, class_numbers
+from gallop.lab.bench.plan import BenchRun, FeatureKind
 from gallop.lab.methods import Fitted, Setup
 from gallop.predictions.predict import Predictions
 from gallop.runtime.machine import processor, versions
 from gallop.runtime.progress import StageEvent
+from gallop.runtime.reading import read_text
+from gallop.runtime.writing import write_file
 
 MEMORY_BYTES = 2 * 2**30
 """Of test features, those of all sets and groups together; what does not fit is encoded, or read, for every run."""
-
+RUNS = "runs"  # folder in OUT
+LARGEST_RECORD = 16 * 2**20  # bytes
 PhotoGroup = tuple[str, str]
 """("set" or "unknown", name)"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a run.
+
+    Attributes:
+        test: the set whose test photos it is about.
+        metric: "accuracy", "accuracy_global", "accuracy_local", "accuracy_head", "fpr95/SCORE" or "auroc/SCORE".
+        value: a fraction.
+        n: how many photos it is about, known and unknown ones together.
+        unknown: the group of unknown photos; empty for accuracies.
+    """
+
+    test: str
+    metric: str
+    value: float
+    n: int
+    unknown: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run.
+
+    Attributes:
+        failed: why it has no figures; empty for one that went well.
+        seconds: of learning and of the answers for its own test photos.
+        machine: what it was computed with and on: backbone, device, processor, versions.
+        date: when it ended, ISO 8601.
+    """
+
+    key: str
+    method: str
+    settings: dict[str, Any]
+    set: str
+    shots: int
+    seed: int
+    data: dict[str, Any]
+    figures: tuple[Figure, ...]
+    failed: str
+    seconds: float
+    machine: dict[str, Any]
+    date: str
+
+    def value(self, test: str, metric: str, unknown: str = "") -> float | None:
+        """Return a figure; where it is about unknown photos and no group is named, the mean over the groups."""
+        values = [f.value for f in self.figures if (f.test, f.metric) == (test, metric) and unknown in ("", f.unknown)]
+        return math.fsum(values) / len(values) if values else None
+
+
+class RecordStore:
+    """The records of a folder.
+
+    Args:
+        out: OUT; made when the first record is written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out / RUNS
+
+    def read(self, key: str) -> Record | None:
+        """Return the record of a run, or None. A damaged one counts as none, with a warning: the run is done again."""
+        path = self.folder / f"{key}.json"
+        try:
+            return _record(read_text(path, LARGEST_RECORD), key)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            warnings.warn(f"{path} is damaged ({error!r:.200}), so the run counts as not done.", stacklevel=2)
+        return None
+
+    def read_all(self, keys: Collection[str]) -> dict[str, Record]:
+        return {key: record for key in keys if (record := self.read(key)) is not None}
+
+    def write(self, record: Record) -> None:
+        text = json.dumps(asdict(record), indent=1, ensure_ascii=True, allow_nan=False)
+        write_file(self.folder / f"{record.key}.json", f"{text}\n".encode())
+
+
+def _record(text: str, key: str) -> Record:
+    content = json.loads(text)
+    record = Record(**content | {"figures": tuple(Figure(**figure) for figure in content["figures"])})
+    sound = all(0 <= figure.value <= 1 <= figure.n for figure in record.figures) and record.seconds >= 0
+    if record.key != key or not sound or not (record.figures or record.failed):
+        raise ValueError("it is not the record of this run")
+    return record
+
+
+class Backbones:
+    """Backbones by name and kind of region features.
+
+    Args:
+        device: as ``load_backbone`` takes it.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._loaded: dict[str, Backbone] = {}
+        self._fingerprints: dict[tuple[str, str], str] = {}
+
+    def get(self, name: str, regions: str) -> Backbone:
+        """Return a backbone, loaded if it is not the last one. That one is freed unless something still refers to it.
+
+        Raises:
+            BackboneError, UnsupportedBackbone: as ``load_backbone``.
+        """
+        if name not in self._loaded:
+            self._loaded.clear()  # the last one leaves the memory before the next one is loaded
+            self._loaded[name] = load_backbone(name, device=self._device)
+        return self._loaded[name].with_regions(pick_regions(regions))
+
+    def fingerprint(self, name: str, regions: str) -> str:
+        """Return the fingerprint of everything that figures depend on; computed once, with the backbone loaded for it.
+
+        A GPU computes in half precision, text for answers aside, so its figures differ and get another fingerprint.
+        """
+        if (name, regions) not in self._fingerprints:
+            backbone = self.get(name, regions)
+            self._fingerprints[name, regions] = f"{backbone.fingerprint}|{backbone.feature_format}"
+        return self._fingerprints[name, regions]
 
 
 def among(predictions: Predictions, classes: Sequence[int] | None) -> ScoredAnswers:
@@ -66,7 +193,7 @@ class Runner:
     Args:
         store: where records go; what it has is not run again.
         cache: of features; None encodes training views again for every run.
-        report: called for photos that are encoded while a run learns: views to learn from.
+        report: called for photos that are encoded, to learn from or to be asked about.
     """
 
     def __init__(
@@ -81,14 +208,14 @@ class Runner:
         self._report = report
         self._kept: dict[tuple[FeatureKind, PhotoGroup], list[ImageFeatures] | None] = {}  # None: it does not fit
 
-    def execute(self, runs: Sequence[BenchRun]) -> Iterator[RunEvent | StageEvent]:
+    def execute(self, runs: Sequence[BenchRun]) -> Iterator[RunEvent]:
         """Do every run that has no record yet, in order. One that diverges is recorded as failed, without stopping."""
         for number, run in enumerate(runs, 1):
             if self._store.read(run.key):  # or another process that shares the folder was faster
                 continue
             yield RunEvent(number, len(runs), run)
             backbone = self._backbones.get(run.backbone, run.regions)
-            yield from self._prepare(run, backbone)
+            self._prepare(run, backbone)
             record = self._run(run, backbone)
             self._store.write(record)
             yield RunEvent(number, len(runs), run, record)
@@ -97,10 +224,7 @@ class Runner:
         kind, name = place
         return self._photos.asked[name].test.paths if kind == "set" else self._photos.unknown[name].paths
 
-    def _encode(self, kind: FeatureKind, place: PhotoGroup, backbone: Backbone) -> Iterator[ImageFeatures]:
-        return encode_centres(backbone, self._paths(place), self._cache, sight=kind[2])
-
-    def _prepare(self, run: BenchRun, backbone: Backbone) -> Iterator[StageEvent]:
+    def _prepare(self, run: BenchRun, backbone: Backbone) -> None:
         """Keep the features of the run's test photos, as far as they fit, and drop those of other sets.
 
         What does not fit goes through the backbone once, into the cache: a photo that cannot be read is reported
@@ -114,22 +238,20 @@ class Runner:
                 continue
             parts: list[ImageFeatures] | None = []
             done, room = 0, MEMORY_BYTES - sum(part.bytes for kept in self._kept.values() for part in kept or ())
-            for part in self._encode(kind, place, backbone):
+            for part in encode_centres(backbone, self._paths(place), self._cache, sight=kind[2]):
                 done, room = done + len(part), room - part.bytes
                 parts = None if parts is None or room < 0 else [*parts, part]
-                yield StageEvent(f"encoding {place[1]}", done, len(self._paths(place)))
+                self._report(StageEvent(f"encoding {place[1]}", done, len(self._paths(place))))
             self._kept[kind, place] = parts
 
     def _ask(
         self, run: BenchRun, fitted: Fitted, place: PhotoGroup, classes: Sequence[int] | None = None
     ) -> ScoredAnswers:
         """Answers for all photos of a place, batch by batch; ``classes`` as for ``among``."""
-        parts = self._kept[run.feature_kind, place]
+        parts: Iterable[ImageFeatures] | None = self._kept[run.feature_kind, place]
         if parts is None:
             backbone = self._backbones.get(run.backbone, run.regions)
-            return ScoredAnswers.cat(
-                [among(fitted.predict(part), classes) for part in self._encode(run.feature_kind, place, backbone)]
-            )
+            parts = encode_centres(backbone, self._paths(place), self._cache, sight=run.feature_kind[2])
         return ScoredAnswers.cat([among(fitted.predict(part), classes) for part in parts])
 
     def _run(self, run: BenchRun, backbone: Backbone) -> Record:

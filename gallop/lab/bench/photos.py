@@ -10,7 +10,7 @@ from pathlib import Path
 from gallop.data import ContentHash, LabelledPhotos, Listing, PhotoSet, content_hash, duplicates, read_folder
 from gallop.errors import BenchError, DataError, ImageError
 from gallop.images import list_images
-from gallop.lab.bench.definition.benchmark import Spec
+from gallop.lab.bench.spec import Spec
 from gallop.lab.paper_sets import available_datasets, open_dataset
 from gallop.wording import listed
 
@@ -137,8 +137,6 @@ def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
 
 
 def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tuple[str, LabelledPhotos | Listing]]:
-    if spec.unknown is None:
-        return
     folder = root / spec.unknown.folder
     inside = folder.iterdir() if spec.unknown.folder and folder.is_dir() else ()
     names = sorted(path.name for path in inside if path.is_dir() and not path.name.startswith((".", "__MACOSX")))

@@ -1,11 +1,12 @@
-"""A benchmark, read from YAML and checked.
+"""What a benchmark asks: methods, data sets, shots, seeds and ablations, read from YAML and checked.
 
 Knows neither torch nor the methods: whether a method can be made with its settings, ``plan`` finds out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,18 +14,147 @@ import yaml
 
 from gallop.config import REGION_KINDS
 from gallop.errors import BenchError
-from gallop.lab.bench.definition.benchmark import Line, MethodSettings, Rule, Spec, Unknown
 from gallop.lab.paper_sets import available_datasets
 from gallop.runtime.reading import read_text
 from gallop.wording import listed
 
-SPECS = Path(__file__).parent.parent / "specs"
+SPECS = Path(__file__).parent / "specs"
 LARGEST_SPEC = 256 * 2**10
 """Bytes; the longest that is shipped has a thirtieth of them, and YAML is read slowly."""
 _KEYS = (
     *("name", "about", "backbone", "sets", "shots", "seeds"),
     *("methods", "regions", "settings", "unknown", "transfer", "ablations"),
 )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Settings of methods that learn, on some sets and at some shots; empty for all of them.
+
+    A method takes those that it has. The settings of a line precede those of rules, a later rule an earlier one.
+    """
+
+    settings: Mapping[str, Any]
+    methods: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    shots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the tables: of the main ones, or of the ablation ``group``.
+
+    Attributes:
+        method, settings: how it is made: a method, and the settings that replace its defaults.
+        sets: that it is on; None for all.
+        regions, backbone: another kind of region features, or another backbone, than the benchmark's; empty for that.
+    """
+
+    heading: str
+    group: str
+    method: str
+    settings: Mapping[str, Any]
+    shots: tuple[int, ...]
+    sets: tuple[str, ...] | None = None
+    regions: str = ""
+    backbone: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.group} / {self.heading}" if self.group else self.heading
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Groups of unknown photos: the folders in ``folder`` (empty for none), and ``sets`` by name.
+
+    ``skip`` names, for a set, those groups that it knows after all.
+    """
+
+    folder: str = ""
+    skip: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A benchmark.
+
+    Attributes:
+        regions: the kind of region features, as ``load_backbone`` takes it.
+        sets: folders below DATA, or names of ``gallop.data``; empty for every folder with train/ and test/.
+        transfer: set -> sets whose test photos its runs are asked about too.
+        lines: of the tables, methods first, then the variants of each ablation.
+        settings: rules, the last one that fits wins.
+    """
+
+    name: str
+    about: str
+    backbone: str
+    sets: tuple[str, ...]
+    shots: tuple[int, ...]
+    seeds: tuple[int, ...]
+    lines: tuple[Line, ...]
+    regions: str = "value"
+    settings: tuple[Rule, ...] = ()
+    unknown: Unknown = field(default_factory=Unknown)
+    transfer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def group(self, name: str = "") -> list[Line]:
+        """Return the lines of an ablation; without a name those of the main tables."""
+        return [line for line in self.lines if line.group == name]
+
+    def rules(self, method: str, name: str, shots: int) -> dict[str, Any]:
+        """Return the settings that the rules have for a method on a set at a number of shots."""
+        settings: dict[str, Any] = {}
+        for rule in self.settings:
+            if all(not of or it in of for of, it in ((rule.methods, method), (rule.sets, name), (rule.shots, shots))):
+                settings.update(rule.settings)
+        return settings
+
+    def narrowed(
+        self,
+        only: Collection[str] | None = None,
+        sets: Collection[str] | None = None,
+        shots: Collection[int] | None = None,
+        seeds: Collection[int] | None = None,
+    ) -> Spec:
+        """Return a part of the benchmark: some lines (headings, groups or "group / variant"), sets, shots and seeds.
+
+        Raises:
+            BenchError: something that the benchmark does not have, or nothing that is left.
+        """
+        names = {name for line in self.lines for name in (line.label, line.group) if name}
+        numbers = {each for line in self.lines for each in line.shots}
+        _must_have("method, group or variant", only, names)
+        _must_have("set", sets, self.sets or sets or ())
+        _must_have("number of shots", shots, numbers)
+        _must_have("seed", seeds, self.seeds)
+        lines = [
+            replace(line, shots=tuple(each for each in line.shots if shots is None or each in shots))
+            for line in self.lines
+            if only is None or line.label in only or line.group in only
+        ]
+        lines = [line for line in lines if line.shots and (sets is None or line.sets is None or {*line.sets} & {*sets})]
+        if not lines:
+            raise BenchError(
+                "No run of the benchmark matches all of these options, because each method only runs with certain "
+                "numbers of shots and on certain data sets. Leave out one or more of --only, --sets and --shots."
+            )
+        return replace(
+            self,
+            lines=tuple(lines),
+            sets=self.sets if sets is None else tuple(sets),
+            shots=tuple(each for each in self.shots if shots is None or each in shots) or self.shots,
+            seeds=self.seeds if seeds is None else tuple(seeds),
+        )
+
+
+def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
+    for item in asked or ():
+        if item not in there:
+            choices = listed([str(each) for each in sorted(there)], 20)
+            raise BenchError(f"{item!r} is not a {what} of this benchmark; choose one of {choices}.")
 
 
 class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
@@ -141,8 +271,6 @@ def parse_spec(text: str, source: str) -> Spec:
         content = yaml.load(text, _PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BenchError(f"{source} is not valid YAML: {' '.join(str(error).split())}.") from error
-    if isinstance(content, dict) and (gone := {"claims", "published"} & {*content}):
-        raise BenchError(f"{source} contains the key {min(gone)!r}, which is no longer read. Remove it from the file.")
     top = Section(source, content, _KEYS)
     shots, transfer, ablations = top.integers("shots", 1), top.section("transfer"), top.section("ablations")
     lines = _lines(top.section("methods"), "", shots, None)
@@ -160,7 +288,7 @@ def parse_spec(text: str, source: str) -> Spec:
         lines=tuple(lines),
         regions=_kind(top, "value"),
         settings=_rules(top),
-        unknown=_unknown(top.section("unknown", ("folder", "sets", "skip"))) if "unknown" in top else None,
+        unknown=_unknown(top.section("unknown", ("folder", "sets", "skip"))) if "unknown" in top else Unknown(),
         transfer={_folder(key, transfer.place(key)): transfer.folders(key) for key in transfer},
     )
     _check(spec, source)
@@ -181,8 +309,8 @@ def _lines(section: Section, group: str, shots: tuple[int, ...], sets: tuple[str
     for heading in section:
         entry = section.section(heading)
         settings = {key: value for key, value in entry.items() if key not in ("method", "regions", "backbone")}
-        recipe = MethodSettings(entry.text("method"), settings, _kind(entry, ""), entry.text("backbone", ""))
-        lines.append(Line(heading, group, recipe, shots, sets))
+        made = entry.text("method"), settings
+        lines.append(Line(heading, group, *made, shots, sets, _kind(entry, ""), entry.text("backbone", "")))
     return lines
 
 

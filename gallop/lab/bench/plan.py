@@ -4,23 +4,32 @@ Seeds come outermost: after the first one every table is there, later ones give 
 shots come first, which the main table and the ablations are about, then fewer. Within these, one set after the other,
 with methods and then variants in the order of the file. A method that learns nothing runs once a set, before everything
 else.
+
+The key of a run is a hash of everything that its figures depend on. Neither a release nor a setting that is new makes
+another key: releases are not in it, and a setting is where it is not at its default.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gallop.data import LabelledPhotos, PhotoSet
 from gallop.errors import BenchError
 from gallop.features.encoding import Sight
 from gallop.lab import methods
-from gallop.lab.bench.definition.benchmark import Line, Spec
-from gallop.lab.bench.running.keys import FIGURES, canonical, run_key
-from gallop.lab.bench.running.photos import Photos, class_numbers
+from gallop.lab.bench.photos import Photos, class_numbers
+from gallop.lab.bench.spec import Line, Spec
 from gallop.lab.methods import METHODS, Method, method_sight
+from gallop.lab.methods.prompt_learning import RUN_SETTINGS, PromptLearner
+from gallop.parts import saved_parts
 
+FIGURES = "2"
+"""Version of the figures, a part of every key. It is raised where equal settings and equal photos give other figures
+from then on, and so where the default of a setting changes; never for a release."""
 UNTAUGHT = 0
 """The shots, and the seed, of a run that learns nothing."""
 FeatureKind = tuple[str, str, Sight]
@@ -67,25 +76,18 @@ class BenchRun:
 
 
 @dataclass(frozen=True)
-class TableEntry:
-    """Where figures of a run are shown. Two entries may share a run."""
-
-    line: Line
-    set: str
-    shots: int
-    seed: int
-    key: str
-
-
-@dataclass(frozen=True)
 class Plan:
-    """Every run of a benchmark, and every place that its figures have."""
+    """Every place in the tables of a benchmark with the run whose figures are there; two places may share a run."""
 
     spec: Spec
     sets: tuple[str, ...]
     unknown: tuple[str, ...]
-    runs: tuple[BenchRun, ...]
-    entries: tuple[TableEntry, ...]
+    entries: tuple[tuple[Line, BenchRun], ...]
+
+    @property
+    def runs(self) -> tuple[BenchRun, ...]:
+        """Return every run once, in order."""
+        return tuple({run.key: run for _, run in reversed(self.entries)}.values())[::-1]
 
 
 def make_plan(spec: Spec, photos: Photos, fingerprint: Callable[[str, str], str]) -> Plan:
@@ -98,33 +100,27 @@ def make_plan(spec: Spec, photos: Photos, fingerprint: Callable[[str, str], str]
         BenchError: a method that cannot be made, or a class with fewer photos than shots.
         BackboneError, UnsupportedBackbone: a backbone that cannot be loaded.
     """
-    pairs: list[tuple[TableEntry, BenchRun]] = []
+    entries: list[tuple[Line, BenchRun]] = []
     for line in spec.lines:
-        recipe = line.recipe
-        backbone = recipe.backbone or spec.backbone, recipe.regions or spec.regions
+        backbone = line.backbone or spec.backbone, line.regions or spec.regions
         mark, learns = fingerprint(*backbone), _made(line, {}).learns
         places = [(shots, seed) for shots in line.shots for seed in spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
         for source in photos.sets.values():
             for shots, seed in places if line.sets is None or source.name in line.sets else ():
-                run = _run(spec, photos, line, (*backbone, mark), source, shots, seed)
-                pairs.append((TableEntry(line, source.name, shots, seed, run.key), run))
+                entries.append((line, _run(spec, photos, line, (*backbone, mark), source, shots, seed)))
     sets = list(photos.sets)
 
-    def order(pair: tuple[TableEntry, BenchRun]) -> tuple[int, ...]:
-        entry, _ = pair  # the sort is stable: methods, then variants, as in the file
-        taught = entry.shots != UNTAUGHT
-        return taught, spec.seeds.index(entry.seed) if taught else 0, -entry.shots, sets.index(entry.set)
+    def order(entry: tuple[Line, BenchRun]) -> tuple[int, ...]:
+        _, run = entry  # the sort is stable: methods, then variants, as in the file
+        taught = run.shots != UNTAUGHT
+        return taught, spec.seeds.index(run.seed) if taught else 0, -run.shots, sets.index(run.set)
 
-    pairs.sort(key=order)
-    runs: dict[str, BenchRun] = {}
-    for _, run in pairs:
-        runs.setdefault(run.key, run)
-    return Plan(spec, tuple(sets), tuple(photos.unknown), tuple(runs.values()), tuple(entry for entry, _ in pairs))
+    return Plan(spec, tuple(sets), tuple(photos.unknown), tuple(sorted(entries, key=order)))
 
 
 def check_rules(spec: Spec) -> None:
     """Refuse settings that no method of a benchmark has. Raises BenchError."""
-    used = {line.recipe.method for line in spec.lines}
+    used = {line.method for line in spec.lines}
     known = {name: methods.method_settings(name) for name in used if name in METHODS and METHODS[name].learns}
     for rule in spec.settings:
         strange = [name for name in rule.methods if name not in known]
@@ -147,8 +143,7 @@ def _run(
             f"The set {name} has {fewest} training photos of {smallest!r}, but {shots} shots are needed. Add photos, "
             "or name the shots (--shots) or the sets (--sets) that can be run."
         )
-    skipped = spec.unknown.skip.get(name, ()) if spec.unknown else ()
-    groups = tuple(group for group in photos.unknown if group not in skipped)
+    groups = tuple(group for group in photos.unknown if group not in spec.unknown.skip.get(name, ()))
     targets = spec.transfer.get(name, ())
     data: dict[str, Any] = {
         "classes": list(source.class_names),
@@ -161,12 +156,12 @@ def _run(
         },
         "unknown": {group: photos.unknown[group].fingerprint for group in groups},
     }
-    method, made = line.recipe.method, _made(line, spec.rules(line.recipe.method, name, shots) if shots else {})
+    made = _made(line, spec.rules(line.method, name, shots) if shots else {})
     settings = canonical(made)
-    what = {"figures": FIGURES, "backbone": backbone[2], "method": method, "settings": settings}
+    what = {"figures": FIGURES, "backbone": backbone[2], "method": line.method, "settings": settings}
     return BenchRun(
         key=run_key(what | {"set": name, "shots": shots, "seed": seed, "data": data}),
-        method=method,
+        method=line.method,
         made=made,
         settings=settings,
         set=name,
@@ -183,10 +178,44 @@ def _run(
 
 def _made(line: Line, rules: Mapping[str, Any]) -> Method:
     """The method of a line, with those settings of the rules that it has and the line does not set itself."""
-    method = line.recipe.method
     try:
-        known = methods.method_settings(method) if method in METHODS else ()
+        known = methods.method_settings(line.method) if line.method in METHODS else ()
         fitting = {key: value for key, value in rules.items() if key in known}
-        return methods.make_method(method, fitting | dict(line.recipe.settings))
+        return methods.make_method(line.method, fitting | dict(line.settings))
     except (TypeError, ValueError) as error:  # ConfigError, or a value of another kind
         raise BenchError(f"{line.label}: {error}") from error
+
+
+def canonical(made: Method) -> dict[str, Any]:
+    """Return the settings of a method that are not at their default, in JSON's types, so that equal ones are equal
+    however they were written.
+
+    What a prompt learner takes from its preset is filled in: a preset that changes makes other runs.
+    """
+    settings, usual = asdict(made) | saved_parts(made), _defaults(made)  # type: ignore[call-overload]
+    if isinstance(made, PromptLearner):
+        training = made.config(seed=0)
+        settings, usual = settings | asdict(training) | saved_parts(training), _defaults(training) | usual
+        for key in ("preset", *RUN_SETTINGS):  # what is in a preset is filled in
+            del settings[key]
+    return {
+        key: _canonical(value)
+        for key, value in sorted(settings.items())
+        if key not in usual or _canonical(value) != _canonical(usual[key])
+    }
+
+
+def _defaults(config: Any) -> dict[str, Any]:
+    return {each.name: each.default for each in fields(config)}
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def run_key(what: Mapping[str, Any]) -> str:
+    """Return a short SHA-256 of everything that a run's figures depend on."""
+    text = json.dumps(what, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:20]

@@ -1,1 +1,0 @@
-"""A YAML file in, a checked benchmark out; knows neither torch nor the methods."""

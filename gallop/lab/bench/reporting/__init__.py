@@ -1,1 +1,0 @@
-"""Records in; tables, a chart and every figure as CSV out."""
