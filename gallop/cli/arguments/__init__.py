@@ -14,7 +14,6 @@ from pkgutil import iter_modules
 
 from gallop import __version__
 from gallop.cli.shared_options import Parser
-from gallop.errors import CommandError
 
 DESCRIPTION = """\
 GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
@@ -46,28 +45,15 @@ Results go to standard output (--json: JSON and nothing else), progress and warn
 Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
 
 
-GONE = {
-    "embed": "`gallop predict SOURCE --with embedding` gives the features of photos beside their answers",
-    "push": "in Python `GalLoPClassifier.load('MODEL').push_to_hub('USER/NAME')` uploads a model and its card",
-    "doctor": "`gallop backbones --check` shows versions, devices and backbones",
-    "curve": "`gallop data DATA --curve` says whether more photos would help",
-    "choose": "in Python scikit-learn's `GridSearchCV(GalLoPClassifier(), {'lr': [...]})` compares settings",
-}
-"""Commands of earlier versions, and the way that is left."""
-
-
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options of a call.
 
     Raises:
         SystemExit: after --help, --version (0) or a mistake (2).
-        CommandError: a command that is gone.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     if words[:1] == ["data"] and words[1:2] not in ([], ["check"], ["list"], ["-h"], ["--help"]):
         words.insert(1, "check")  # which may be left out
-    if words and words[0] in GONE:
-        raise CommandError(f"There is no `gallop {words[0]}` any more: {GONE[words[0]]}.")
     # Of a command that is named, the words of others are of no use.
     return build_parser([word for word in words[:1] if word in known_commands()] or known_commands()).parse_args(words)
 

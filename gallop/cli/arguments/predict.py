@@ -28,13 +28,6 @@ probability, top (the five best classes), the OOD scores, is_ood, model. A photo
 error. With --json, progress goes to standard error, one line of JSON at a time: {{answered, errors, skipped,
 skipped_errors, seconds}}; standard output has only the result, the same with out."""
 
-_LOCAL = "photos are read from this machine alone: download them, and pass their folder"
-_ONE = "one call writes one file, --out FILE; docs/howto/many_photos.md shows how Ray Data uses several machines"
-_GONE = {
-    **dict.fromkeys(("--web", "--buckets"), _LOCAL),
-    **dict.fromkeys(("--part", "--shard-size", "--engine", "--address", "--workers"), _ONE),
-}
-
 
 def add_predict(commands: Commands) -> None:
     """Add the command."""
@@ -44,7 +37,6 @@ def add_predict(commands: Commands) -> None:
         epilog=_EXAMPLES,
         description="Classify images, and report which ones show something unknown.",
     )
-    parser.gone = _GONE
     parser.add_argument(
         "images",
         nargs="+",
