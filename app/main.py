@@ -46,7 +46,7 @@ from app.middleware import (
     first_page,
 )
 from app.options import Options, start_with
-from gallop.cli.arguments.app import add_app_words
+from gallop.cli.arguments.running import add_app_words
 
 # Seconds: the server listens when all of its parts have started, this one too.
 SOON = 0.5

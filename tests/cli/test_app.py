@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gallop.cli.arguments import parse
-from gallop.cli.arguments.app import add_app_words
+from gallop.cli.arguments.running import add_app_words
 from gallop.cli.commands import app
 from gallop.runtime.hosts import LOCAL_NAMES
 from tests import tiny

@@ -1,7 +1,6 @@
-"""The arguments of the command line, one module per command, with examples. Nothing here imports torch.
+"""The arguments of the command line, with examples. Nothing here imports torch.
 
-A command is known by its module here, which has ``add_NAME``, and does what the module of the same name in
-``gallop.cli.commands`` says.
+A command of ``COMMANDS`` does what the module of its name in ``gallop.cli.commands`` says.
 """
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from pkgutil import iter_modules
 
 from gallop import __version__
+from gallop.cli.arguments import answering, learning, running
 from gallop.cli.shared_options import Parser
 
 DESCRIPTION = """\
@@ -45,6 +43,24 @@ Results go to standard output (--json: JSON and nothing else), progress and warn
 Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
 
 
+COMMANDS = {
+    "app": running.add_app,
+    "backbones": running.add_backbones,
+    "bench": learning.add_bench,
+    "data": learning.add_data,
+    "evaluate": learning.add_evaluate,
+    "evidence": answering.add_evidence,
+    "explain": answering.add_explain,
+    "export": answering.add_export,
+    "predict": answering.add_predict,
+    "sample": learning.add_sample,
+    "serve": running.add_serve,
+    "sort": answering.add_sort,
+    "train": learning.add_train,
+}
+"""What adds the arguments of each."""
+
+
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options of a call.
 
@@ -60,7 +76,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def known_commands() -> list[str]:
     """Return the names of all commands."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return sorted(COMMANDS)
 
 
 def build_parser(names: Sequence[str]) -> Parser:
@@ -69,5 +85,5 @@ def build_parser(names: Sequence[str]) -> Parser:
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in names:
-        getattr(import_module(f"gallop.cli.arguments.{name}"), f"add_{name}")(commands)
+        COMMANDS[name](commands)
     return parser

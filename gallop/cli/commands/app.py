@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
-from gallop.cli.arguments.app import app_words
+from gallop.cli.arguments.running import app_words
 from gallop.cli.console import Console
 from gallop.errors import CommandError
 from gallop.runtime.hosts import LOCAL_NAMES

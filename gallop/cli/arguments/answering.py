@@ -1,0 +1,276 @@
+"""The arguments of the commands that answer photos and show why: predict, explain, evidence, sort, export."""
+
+from __future__ import annotations
+
+from gallop.cli import values
+from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_detail, add_model_or_classes
+from gallop.cli.values import count, fraction
+from gallop.export.formats import FORMATS, PhotoToExport, formats_of
+from gallop.model.scores import VERDICT
+
+_PREDICT_EXAMPLES = f"""\
+examples:
+  gallop predict cat.jpg dog.jpg --model model
+  gallop predict holiday/ --model model --csv answers.csv          # a folder, read recursively
+  gallop predict holiday/ --model model --tpr 0.8                  # a stricter "none of these" threshold
+  gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
+  gallop predict pile/ --model model --next 10                     # which ten photos to label next
+  gallop predict photos.csv --column photo --model model --json --with regions
+  gallop predict holiday/ --model model --format label-studio > tasks.json
+  gallop predict archive/ --model model --out answers.csv    # any number of photos; resumes if interrupted
+  gallop predict archive/ --model model --out answers.parquet --with embedding regions    # or answers.jsonl
+
+JSON: [{{image, label, probability, probabilities {{name: p}}, ood_score, is_ood}} or {{image, error}}, ...]
+With --next: next, the place among the photos to label next, or null. Of one class: answer, yes, no or unsure.
+ood_score is {VERDICT} (larger = more outlier); is_ood is null without a threshold. Images that cannot be read
+are reported, the others are classified, and the exit status is 2.
+
+With --out: .csv has the columns of --csv and the model's fingerprint, .jsonl and .parquet have key, error, label,
+probability, top (the five best classes), the OOD scores, is_ood, model. A photo that cannot be read has a row with its
+error. With --json, progress goes to standard error, one line of JSON at a time: {{answered, errors, skipped,
+skipped_errors, seconds}}; standard output has only the result, the same with out."""
+
+
+def add_predict(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "predict",
+        help="classify images",
+        epilog=_PREDICT_EXAMPLES,
+        description="Classify images, and report which ones show something unknown.",
+    )
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="photos, folders (read recursively), .txt lists, or .csv or .parquet tables",
+    )
+    add_model_or_classes(parser)
+    parser.add_argument("--csv", metavar="FILE", help="also write the answers as a table")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="add each answer to this file, .csv, .jsonl or .parquet, in place of the screen; run an interrupted "
+        "command again to continue it: photos that have a line are not answered again",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("label-studio",),
+        help="write tasks to standard output, with answers as predictions and their probability as score: names are "
+        "those that Label Studio serves from the folder that the command runs in",
+    )
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="answer all photos together: the photos most like each photo vote on it, so answers depend on each "
+        "other; --json has the votes",
+    )
+    parser.add_argument(
+        "--next",
+        type=values.some,
+        metavar="N",
+        help="also name N photos whose labels would teach most: uncertain ones that are unlike each other",
+    )
+    parser.add_argument("--column", metavar="NAME", help="column of a .csv or .parquet table with paths or bytes")
+    parser.add_argument(
+        "--draft",
+        action="store_true",
+        help="decode JPEGs whose short side is at least four times the backbone's input at a half, a quarter or an "
+        "eighth of their size: two to three times faster, but probabilities change by 0.02 on average",
+    )
+    parser.add_argument(
+        "--with",
+        dest="extras",
+        nargs="+",
+        default=[],
+        choices=("probabilities", "embedding", "regions"),
+        metavar="COLUMN",
+        help="more values with --json and in a .jsonl or .parquet file: probabilities (of all classes), embedding (the "
+        "photo's feature, half precision), regions (boxes of the regions that decided)",
+    )
+    add_detail(parser)
+    add_common(parser)
+
+
+_EXPLAIN_EXAMPLES = """\
+examples:
+  gallop explain cat.jpg --model model --out why.png
+  gallop explain cat.jpg --classes "cat, dog" --class dog --out why-dog.png --json
+
+JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...],
+branch_scores {name: score of a branch besides the prompts}}
+Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
+counted from 1."""
+
+
+def add_explain(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "explain",
+        help="show which prompts and regions decided",
+        epilog=_EXPLAIN_EXAMPLES,
+        description="Show each prompt's score for one image, and where each local prompt looked.",
+    )
+    parser.add_argument("image", metavar="IMAGE")
+    add_model_or_classes(parser)
+    parser.add_argument("--out", required=True, metavar="FILE.png", help="output picture")
+    parser.add_argument(
+        "--class", dest="class_name", metavar="NAME", help="class to explain (default: the predicted one)"
+    )
+    add_detail(parser)
+    add_common(parser)
+
+
+_EVIDENCE_EXAMPLES = """\
+examples:
+  gallop evidence model photos --out evidence.html
+  gallop evidence model photos --out evidence.html --what-if 3       # cover 3 clusters of each class where they decide
+  gallop evidence model photos --out evidence.html --json
+
+The page holds parts of the photos. A class's score is what it has above the mean of all classes; the clusters' shares
+and the rest are that score.
+JSON: {photos, accuracy, classes [{class, photos, score, rest, clusters [{words {word: cosine}, adds, share, photos,
+mistakes}]}], groups {found [{name, photos, accuracy {right, of}, rest, p, common}], looked_at}, what_ifs [{class_name,
+cluster, photos, before {right {right, of}, confidence, score}, without, at_random, spread, fill, drop, interval,
+stands_out}], skipped [{image, error}]}
+Photos are numbers from 0, in the order in which DATA was read, clusters too."""
+
+
+def add_evidence(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "evidence",
+        help="show what each class relies on over labelled photos",
+        epilog=_EVIDENCE_EXAMPLES,
+        description="Write a page with the regions that decide for each class over all its photos, in clusters that "
+        "look alike, and with the groups of photos that fail.",
+    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument(
+        "data", metavar="DATA", help="folder of class folders, folder with train/ and test/, or .csv table"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE.html", help="output page; it holds parts of the photos")
+    parser.add_argument(
+        "--what-if",
+        type=count,
+        default=0,
+        metavar="N",
+        help="cover the first N clusters of each class where they decide, and let the backbone look again, which takes "
+        "up to a minute for each (0)",
+    )
+    parser.add_argument(
+        "--fill",
+        choices=("blur", "neighbours", "grey"),
+        default="blur",
+        help="what covered regions show: the photo blurred, the colours around them, or grey (%(default)s)",
+    )
+    add_detail(parser)
+    add_common(parser)
+
+
+_SORT_EXAMPLES = """\
+examples:
+  gallop sort pile --model model --out sorted                # scores the photos, and writes sorted/check.html
+  gallop sort pile --model model --out sorted --checks ~/Downloads/checks.json   # copies what was promised
+  gallop sort pile --model model --out sorted --promise 1 --line 0.97
+  gallop sort pile --model model --out sorted --promise none --line 0.9          # no checks, no promise
+  gallop sort pile --model model --out sorted --move         # moves in place of copying; --undo moves back
+
+Photos with a probability of at least the line that are not "none of these" are accepted. That at most 5, 2 or 1 % of
+them are wrong is promised (95 % sure) after checks of a random sample: 59, 149 or 299 without an error, fewer in a
+small pile, more with errors. To accept more after that, go on with --line at next_line. A line that is given up since
+too many are wrong makes the next one cost more checks.
+Accepted photos go into a folder of DIR for each class, checked ones into that of the class that the check names;
+nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
+Run an interrupted command again to continue it. The scores stay in DIR/.gallop; photos that are new or were replaced
+are scored by the next call, and where they change what is accepted, the promise takes new checks.
+
+JSON: {photos, errors, none_of_these, line, accepted, checked, wrong, remaining, promise, next_line, placed, page}"""
+
+
+def add_sort(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "sort",
+        help="sort a pile of photos into folders by class, with a promise",
+        epilog=_SORT_EXAMPLES,
+        description="Sort photos into folders by class; after checks of a sample, promise how many are wrong.",
+    )
+    parser.add_argument("photos", metavar="PHOTOS", help="folder of photos (read recursively)")
+    parser.add_argument("--model", metavar="MODEL", required=True, help=MODEL_HELP)
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the class folders, outside PHOTOS")
+    parser.add_argument(
+        "--promise",
+        choices=("5", "2", "1", "none"),
+        default="5",
+        help="at most so many percent of the accepted photos are wrong; none accepts without checks (%(default)s)",
+    )
+    parser.add_argument(
+        "--line",
+        type=fraction,
+        metavar="P",
+        help="least probability of an accepted photo (default: chosen by the model)",
+    )
+    parser.add_argument(
+        "--checks", metavar="FILE", help="checks that check.html has saved (default: DIR/checks.json where it exists)"
+    )
+    parser.add_argument(
+        "--move", action="store_true", help="move the photos in place of copying them; what links lead to is copied"
+    )
+    parser.add_argument(
+        "--undo", action="store_true", help="move all photos back, and remove copies; what fails is remembered"
+    )
+    add_common(parser)
+
+
+_EXPORT_EXAMPLES = """\
+examples:
+  gallop export model --onnx model.onnx
+  gallop export model --onnx model.onnx --photos photos/test --json   # also check with these photos
+  gallop export model --card model.md --test photos     # with the accuracy on photos/test
+  gallop export model --report why.html --photo cat.jpg
+  gallop export model --web page                    # a page for browsers: python -m http.server -d page
+  gallop export --web page                          # without a model: users type class names in the page
+  gallop export --web page --teach                  # users teach classes on the page, with photos or a camera
+"""
+_EXPORT_JSON = """
+JSON: {out, bytes, class_names} and, of an ONNX file, {input, outputs, checked_on, largest_difference, labels_differ};
+of a page {files, loads (bytes), fixed_classes, checked_on, largest_difference}"""
+
+
+def add_export(commands: Commands) -> None:
+    """Add the command."""
+    details = [f"\n--{key}: {format_.details}\n" for key, format_ in FORMATS.items() if format_.details]
+    parser = commands.add_parser(
+        "export",
+        help="export a trained model, or an explained photo as a report",
+        epilog="".join([_EXPORT_EXAMPLES, *details, _EXPORT_JSON]),
+        description="Export a trained model, or its explanation of a photo, as a file to share.",
+    )
+    alone = ", ".join(f"--{key}" for key, format_ in FORMATS.items() if format_.without_model)
+    parser.add_argument("model", metavar="MODEL", nargs="?", help=f"{MODEL_HELP}; {alone} also works without one")
+    group = parser.add_mutually_exclusive_group(required=True)
+    for key, format_ in FORMATS.items():
+        group.add_argument(
+            f"--{key}",
+            metavar="DIR" if format_.check_folder else "FILE",
+            help=f"{format_.title}: {format_.help}",
+        )
+    checked = ", ".join(f"--{key}" for key, format_ in FORMATS.items() if format_.checked)
+    explaining = ", ".join(f"--{key}" for key in formats_of(PhotoToExport))
+    parser.add_argument(
+        "--photos", metavar="DIR", help=f"with {checked}: also check with the photos in this folder, read recursively"
+    )
+    parser.add_argument(
+        "--precision", choices=("fp32", "fp16"), help="with --web: number format of the stored encoders (fp32)"
+    )
+    parser.add_argument(
+        "--teach", action="store_true", help="with --web: a page on which classes are taught, with photos or a camera"
+    )
+    parser.add_argument(
+        "--test",
+        metavar="DATA",
+        help="with --card: test photos, as for `gallop evaluate`; the card states the accuracy",
+    )
+    parser.add_argument("--photo", metavar="IMAGE", help=f"with {explaining}: the photo to explain")
+    add_common(parser)

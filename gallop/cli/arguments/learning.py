@@ -1,0 +1,297 @@
+"""The arguments of the commands that learn, measure and look through photos: train, evaluate, data, bench, sample."""
+
+from __future__ import annotations
+
+import argparse
+from typing import get_args
+
+from gallop.cli import values
+from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_detail, add_settings, add_tpr
+from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, method_preset, train_preset
+from gallop.model.scores import SCORES
+
+_TRAIN_EXAMPLES = """\
+examples:
+  gallop train photos --out model                        # 16 images per class, default settings
+  gallop train photos.csv --out model                    # a table with the columns path and label
+  gallop train project.zip --out model --allow-fewer     # a project of the app or of the page for browsers
+  gallop train project.zip --out model --shots 64 --allow-fewer --epochs 0    # only the head, as that page does
+  gallop train photos --out model --shots 4 --seed 1     # fewer images, another random draw
+  gallop train photos --out model --allow-fewer          # where some classes have fewer images
+  gallop train mugs --out model --shots 8                # one class folder: is it a mug? yes, no or unsure
+  gallop train photos --out model --resume               # continue an interrupted training
+  gallop train photos --out model --overwrite            # and what that changed, what fell first
+  gallop train photos --out model2 --against model --ood other=photos/other   # and how many unknown photos are noticed
+  gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
+  gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
+
+JSON: {out, steps, seconds, loss, accuracy_train, accuracy_held_out, interval_held_out, threshold, threshold_note,
+threshold_photos, threshold_keeps, temperature, changes, skipped}. accuracy_held_out is that of prompts which never saw
+the shot, null where none was held out; interval_held_out is its 95% interval. threshold_keeps is the 95% interval of
+the fraction of new known photos that the threshold accepts; threshold_photos is the number of photos it is estimated
+from. changes is null without an earlier model and without --ood, otherwise
+{before {class_names, figures {WHAT: {right, of}}}, after (likewise), than, fell {WHAT: photos}}. WHAT counts unknown
+photos, or held-out shots, which are each model's own; what is not known is left out, such as the right answers of a
+model saved before these were stored. fell has what became worse, by how many photos of the smaller set."""
+
+
+def add_train(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "train",
+        help="train prompts on a few images per class",
+        epilog=_TRAIN_EXAMPLES,
+        description="Train global and local prompts on a few images of each class.",
+    )
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project, as the app and "
+        "the page for browsers save it",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="output folder for the model, new or empty")
+    parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn from each class (%(default)s)")
+    parser.add_argument("--allow-fewer", action="store_true", help="accept classes with fewer images")
+    parser.add_argument(
+        "--preset",
+        choices=get_args(Preset),
+        default="backbone",
+        help="source of the settings that are not given; backbone means default for mini, whose settings were "
+        "chosen by measurement, and paper for every other backbone (%(default)s); accurate is default with two looks "
+        "at each photo, for five times the encoding, and a second head; these two take no more rounds than there are "
+        "images; with paper, rounds go by the shots: 50 for 1, 100 for 2 to 7, else 200; short is paper with 50 "
+        "rounds of 4 stored views, for a quick try",
+    )
+    _add_method(parser.add_argument_group("method (defaults: mini's; paper: those of the paper)"))
+    parser.add_argument(
+        "--keep-shots",
+        action="store_true",
+        help="with --head: also store the features of each shot in the model, not only sums; never photos or paths",
+    )
+    training = parser.add_argument_group("training (defaults: mini's; paper: those of the paper)")
+    add_settings(training, train_preset("default"), train_preset("paper"))
+    add_tpr(parser)
+    training.add_argument(
+        "--cache-precision",
+        choices=("fp16", "fp32"),
+        default="fp16",
+        help="precision of cached image features; fp32 takes twice the space and does not round (%(default)s); fresh "
+        "views, which --preset paper trains with, are never rounded",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="MODEL",
+        help=f"compare the new model with this one (default: the one that --out replaces, if any): {MODEL_HELP}",
+    )
+    parser.add_argument(
+        "--ood",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="images of unknown things, read recursively, to compare how many of them are noticed; never trained on",
+    )
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")
+    existing.add_argument("--overwrite", action="store_true", help="replace the model in DIR; other files there stay")
+    add_common(parser)
+
+
+def _add_method(method: argparse._ArgumentGroup) -> None:
+    usual = method_preset("default")
+    add_settings(method, usual, method_preset("paper"))
+    method.add_argument(
+        "--local-prompts",
+        type=values.count,
+        metavar="N",
+        help=f"instead of --topk: number of local prompts, with k = 5, 10, 15, ... ({usual.local_prompts})",
+    )
+    rules = "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())
+    method.add_argument(
+        "--regions",
+        choices=REGION_KINDS,
+        default="value",
+        help=f"which region features a ViT uses (%(default)s). {rules}. {REGION_ADVICE}",
+    )
+
+
+_EVALUATE_EXAMPLES = """\
+examples:
+  gallop evaluate model photos
+  gallop evaluate model photos --ood scenes=other/scenes --ood sketches=other/sketches --json
+  gallop evaluate zero-shot photos                       # no training: "A photo of a {class}"
+
+MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures in the JSON are fractions:
+{accuracy, interval [low, high] (95%), accuracy_global, accuracy_local, calibration_error, n,
+ per_class {name: accuracy}, tpr,
+ ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...], unlike_shots},
+and the accuracy of other branches, such as accuracy_head.
+unlike_shots is a sentence where the photos look as if they came from elsewhere than the shots, otherwise empty.
+FPR95 is the fraction of unknown photos that pass at the tightest threshold that accepts at least 95% of the known ones.
+fpr95_authors follows the paper's code: the loosest threshold that accepts the fraction nearest to 95%.
+SCORE, where larger means more of an outlier, is one of:"""
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Add the command."""
+    scores = [f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines]
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure accuracy and OOD detection",
+        epilog="\n".join([_EVALUATE_EXAMPLES, *scores]),
+        description="Measure accuracy on labelled images, and how well unknown images are detected.",
+    )
+    parser.add_argument("model", metavar="MODEL", help=f"{MODEL_HELP}; or the word zero-shot")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project",
+    )
+    parser.add_argument(
+        "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
+    )
+    add_tpr(parser)
+    add_detail(parser)
+    add_common(parser)
+
+
+DATA_EPILOG = """\
+examples:
+  gallop data list
+  gallop data check photos                               # your photos: copies, imbalance, labels in doubt
+  gallop data photos --curve                             # would more photos help, and of which classes?
+  gallop data check oxford_pets data                     # data/oxford_pets, data/oxford-iiit-pet, or the set itself
+  gallop data check imagenet_r data --json
+
+`check` may be left out. The layouts are those of CoOp and of torchvision, with CoOp's split files.
+In Python: gallop.lab.paper_sets.open_dataset("oxford_pets", "data")."""
+
+LIST_EPILOG = """\
+examples:
+  gallop data list
+  gallop data list --json
+
+JSON: [{name, title, kind, classes, template, address, torchvision}, ...]"""
+
+CHECK_EPILOG = """\
+examples:
+  gallop data check photos                               # class folders, one that holds train/ and test/, or a .csv
+  gallop data check photos --json
+  gallop data check photos --curve                       # would more photos help, and of which classes?
+  gallop data check oxford_pets data                     # a set of the paper
+  gallop data check imagenet data --json
+
+Exit status 2 when something is to be looked at, or missing or damaged; of a set the message says where to get it.
+
+JSON of photos: {folder, backbone, classes, copies, leaks, doubted, skipped, near}. copies and leaks are pairs of a
+training photo and another one, or a test photo; near: whether nearly equal ones were looked for, as with mini alone.
+
+With --curve some photos of each class are held out, and a head learns from 1, 2, 4, ... of the others, many times. At
+most 64 of each class take part, those that are nearly the same picture count once, and test photos are never read.
+
+JSON of a curve: {photos, copies, points [{shots, accuracy, low, high}], twice {shots, accuracy, accuracy_interval,
+ gain, gain_interval}, classes {NAME: the same}, words}. Fractions from 0 to 1; intervals are 95% ones.
+
+JSON of a set: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
+ template, complete}"""
+
+
+def add_data(commands: Commands) -> None:
+    """Add the command and its two subcommands."""
+    parser = commands.add_parser(
+        "data",
+        help="check photos before training; list and check the paper's data sets",
+        epilog=DATA_EPILOG,
+        description="List the data sets of the paper, or check photos, your own or one of these sets in a folder of "
+        "yours; with --curve, say whether more photos would help.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="check|list", required=True)
+    listing = actions.add_parser(
+        "list", help="list the data sets", epilog=LIST_EPILOG, description="List the known data sets."
+    )
+    check = actions.add_parser(
+        "check",
+        help="check photos before training, or a data set",
+        epilog=CHECK_EPILOG,
+        description="Check labelled photos: photos per class, duplicates, test photos that are also training photos, "
+        "labels in doubt, unreadable files. Or count the images of a data set; no image is opened.",
+    )
+    check.add_argument(
+        "name", metavar="FOLDER|NAME", help="folder of photos, or the name of a data set (`gallop data list` shows all)"
+    )
+    either = check.add_mutually_exclusive_group()
+    either.add_argument(
+        "root",
+        metavar="DIR",
+        nargs="?",
+        help="for a data set: folder that holds the data sets, or the folder of this one",
+    )
+    either.add_argument(
+        "--curve",
+        action="store_true",
+        help="instead, show accuracy by the number of photos, and what twice as many would probably add",
+    )
+    listing.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
+    add_common(check)
+
+
+_BENCH_EXAMPLES = """\
+examples:
+  gallop bench photos-mini sets --out results --dry-run  # check everything, count the runs, train nothing
+  gallop bench photos-mini sets --out results            # run it again to continue where it stopped
+  gallop bench mine.yaml sets --out results --only GalLoP CoOp --sets pacs/photo --shots 16 --seeds 0
+
+Benchmarks that come with gallop: photos-mini, and the paper's tables: paper-fewshot, paper-domain, paper-ood,
+paper-ablation, paper-backbones.
+DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of `gallop data list`, and groups of unknown photos, as the
+benchmark names them.
+DIR receives one record per run (runs/KEY.json) and, from the records, tables.md (mean and spread over seeds) and
+results.csv (one row per figure). Delete a record to repeat its run.
+Several processes or machines that share DIR divide the work by --seeds, --sets or --only; then the whole command writes
+all tables. Features are cached in $GALLOP_CACHE.
+
+JSON: {out, sets, unknown, runs, done, left, failed, files}"""
+
+
+def add_bench(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "bench",
+        help="compare methods on data sets",
+        epilog=_BENCH_EXAMPLES,
+        description="Compare methods on data sets over shots and seeds.",
+    )
+    parser.add_argument("spec", metavar="BENCHMARK", help="name of a built-in benchmark, or a YAML file")
+    parser.add_argument("data", metavar="DATA", help="folder that holds the data sets")
+    parser.add_argument("--out", metavar="DIR", required=True, help="output folder for records and tables")
+    parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
+    narrow = parser.add_argument_group("run part of the benchmark; the tables are of that part")
+    narrow.add_argument("--only", nargs="+", metavar="METHOD", help='methods: headings, groups, or "group / variant"')
+    narrow.add_argument("--sets", nargs="+", metavar="SET", help="data sets")
+    narrow.add_argument("--shots", nargs="+", type=int, metavar="N", help="images drawn from each class")
+    narrow.add_argument(
+        "--seeds", nargs="+", type=int, metavar="N", help="seeds of the draw, the views and the training"
+    )
+    add_common(parser)
+
+
+_SAMPLE_EXAMPLES = """\
+examples:
+  gallop sample photos
+  gallop train photos --out my-model --shots 8
+  gallop evaluate my-model photos --ood other=photos/other
+  gallop predict photos/test photos/other --model photos/model      # the model that comes with it
+
+JSON: {out, classes [name], train, test, other, model}"""
+
+
+def add_sample(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "sample",
+        help="write sample photos, and a model trained on them",
+        epilog=_SAMPLE_EXAMPLES,
+        description="Write the sample project into a folder: train/ and test/ with photos of a few classes, other/ "
+        "with photos of other things, and model/, which is trained on train/.",
+    )
+    parser.add_argument("out", metavar="DIR", help="output folder, new or empty")
+    parser.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
