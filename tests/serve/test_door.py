@@ -14,7 +14,7 @@ import pytest
 from gallop.errors import CommandError
 from gallop.service.http import server
 from gallop.service.http.options import KEY_VARIABLE, key_is_known, read_keys
-from gallop.service.http.watching import JsonLines, log
+from gallop.service.http.server import JsonLines, log
 from tests.serve.running import Running, answer_on, head, photo, running
 from tests.until import until
 

@@ -15,9 +15,8 @@ from gallop.data.listing import Listing
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 from gallop.images import list_images
-from gallop.lab.paper_sets.imagenet import SYNSET, by_number, by_synset, imagenet
+from gallop.lab.paper_sets.layouts import SYNSET, aircraft, by_number, by_synset, coop_split, imagenet
 from gallop.lab.paper_sets.places import CatalogueEntry, SetLocation
-from gallop.lab.paper_sets.split_files import aircraft, coop_split
 from gallop.wording import did_you_mean, quoted
 
 _GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"

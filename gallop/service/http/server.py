@@ -1,4 +1,6 @@
-"""Run the server of a service: its socket, access, slow clients, and how it stops.
+"""Run the server of a service: its socket, access, slow clients, its log, and how it stops.
+
+The log has a line of JSON for each event, and nothing of a photo, a file's name, an address or a key.
 
 After a signal to stop, it refuses new requests (503) on the open connections, answers those that it has accepted, and
 closes its socket when that is done.
@@ -12,6 +14,7 @@ import logging.config
 import secrets
 import socket
 import time
+import traceback
 from typing import Any
 
 import uvicorn
@@ -23,8 +26,7 @@ from gallop.errors import CommandError
 from gallop.runtime.hosts import is_named
 from gallop.service.http.options import key_is_known
 from gallop.service.http.service import OPEN, STATE, Refusal, Service, error_answer, make_app
-from gallop.service.http.watching import LOG_AS_JSON, log
-from gallop.wording import listed
+from gallop.wording import listed, one_line
 
 # That are admitted at a time: those that wait for their turn, and those that are still arriving.
 MOST_REQUESTS = 512
@@ -38,6 +40,46 @@ SETTLE = 0.5
 # In a request's scope: whether it counts. Refused requests do not, nor those that need no key: strangers could
 # otherwise keep out users who have one.
 _ADMITTED = "admitted"
+
+
+_log = logging.getLogger("gallop.service.http")
+
+
+def log(event: str, level: int = logging.INFO, error: BaseException | None = None, **facts: Any) -> None:
+    """Log an event, and the error that it is about."""
+    _log.log(level, event, exc_info=error, extra={"facts": {"event": event} | facts})
+
+
+class JsonLines(logging.Formatter):
+    """Writes each record as one line of JSON; of an error kind and place, since its words may quote anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        fields: dict[str, Any] = {"time": f"{at}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
+        fields |= getattr(record, "facts", None) or {"event": "server", "message": one_line(record.getMessage())}
+        if record.exc_info and record.exc_info[1] is not None:
+            frames = traceback.extract_tb(record.exc_info[1].__traceback__)[-12:]
+            places = [f"{'/'.join(each.filename.split('/')[-3:])}:{each.lineno} {each.name}" for each in frames]
+            fields |= {"error": type(record.exc_info[1]).__name__, "at": places}
+        return json.dumps(fields, default=str)
+
+
+LOG_AS_JSON: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": JsonLines}},
+    "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "loggers": {
+        name: {"level": level, "handlers": ["json"], "propagate": False}
+        for name, level in {
+            "gallop.service.http": "INFO",
+            "uvicorn": "WARNING",
+            "asyncio": "WARNING",
+            "python_multipart": "CRITICAL",  # it quotes what was sent
+        }.items()
+    },
+}
+"""For ``logging.config``: a line of JSON for each event to standard error, warnings of the server's libraries too."""
 
 
 class Door:
