@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,20 +19,24 @@ import torch
 from gallop import __version__
 from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
 from gallop.backbones.text.tokenizers import clip_tokenizer
-from gallop.config import HEADS
+from gallop.checkpoints.settings import Checkpoint
+from gallop.config import HEADS, train_preset
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
 from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, TAUGHT_NAMES, PagePrecision
 from gallop.export.web.encoders import check_encoders, text_onnx, vision_onnx
 from gallop.export.web.fetch import SCRIPT_FILE, WASM_FILE, runtime_files
-from gallop.export.web.teaching import teach_facts
+from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, tells_copies
 from gallop.maps.explainer import STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data, palettes
+from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY
+from gallop.model.branches.mix import ENOUGH_SHOTS, SPREAD
 from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.names.templates import PLACE
 from gallop.runtime.reading import read_bytes
 from gallop.sample import sample_photos
+from gallop.training.learn import RELIABLE_SHOTS
 
 _FORMAT = 1
 _PAGE, _TEACH = (Path(__file__).with_name(name) for name in ("page", "teach"))
@@ -39,6 +44,8 @@ _WORKER = "sw.js"
 _VERSION, _FILES = 'const VERSION = "";', "const FILES = [];"
 """Lines of the service worker that are replaced by this page's."""
 _LARGEST = 4 * 2**20
+_HEAD = "ridge"
+"""That is taught on a page."""
 
 
 def page_files(
@@ -126,6 +133,40 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
         "width": backbone.feature_sizes[-1],
         "room": backbone.text.context_length,
         "palettes": palettes(),
+    }
+
+
+def teach_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
+    """Return what the scripts of the page compute and write with.
+
+    What is taught there is what ``GalLoPClassifier(epochs=0, head="ridge").fit`` learns: prompts stay as they are.
+
+    Raises:
+        PageError: the classifier has templates or a second look at photos.
+    """
+    model = classifier.model_
+    if model.templates is not None or len(model.sight.times) > 1:
+        raise PageError(
+            "A page that teaches looks at a photo once and has no templates, as this model has. Leave the model out."
+        )
+    training, usual = train_preset("default", epochs=0), KINDS[_HEAD].usual
+    taught = Checkpoint.of(model.with_config(replace(model.config, head=_HEAD)), training, classifier.calibration_)
+    state = np.random.default_rng(training.seed).bit_generator.state["state"]
+    context = model.prompts.global_contexts[0].detach().cpu().float().numpy()
+    return {
+        "head": HEADS[_HEAD].title,
+        "ridge": {"penalty": PENALTY, "names": NAMES, "halved": HALVED},
+        "mix": {"weight": usual.weight, "temperature": usual.temperature, "spread": SPREAD, "enough": ENOUGH_SHOTS},
+        "folds": training.calibration_folds,
+        "seed": training.seed,
+        "random": [str(state["state"]), str(state["inc"])],
+        "reliable": RELIABLE_SHOTS,
+        "tpr": classifier.calibration_.tpr,
+        "alike": {"global": ALIKE_GLOBAL, "places": ALIKE_PLACES} if tells_copies(model.backbone) else None,
+        "checkpoint": taught.record(),
+        "context": base64.b64encode(np.ascontiguousarray(context, dtype="<f4").tobytes()).decode(),
+        "textWidth": context.shape[-1],
+        "identities": {name: len(value) for name, value in model.prompts.state_dict().items() if value.ndim == 2},
     }
 
 
