@@ -832,7 +832,6 @@ REFUSED = [
     ("predict PHOTOS --model MODEL --out ROOT/out", "must end in .csv or .jsonl or .parquet"),
     ("predict ROOT/list.csv --model MODEL --out ROOT/list.csv", "would replace"),
     ("predict https://example.org/x.txt --model MODEL --out ROOT/o.csv", "is an address, and nothing is fetched"),
-    ("predict PHOTOS --classes a,b --engine=ray", "docs/howto/many_photos.md shows how Ray Data uses several machines"),
     ("predict PHOTOS --classes a,b --out ROOT/o.csv --csv ROOT/a.csv", "--csv needs all answers at once"),
     (
         "predict PHOTOS --classes a,b --with regions --backbone BACKBONE",
