@@ -40,7 +40,7 @@ class Pace:
             began = time.perf_counter()
             texts = text_features_together([model] * learners)
             losses = [model.loss(features, labels, model.paper.draw(batch), text)[0].total for text in texts]
-            torch.stack(losses).sum().backward()
+            torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
             return time.perf_counter() - began
 
         seconds(1)  # the first one is slower
