@@ -182,7 +182,7 @@ def test_it_comes_back_and_leaves_no_trace_where_it_is_not_used(found: Any) -> N
 
     usual, other = found["runs"]
     assert set(usual) == {
-        *("shots", "global_prompts", "topk", "dropout", "head", "global_projection"),
+        *("shots", "global_prompts", "topk", "dropout", "head", "global_projection", "starts", "diversity"),
         *("lr", "epochs", "batch_size", "views", "seed"),
     }
     assert other == usual | {"epochs": 1, "warmup": 2, "schedule": "line", "tilt": 0.5}

@@ -214,7 +214,7 @@ def test_a_model_that_is_opened_is_read_at_the_k_that_it_learned_with(three: Ope
     go(at, TEACH)
     fine(at.number_input(key="teach scales 0").set_value(40).run())
     assert session.training.scales()[0] == 40
-    fine(button(go(at, COMPARE), "Open this run").click().run())
+    fine(button(go(at, COMPARE), "Open A").click().run())
     assert session.training.scales() == (1, 3, 4, 5)
     go(at, TEACH)
     assert [k for k, _ in scales(at)] == [1, 3, 4, 5]

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app.ui import resources
 from app.views import export, prompts, testing
 from gallop import GalLoPClassifier
+from gallop.config import CONTEXT_INIT
 from gallop.evaluation.diversity import text_cosines
 from gallop.evaluation.intervals import Proportion
 from tests import app_pages
@@ -129,7 +130,7 @@ def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None
 
 
 def test_prompts_that_coincide_are_said_to_and_what_parts_them(tiny_app: Open) -> None:
-    at = taught(tiny_app, epochs=1, lr=1e-9)
+    at = taught(tiny_app, epochs=1, lr=1e-9, starts=CONTEXT_INIT)
     name = session_of(at).training.taught_model.names[0]
     assert app_pages.plain(at).count(f"Started as and still says “A photo of a {name}”.") == 8, "the cards are there"
     assert not app_pages.unsaid(
