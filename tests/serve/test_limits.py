@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -245,3 +248,26 @@ def test_more_requests_than_are_looked_after(model: Path, monkeypatch: pytest.Mo
             assert (service.get("/classes").status_code, service.get("/health").status_code) == (429, 200)
         until(lambda: service.service.here == 0)
         assert service.get("/classes").status_code == 200
+
+
+def test_a_bystander_passes_large_photos_that_came_before(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two requests with large photos came first; of these one photo is decoded before the small one."""
+    may_go, decoded = threading.Event(), list[tuple[int, int]]()
+    decode = limits.prepare
+
+    def gated(photos: list[bytes], *words: Any, **named: Any) -> Any:
+        may_go.wait(30)
+        found = decode(photos, *words, **named)
+        decoded.append(Image.open(io.BytesIO(photos[0])).size)
+        return found
+
+    monkeypatch.setattr(limits, "prepare", gated)
+    large = encode(Image.new("RGB", (2000, 2000)), "WEBP", lossless=True)
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(service.post, "/predict", *[large] * 2) for _ in range(2)]
+        until(lambda: service.waiting == 4)
+        bystander = pool.submit(service.post, "/predict", photo())
+        until(lambda: service.waiting == 5)
+        may_go.set()
+        assert {one.result().status_code for one in (bystander, *slow)} == {200}
+    assert [size == (2000, 2000) for size in decoded] == [True, False, True, True, True]

@@ -1,6 +1,7 @@
 """What the service answers: how it reads forms, decodes and answers photos, and refuses. /openapi.json describes it.
 
-A few threads decode, one asks the model. A request decodes its photos one after the other, so that others come between.
+A few threads decode, one asks the model. A request decodes its photos one after the other, so that others come between,
+and large photos wait for each other, so that small ones pass them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -56,6 +57,8 @@ Format = Annotated[
     Literal["json", "png"] | None,
     Query(alias="format", description="json or png; by default as the Accept header says"),
 ]
+# A photo of more pixels takes longer to decode than all else that it costs.
+_LARGE = 2_000_000
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": f"an error, as {{error: {{code, message}}}}: {words}"}
     for status, words in {
@@ -149,6 +152,7 @@ class Service:
         self.classifier.model_.cached_text_features()
         threads = readers(self.classifier.model_.backbone.device)
         self._readers, self._worker = ThreadPoolExecutor(threads), ThreadPoolExecutor(1)
+        self._large = asyncio.Semaphore(max(threads - 1, 1))
 
     def close(self) -> None:
         """End the threads."""
@@ -214,10 +218,11 @@ class Service:
             self.waiting -= len(photos)
 
     async def _read(self, number: int, photo: bytes) -> list[Tensor] | Refusal:
-        try:
-            return await _on(self._readers, self._pixels, number, photo)
-        except ImageError as error:
-            return refusal_of(error)
+        async with self._large if declared_pixels(photo) > _LARGE else nullcontext():
+            try:
+                return await _on(self._readers, self._pixels, number, photo)
+            except ImageError as error:
+                return refusal_of(error)
 
     def _pixels(self, number: int, photo: bytes) -> list[Tensor]:
         """The pixels (3, H, W) of each look."""
