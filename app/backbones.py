@@ -22,7 +22,7 @@ from app.jobs import Counted, JobManager, PlainError, Steps, Task
 from app.library import Backbone
 from app.options import Options
 from gallop.backbones.weights import KnownBackbone, backbones_here, named_backbone, offered_backbones
-from gallop.config import REGION_KINDS, BackbonePreset
+from gallop.config import REGION_KINDS
 from gallop.errors import GallopError, sentence_of
 from gallop.wording import quoted
 
@@ -34,11 +34,6 @@ _log = logging.getLogger(__name__)
 
 # The kind of region features that is not part of a backbone's name.
 PAPERS_KIND = REGION_KINDS[0]
-
-
-def usual_preset(name: str) -> BackbonePreset:
-    """Return the preset of the app's backbone of a name, also where no more is known of it."""
-    return "default" if name == DEFAULT_BACKBONE else "paper"
 
 
 def called(name: str, kind: str) -> str:

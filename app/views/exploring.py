@@ -15,7 +15,7 @@ from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone, Explanation
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
-from app.visitor.page_state import Question
+from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, load_image, parse_names
 from gallop.errors import ClassNameError, GallopError
@@ -128,7 +128,7 @@ def answer_at_hand(session: Session, photo: Photo, question: Question) -> Sample
     answer = sample_answers().get(photo.sha256)
     if answer is None or session.training.backbone_name != DEFAULT_BACKBONE:
         return None
-    return answer if question == Question(answer.class_names) else None
+    return answer if question == Question(answer.class_names, templates=DEFAULT_TEMPLATES) else None
 
 
 def opens_on_sample(session: Session) -> bool:

@@ -141,7 +141,7 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
         return [
             ("backbone", session.training.backbone_name),
             ("prompts", "zero-shot: nothing was learned"),
-            ("templates", "; ".join(asked.sentences(session.training.backbone_name))),
+            ("templates", "; ".join(asked.templates)),
         ]
     taught = session.training.taught
     return [

@@ -71,7 +71,7 @@ def origins_beforehand(question: Question) -> Origins:
     side, image, region = _SHIPPED
     return Origins(
         side,
-        question.sentences(DEFAULT_BACKBONE),
+        question.templates,
         kept=MethodConfig().kept_prompts,
         notes={"regions": "", "cosines": _of_cosines(DEFAULT_BACKBONE, image, region)},
         notebooks=notebook_links(),
@@ -99,7 +99,7 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
         notes |= {"prompts": learned, "learning": charts.kept_in_words(taught.kept) if taught.kept else ""}
     return Origins(
         backbone.preprocess.size,
-        () if taught is not None else question.sentences(backbone.name),
+        () if taught is not None else question.templates,
         kept=config.kept_prompts,
         notes=notes,
         notebooks=notebook_links(),

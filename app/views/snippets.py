@@ -92,13 +92,12 @@ def explain_snippet(
     second_look = "" if detail == 1 else f'classifier.set_detail({detail:g}, "maps")\n'
     option = "" if detail == 1 else f" --detail {detail:g} --detail-in maps"
     loaded = f", backbone={used.python}" if used != SHIPPED else ""
-    given = f"    templates={list(templates)!r},\n" if templates else ""
     named = "" if used.name == DEFAULT_BACKBONE else f" --backbone {shlex.quote(used.name)}"
     made = (
         f"classifier = GalLoPClassifier.load({MODEL!r}{loaded})"
         if taught
         else f"classifier = GalLoPClassifier({used.argument}topk={list(topk)!r}).zero_shot(\n"
-        f"    {list(names)!r},\n{given})"
+        f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
     )
     python = (
         f"from gallop import GalLoPClassifier{used.imported}, plot_explanation\n\n{made}\n{second_look}"

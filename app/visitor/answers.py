@@ -137,7 +137,7 @@ class VisitorAnswers:
                 method = taught.after.model_.config
                 sizes = {"global_prompts": method.global_prompts, "topk": method.topk, "method": looks_of(method)}
             empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
-            return empty.zero_shot(question.names, question.templates or None)
+            return empty.zero_shot(question.names, question.templates)
         return _with_names(taught.after, question)
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:

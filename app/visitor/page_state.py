@@ -12,18 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar, cast, overload
 
-from app.backbones import usual_preset
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import QUICK, Settings, preset
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
-from gallop.config import method_preset
 from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Style
-from gallop.names.templates import PLACE, parse_templates
+from gallop.names.templates import parse_templates
 
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
+# The text of every prompt before anything is learned.
+DEFAULT_TEMPLATES = ("A photo of a {}",)
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,14 @@ class Question:
 
     Attributes:
         taught: whether the taught prompts answer; otherwise zero-shot.
-        templates: of zero-shot; none are the words that prompts of the backbone start from.
+        templates: of zero-shot.
         like_taught: zero-shot with as many prompts as were taught, to compare prompt with prompt.
     """
 
     names: tuple[str, ...]
     taught: bool = False
-    templates: tuple[str, ...] = ()
+    templates: tuple[str, ...] = DEFAULT_TEMPLATES
     like_taught: bool = False
-
-    def sentences(self, backbone_name: str) -> tuple[str, ...]:
-        """Return the sentences of zero-shot on a backbone."""
-        usual = method_preset(usual_preset(backbone_name)).sentences
-        return self.templates or tuple(f"{words} {PLACE}" for words in usual)
 
 
 T = TypeVar("T")
@@ -375,7 +370,7 @@ class ExploreState:
         return Question(
             names,
             self.prompts == TAUGHT and training.knows(names),
-            parse_templates(self.templates) if self.templates else (),
+            parse_templates("\n".join(DEFAULT_TEMPLATES) if self.templates is None else self.templates),
         )
 
     def names_on(self, photos: VisitorPhotos) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone, usual_preset
+from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
 from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Steps, Task
 from app.library import Backbone, Pace
 from app.photos.shelf import allowed
@@ -74,7 +74,7 @@ class VisitorTraining:
     @property
     def settings(self) -> Settings:
         """The settings that were chosen, for the current backbone: backbones need different settings."""
-        name = usual_preset(self.backbone_name)
+        name = "default" if self.backbone_name == DEFAULT_BACKBONE else "paper"
         return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name)
 
     @settings.setter

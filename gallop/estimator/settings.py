@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gallop.backbones import Backbone, load_backbone, stored_backbone
@@ -107,10 +107,7 @@ class Settings:
         """Return a model that knows classes by their names alone. Warns of a single class, and of a k above the number
         of regions. Raises ClassNameError and TemplateError.
         """
-        untaught = self.method("paper")  # refused, where it is wrong, before a backbone is loaded
-        backbone = self.load_backbone()
-        method = replace(untaught, starts=self.method(backbone.preset).starts)
-        model = PromptModel(backbone, class_names, method, templates=templates)
+        model = PromptModel(self.load_backbone(), class_names, self.method("paper"), templates=templates)
         if len(model.class_names) == 1:
             warn_caller(
                 f"{model.class_names[0]!r} is the only class, so every photo is assigned to it with probability 1, and "

@@ -129,10 +129,7 @@ def folded_numbers(question: Question, find: Find, cover: Callable[[Explanation]
             with problems_shown():
                 explanation = cover(find())
                 together(explanation, explained_class(explanation, session().explore.class_name))
-                numbers(
-                    explanation,
-                    alike=not question.taught and len(question.sentences(session().training.backbone_name)) == 1,
-                )
+                numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:

@@ -56,7 +56,7 @@ with which_prompts:  # of the backbone that is chosen now
 
 edit = session.edit.on("" if photo is None else photo.sha256)
 part = None if photo is None else exploring.part_of(session, photo, edit.part)
-asked = Question(class_names, taught, templates) if class_names and templates is not None else None
+asked = Question(class_names, taught, templates) if class_names and templates else None
 ahead = False
 find = None
 with explained:
