@@ -125,9 +125,6 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
                 assert (name, page.status) == (name, status)
             ((answer, _, _),) = asked(address, "/", Host=there)
             assert (name, answer.status) == (name, 200 if status == 101 else 421)
-        with opened(address) as page:
-            page.run(name="compare")
-        assert (tmp_path / "kept here").is_dir()
         again = [*command, address.rpartition(":")[2]]
         second = subprocess.run(
             again, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
