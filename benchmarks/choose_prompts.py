@@ -34,6 +34,7 @@ from gallop import load_backbone
 from gallop.backbones import Backbone
 from gallop.config import (
     CONTEXT_INIT,
+    KINDS_OF_PHOTO,
     KINDS_OF_PICTURE,
     MethodConfig,
     TrainConfig,
@@ -51,8 +52,6 @@ from gallop.model.scores import VERDICT
 from gallop.training.learn import all_shots
 from gallop.training.steps import Learner, Steps
 
-OTHER_PICTURES = f"{CONTEXT_INIT}; closeup photo of a; {CONTEXT_INIT[:-2]} several; dark photo of a"
-"""Sentences of four kinds of photo, with as many tokens each."""
 PLAIN: dict[str, Any] = {"starts": CONTEXT_INIT, "init": 0.0, "diversity": 0.0}
 """What settings leave out."""
 SETTINGS: list[dict[str, Any]] = [
@@ -61,12 +60,12 @@ SETTINGS: list[dict[str, Any]] = [
     {"steps": 50},
     {"steps": 100, "starts": KINDS_OF_PICTURE, "diversity": 0.3},
     {"steps": 50, "starts": KINDS_OF_PICTURE, "diversity": 0.3},
-    {"steps": 100, "starts": OTHER_PICTURES, "diversity": 0.3},
-    {"steps": 50, "starts": OTHER_PICTURES, "diversity": 0.3},
-    {"steps": 100, "starts": OTHER_PICTURES, "diversity": 1.0},
+    {"steps": 100, "starts": KINDS_OF_PHOTO, "diversity": 0.3},
+    {"steps": 50, "starts": KINDS_OF_PHOTO, "diversity": 0.3},
+    {"steps": 100, "starts": KINDS_OF_PHOTO, "diversity": 1.0},
     {"steps": 100, "init": 0.5, "diversity": 0.3},
     {"steps": 100, "init": 1.0, "diversity": 1.0},
-    {"steps": 100, "starts": OTHER_PICTURES, "diversity": 0.3, "dropout": 0.5},
+    {"steps": 100, "starts": KINDS_OF_PHOTO, "diversity": 0.3, "dropout": 0.5},
 ]
 """The first, with as many rounds as before, is what the others are compared with. ``steps``: the most of a training."""
 FIGURES = ("answer", "prompts", "global", "local", "FPR95", "cosine, global", "cosine, local")

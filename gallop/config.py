@@ -364,6 +364,12 @@ class TrainConfig(WithParts):
         """Return how many batches an epoch of some images has."""
         return max(1, round(images / self.batch_size))
 
+    def steps(self, images: int) -> tuple[int, int]:
+        """Return how many steps a training on some images has, and its folds, which are trained side by side."""
+        folds = self.calibration_folds
+        without_fold = self.batches(images - images / folds) if folds else 0
+        return self.epochs * self.batches(images), self.epochs * without_fold
+
 
 BackbonePreset = Literal["default", "paper"]
 """Settings of method and training that go with a backbone: "default" was chosen by measurement on ``mini`` alone."""

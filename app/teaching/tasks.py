@@ -56,14 +56,12 @@ class Bar:
     """
 
     def __init__(self, photos: int, config: TrainConfig) -> None:
-        folds = config.calibration_folds
-        per_epoch = config.batches(photos)
-        without_fold = config.batches(photos - photos / folds) if folds else 0
+        steps, of_folds = config.steps(photos)
         # Of each phase, in steps.
         self._sizes = {
             "encoding": photos * config.views * VIEW,
-            "training": float(config.epochs * per_epoch),
-            "calibrating": config.epochs * without_fold * folds * SIDE_BY_SIDE,
+            "training": float(steps),
+            "calibrating": of_folds * config.calibration_folds * SIDE_BY_SIDE,
         }
         self.fraction = 0.0
         self.left: float | None = None

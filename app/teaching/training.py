@@ -73,8 +73,8 @@ class Settings(TrainConfig, MethodConfig):
 
 
 def looks_of(method: MethodConfig) -> MethodConfig:
-    """Return the default method with the same detail and starting words: of what learned nothing, the same answers."""
-    return MethodConfig(detail=method.detail, detail_in=method.detail_in, starts=method.starts)
+    """Return the default method with the same detail: what is compared must have the same regions."""
+    return MethodConfig(detail=method.detail, detail_in=method.detail_in)
 
 
 def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainConfig]) -> dict[str, Any]:

@@ -40,22 +40,22 @@ class PromptCard:
 
 
 def cards(
-    figures: Figures, starts: str, told: Sequence[InWords], tiles: Sequence[Sequence[PhotoTile]]
+    figures: Figures, starts: Sequence[str], told: Sequence[InWords], tiles: Sequence[Sequence[PhotoTile]]
 ) -> list[PromptCard]:
     """Return the cards of the M + N prompts.
 
     Args:
-        starts: the setting: words that prompts started from in turn.
+        starts: the words that prompts started from, in turn.
         told: what each says of one class.
         tiles: of each, as ``tiles`` returns them.
     """
-    m, right, words = len(figures.says_global), figures.accuracy.right, starts.split(";")
+    m, right = len(figures.says_global), figures.accuracy.right
     names = [f"Global {p}" for p in range(1, m + 1)] + [f"Local {n}, k = {k}" for n, k in enumerate(figures.topk, 1)]
     shown = [_shown(figures, p) for p in range(m)] + ["Its best regions, one a photo"] * len(figures.topk)
     return [
         PromptCard(
             names[p],
-            _said(told[p], words[(p if p < m else p - m) % len(words)].strip()),
+            _said(told[p], starts[(p if p < m else p - m) % len(starts)]),
             shown[p],
             tiles[p],
             each.alone,

@@ -231,8 +231,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Take a class list without learning anything: each prompt is its starting words. Returns self.
 
         Settings without a value are the paper's, where all start from "A photo of a". To one class, which warns, every
-        photo belongs with p = 1, and there is no limit. Of ``templates``, such as "a sketch of a
-        {}", prompt m takes the m-th, repeated from the first. Raises ClassNameError and TemplateError.
+        photo belongs with p = 1, and there is no limit. Of ``templates``, such as "a sketch of a {}", prompt m takes
+        the m-th, repeated from the first. Raises ClassNameError and TemplateError.
         """
         self._start(self._settings.untaught(class_names, templates))
         return self

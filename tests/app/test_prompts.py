@@ -161,7 +161,7 @@ def test_cards_have_the_accuracy_of_a_prompt_alone_and_what_is_lost_without_it(t
     best = np.sort(regions, axis=-1)[..., ::-1]
     local = np.stack([best[:, :, n, :k].mean(axis=-1) for n, k in enumerate((5, 10, 15, 20))], axis=-1)
     told = app_pages.taught_of(at).after.prompts.in_words("green")
-    made = prompts.cards(figures, model.config.starts, told, prompts.tiles(session, backbone, pairs, figures))
+    made = prompts.cards(figures, model.config.sentences, told, prompts.tiles(session, backbone, pairs, figures))
     names_of_cards = [f"Global {m}" for m in range(1, 5)] + [f"Local {n}, k = {5 * n}" for n in range(1, 5)]
     assert [card.name for card in made] == names_of_cards
 
@@ -200,7 +200,7 @@ def test_losses_gains_and_a_prompt_that_is_the_only_one_are_told(tiny_app: Open)
     some = [worth, replace(worth, alone=2, without=3), replace(worth, without=6), replace(worth, without=None)]
     figures = replace(figures, worths=(*some, *[worth] * 4))
     told = app_pages.taught_of(at).after.prompts.in_words("red")
-    made = prompts.cards(figures, "a; sketch of a", told, [[]] * 8)
+    made = prompts.cards(figures, ("a", "sketch of a"), told, [[]] * 8)
     assert [card.lost for card in made[:4]] == [0, pytest.approx(100 / 3), pytest.approx(-100 / 6), None]
     starts = [card.words.split("”")[0] for card in made]
     assert starts[:2] == starts[4:6] == ["Started as “a red", "Started as “sketch of a red"], "in turn, of each kind"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from gallop import GalLoPClassifier
 from gallop.config import MethodConfig, TrainConfig
@@ -21,6 +22,12 @@ def test_it_counts_the_steps_that_a_training_makes(shots: int, batch: int) -> No
     events = list(GalLoPClassifier(tiny.vit(), preset=config, method=METHOD, cache=False).fit_steps(images, labels))
     for kind, pace in ((StepEvent, Pace(1, 0)), (CalibrationEvent, Pace(0, 1))):
         assert pace.seconds(len(images), config) == sum(isinstance(event, kind) for event in events)
+
+
+def test_measuring_it_draws_no_random_number() -> None:
+    state, config = torch.get_rng_state(), TrainConfig(epochs=2, calibration_folds=2)
+    assert Pace.measured(tiny.vit(), 3, METHOD, config, 32).of_folds > 0
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_without_folds_none_are_counted_and_a_step_takes_time() -> None:

@@ -35,7 +35,8 @@ if pairs:
         )
         with st.spinner("Reading the words …", show_time=True):
             told = session.answers.words(backbone, testing.taught_question(session), class_name)
-        prompt_cards(session, backbone, pairs, prompts.cards(figures, taught.after.model_.config.starts, told, tiles))
+        starts = taught.after.model_.config.sentences
+        prompt_cards(session, backbone, pairs, prompts.cards(figures, starts, told, tiles))
         folded_figures(figures, told, len(pairs))
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
 else:
