@@ -16,12 +16,12 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_856,
-    "app": 8_254,
+    "app": 8_255,
     "benchmarks": 6_466,
     "notebooks": 2_697,
     "docs": 668,
     "checkpoints": 1_000,
-    "tests": 26_187,
+    "tests": 26_188,
     SCRIPTS: 12_785,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

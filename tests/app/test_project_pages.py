@@ -96,6 +96,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
     session = session_of(other)
     assert not other.error
     assert any("Opened shop.zip: 2 classes, 11 photos, 1 run." in plain(found) for found in other.success)
+    assert sum("Opened shop.zip" in plain(found) for found in other.success) == 1, "said once"
     assert (manifest(saved(other)), saved(other)) == (manifest(data), data)
     taught, before = taught_of(other), there(mine.training.taught)
     assert (taught.answers, taught.answers_before) == (before.answers, before.answers_before)

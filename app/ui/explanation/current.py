@@ -117,7 +117,8 @@ def adopt(session: Session, opened: Opened) -> None:
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught)
     session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the model's k
-    session.training.end_with("success", f"Opened {name}{' from the page Compare' * (opened.source == 'run')}.")
+    if opened.source != "project":  # of which the page says more
+        session.training.end_with("success", f"Opened {name}{' from the page Compare' * (opened.source == 'run')}.")
     if opened.source == "file" and ledger is not None:
         ledger.save(taught, f"from {text.shorten(name, 60)}")
     session.limit.set_to(opened.limit)
