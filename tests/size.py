@@ -21,7 +21,7 @@ CEILINGS = {
     "notebooks": 2_697,
     "docs": 668,
     "checkpoints": 1_000,
-    "tests": 26_188,
+    "tests": 26_195,
     SCRIPTS: 12_785,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

@@ -97,7 +97,11 @@ def test_a_run_that_is_opened_tells_its_votes_for_a_further_class_too_while_its_
     said = VOTE.findall(everything(unfolded(at, "votes")))
     assert VOTE.findall(everything(unfolded(reopened(at), "votes"))) == said
     told = [info.value for info in go(at, PROMPTS).info]
-    assert told[0] == "No matching test photos. These figures are from training photos, so they are optimistic."
+    assert told == [
+        "No matching test photos. These figures are from training photos, so they are optimistic.",
+        "The 2 global and the 2 local prompts say nearly the same (but for k). To part them, choose other *Starting "
+        "words* or more *Diversity* among all settings on Teach.",
+    ]
     assert not own_cache.exists(), "nothing of anybody's photos is written to disk"
 
     at = go(at, EXPLORE)

@@ -118,6 +118,9 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
 
     words = ["--host", "lab.example", "--data", "kept here", "--no-browser", "--port"]
     command = [sys.executable, "-m", "gallop", "app", *words]
+    left = tmp_path / "kept here" / "runs" / ("0" * 64)  # of a visitor whose server crashed long ago
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
     with serving(tmp_path, command, ROOT) as (address, server):
         for name, status in (("lab.example", 101), ("127.0.0.1", 101), ("evil.example", 403)):
             there = address.replace("http://127.0.0.1", name)
@@ -125,6 +128,10 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
                 assert (name, page.status) == (name, status)
             ((answer, _, _),) = asked(address, "/", Host=there)
             assert (name, answer.status) == (name, 200 if status == 101 else 421)
+        with opened(address) as page:
+            page.run(name="compare")
+        assert left.parent.is_dir()
+        assert not left.exists(), "the folder of --data is the one in use"
         again = [*command, address.rpartition(":")[2]]
         second = subprocess.run(
             again, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
