@@ -292,8 +292,6 @@ def test_folds_of_a_warm_start_have_seen_nothing() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"global_prompts": 3},
-        {"topk": (2,)},
         {"backbone": other_vit()},
         {"backbone": vit().with_regions("query-query")},
         {"local_projection": False},
@@ -307,6 +305,28 @@ def test_a_warm_start_from_other_prompts_is_refused(change: dict[str, Any]) -> N
         made.set_params(**change).fit(*pictures(SHOTS))
     assert equal(learned(made), before)
     made.set_params(warm_start=False).fit(*pictures(SHOTS))
+
+
+def test_a_warm_start_with_another_number_of_prompts_keeps_those_that_both_have() -> None:
+    """Further ones begin as in any training: with the starting words."""
+    made = classifier(warm_start=True).fit(*pictures(SHOTS))
+    before, fresh = learned(made), dict(classifier(global_prompts=3).zero_shot(["red"]).model_.prompts.state_dict())
+    next(made.set_params(global_prompts=3, topk=(2,)).fit_steps(*pictures(SHOTS)))
+    now = learned(made)
+    assert torch.equal(now["global_contexts"][:2], before["global_contexts"])
+    assert torch.equal(now["global_contexts"][2:], fresh["global_contexts"][2:])
+    assert torch.equal(now["local_contexts"], before["local_contexts"][:1])
+    assert torch.equal(now["local_projection"], before["local_projection"])
+
+
+def test_rounds_are_those_of_prompts_that_go_on_and_folds_begin_anew_with_all_epochs() -> None:
+    made = classifier(calibration_folds=2, warm_start=True, epochs=3)
+    first = list(made.fit_steps(*pictures(SHOTS), rounds=1))
+    assert sum(isinstance(event, StepEvent) for event in first) == 9, "nothing has learned yet"
+    cold = made.calibration_
+    events = list(made.fit_steps(*pictures(SHOTS), rounds=1))
+    assert sum(isinstance(event, StepEvent) for event in events) == 3
+    assert made.calibration_ == cold
 
 
 @pytest.mark.parametrize("more", ["fit", "partial_fit"])

@@ -186,16 +186,19 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         extra_loss: str | Function | None = None,
         optimizer: str | Function | None = None,
         scheduler: str | Function | None = None,
+        rounds: int | None = None,
     ) -> Iterator[FitEvent]:
         """Yield the events of ``fit``, whose arguments it takes; left at any of them, what was learned so far stays.
 
         In a folder ``work`` the training is saved at every epoch's end, until ``save``: the same call continues there.
+        With ``warm_start``, ``rounds`` are enough for prompts that have learned; held-out shots, whose prompts begin
+        anew, still get all ``epochs``.
         """
         self.set_params(**given_parts(pooling, keep_rule, extra_loss, optimizer, scheduler))
         warm = self.warm_start and hasattr(self, "model_")
         needed = self.model_.class_names if warm and not drop_classes else ()
         data = drawn_shots(images, labels, self._settings, class_names, needed)
-        yield from self._learn(data, warm, class_names is not None, work)
+        yield from self._learn(data, warm, class_names is not None, work, rounds if warm else None)
 
     def partial_fit(
         self,
@@ -281,6 +284,19 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         index, labels, answers = held
         files = () if self._shots is None else tuple(path.name for path in self._shots.take(index.tolist()).paths)
         return Evaluation(self.model_.class_names, labels.numpy(), ScoredAnswers.of(answers), files=files)
+
+    @property
+    def held_out_right(self) -> dict[str, bool]:
+        """Return by content hash which held-out shots prompts that never saw them have right; empty without any, and
+        for a model that was loaded.
+        """
+        folds = self._fitted().cross_fit_
+        held = None if folds is None else folds.predictions(self.model_, self.calibration_)
+        if held is None or self._shots is None:
+            return {}
+        index, labels, answers = held
+        right = answers.probabilities.argmax(axis=1) == labels.numpy()
+        return dict(zip(self._shots.take(index.tolist()).hashes, right.tolist(), strict=True))
 
     @property
     def prompts(self) -> LearnedPrompts:
@@ -453,7 +469,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.history_, self.cross_fit_, self.training_, self.skipped_ = [], None, None, ()
         self._data_fingerprint, self._numbered, self._shots, self._unsaved_training = "", False, None, None
 
-    def _learn(self, data: LabelledPhotos, warm: bool, numbered: bool, work: Path | None = None) -> Iterator[FitEvent]:
+    def _learn(
+        self, data: LabelledPhotos, warm: bool, numbered: bool, work: Path | None = None, rounds: int | None = None
+    ) -> Iterator[FitEvent]:
         """Learn, from the current prompts on (``warm``) or from new ones. ``numbered``: labels may be numbers now."""
         settings = self._settings
         learner, config = settings.learner(data, self.model_ if warm else None)
@@ -462,7 +480,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self._start(learner)
         self._numbered, self._shots, self.training_ = numbered, data, config
         self.skipped_, self._data_fingerprint = data.skipped, data.fingerprint
-        for event in learn(learner, data, config, cache=settings.cache, work=work):
+        for event in learn(learner, data, config, cache=settings.cache, work=work, rounds=rounds):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event
                 self.model_, self.calibration_ = event.calibrate(self.model_, self.calibration_.tpr)

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from gallop.evaluation import metrics
+from gallop.evaluation.changes import NOTICED, TESTED, Changes
 from gallop.evaluation.intervals import Paired, Proportion
 from gallop.evaluation.scored_answers import ENSEMBLE, GLOBAL, LOCAL, ScoredAnswers
 from gallop.model.calibration import finite_scores
@@ -111,6 +112,23 @@ class Evaluation:
         from sklearn.metrics import confusion_matrix
 
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
+
+    def changes(self, before: Evaluation, than: str = "the model before") -> Changes:
+        """Return what differs from an earlier model's evaluation on the same photos, each by its number.
+
+        Raises:
+            ValueError: other photos, or other labels.
+        """
+        names = [[each.class_names[k] for k in each.truth] for each in (before, self)]
+        if names[0] != names[1]:
+            raise ValueError("These evaluations cannot be compared: evaluate both models on the same labelled photos.")
+        return Changes.of(before._by_photo, self._by_photo, than)
+
+    @property
+    def _by_photo(self) -> dict[str, dict[str, bool]]:
+        right = {TESTED: self.predicted == self.truth}
+        right |= {f"{NOTICED} ({name})": each.is_ood for name, each in self.unknown.items() if each.is_ood is not None}
+        return {what: {str(i): bool(each) for i, each in enumerate(photos)} for what, photos in right.items()}
 
     def figures(self) -> dict[str, Any]:
         """Return the figures as plain numbers: accuracies, per class, the fraction that passes, FPR95 and AUROC."""

@@ -5,7 +5,6 @@ What a single step computes is in ``gallop.training.steps``.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +18,6 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_skipped
-from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
@@ -76,23 +74,31 @@ def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig)
     """Return a copy of the prompts of an earlier training, for another to continue from; None where they do not fit its
     settings and have learned nothing, as after ``zero_shot``.
 
+    Of more prompts than before, the further ones start as in any training; of fewer, the last ones are dropped.
+
     Raises:
-        ConfigError: they have learned something, but for another backbone, in another number, or with another
-            projection.
+        ConfigError: they have learned something, but for another backbone, or with another projection.
     """
 
     def learned(method: MethodConfig, backbone: Backbone) -> tuple[object, ...]:
-        return backbone.fingerprint, method.sizes, method.local_projection, method.global_projection
+        return method.sizes, backbone.fingerprint, method.local_projection, method.global_projection
 
-    if learned(model.config, model.backbone) != learned(method, backbone):
+    then, now = learned(model.config, model.backbone), learned(method, backbone)
+    if then != now:
         if model.prompts.digest() == initial_prompts(model.backbone, model.config).digest():
             return None
-        raise ConfigError(
+        require(
+            then[1:] == now[1:],
             "warm_start continues from the learned prompts, but these no longer fit: the backbone (or the kind of its "
-            "regions), global_prompts, the length of topk, global_projection or local_projection has changed. Restore "
-            "the earlier values, or set warm_start=False to start again."
+            "regions), global_projection or local_projection has changed. Restore the earlier values, or set "
+            "warm_start=False to start again.",
         )
-    return copy.deepcopy(model.prompts).to(backbone.device)
+    prompts, before = starting_prompts(backbone, method), model.prompts.state_dict()
+    with torch.no_grad():
+        for name, tensor in prompts.named_parameters():
+            shared = min(len(tensor), len(before[name]))  # projections have one size
+            tensor[:shared] = before[name][:shared]
+    return prompts.to(backbone.device)
 
 
 def encode_ahead(
@@ -142,6 +148,7 @@ def learn(
     cache: Cache | None = None,
     work: Path | None = None,
     objective: Objective = PromptModel.loss,
+    rounds: int | None = None,
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding an event for every step.
 
@@ -153,6 +160,7 @@ def learn(
             where shots, settings and backbone are the same. The caller deletes it (``drop_training``) when the model is
             saved.
         objective: what is minimised instead of GalLoP's loss, as other prompt learners do.
+        rounds: of the prompts, where they continue from learned ones; None takes the epochs, as held-out shots do.
 
     Raises:
         ConfigError: a part that learns a tensor, or with ``work`` an optimizer or a function that cannot be saved.
@@ -180,7 +188,9 @@ def learn(
     key = f"{backbone.fingerprint}|{backbone.feature_format}|{model.class_names}|{settings}|{shots.fingerprint}|{start}"
     if views.format != STORED_DTYPE:
         key += f"|{views.format}"
-    yield from _train(model, steps, work, key)
+    yield from _train(
+        model, steps if rounds is None else replace(steps, config=replace(config, epochs=rounds)), work, key
+    )
     if centres is not None:
         yield from cross_fit(model, steps, known, centres)
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gallop.evaluation.changes import NONE, NOTICED, RIGHT, Changes
+from gallop.evaluation.changes import NONE, NOTICED, RIGHT, TESTED, Changes, Flips
+from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.scored_answers import ENSEMBLE, ScoredAnswers
 from gallop.model.calibration import Calibration
@@ -60,7 +61,7 @@ def test_a_fall_is_counted_in_photos_of_the_smaller_set(
 
 
 def model(*names: str, **calibration: Any) -> Any:
-    return SimpleNamespace(classes_=np.array(names), calibration_=Calibration(**calibration))
+    return SimpleNamespace(classes_=np.array(names), calibration_=Calibration(**calibration), held_out_right={})
 
 
 def answers(labels: list[int], scores: list[float]) -> ScoredAnswers:
@@ -92,3 +93,52 @@ def test_other_classes_are_said() -> None:
 def test_without_a_threshold_only_something_else_is_noticed(names: tuple[str, str], noticed: int) -> None:
     found = Changes.between(model(*names), model(*names), lambda _: {"": answers([0, 1, 1], [-0.1, -0.2, -0.3])})
     assert found.after == {NOTICED: Proportion(noticed, 3)}
+
+
+def test_single_photos_tell_what_flipped_and_one_that_became_a_shot_counts_for_neither() -> None:
+    then, now = model("cat", "dog", right=2, asked=3), model("cat", "dog", right=2, asked=4)
+    then.held_out_right = {"a": True, "b": False, "c": True}
+    now.held_out_right = {"a": True, "b": True, "c": False, "d": False}
+    tests = {id(then): {"d": True, "e": True, "f": False}, id(now): {"e": False, "f": False}}
+    found = Changes.between(then, now, lambda _: {}, tested=lambda each: tests[id(each)])
+    assert found.flips == {RIGHT: Flips(("b",), ("c",)), TESTED: Flips((), ("e",))}
+    assert (found.before[TESTED], found.after[TESTED]) == (Proportion(1, 2), Proportion(0, 2))
+    assert found.words == (
+        "Worse than the run before: held-out shots right, 2 of 3 -> 2 of 4 (now right 1, now wrong 1); test photos "
+        "right, 1 of 2 -> 0 of 2 (now right 0, now wrong 1). Otherwise: nothing is known to compare."
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "fall"), [(5, 0, False), (6, 0, True), (8, 1, True), (7, 1, False), (0, 6, False)]
+)
+def test_a_fall_of_single_photos_is_one_beyond_the_sign_test_at_5_percent(wrong: int, right: int, fall: bool) -> None:
+    """All of n are equally wrong or right by chance in 2 of 2 ** n cases: of 6 in 3 %; of 9 all but one in 4 %."""
+    keys = list(map(str, range(wrong + right)))
+    then, now = ({key: (i < wrong) == first for i, key in enumerate(keys)} for first in (True, False))
+    assert Changes.of({TESTED: then}, {TESTED: now}, "it").is_fall is fall
+
+
+@pytest.mark.parametrize(("left", "fall"), [(9, False), (7, False), (6, True), (0, True)])
+def test_a_third_of_the_unknown_photos_that_were_noticed_is_a_fall(left: int, fall: bool) -> None:
+    assert Changes(figures(noticed=(9, 9)), figures(noticed=(left, 9))).is_fall is fall
+
+
+def test_where_single_photos_are_not_known_a_fall_is_more_than_one() -> None:
+    assert not Changes(figures(right=(24, 24)), figures(right=(23, 24))).is_fall
+    assert Changes(figures(right=(24, 24)), figures(right=(22, 24))).is_fall
+
+
+def test_two_evaluations_of_the_same_photos_are_compared_photo_by_photo() -> None:
+    def evaluated(labels: list[int], noticed: list[bool]) -> Evaluation:
+        others = answers([0] * len(noticed), [0.0] * len(noticed))
+        others = ScoredAnswers(others.predicted, others.confidence, others.ood, np.array(noticed))
+        return Evaluation(("cat", "dog"), np.array([0, 1, 1]), answers(labels, [0, 0, 0]), {"other": others})
+
+    before, after = evaluated([0, 0, 1], [True, True]), evaluated([1, 1, 1], [True, False])
+    found = after.changes(before)
+    assert found.flips == {TESTED: Flips(("1",), ("0",)), f"{NOTICED} (other)": Flips((), ("1",))}
+    assert (found.before[TESTED], found.after[TESTED], found.than) == (Proportion(2, 3),) * 2 + ("the model before",)
+    other = Evaluation(("dog", "cat"), before.truth, before.answers)
+    with pytest.raises(ValueError, match="evaluate both models on the same labelled photos"):
+        after.changes(other)
