@@ -2,7 +2,7 @@
 
 A task is a generator of small steps. Between two steps the worker checks whether it was asked to stop, so a job is
 "cancelled" only when the work has really stopped; and whether a more urgent job waits, so background work yields to a
-training at once and continues after it.
+training at once and continues after it. Visitors' background work takes turns of half a second.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ T = TypeVar("T")
 # With the backbone that ships a step takes a second or two, with a large one on a busy processor minutes. One that
 # takes so long is given up, so that others need not wait for it.
 STUCK_SECONDS = 600.0
+# Seconds of background work after which that of another visitor has its turn.
+TURN_SECONDS = 0.5
 
 
 class PlainError(GallopError):
@@ -266,6 +268,7 @@ class JobManager:
 
     def _advance(self, job: Job) -> None:
         """Run a job until it ends, or until it has to step aside."""
+        began = time.monotonic()
         while not job._stop.is_set():
             finished, progress, error = self._step(job)
             with self._work:
@@ -275,13 +278,23 @@ class JobManager:
                 if finished or error:
                     break
                 job._progress = progress
-                if not job.urgent and any(other.urgent for other in self._queue):
+                if not job.urgent and self._steps_aside(job, self._since - began):
                     job._state, self._running = State.QUEUED, None
                     insort(self._queue, job, key=attrgetter("turn"))
                     return
         else:
             finished, error = False, ""
         self._finish(job, finished=finished, error=error)
+
+    def _steps_aside(self, job: Job, seconds: float) -> bool:
+        """Whether background work that has run for so long lets another job run: an urgent one, or, behind which it
+        queues then, one of another visitor.
+        """
+        others = [other for other in self._queue if other.visitor != job.visitor]
+        if seconds > TURN_SECONDS and others:
+            job.turn = (True, max(other.turn[1] for other in others) + 1, job.number)
+            return True
+        return any(other.urgent for other in self._queue)
 
     def _step(self, job: Job) -> tuple[bool, Any, str]:
         """One step: whether it was the last, the progress, and what went wrong."""

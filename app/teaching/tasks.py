@@ -19,6 +19,7 @@ import numpy as np
 from app.jobs import Counted, PlainError, counted_steps
 from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache, Pace
 from app.teaching.training import (
+    LIVE_ROUNDS,
     Answer,
     Course,
     Kept,
@@ -32,7 +33,7 @@ from app.teaching.training import (
 )
 from app.text import joined
 from gallop import Photo, TrainConfig
-from gallop.evaluation.changes import Changes
+from gallop.evaluation.changes import NOTICED, Changes, Flips
 from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.wording import time_in_words
 
@@ -55,8 +56,9 @@ class Bar:
         left: seconds; None until they are known.
     """
 
-    def __init__(self, photos: int, config: TrainConfig) -> None:
-        steps, of_folds = config.steps(photos)
+    def __init__(self, photos: int, config: TrainConfig, rounds: int | None = None) -> None:
+        _, of_folds = config.steps(photos)
+        steps, _ = replace(config, epochs=config.epochs if rounds is None else rounds).steps(photos)
         # Of each phase, in steps.
         self._sizes = {
             "encoding": photos * config.views * VIEW,
@@ -94,6 +96,8 @@ _FROM_CACHE = 0.002
 MOST_SIGHTS = 60
 # Seconds between two updates of the watched map, each of which costs a pass of the image encoder.
 SIGHT_SECONDS = 0.7
+# Seconds between two answers of a live training.
+LIVE_SECONDS = 0.4
 
 
 def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
@@ -203,8 +207,10 @@ class Teaching:
         tests: test photos by class name; never used for training.
         watch: the photo whose map is updated.
         save: takes the result, at the end or where it was cancelled.
-        earlier: the result is compared with this model, on the same backbone.
+        earlier: the result is compared with this run, on the same backbone.
         unknown: photos of none of the classes, for this comparison alone.
+        live: go on from the prompts of the run before, for ``LIVE_ROUNDS``; they answer while they learn, with its
+            limit, and calibration follows. Cancelled before its end it leaves nothing.
     """
 
     def __init__(
@@ -216,12 +222,14 @@ class Teaching:
         settings: Settings,
         watch: Watch,
         save: Callable[[Taught], None] = lambda taught: None,
-        earlier: GalLoPClassifier | None = None,
+        earlier: Taught | None = None,
         unknown: Sequence[Photo] = (),
+        live: bool = False,
     ) -> None:
         if problem := check_photos(shots):
             raise PlainError(problem)
         self._save, self._earlier, self._unknown = save, earlier, unknown
+        self._from = earlier if live else None
         self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
         self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
         self._content = content(shots)
@@ -235,9 +243,11 @@ class Teaching:
         self._kept: Kept | None = None
         self._sights: list[Sight] = []
         self._sight_time = 0.0
-        self._bar = Bar(len(self._shots), settings.training())
+        self._bar = Bar(len(self._shots), settings.training(), LIVE_ROUNDS if live else None)
         self._steps, self._of_steps = 0, 0
         self._ready: Taught | None = None
+        self._ready_time = 0.0
+        self._finished = False
 
     def run(self) -> Iterator[Progress]:
         # Imported only when a training starts, so that pages are drawn without torch.
@@ -260,10 +270,14 @@ class Teaching:
             cache=False if self._cache is None else self._cache,
         )
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
-        if settings.head != "none":
+        more: dict[str, Any] = {}
+        if self._from is not None:
+            after.model_, after.warm_start = self._from.after.model_, True
+            more = {"rounds": LIVE_ROUNDS, "drop_classes": True}
+        if settings.head != "none" and (self._from is None or self._from.content != self._content):
             yield from self._head_first()
         tried = False
-        for event in after.fit_steps(photos, labels):
+        for event in after.fit_steps(photos, labels, **more):
             yield self._after_event(event, after)
             if self._complete and not tried:
                 # Measured after the training steps and before calibration, so that the model can be tried early.
@@ -271,13 +285,18 @@ class Teaching:
                 yield from self._make_ready(after)
         self._after = after  # also where no prompt has learned, in no rounds
         yield from self._measure("after", after)
+        self._finished = True
 
     def _head_first(self) -> Iterator[Progress]:
         """Train the head, which answers until the prompts do: it is in closed form, so encoding is all it takes."""
         from gallop import GalLoPClassifier
+        from gallop.training.learn import learned_before
 
         settings, cache = self._settings.method(), False if self._cache is None else self._cache
         first = GalLoPClassifier(self._backbone, method=settings, cache=cache).zero_shot(self.names)
+        if self._from is not None:
+            prompts = learned_before(self._from.after.model_, self._backbone, settings)
+            first.model_.prompts = prompts or first.model_.prompts
         # A photo of each class, then a second one: the first photos of a head are of several classes.
         by_class = [[shot for shot in self._shots if shot[1] == name] for name in self.names]
         rounds = [shot for each in zip_longest(*by_class) for shot in each if shot is not None]
@@ -288,7 +307,7 @@ class Teaching:
             learned = rounds[: start + len(part)]
             # Usable with a few photos of each class, long before all of them are encoded; then again with all.
             if len(learned) == len(rounds) or (self._ready is None and len(learned) >= _FIRST_ANSWER * len(self.names)):
-                self._ready = self._taught(_uncalibrated(first), learned)
+                self._ready = self._taught(_uncalibrated(first, self._from), learned)
             yield self._progress("head", len(learned), len(rounds))
 
     def _make_ready(self, classifier: GalLoPClassifier) -> Iterator[Progress]:
@@ -297,7 +316,7 @@ class Teaching:
         if "before" not in self._answers:
             yield from self._measure("before", self._before)
         yield from self._measure("after", classifier)
-        self._ready = self._taught(_uncalibrated(classifier))
+        self._ready = self._taught(_uncalibrated(classifier, self._from))
         yield self._progress("measuring", len(self._answers["after"]), len(self._answers["after"]))
 
     @property
@@ -305,7 +324,11 @@ class Teaching:
         return self._after is not None and self._of_steps == self._steps
 
     def result(self) -> Taught | None:
-        """Return the result so far; None before the first step, where there is no head that has learned."""
+        """Return the result so far; None before the first step, where there is no head that has learned, and of a live
+        training before its end.
+        """
+        if self._from is not None and not self._finished:
+            return None
         if self._before is None or self._after is None:
             if self._ready is not None:
                 deque(self._make_ready(self._ready.after), maxlen=0)
@@ -316,12 +339,34 @@ class Teaching:
             deque(self._measure("before", self._before), maxlen=0)
         deque(self._measure("after", self._after), maxlen=0)  # also where it was cut short
         self._look(self._after, self._steps, always=True)
-        taught = replace(
-            self._taught(self._after),
-            changes=self._earlier and Changes.between(self._earlier, self._after, self._unknown_answers),
-        )
+        taught = self._compared(self._taught(self._after))
         self._save(taught)
         return taught
+
+    def _compared(self, taught: Taught) -> Taught:
+        """Return it with its changes against the run before, and how often its test photos were asked."""
+        earlier = self._earlier
+        if earlier is None:
+            return replace(taught, asked_tests=int(bool(self._tests)))
+
+        def tested(classifier: GalLoPClassifier) -> dict[str, bool]:
+            seen = {digest for digest, answer in earlier.answers.items() if answer.seen}
+            learned = seen if classifier is earlier.after else ()
+            pairs = [(photo, name) for photo, name in self._tests if photo.sha256 not in learned]
+            return {key: each.right for key, each in answers_to(classifier, self._cache, pairs, seen=False).items()}
+
+        changes = Changes.between(earlier.after, taught.after, self._unknown_answers, tested=tested)
+        flips = {
+            what: Flips(
+                *([self._unknown[int(key)].sha256 for key in keys] for keys in (some.now_right, some.now_wrong))
+            )
+            if what == NOTICED
+            else some
+            for what, some in changes.flips.items()
+        }
+        again = any(not answer.seen and digest in taught.answers for digest, answer in earlier.answers.items())
+        asked = earlier.asked_tests * again + bool(self._tests)
+        return replace(taught, changes=replace(changes, flips=flips), asked_tests=asked)
 
     def _unknown_answers(self, classifier: GalLoPClassifier) -> dict[str, ScoredAnswers]:
         from gallop.features.encoding import encode_centres
@@ -354,7 +399,7 @@ class Teaching:
         if not event.metrics:  # an event without a training step
             encoding = event.stage.startswith("encoding")
             return self._progress("encoding" if encoding else "calibrating", event.done, event.total)
-        if self._before is not None and not self._history:
+        if self._before is not None and not self._history and self._from is None:
             self._look(self._before, 0)  # its prompts are the initial ones: ``after`` has made the first step
         self._after, self._steps, self._of_steps = after, event.step, event.steps
         self._history.append(Point(event.step, event.loss, event.accuracy))
@@ -364,8 +409,11 @@ class Teaching:
             tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist()),
             self._settings.global_prompts,
         )
-        self._best.note(event, after)
-        self._look(after, event.step)
+        if self._from is None:
+            self._best.note(event, after)
+            self._look(after, event.step)
+        elif (now := time.monotonic()) - self._ready_time > LIVE_SECONDS:
+            self._ready, self._ready_time = self._taught(_uncalibrated(after, self._from)), now
         return self._progress("training", event.step, event.steps)
 
     def _progress(self, phase: str, done: int, total: int) -> Progress:
@@ -386,7 +434,7 @@ class Teaching:
 
     def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
         """Explain the watched photo with the current prompts, unless that was just done."""
-        photo, now = self._watch.photo, time.monotonic()
+        photo, now = self._watch.photo if self._from is None else None, time.monotonic()
         changed = not self._sights or photo is None or self._sights[-1].explanation.image is not photo.image
         if photo is None or not (always or changed or now - self._sight_time > SIGHT_SECONDS):
             return
@@ -407,12 +455,26 @@ class Teaching:
         self._answers[when] = answers
 
 
-def _uncalibrated(after: GalLoPClassifier) -> GalLoPClassifier:
-    """Return a copy with the same prompts that does not change while the other is calibrated."""
-    from gallop.model.calibration import Calibration
+def _uncalibrated(after: GalLoPClassifier, run: Taught | None = None) -> GalLoPClassifier:
+    """Return a copy with the same prompts that does not change while the other learns or is calibrated.
+
+    Args:
+        run: with the same classes, gives it the temperature, the weights of the heads and the limit, which is doubted.
+    """
+    from gallop.model.calibration import UNRELIABLE, Calibration
 
     ready: GalLoPClassifier = copy.copy(after)
-    ready.calibration_ = Calibration(note="none yet: calibration is still running")
+    ready.calibration_, ready.model_ = (
+        Calibration(note="none yet: calibration is still running"),
+        copy.copy(after.model_),
+    )
+    ready.model_.prompts = copy.deepcopy(after.model_.prompts)
+    if run is not None and run.names == after.model_.class_names:
+        note = f"{UNRELIABLE}it is that of the run before until calibration is done"
+        ready.calibration_ = replace(run.after.calibration_, note=note)
+        mixes = {branch.kind: branch.mix for branch in run.after.model_.branches}
+        branches = [replace(each, mix=mixes.get(each.kind, each.mix)) for each in after.model_.branches]
+        ready.model_ = ready.model_.with_branches(branches)
     return ready
 
 

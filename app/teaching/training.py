@@ -39,6 +39,11 @@ ALL_SHOTS = 0
 LOCAL_PROMPTS = Setting("local prompts", "Each is matched with regions at its own scale.", symbol="N", form=(0, 8, 1))
 # Settings that no way to teach determines.
 FREE = ("dropout", "shots", "seed")
+# Rounds of prompts that go on from those in use when dropout, their number or a photo has changed: after ten they are
+# as often right as prompts that began anew, and differ as much.
+LIVE_ROUNDS = 10
+# The most photos with which a change trains again by itself, where nothing else is chosen.
+LIVE_PHOTOS = 100
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,17 @@ def changed(then: Settings, now: Settings) -> list[str]:
     return [about.words for key, about in settings_of(now).items() if getattr(then, key) != getattr(now, key)]
 
 
+def live_state(settings: Settings, content: frozenset[tuple[str, str]]) -> tuple[object, ...]:
+    """Return what a live training follows: the shots, dropout, and the number of prompts of each kind."""
+    return content, settings.dropout, settings.global_prompts, len(settings.topk)
+
+
+def can_be_live(then: Settings, now: Settings) -> bool:
+    """Return whether nothing else has changed than what a live training follows, or needs none."""
+    free = {name: getattr(now, name) for name in ("dropout", "global_prompts", "topk", "epochs")}
+    return replace(then, **free) == now
+
+
 @dataclass(frozen=True)
 class Point:
     """One training step: the loss, and the accuracy on its batch."""
@@ -323,6 +339,8 @@ class Taught(Course):
     learned: tuple[tuple[Photo, str], ...] = ()
     # Against the run before; None without one.
     changes: Changes | None = None
+    # How many trainings have asked its test photos, this one included.
+    asked_tests: int = 0
 
     @property
     def backbone_name(self) -> str:
@@ -354,10 +372,12 @@ def _accuracy(right: Sequence[bool]) -> float | None:
     return sum(right) / len(right) if right else None
 
 
-def training_outcome(snapshot: Snapshot) -> tuple[str, str]:
+def training_outcome(snapshot: Snapshot, *, live: bool = False) -> tuple[str, str]:
     taught: Taught | None = snapshot.result
     if snapshot.state is State.FAILED:
         return "error", f"The training stopped: {snapshot.error}"
+    if taught is None and live:
+        return "info", "Cancelled. The run before answers again."
     if taught is None:
         return "info", "The training was cancelled before its first step, so nothing was learned."
     if not taught.steps and snapshot.state is State.CANCELLED:

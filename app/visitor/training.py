@@ -24,12 +24,15 @@ from app.teaching.tasks import (
     new_photos,
 )
 from app.teaching.training import (
+    LIVE_PHOTOS,
     Course,
     Progress,
     Settings,
     Taught,
     Watch,
+    can_be_live,
     changed,
+    live_state,
     preset,
     regions_of,
     training_outcome,
@@ -57,8 +60,15 @@ class VisitorTraining:
     backbone_name: str = DEFAULT_BACKBONE
     # The settings by backbone; no entry for a backbone whose settings were not changed.
     settings_by_backbone: dict[str, Settings] = field(default_factory=dict)
-    # What was taught last on each backbone, and its number.
+    # What was taught last on each backbone, and its number: while a training runs, what it has learned so far.
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
+    # The last whole run on each backbone, and the one before it.
+    _runs: dict[str, tuple[Taught, Taught | None]] = field(default_factory=dict)
+    # Whether a change trains again by itself; None follows the number of photos.
+    live: bool | None = None
+    # What the last live training on each backbone follows, or the state of things in which none is wanted.
+    _followed: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    _job_is_live: bool = False
     # How the last training ended, as shown with each backbone.
     _outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
     _training_on: str = DEFAULT_BACKBONE
@@ -130,14 +140,84 @@ class VisitorTraining:
     def elsewhere(self) -> list[str]:
         return [name for name in self._taught if name != self.backbone_name]
 
-    def start(self, manager: JobManager, room: BackboneRoom) -> None:
+    @property
+    def run_now(self) -> Taught | None:
+        """The last whole run of the current backbone: another training begins with it, or is compared with it."""
+        return self._runs.get(self.backbone_name, (None, None))[0]
+
+    @property
+    def run_before(self) -> Taught | None:
+        """The whole run before the model in use, whose values stay as marks; None without one."""
+        now, before = self._runs.get(self.backbone_name, (None, None))
+        return before if self.taught is now else now
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a change trains again by itself: as chosen, or where there are few photos."""
+        photos, _ = self.counted or (0, 0)
+        return photos <= LIVE_PHOTOS if self.live is None else self.live
+
+    @property
+    def is_retraining(self) -> bool:
+        """Whether a live training runs on the current backbone."""
+        return self.job is not None and self._job_is_live and self._training_on == self.backbone_name
+
+    def retrain(self, manager: JobManager, room: BackboneRoom) -> None:
+        """Train again from the run in use where dropout, the number of prompts or a photo has changed since; a live
+        training that follows something older is superseded, and stopped where the change was taken back.
+        """
+        run, shots, settings = self.run_now, self.photos.shots(), self.fitting
+        if run is None or not self.is_live or (self.job is not None and not self.is_retraining):
+            return
+        now = live_state(settings, content(shots))
+        if now == self._followed.get(self.backbone_name) or not can_be_live(run.settings, settings):
+            return
+        if now == live_state(run.settings, run.content) or check_photos(shots):
+            self.stop_retraining()
+            return
+        self._followed[self.backbone_name] = now
+        if self.job is not None:
+            self.job.cancel()
+        try:
+            self.start(manager, room, live=True)
+        except PlainError as error:
+            self.end_with("error", str(error))
+
+    def stop_retraining(self) -> None:
+        """Stop a live training; the run before answers again."""
+        if self.job is not None and self.is_retraining and self.run_now is not None:
+            self.job.cancel()
+            self.job = self._tried = None
+            self._followed.pop(self.backbone_name, None)
+            self._use(self.run_now)
+
+    def go_back(self) -> None:
+        """Answer with the run before again, with its settings; the cards go back where undoing leads to its photos."""
+        run, photos = self.run_before, self.photos
+        if run is None:
+            return
+        self.stop_retraining()
+        past = [content({card.name: card.shots for card in cards if card.enabled}) for _, cards in photos.deck.past]
+        if content(photos.shots()) != run.content and run.content in past:
+            for _ in range(len(past) - len(past[: past.index(run.content)])):
+                photos.undo()
+        self.settings = run.settings
+        self._followed[self.backbone_name] = live_state(self.fitting, content(photos.shots()))
+        self._outcomes.pop(self.backbone_name, None)
+        self._use(run)
+        self._runs[self.backbone_name] = run, None
+
+    def start(self, manager: JobManager, room: BackboneRoom, *, live: bool = False) -> None:
         """Queue a training on the cards that are turned on, with the backbone that is chosen.
+
+        Args:
+            live: from the run in use, behind all that others wait for.
 
         Raises:
             PlainError: these photos cannot be trained on, or too many jobs are waiting.
         """
         photos, cards = self.photos, self.photos.deck.in_use
-        shots, tests, settings, taught = photos.shots(), photos.tests(), self.fitting, self.taught
+        shots, tests, settings, run = photos.shots(), photos.tests(), self.fitting, self.run_now
         if problem := check_photos(shots):
             raise PlainError(problem)
         if self.watch.photo is None:
@@ -145,15 +225,17 @@ class VisitorTraining:
 
         def make(backbone: Backbone) -> Task:
             more: dict[str, Any] = {"save": self.ledger.save} if self.ledger else {}
+            unknown = tuple(photos.unknown.photos.values())
             return Teaching(
                 *(backbone, photos.features(), shots, tests, settings, self.watch),
-                earlier=taught.after if taught else None,
-                unknown=tuple(photos.unknown.photos.values()),
+                earlier=run,
+                unknown=unknown,
+                live=live,
                 **more,
             )
 
-        job = manager.submit(OnBackbone(room, self.backbone_name, make), visitor=self.visitor)
-        self.job, self._training_on = job, self.backbone_name
+        job = manager.submit(OnBackbone(room, self.backbone_name, make), urgent=not live, visitor=self.visitor)
+        self.job, self._training_on, self._job_is_live, self._tried = job, self.backbone_name, live, None
         self._outcomes.pop(self.backbone_name, None)
 
     def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Task:
@@ -220,23 +302,31 @@ class VisitorTraining:
             if ready is None or ready is self._tried:
                 return None
             first, self._tried = self._tried is None, ready
-            self.set_taught(ready)
-            return ready if first and name == self.backbone_name else None
+            self._use(ready)
+            return ready if first and name == self.backbone_name and not self._is_as_shown(ready) else None
         self.job, tried, self._tried = None, self._tried, None
-        kind, sentence = training_outcome(snapshot)
-        if snapshot.result is not None:
+        kind, sentence = training_outcome(snapshot, live=self._job_is_live)
+        if snapshot.result is None and name in self._runs:
+            self._use(self._runs[name][0])
+        elif snapshot.result is not None:
             self.set_taught(snapshot.result)
             if self.ledger is not None and self.ledger.problem:
                 kind, sentence = "info", f"{sentence} {self.ledger.problem}"
             if changes := snapshot.result.changes:
-                lost = max(changes.fell.values(), default=0)  # in photos; one alone may well be chance
-                kind, sentence = "warning" if lost > 1 else "info" if lost else kind, f"{changes.words} {sentence}"
+                kind = "warning" if changes.is_fall else "info" if changes.fell else kind
+                sentence = f"{changes.words} {sentence}"
         self._outcomes[name] = kind, sentence
         if name != self.backbone_name:
             words = f" It was trained on {name}. Choose that backbone to use it." if snapshot.result else ""
             self.end_with(kind, sentence + words)
         # If it was tried before calibration, the visitor may have changed Explore since.
-        return snapshot.result if name == self.backbone_name and tried is None else None
+        fresh = name == self.backbone_name and tried is None and snapshot.result is not None
+        return snapshot.result if fresh and not self._is_as_shown(snapshot.result) else None
+
+    def _is_as_shown(self, taught: Taught) -> bool:
+        """Whether the pages show the classes of a live training already, so that they stay as they are."""
+        run = self.run_before
+        return self._job_is_live and run is not None and set(run.names) == set(taught.names)
 
     def has_news(self, snapshot: Snapshot) -> bool:
         """Return whether there is something for ``settle`` to take over."""
@@ -247,14 +337,22 @@ class VisitorTraining:
         """Make this the taught model, its backbone the current one, and its settings those of the next training."""
         self.backbone_name = taught.backbone_name
         self.settings = taught.settings
+        self._runs.pop(taught.backbone_name, None)  # it does not follow from what was trained here
         self.set_taught(taught)
 
     def begin_anew(self) -> None:
         """Remove the taught models and the settings of all backbones."""
         self.settings_by_backbone, self._taught, self._outcomes = {}, {}, {}
+        self._runs, self._followed = {}, {}
 
     def set_taught(self, taught: Taught) -> None:
-        """Use a taught model as the latest one of its backbone."""
+        """Use a taught model as the latest run of its backbone."""
+        before, _ = self._runs.get(taught.backbone_name, (None, None))
+        self._runs[taught.backbone_name] = taught, before
+        self._followed.pop(taught.backbone_name, None)
+        self._use(taught)
+
+    def _use(self, taught: Taught) -> None:
         self._count += 1
         self._taught[taught.backbone_name] = self._count, taught
 

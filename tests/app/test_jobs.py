@@ -136,6 +136,18 @@ def test_work_in_the_background_steps_aside_for_a_training_and_goes_on_after_it(
     assert order == ["waiting", *["training"] * 3, *["waiting"] * 3]
 
 
+def test_background_work_of_two_visitors_takes_turns(manager: JobManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is served though the first would never end."""
+    monkeypatch.setattr("app.jobs.TURN_SECONDS", 0.02)
+    first, second = (manager.submit(Counting(10**9), urgent=False, visitor=name) for name in ("a", "b"))
+    for _ in range(3):
+        counted = [job.snapshot().progress or 0 for job in (first, second)]
+        for job, before in zip((first, second), counted, strict=True):
+            wait(job, lambda snapshot, before=before: (snapshot.progress or 0) > before)  # type: ignore[misc]
+    first.cancel()
+    second.cancel()
+
+
 def test_a_step_that_never_ends_does_not_hold_up_the_next_job() -> None:
     manager, forever = JobManager(stuck=1), threading.Event()
     stuck, after = manager.submit(Counting(1, forever)), manager.submit(Counting(2))
