@@ -56,7 +56,8 @@ with resources.page_drawn():
     with above:
         if page.title != "Teach":
             live.begin(session)
-            live.badge(session)
+            if not (page.title == "Explore" and session.training.is_retraining):  # which draws its line
+                live.badge(session)
         watch_job(session.page_jobs)
     page.run()
 remembered.run_ends()

@@ -356,14 +356,10 @@ class Teaching:
             return {key: each.right for key, each in answers_to(classifier, self._cache, pairs, seen=False).items()}
 
         changes = Changes.between(earlier.after, taught.after, self._unknown_answers, tested=tested)
-        flips = {
-            what: Flips(
-                *([self._unknown[int(key)].sha256 for key in keys] for keys in (some.now_right, some.now_wrong))
-            )
-            if what == NOTICED
-            else some
-            for what, some in changes.flips.items()
-        }
+        flips = dict(changes.flips)
+        if NOTICED in flips:  # there they are numbers
+            sides = (flips[NOTICED].now_right, flips[NOTICED].now_wrong)
+            flips[NOTICED] = Flips(*(tuple(self._unknown[int(key)].sha256 for key in side) for side in sides))
         again = any(not answer.seen and digest in taught.answers for digest, answer in earlier.answers.items())
         asked = earlier.asked_tests * again + bool(self._tests)
         return replace(taught, changes=replace(changes, flips=flips), asked_tests=asked)

@@ -162,6 +162,8 @@ def session() -> Session:
             current = visitors().find(token, browser)
         current.lost = known
         current.training.ledger = Ledger(shared.runs, owner_of(st.get_option("server.address"), token))
+        if not current.training.ledger.of_this_machine:  # strangers share the processor
+            current.training.live = False
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

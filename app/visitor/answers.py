@@ -125,12 +125,14 @@ class VisitorAnswers:
         Raises:
             ClassNameError, TemplateError: the text encoder cannot encode a name or a template.
         """
-        return self._classifiers.get_or((question, self.training.version), lambda: self._classifier(backbone, question))
+        return self._classifiers.get_or(
+            (question, self._version(question)), lambda: self._classifier(backbone, question)
+        )
 
     def _classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
         from gallop import GalLoPClassifier
 
-        taught = self.training.taught
+        taught = self.training.run_before if question.earlier else self.training.taught
         if not question.taught or taught is None:
             sizes: dict[str, Any] = {}
             if question.like_taught and taught is not None:
@@ -146,7 +148,7 @@ class VisitorAnswers:
         explanation: Explanation = self._explanations.get_or(
             key, lambda: self.classifier(backbone, question).explain(photo)
         )
-        if question.taught:
+        if question.taught and not question.earlier:
             custom, taught = self.limit.custom_for(question), self.training.taught
             assert taught is not None
             doubt = (
@@ -300,7 +302,24 @@ class VisitorAnswers:
         return self._key(photo, question), SECOND_LOOK_DETAIL
 
     def _key(self, photo: Photo, question: Question) -> Hashable:
-        return photo.sha256, question, self.training.version
+        return photo.sha256, question, self._version(question)
+
+    def _version(self, question: Question) -> Hashable:
+        """Return what answers: the taught model, or the classifier of the run before."""
+        run = self.training.run_before
+        return run.after if question.earlier and run is not None else self.training.version
+
+    def before(self, question: Question) -> Question:
+        """Return a question to the taught prompts as it is asked of what they are compared with: of the run before, if
+        that has the same classes and as many prompts, else of zero-shot.
+        """
+        now, run = self.training.taught, self.training.run_before
+        if now is None or run is None or not set(run.names) <= set(question.names):
+            return Question(question.names, like_taught=True)
+        sizes = [each.after.model_.config.sizes for each in (now, run)]
+        if sizes[0] != sizes[1] or set(run.names) != set(now.names):
+            return Question(question.names, like_taught=True)
+        return replace(question, earlier=True)
 
     def verdict(self, photo: Photo, question: Question) -> str | None:
         """Return the answer in words, at the model's scales; None for a photo that was not explained yet."""

@@ -34,12 +34,14 @@ class Question:
         taught: whether the taught prompts answer; otherwise zero-shot.
         templates: of zero-shot.
         like_taught: zero-shot with as many prompts as were taught, to compare prompt with prompt.
+        earlier: the taught prompts of the run before answer.
     """
 
     names: tuple[str, ...]
     taught: bool = False
     templates: tuple[str, ...] = DEFAULT_TEMPLATES
     like_taught: bool = False
+    earlier: bool = False
 
 
 T = TypeVar("T")
@@ -198,6 +200,7 @@ class TeachState:
         way, settings, local_prompts, scales: the values in the form; a training takes ``VisitorTraining.settings``.
         backbone_name: whose settings the form shows; None before it was drawn, and where they were changed elsewhere.
         watched: card and content hash of the photo that is watched.
+        changed: content hash of the changed photo whose maps are shown.
     """
 
     way: Remembered[str | None] = Remembered(None)
@@ -205,6 +208,7 @@ class TeachState:
     local_prompts: Remembered[int | None] = Remembered(None)
     scales: Remembered[tuple[int, ...]] = Remembered(())
     watched: Remembered[str | None] = Remembered(None)
+    changed: Remembered[str | None] = Remembered(None)
     backbone_name: str | None = None
 
 

@@ -41,6 +41,7 @@ from app.teaching.training import (
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo
 from gallop.backbones.weights import KnownBackbone
+from gallop.wording import time_in_words
 
 
 @dataclass
@@ -184,11 +185,11 @@ class VisitorTraining:
             self.end_with("error", str(error))
 
     def stop_retraining(self) -> None:
-        """Stop a live training; the run before answers again."""
+        """Stop a live training; the run before answers again, and another change starts the next one."""
         if self.job is not None and self.is_retraining and self.run_now is not None:
             self.job.cancel()
             self.job = self._tried = None
-            self._followed.pop(self.backbone_name, None)
+            self._followed[self.backbone_name] = live_state(self.fitting, content(self.photos.shots()))
             self._use(self.run_now)
 
     def go_back(self) -> None:
@@ -273,6 +274,11 @@ class VisitorTraining:
         shots = self.photos.shots()
         a_view = 0.0 if self.has_encoded else self.seconds_a_view
         return "" if check_photos(shots) else demand(shots, self.fitting, self.settings.views, a_view, self._pace)
+
+    def takes(self) -> str:
+        """Return how long a training takes, such as "about 12 s"; empty where that is not known."""
+        photos, _ = self.counted or (0, 0)
+        return "" if self._pace is None else time_in_words(self._pace.seconds(photos, self.fitting.training()))
 
     def _ahead(self, backbone: Backbone, settings: Settings) -> Generator[int, None, None]:
         yield from encoding_ahead(backbone, self.photos.features(), self._pending, settings, self._takes)

@@ -73,7 +73,8 @@ def settings(at: AppTest, **values: Any) -> AppTest:
     at.session_state["settings"] = True
     put(at, "teach way", "Custom")
     for name, value in values.items():
-        at.number_input(key=f"teach {name}" if name == "local_prompts" else f"teach settings {name}").set_value(value)
+        draw = at.select_slider if name == "dropout" else at.number_input
+        draw(key=f"teach {name}" if name == "local_prompts" else f"teach settings {name}").set_value(value)
     return fine(at.run())
 
 
@@ -207,7 +208,7 @@ def test_presets_set_every_field_but_dropout_and_custom_frees_them_and_what_is_f
     tiny_app: Open,
 ) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
-    fine(at.number_input(key="teach settings dropout").set_value(0.25).run())
+    fine(at.select_slider(key="teach settings dropout").set_value(0.25).run())
     for way, preset in (("Quick", "default"), ("As in the paper", "paper")):
         put(at, "teach way", way)
         config, chosen = train_preset(preset), session_of(at).training.settings

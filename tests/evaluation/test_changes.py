@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gallop.evaluation.changes import NONE, NOTICED, RIGHT, TESTED, Changes, Flips
-from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.intervals import Proportion
+from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.scored_answers import ENSEMBLE, ScoredAnswers
 from gallop.model.calibration import Calibration
 

@@ -29,7 +29,8 @@ def unnamed(photo: Photo) -> None:
 
 
 def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
-    """Return a photo explained at the model's scales and, where taught prompts answer, also before teaching.
+    """Return a photo explained at the model's scales and, where taught prompts answer, also by the run before, or
+    before teaching where no run is comparable.
 
     Where answers are the mean of two looks, the answer of the first is returned, and ``follow_up`` takes the second.
 
@@ -37,11 +38,12 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
         BackboneLoading, BackboneProblem, GallopError: there is no answer yet, or there cannot be one.
     """
     with st.spinner("Looking at the photo …", show_time=False):
-        frozen, asked = backbone(session.training.backbone_name), Question(question.names, like_taught=True)
+        frozen = backbone(session.training.backbone_name)
         explain, _ = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
         explanation = explain(frozen, photo, question)
         if not question.taught:
             return explanation, None
+        asked = session.answers.before(question)
         words = session.answers.words_of(frozen, photo, question)
         if any(
             len(each.looks) != len(explanation.grids) for each in words.values()
@@ -58,6 +60,8 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
     """
     if not (session.explore.second_look or question.taught):  # only taught prompts take a second look by default
         return False
+    if session.training.is_retraining:  # the next answer is on its way
+        return False
     frozen = backbone(session.training.backbone_name)
     explain, missing = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
     if missing is None:
@@ -67,7 +71,7 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
             return False
         session.answers.words_of(frozen, photo, question, shown)
         return True
-    asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
+    asked = [session.answers.before(question), question] if question.taught else [question]
     for each in asked:
         missing(frozen, photo, each)
     return True
@@ -109,11 +113,17 @@ def show_answer(
         photo=photo.sha256,
         picture=session_photo_url(session, explanation),
         edit=session.edit.on(photo.sha256, explanation.grid),
+        when=_when(session, Question(explanation.class_names, taught=True)),
     )
     if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
     if len(explanation.class_names) == 1:
         st.caption("With only one class there is nothing to choose between. Enter a second class.")
+
+
+def _when(session: Session, question: Question) -> str:
+    """What the marks beside the bars are."""
+    return "in the run before" if session.answers.before(question).earlier else "before teaching"
 
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:
@@ -127,6 +137,7 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     A photo on a card is of its class. For one that may be none of the classes, more of one of them is no gain.
     """
     taught = session.training.taught_model
+    earlier = session.answers.before(Question(after.class_names, taught=True)).earlier
     st.header("What training changed", anchor=False)
     left, right = st.columns(2, gap="large")
     place = session.photos.place_of(photo)
@@ -139,8 +150,8 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
         left.metric(
             f"This photo is {text.markdown(best)}",
             text.percent(now),
-            text.gain(100 * (now - was), "zero-shot", 1),
-            help="Zero-shot: before anything was learned.",
+            text.gain(100 * (now - was), "the run before" if earlier else "zero-shot", 1),
+            help=None if earlier else "Zero-shot: before anything was learned.",
         )
     unseen = bool(taught.on_tests.photos)
     score = taught.on_tests if unseen else taught.on_shots
@@ -178,8 +189,10 @@ def tryout(session: Session) -> None:
         )
     photo = photos[shown]
     frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
-    explanation = session.answers.explain(frozen, photo, question)
-    explainer(explanation, None, photo=photo.sha256, picture=session_photo_url(session, explanation))
+    explanation, asked = session.answers.explain(frozen, photo, question), session.answers.before(question)
+    before = session.answers.explain(frozen, photo, asked) if asked.earlier else None
+    picture, when = session_photo_url(session, explanation), _when(session, question)
+    explainer(explanation, before, photo=photo.sha256, picture=picture, when=when)
     correction(session, photo, explanation)
 
 

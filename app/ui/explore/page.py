@@ -5,8 +5,9 @@ from functools import partial
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.explanation import answer
+from app.ui.explanation import answer, changes, tune
 from app.ui.explore import details, question
+from app.ui.teach import live
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import photo_strip, privacy_line, problems_shown, slot, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
@@ -58,7 +59,7 @@ edit = session.edit.on("" if photo is None else photo.sha256)
 part = None if photo is None else exploring.part_of(session, photo, edit.part)
 asked = Question(class_names, taught, templates) if class_names and templates else None
 ahead = False
-find = None
+find = beside = None
 with explained:
     if photo is None or part is None:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
@@ -86,10 +87,13 @@ with explained:
             ahead = answer.follow_up(session, part, asked)
             find = partial(answer.explained_at_current_k, session, part, asked)
             if taught:
+                beside = tune.beside_the_answer(session)
                 current = find()
                 answer.correction(session, photo, current)
+                changes.train_now(session)
                 assert before is not None
                 answer.change(session, photo, before.with_topk(current.topk), current)
+                changes.what_changed(session)
             if photo.sha256 in session.photos.uploaded:
                 ahead = ahead or exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD)
 if find is not None and part is not None and asked is not None:
@@ -103,5 +107,7 @@ with strip:
     chosen, tiles = photo.sha256 if photo is not None else None, exploring.tiles(session, photo, asked)
     photo_strip("photo strip", tiles, chosen, question.show_photo, take_away=question.take_away)
 privacy_line()
+with beside or st.container():
+    live.retraining(session)
 if ahead:
     st.rerun()

@@ -13,6 +13,7 @@ from app.jobs import NOT_BEGUN
 from app.photos.archives import CardPlace, Member
 from app.teaching.tasks import check_photos, foretelling
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
+from app.ui.explanation import changes
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones, jobs
 from app.ui.widgets.elements import begin_job, chart, problems_shown, progress_in_words
@@ -30,8 +31,11 @@ _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
 
 
 def begin(session: Session) -> None:
-    """Queue the training that was asked for; where settings are drawn, after them: they may change with the click."""
+    """Queue the training that was asked for, or that a change asks for; where settings are drawn, after them: they may
+    change with the click.
+    """
     if not session.training.asked:
+        session.training.retrain(jobs(), backbones())
         return
     session.training.asked = False
     try:
@@ -93,7 +97,9 @@ def _learn_at_once(session: Session) -> None:
 
 
 def panel(session: Session) -> None:
-    if session.training.job is not None:
+    if session.training.is_retraining:
+        retraining(session)
+    elif session.training.job is not None:
         _running(session)
         _watched(session)
     elif session.training.outcome is not None or session.training.taught is not None:
@@ -102,6 +108,9 @@ def panel(session: Session) -> None:
 
 def badge(session: Session) -> None:
     """Draw one line on the other pages while a training runs; its result is taken over as soon as it is there."""
+    if session.training.is_retraining:
+        retraining(session)
+        return
 
     @st.fragment(run_every=2 * _PICTURE_SECONDS)
     def look() -> None:
@@ -140,8 +149,8 @@ def _watched(session: Session) -> None:
     session.training.watch.photo = photos[chosen][1]
 
 
-def _running(session: Session) -> None:
-    """Draw the progress, often, and the pictures, less often; when there is news the full page is drawn again."""
+def _progress(session: Session) -> None:
+    """Draw the progress, often; when there is news the full page is drawn again."""
 
     @st.fragment(run_every=_STEP_SECONDS)
     def far() -> None:
@@ -157,6 +166,29 @@ def _running(session: Session) -> None:
             "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
         )
 
+    far()
+
+
+def retraining(session: Session) -> None:
+    """Draw a line while a live training runs; every answer of it is news, for which the full page is drawn again."""
+
+    @st.fragment(run_every=_STEP_SECONDS)
+    def look() -> None:
+        job = session.training.job
+        snapshot = job.snapshot() if job is not None else None
+        if job is None or snapshot is None or session.training.has_news(snapshot):
+            _draw_again(session)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(progress_in_words(snapshot, stopping=job.stopping), width="content")
+            st.button("Stop", type="tertiary", on_click=session.training.stop_retraining, key=f"cancel {job.number}")
+
+    if session.training.is_retraining:
+        look()
+
+
+def _running(session: Session) -> None:
+    """Draw the progress, often, and the pictures, less often; when there is news the full page is drawn again."""
+
     @st.fragment(run_every=_PICTURE_SECONDS)
     def look() -> None:
         job = session.training.job
@@ -166,19 +198,17 @@ def _running(session: Session) -> None:
         shown = progress if isinstance(progress, Progress) else Progress("encoding", 0, 0, [])
         _pictures(session, list(shown.history), shown.of_steps, shown.kept, shown.sights)
 
-    far()
+    _progress(session)
     look()
 
 
 def _ended(session: Session) -> None:
-    if session.training.outcome is not None:
-        kind, sentence = session.training.outcome
-        getattr(st, kind)(text.markdown(sentence))
+    changes.outcome(session)
     taught = session.training.taught
     if taught is None:
         return
+    changes.what_changed(session, told=True)
     _scores(session, taught)
-    st.page_link("ui/compare/page.py", label="See what it changed", icon=":material/compare:")
     _more_photos(session)
     _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
 

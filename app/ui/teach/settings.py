@@ -24,6 +24,7 @@ from app.teaching.training import (
     way_of,
     with_prompts,
 )
+from app.ui.explanation import tune
 from app.ui.resources import backbones
 from app.ui.widgets import backbones as backbones_widget
 from app.ui.widgets.elements import cells, show_notice
@@ -75,9 +76,11 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
     values = _asked(fixed, usual, disabled=way != CUSTOM, drawn=drawn)
     values |= _asked({name: asked[name] for name in FREE if name != "dropout"}, usual, drawn=drawn)
     with heart:
-        values |= _dropout(asked["dropout"], usual)
+        values["dropout"] = tune.dropout(session, int(values["global_prompts"]))
         topk = _scales(session, known, int(values.pop("local_prompts")))
     session.training.settings = replace(usual, **values, topk=topk)  # what is not asked for has its usual value
+    with heart:
+        tune.live(session)
 
 
 def _put_settings_of(session: Session, known: KnownBackbone) -> None:
@@ -129,14 +132,6 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     return column.number_input(
         about.label, least, most, shown, step=step, format="%.4g" if number is float else None, **common
     )
-
-
-def _dropout(about: Setting, usual: Settings) -> dict[str, Any]:
-    place = TeachState.settings.at("dropout")
-    number, words = st.columns([1, 2], vertical_alignment="bottom")
-    words.caption(about.help)
-    shown = recall(place, usual.dropout)
-    return {"dropout": keep(place, _widget(number, place.key, replace(about, help=""), shown, disabled=False))}
 
 
 # Pixels: four fit side by side in a column.

@@ -9,6 +9,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app import charts, text
+from app.ui.explanation import changes
 from app.ui.explanation.answer import session_photo_url, shots_that_voted
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
@@ -124,6 +125,7 @@ def _gallery(
             words = f"Select all {len(shown)}" if every else "Select none"
             st.button(words, key="select", type="tertiary", on_click=select, args=(hashes if every else set(),))
     show_notice(session, Where.OPENED, undo=True)
+    changes.train_now(session)
     return opened
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import text
 from app.ui import projects, resources
+from app.ui.explanation import changes
 from app.ui.explanation.labels import point_out_twins
 from app.ui.test import known, mistakes, unknown
 from app.ui.widgets import backbones
@@ -25,6 +26,8 @@ if session.training.taught is None:
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
     projects.offer_sample(session)
 else:
+    with slot():
+        changes.what_changed(session)
     with problems_shown():
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.backbone_name))

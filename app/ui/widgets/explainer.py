@@ -37,7 +37,13 @@ def draw_explainer(
 
 
 def explainer(
-    explanation: Explanation, before: Explanation | None, *, photo: str, picture: str, edit: PhotoEdit | None = None
+    explanation: Explanation,
+    before: Explanation | None,
+    *,
+    photo: str,
+    picture: str,
+    edit: PhotoEdit | None = None,
+    when: str = "before teaching",
 ) -> None:
     """Draw the photo explained; its last state becomes that of Explore, and moving it needs no run.
 
@@ -46,9 +52,10 @@ def explainer(
         before: the same before teaching, or before regions were covered.
         photo: content hash.
         picture: the photo in a data URL.
+        when: what ``before`` is called.
         edit: on this photo and its grid, where regions may be covered.
     """
-    when = "before covering" if edit is not None and edit.regions else "before teaching"
+    label = "before covering" if edit is not None and edit.regions else when
 
     def content(state: ExplainerState) -> tuple[str, dict[str, Any]]:
         complete = all_sent(explanation, 1 if before is None else 2)
@@ -56,14 +63,14 @@ def explainer(
         return session().answers.picture(
             explanation,
             (
-                *("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt),
+                *("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, label),
                 *(tuple(explanation.words), depends_on),
             ),
             lambda: make(state),
         )
 
     def make(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(explanation, before=before, when=when, state=state, photo=picture)
+        data = explainer_data(explanation, before=before, when=label, state=state, photo=picture)
         del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 

@@ -80,7 +80,11 @@ def explainer_data(
         **({"alike": explanation.alike} if explanation.alike else {}),
         **({"words": _words(explanation)} if explanation.words else {}),
         "grids": _grids(explanation),
-        "takes": [_take(take, state, sent, when if i else "") for i, take in enumerate(takes)],
+        "takes": [
+            _take(take, state, sent, when if i else "")
+            | ({"temperature": take.temperature} if take.temperature != explanation.temperature else {})
+            for i, take in enumerate(takes)
+        ],
         "range": [scale.low, scale.high],
         **palettes(),
         "state": state.as_dict(),

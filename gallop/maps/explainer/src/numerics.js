@@ -179,7 +179,7 @@ function beside(branches) {
 export class Take {
   constructor(data, take) {
     this.classes = data.names.length;
-    this.scale = data.scale / data.temperature;
+    this.scale = data.scale / (take.temperature ?? data.temperature);
     this.when = take.when;
     this.outlier = take.outlier; // where only Python can compute it
     this.branches = take.branches.map((branch) => {
