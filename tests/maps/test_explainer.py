@@ -285,6 +285,16 @@ def test_what_teaching_changed_is_the_difference_of_two_takes(node: str) -> None
             explainer_data(after, before=other)
 
 
+def test_what_is_compared_with_has_the_probabilities_of_its_own_temperature(node: str) -> None:
+    after, before = made_up(5, 7), made_up(5, 7, seed=1)
+    before = replace(before, rule=replace(before.rule, temperature=0.4))
+    data = explainer_data(after, before=before, photo="")
+    assert "temperature" not in data["takes"][0]
+    asked = [{"data": data, "topk": list(after.topk), "number": number} for number in (0, 1)]
+    for found, said in zip((after, before), answer_of(node, "answers_said.mjs", asked=asked)["found"], strict=True):
+        assert said["probabilities"] == pytest.approx([*found.probabilities.values()], abs=2e-4)
+
+
 # What it holds -------------------------------------------------------------------------------------------------------
 
 

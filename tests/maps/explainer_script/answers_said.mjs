@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 
 const { Take } = await import(new URL("numerics.js", pathToFileURL(`${process.argv[2]}/`)));
 const { asked } = JSON.parse(readFileSync(0, "utf8"));
-const found = asked.map(({ data, topk }) => {
-  const take = new Take(data, data.takes[0]);
+const found = asked.map(({ data, topk, number = 0 }) => {
+  const take = new Take(data, data.takes[number]);
   const { scores, probabilities } = take.answer(topk);
   return { scores: Array.from(scores), probabilities: Array.from(probabilities), outlier: take.outlierScores()["GL-MCM"] };
 });
