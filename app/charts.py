@@ -16,7 +16,7 @@ import plotly.io as pio
 from numpy.typing import NDArray
 
 from app import text
-from app.library import Bin, Curve, Deletion, KSweep, Separation
+from app.library import Bin, Curve, Deletion, Separation
 from app.teaching.training import Kept, Point, thinned
 from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
@@ -344,56 +344,6 @@ def roc(separations: Mapping[str, Separation]) -> go.Figure:
         showlegend=True,
         shapes=[line_at(y=95)],
     )
-
-
-def k_sweep(sweep: KSweep, topk: Sequence[int]) -> go.Figure:
-    """Draw a line for each local prompt: the accuracy at each k of it; a ring marks its current k."""
-    ks = list(range(1, len(sweep.together) + 1))
-    lines: list[Any] = []
-    for n, (right, k) in enumerate(zip(sweep.each, topk, strict=True), 1):
-        accuracies, at = (100 * right / sweep.photos).tolist(), min(k, len(ks))
-        line = go.Scatter(
-            x=ks,
-            y=accuracies,
-            name=f"local {n}",
-            mode="lines",
-            line={"shape": "hv"},
-            legendgroup=str(n),
-            hovertemplate="k = %{x}: %{y:.1f} %",
-        )
-        where = go.Scatter(
-            x=[at],
-            y=[accuracies[at - 1]],
-            mode="markers",
-            marker={"symbol": "circle-open", "color": GREY},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-        lines += [line, where]
-    every = go.Scatter(
-        x=ks,
-        y=(100 * sweep.together / sweep.photos).tolist(),
-        name="all",
-        mode="lines",
-        line={"color": GREY, "dash": "dash", "shape": "hv"},
-        hovertemplate="all k = %{x}: %{y:.1f} %",
-    )
-    return new_chart(
-        [*lines, every],
-        xaxis=titled_axis("k", type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200, 500]),
-        yaxis=percent_axis("right"),
-        showlegend=True,
-    )
-
-
-def k_sweep_in_words(sweep: KSweep, topk: Sequence[int]) -> str:
-    """Describe for each local prompt its current and its best k, and the best k of all together."""
-    parts = [
-        f"local {n} at k = {k} {right[min(k, right.size) - 1]}, at best {right.max()} (k = {right.argmax() + 1})"
-        for n, (right, k) in enumerate(zip(sweep.each, topk, strict=True), 1)
-    ]
-    parts.append(f"all alike at best {sweep.together.max()} (k = {sweep.together.argmax() + 1})")
-    return f"{'; '.join(parts)}; of {sweep.photos} photos."
 
 
 def proportion_in_words(proportion: Proportion) -> str:

@@ -1,4 +1,4 @@
-"""Tests of what was taught: answers to photos, prompts compared, other k, and labels that are missing or wrong.
+"""Tests of what was taught: answers to photos, prompts compared, and labels that are missing or wrong.
 
 Knows no Streamlit. Photos are encoded once; everything here starts from features or similarities that are cached.
 """
@@ -21,13 +21,12 @@ from app.library import (
     Evaluation,
     Explanation,
     ImageFeatures,
-    KSweep,
     Predictions,
     Worth,
 )
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
-from app.visitor.page_state import Group, Question, TunedScales
+from app.visitor.page_state import Group, Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
@@ -272,43 +271,6 @@ def tests_changed(session: Session) -> list[str]:
         f"Labels changed since training: {len(renamed)}. That alone changes this figure.": renamed,
     }
     return [sentence for sentence, there in sentences.items() if there]
-
-
-def swept(session: Session, backbone: Backbone, tested: Tested) -> tuple[KSweep, tuple[int, ...], int]:
-    """Return accuracy of the test photos at every k, the k that are right most often, and how many then are right.
-
-    Computed once; nothing is learned, and no photo is encoded again.
-    """
-    photos, truth = tested.answers.photos, tested.evaluation.truth.tolist()
-    topk = session.training.scales()
-
-    def compute() -> tuple[KSweep, tuple[int, ...], int]:
-        from gallop.evaluation.k_sweep import better_k, sweep_k
-
-        similarities = session.answers.similarities(backbone, photos, taught_question(session))
-        return sweep_k(similarities, topk, truth), *better_k(similarities, topk, truth)
-
-    return session.answers.figure("k sweep", photos, (topk, tuple(truth)), compute)
-
-
-def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
-    """Use these k for all answers, here and on every other page, as if they had been set on Teach."""
-    session.training.settings = replace(session.training.settings, topk=tuple(topk))
-    session.explore = replace(session.explore, scales=tuple(topk))
-    session.teach = replace(session.teach, backbone_name=None)  # so that its form shows them
-    session.test = replace(session.test, tuned=_tuned(session, tested))
-
-
-def are_tuned(session: Session, tested: Tested) -> bool:
-    """Return whether the current k were chosen on some of these test photos: the figures are then optimistic."""
-    now, then = _tuned(session, tested), session.test.tuned
-    return then is not None and (then.of, then.topk) == (now.of, now.topk) and bool(then.photos & now.photos)
-
-
-def _tuned(session: Session, tested: Tested) -> TunedScales:
-    return TunedScales(
-        session.training.version, session.training.scales(), frozenset(photo.sha256 for photo in tested.answers.photos)
-    )
 
 
 def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
