@@ -83,8 +83,7 @@ found["form"] = [[widget.label, widget.help, widget.value] for widget in widgets
 
 used = replace(preset(QUICK), epochs=1, warmup=2, schedule="line", tilt=0.5)
 found["changed"] = changed(preset(QUICK), used)
-snippet = teach(used, tests=False)
-found["python"], found["shell"] = snippet.python, snippet.shell
+found["python"] = teach(used, tests=False)
 
 def taught(method, training):
     made = clone(GalLoPClassifier(tiny.vit(), method=method, preset=training, cache=False))
@@ -155,7 +154,6 @@ def test_code_and_card_tell_it(found: Any) -> None:
             "preset=TrainConfig(warmup=2, schedule='line')",
             "import GalLoPClassifier, TrainConfig, MethodConfig\n",
         ),
-        ("shell", "--warmup 2 --schedule line", "--tilt 0.5"),
         ("card", "warm-up 2, schedule cosine", "tilt 0.5"),
     ):
         assert not [words for words in told if words not in found[where]], where

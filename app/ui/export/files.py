@@ -34,7 +34,6 @@ from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
-from gallop.wording import counted
 
 MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
 assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
@@ -101,8 +100,8 @@ def _take(session: Session, file: Any) -> None:
 
 # The number of photos in the session that a file is checked with.
 CHECKED_WITH = 16
-# The name of files of the classifier.
-MODEL = "model"
+# The name of files of the classifier, and of the code.
+MODEL, CODE = "model", "code.py"
 
 
 def offer_photo_formats(session: Session, screen: export.Screen) -> None:
@@ -215,31 +214,6 @@ def offer_pictures(session: Session, screen: export.Screen) -> None:
     )
 
 
-def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
-    here = compare.photos(session) or session.photos.shelf.photos  # samples where there is nothing else
-    photos, names = list(here.values()), compare.photo_names(session)
-    key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
-    if st.button(
-        f"Make the table of {counted(len(photos), 'photo')}",
-        key="make table",
-        disabled=not photos or session.page_jobs.running is not None,
-        icon=":material/table:",
-        help="Label, class probabilities and outlier score of every photo here, including those on the cards.",
-    ):
-        start_job(
-            session,
-            OnBackbone(
-                backbones(),
-                session.training.backbone_name,
-                lambda _: Steps(export.tabling(classifier, photos, names, key)),
-            ),
-            "csv",
-            "The table",
-        )
-    if (data := made_by_job(session, "csv", key)) is not None:
-        st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")
-
-
 def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> None:
     shows = {"Explore": screen is not None, "Teach": bool(session.photos.deck.cards)}
     there = [page for page, something in shows.items() if something]
@@ -260,14 +234,12 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     else:
         recipe = snippets.teach(session.training.fitting, tests=any(session.photos.tests().values()), used=used)
         beside = partial(_project, session)
-    python, shell = st.tabs(["Python", "Command line"])
-    python.code(recipe.python, language="python")
-    shell.code(recipe.shell, language="bash")
+    st.code(recipe, language="python")
     if used.name != DEFAULT_BACKBONE:
         st.caption(other_backbone(used))
     st.download_button(
         "Save the code and its files",
-        lambda: zipped({**recipe.files(), **beside()}),  # photos are packed on demand
+        lambda: zipped({CODE: recipe.encode(), **beside()}),  # photos are packed on demand
         f"{page.lower()}.zip",
         "application/zip",
         key="save code",
@@ -276,7 +248,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     )
     st.caption(
         "The code runs on any machine with gallop installed and, in the same precision, gives the same numbers.",
-        help=f"In the zip: code.py, code.sh and {'photo.png, model/' if page == 'Explore' else snippets.PROJECT}. "
+        help=f"In the zip: {CODE} and {'photo.png, model/' if page == 'Explore' else snippets.PROJECT}. "
         "Photos are saved losslessly at the size this page keeps (at most 1024 or 512 pixels).",
     )
 
@@ -287,12 +259,7 @@ def _project(session: Session) -> dict[str, bytes]:
 
 def other_backbone(used: snippets.UsedBackbone) -> str:
     """Return what to know of the code of a backbone that is not the default one."""
-    differs = (
-        f" This page computes in {used.precision} and the command line in single precision, so the numbers differ from "
-        "about the third digit."
-    )
     return (
         f"The code uses the backbone {text.markdown(used.name)}, whose weights are not in the zip. A file or folder "
         "must be on the machine that runs the code. A backbone from open_clip is downloaded once."
-        + ("" if used.precision == "fp32" else differs)
     )

@@ -40,7 +40,6 @@ else:
         with right:
             if screen is not None:
                 files.offer_photo_formats(session, screen)
-            files.offer_table(session, classifier, version)
         st.header("2. The classifier", anchor=False)
         left, right = st.columns(2, gap="large")
         with left:
