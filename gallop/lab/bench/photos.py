@@ -90,14 +90,12 @@ def _read_set(root: Path, name: str, content: ContentHash) -> PhotoSet:
         photo_set = open_dataset(name, root)
     except DataError as error:
         raise DataError(f"{error} Alternatively, use --sets to list only the other sets, without {name}.") from error
-    check = f"Run `gallop data check {name} DIR`"
     if not len(photo_set.test):
-        raise BenchError(f"{name} in {photo_set.folder} has no test photos. {check} to see what is missing.")
+        raise BenchError(f"{name} in {photo_set.folder} has no test photos. Add them.")
     if photo_set.incomplete:
         warnings.warn(
             f"{name} in {photo_set.folder} has {len(photo_set.class_names)} classes instead of "
-            f"{photo_set.expected_classes}, so its figures cannot be compared with published ones. {check} for "
-            "details.",
+            f"{photo_set.expected_classes}, so its figures cannot be compared with published ones.",
             stacklevel=2,
         )
     return replace(photo_set, name=name)  # as the benchmark spells it
