@@ -94,36 +94,6 @@ def titled_axis(title: str, **more: Any) -> dict[str, Any]:
     return {"title": {"text": title}} | more
 
 
-# Digits of a cosine: from 0.9999 on a square has the brightest colour.
-SAME = 4
-
-
-def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
-    """Draw the cosine of each pair of prompts: the brighter, the more alike, with the same colours on every page.
-
-    Most cosines are just below 1, so colours follow the logarithm of 1 - cosine: 0.9, 0.99 and 0.999 are equally far
-    apart.
-    """
-    cells = go.Heatmap(
-        z=(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME).tolist(),
-        text=[[f"{value:.3f}" for value in row] for row in values.tolist()],
-        x=list(names),
-        y=list(names),
-        zmin=0,
-        zmax=1,
-        texttemplate="%{text}",
-        xgap=2,
-        ygap=2,
-        hovertemplate="%{y} and %{x}: %{text}<extra></extra>",
-    )
-    return new_chart(
-        cells,
-        height=rows_height(len(names), 46),
-        xaxis={"side": "top", "tickangle": 0 if len(names) <= 4 else -45, "showgrid": False},
-        yaxis={"autorange": "reversed", "showgrid": False},
-    )
-
-
 # Groups that a legend names.
 _LEGEND = 20
 # Classes in a matrix of confusions.
@@ -185,20 +155,6 @@ def confusions(
         hoverdistance=side,
         shapes=outlined,
     )
-
-
-def overlap_chart(frequencies: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
-    """Draw how often each region was among the k best of one prompt; the brightest colour means ``highest``."""
-    cells = go.Heatmap(
-        z=(100 * frequencies.reshape(grid)).tolist(),
-        zmin=0,
-        zmax=100 * highest,
-        hovertemplate="row %{y}, column %{x}: in %{z:.0f} % of the photos<extra></extra>",
-        x0=1,
-        y0=1,
-    )
-    hidden = {"visible": False, "constrain": "domain"}
-    return new_chart(cells, height=240, xaxis=hidden, yaxis=hidden | {"autorange": "reversed", "scaleanchor": "x"})
 
 
 def deletion_curve(deletion: Deletion) -> go.Figure:

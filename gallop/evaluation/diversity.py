@@ -66,12 +66,6 @@ def chosen_regions(similarities: Similarities, classes: Sequence[int], topk: Seq
     return np.asarray(chosen.movedim(1, 2))
 
 
-def additions(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (N, N): how many of the regions (B, N, R) that prompt n chose prompt m did not, averaged over photos."""
-    both = np.einsum("bnr,bmr->nm", chosen.astype(np.int64), chosen.astype(np.int64))
-    return np.asarray((chosen.sum(axis=(0, 2))[:, None] - both) / len(chosen))
-
-
 @dataclass(frozen=True)
 class FoundRegion:
     """A region of one of B photos, by index, its number and its cosine."""

@@ -15,9 +15,7 @@ from gallop.predictions.faithfulness import Deletion
 NAMES = ["<b>red</b> $x$", "green"]
 CURVE = np.linspace(0, 1, 5)
 CHARTS = {
-    "cosines": lambda: charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
     "confusions": lambda: charts.confusions(np.eye(2), NAMES, {(0, 0): NAMES[0]}, (0, 0)),
-    "overlap": lambda: charts.overlap_chart(np.ones(4), (2, 2), 1.0),
     "deletion": lambda: charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
     "classes": lambda: charts.classes({name: Proportion(1, 2) for name in NAMES}, Proportion(2, 4)),
     "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Proportion(1, 2))]),
@@ -46,14 +44,6 @@ def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     figure = charts.classes({f"{long} {where}": Proportion(1, 2) for where in ("here", "there")}, Proportion(2, 4))
     assert (list(figure.data[0].y), len(set(figure.layout.yaxis.ticktext))) == ([0, 1], 1)
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
-
-
-def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> None:
-    near, far = (np.array([[1, c], [c, 1]]) for c in (0.99, 0.2))
-    colours = [charts.cosines(found, ["1", "2"]).data[0] for found in (near, far)]
-    assert [(found.zmin, found.zmax) for found in colours] == [(0, 1)] * 2
-    assert [found.z[0] for found in colours] == [pytest.approx((1, 0.5)), pytest.approx((1, 0.024), abs=1e-3)]
-    assert list(colours[0].text[0]) == ["1.000", "0.990"]
 
 
 def test_a_matrix_has_all_of_fifty_classes_and_of_more_those_that_are_confused_most() -> None:

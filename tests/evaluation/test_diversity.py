@@ -8,7 +8,6 @@ import torch
 
 from gallop.core.gallop import TextFeatures
 from gallop.evaluation.diversity import (
-    additions,
     best_photos,
     best_regions,
     chosen_regions,
@@ -119,18 +118,6 @@ def test_the_best_photos_of_a_prompt_are_those_that_it_alone_gets_right_and_then
     assert best_photos(scores, [0] * 4, 0, most=2) == [3, 0]
     assert best_photos(scores, [1] * 4, 0) == [2], "right is what the class of the photo says"
     assert best_photos(scores[:, :1], [0] * 4, 1) == [0, 1, 2, 3], "one class has none to be ahead of"
-
-
-def test_a_scale_adds_what_the_smaller_one_has_not() -> None:
-    found, classes = random(n=2), [0, 1, 2, 0, 1]
-    same = made(found.image_cosines, found.looks[0].region_cosines[..., :1].expand(-1, -1, -1, 2))
-    assert additions(chosen_regions(same, classes, (2, 6))).tolist() == [[0, 0], [4, 0]], "one prompt at two scales"
-    apart = chosen_regions(found, classes, (2, 6))
-    alone = [
-        [np.mean([(a & ~b).sum() for a, b in zip(apart[:, n], apart[:, m], strict=True)]) for m in (0, 1)]
-        for n in (0, 1)
-    ]
-    assert additions(apart) == pytest.approx(np.array(alone))
 
 
 def text_at(cosine: float, prompts: int) -> torch.Tensor:
