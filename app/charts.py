@@ -16,7 +16,7 @@ import plotly.io as pio
 from numpy.typing import NDArray
 
 from app import text
-from app.library import Bin, Curve, Deletion, Separation
+from app.library import Bin, Curve, Deletion
 from app.teaching.training import Kept, Point, thinned
 from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
@@ -60,11 +60,9 @@ def _on_top_of(template: str) -> Any:
     return pio.templates.merge_templates(template, "gallop")
 
 
-def line_at(*, x: float | None = None, y: float | None = None) -> dict[str, Any]:
-    """Return a dashed line across the chart: vertical at ``x``, or horizontal at ``y``."""
-    if y is None:
-        return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
-    return {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y}
+def line_at(x: float) -> dict[str, Any]:
+    """Return a vertical dashed line across the chart."""
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
 
 
 def rows_height(rows: int, each: int = 30) -> int:
@@ -230,7 +228,7 @@ def classes(accuracies: Mapping[str, Proportion], overall: Proportion) -> go.Fig
         height=rows_height(len(names)),
         xaxis=percent_axis("right", range=FULL_RANGE, dtick=25),
         yaxis=named_rows(names),
-        shapes=[line_at(x=100 * overall.value)],
+        shapes=[line_at(100 * overall.value)],
     )
 
 
@@ -276,29 +274,8 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
         barmode="overlay",
         bargap=0,
         showlegend=True,
-        shapes=[] if limit is None else [line_at(x=limit)],
+        shapes=[] if limit is None else [line_at(limit)],
         annotations=[] if limit is None else [_BESIDE | {"x": limit, "text": "limit"}],
-    )
-
-
-def roc(separations: Mapping[str, Separation]) -> go.Figure:
-    """Draw for each score the fraction of known photos accepted against the fraction of unknown photos accepted."""
-    lines = [
-        go.Scatter(
-            x=(100 * unknown_accepted).tolist(),
-            y=(100 * known_accepted).tolist(),
-            name=name,
-            mode="lines",
-            hovertemplate=f"%{{y:.0f}} % of the known accepted, %{{x:.0f}} % of the unknown<extra>{name}</extra>",
-        )
-        for name, (known_accepted, unknown_accepted) in ((name, each.curve) for name, each in separations.items())
-    ]
-    return new_chart(
-        lines,
-        xaxis=percent_axis("unknown photos taken for known", range=FULL_RANGE),
-        yaxis=percent_axis("known photos accepted", range=FULL_RANGE),
-        showlegend=True,
-        shapes=[line_at(y=95)],
     )
 
 

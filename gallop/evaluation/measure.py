@@ -235,15 +235,6 @@ class Separation:
         """The same as the paper's code computes it (``metrics.authors_fpr_at_tpr``)."""
         return metrics.authors_fpr_at_tpr(self.known, self.unknown)
 
-    @cached_property
-    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ROC curve as fractions of the known and of the unknown that are not above a limit, as it rises."""
-        from sklearn.metrics import roc_curve
-
-        is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
-        fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
-        return tpr, fpr
-
 
 def separation(known: ArrayLike, unknown: ArrayLike) -> Separation:
     """Return the separation by scores that are larger = more outlier.

@@ -9,7 +9,7 @@ import pytest
 from app import charts
 from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Proportion
-from gallop.evaluation.measure import Bin, separation
+from gallop.evaluation.measure import Bin
 from gallop.predictions.faithfulness import Deletion
 
 NAMES = ["<b>red</b> $x$", "green"]
@@ -20,7 +20,6 @@ CHARTS = {
     "classes": lambda: charts.classes({name: Proportion(1, 2) for name in NAMES}, Proportion(2, 4)),
     "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Proportion(1, 2))]),
     "outliers": lambda: charts.outliers(CURVE, CURVE + 0.5, 0.7),
-    "roc": lambda: charts.roc({"GL-MCM": separation(CURVE, CURVE)}),
     "learning": lambda: charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
     "kept": lambda: charts.kept_prompts(Kept(1, ("a.jpg",), ((0,),), 2), 2),
 }
@@ -65,6 +64,5 @@ def test_a_matrix_has_all_of_fifty_classes_and_of_more_those_that_are_confused_m
 
 def test_dashed_lines_stand_at_their_figures() -> None:
     assert [(s.x0, s.x1) for s in CHARTS["classes"]().layout.shapes] == [(50, 50)]
-    assert [(s.y0, s.y1) for s in CHARTS["roc"]().layout.shapes] == [(95, 95)]
     limit = CHARTS["outliers"]().layout
     assert ([(s.x0, s.x1) for s in limit.shapes], limit.annotations[0].text) == ([(0.7, 0.7)], "limit")
