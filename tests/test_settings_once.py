@@ -131,7 +131,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_it_is_checked_and_taken_by_command_and_classifier(found: Any) -> None:
-    refused = ["warmup is 11; it must be between 0 and 10.", "tilt is 2.0; it must be between 0 and 1."]
+    refused = [
+        "warmup is 11; it must be at least 0 and at most 10.",
+        "tilt is 2.0; it must be at least 0 and at most 1.",
+    ]
     assert [found["refused"], found["refused too"]] == refused
     assert [found["parser"][name] for name in ("warmup", "schedule", "tilt")] == [2, "line", 0.5]
     assert found["models"] == [0.0, 0.5, 0.25], "the classifier hands it on from a whole method"
