@@ -39,12 +39,6 @@ class Screen:
     class_name: str
     style: Style
 
-    @property
-    def detail(self) -> float:
-        """The size of a second look for maps alone, relative to the first; 1 without one."""
-        shown = self.explanation
-        return 1.0 if shown.look_weights[-1] else shown.grid[0] / shown.grids[0][0]
-
     def picture(self, prompt: int) -> bytes:
         """Return the map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
         from gallop.maps.pictures import map_picture

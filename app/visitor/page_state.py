@@ -302,7 +302,6 @@ class ExportState:
     """Of the page Export: which local prompt's map, code of which page."""
 
     map: Remembered[int | None] = Remembered(None)
-    code_of: Remembered[str | None] = Remembered(None)
 
 
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"

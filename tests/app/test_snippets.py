@@ -15,15 +15,10 @@ from pathlib import Path
 import pytest
 
 from app.projects import Project, project_file
-from app.runs.run import files_of
 from app.teaching.cards import Card
 from app.teaching.tasks import Teaching
 from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
 from app.views import snippets
-from app.views.export import exported_classifier as at_scales
-from app.views.snippets import PHOTO_FILE
-from app.visitor.page_state import TAUGHT, ExploreState, Question
-from app.visitor.session import Session
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
 from gallop.backbones import Backbone
 from gallop.config import KINDS_OF_PICTURE, PRESETS
@@ -78,55 +73,17 @@ def elsewhere(folder: Path, *command: str) -> str:
     return subprocess.check_output(command, cwd=folder, env=environment, text=True)
 
 
-def shares(lines: list[str]) -> dict[str, float]:
-    return {name: float(share) for name, share in (line.rsplit(" ", 1) for line in lines)}
-
-
-def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
-    templates, topk, photo = ["a {} thing", "it's {}"], (3, 8, 9, 150), picture(1, "red")
-    session = Session()
-    session.photos.shelf.add([photo])
-    found = session.answers.explain(mini, photo, Question(tuple(NAMES), templates=tuple(templates))).with_topk(topk)
-    recipe = snippets.explain_snippet(NAMES, templates, topk, NAMES[1], taught=False)
-    out = elsewhere(
-        put(tmp_path, {"code.py": recipe.encode(), PHOTO_FILE: snippets.png(photo)}), *warm.python(), "code.py"
-    )
-    *lines, last = out.splitlines()
-    # To the last bit.
-    assert (shares(lines), float(last.split()[-1])) == (found.probabilities, found.ood_score)
-    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_explore_taught_as_python(tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str]) -> None:
-    colours = dict(zip(NAMES, ["red", "green", "blue"], strict=True))
-    shots = {name: (picture(1, colour), picture(2, colour)) for name, colour in colours.items()}
-    _, taught = run(Teaching(mini, None, shots, {}, replace(SETTINGS, shots=0), Watch()))
-    session, photo = Session(), picture(77, "green")
-    session.training.adopt(taught)
-    session.explore = ExploreState(prompts=TAUGHT, scales=(5, 40))  # moved on Explore
-    asked = Question(tuple(NAMES), taught=True)
-    classifier = at_scales(session, mini, asked)
-    wanted = session.answers.explain(mini, photo, asked).with_topk((5, 40))
-    recipe = snippets.explain_snippet(asked.names, (), (5, 40), NAMES[0], taught=True)
-    put(tmp_path, {PHOTO_FILE: snippets.png(photo), **files_of(classifier).as_folder()})
-    out = here(tmp_path, recipe)
-    assert shares(out.splitlines()[:-1]) == wanted.probabilities
-    assert (tmp_path / "why.png").is_file()
-
-
 def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> None:
-    used = snippets.UsedBackbone("ViT-L-14/openai", regions="query-query")
-    made = "backbone=load_backbone('ViT-L-14/openai', regions='query-query'), "
-    asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, used=used)
-    assert made in asked
-    assert asked.startswith("from gallop import GalLoPClassifier, load_backbone")
-    plain = snippets.explain_snippet(NAMES, (), (1,), NAMES[0], taught=True, used=snippets.UsedBackbone("RN50/openai"))
-    assert "GalLoPClassifier.load('model', backbone='RN50/openai')" in plain
-    taught = snippets.teach(SETTINGS, tests=False, used=used)
-    assert made.strip() in taught
-    both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "query-query").python
+    made = snippets.backbone_code("ViT-L-14/openai", regions="query-query")
+    taught = snippets.teach(SETTINGS, tests=False, backbone=made)
+    assert "backbone=load_backbone('ViT-L-14/openai', regions='query-query')," in taught
+    assert taught.split("\n")[0].endswith(", load_backbone")
+    assert "backbone='RN50/openai'," in snippets.teach(
+        SETTINGS, tests=False, backbone=snippets.backbone_code("RN50/openai")
+    )
+    both = snippets.backbone_code("ViT-L-14/openai", "bf16", "query-query")
     assert both == "load_backbone('ViT-L-14/openai', precision='bf16', regions='query-query')"
+    assert "backbone=" not in snippets.teach(SETTINGS, tests=False, backbone=snippets.backbone_code("mini"))
 
 
 def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,9 +46,9 @@ else:
             files.model(session, classifier, asked, version)
         with right:
             files.offer_model_formats(session, classifier, asked, version)
-        if screen is not None or has_cards:
-            st.header("3. As code", anchor=False)
-            files.code(session, backbone, screen)
+        if has_cards:
+            st.header("3. The training as code", anchor=False)
+            files.code(session)
         if screen is not None:
             current.link(session)
 
