@@ -16,7 +16,7 @@ import plotly.io as pio
 from numpy.typing import NDArray
 
 from app import text
-from app.library import Bin, Curve, Deletion, KSweep, Separation
+from app.library import Bin, Curve, Deletion
 from app.teaching.training import Kept, Point, thinned
 from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
@@ -60,11 +60,9 @@ def _on_top_of(template: str) -> Any:
     return pio.templates.merge_templates(template, "gallop")
 
 
-def line_at(*, x: float | None = None, y: float | None = None) -> dict[str, Any]:
-    """Return a dashed line across the chart: vertical at ``x``, or horizontal at ``y``."""
-    if y is None:
-        return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
-    return {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y}
+def line_at(x: float) -> dict[str, Any]:
+    """Return a vertical dashed line across the chart."""
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
 
 
 def rows_height(rows: int, each: int = 30) -> int:
@@ -92,36 +90,6 @@ def percent_axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 def titled_axis(title: str, **more: Any) -> dict[str, Any]:
     return {"title": {"text": title}} | more
-
-
-# Digits of a cosine: from 0.9999 on a square has the brightest colour.
-SAME = 4
-
-
-def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
-    """Draw the cosine of each pair of prompts: the brighter, the more alike, with the same colours on every page.
-
-    Most cosines are just below 1, so colours follow the logarithm of 1 - cosine: 0.9, 0.99 and 0.999 are equally far
-    apart.
-    """
-    cells = go.Heatmap(
-        z=(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME).tolist(),
-        text=[[f"{value:.3f}" for value in row] for row in values.tolist()],
-        x=list(names),
-        y=list(names),
-        zmin=0,
-        zmax=1,
-        texttemplate="%{text}",
-        xgap=2,
-        ygap=2,
-        hovertemplate="%{y} and %{x}: %{text}<extra></extra>",
-    )
-    return new_chart(
-        cells,
-        height=rows_height(len(names), 46),
-        xaxis={"side": "top", "tickangle": 0 if len(names) <= 4 else -45, "showgrid": False},
-        yaxis={"autorange": "reversed", "showgrid": False},
-    )
 
 
 # Groups that a legend names.
@@ -185,20 +153,6 @@ def confusions(
         hoverdistance=side,
         shapes=outlined,
     )
-
-
-def overlap_chart(frequencies: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
-    """Draw how often each region was among the k best of one prompt; the brightest colour means ``highest``."""
-    cells = go.Heatmap(
-        z=(100 * frequencies.reshape(grid)).tolist(),
-        zmin=0,
-        zmax=100 * highest,
-        hovertemplate="row %{y}, column %{x}: in %{z:.0f} % of the photos<extra></extra>",
-        x0=1,
-        y0=1,
-    )
-    hidden = {"visible": False, "constrain": "domain"}
-    return new_chart(cells, height=240, xaxis=hidden, yaxis=hidden | {"autorange": "reversed", "scaleanchor": "x"})
 
 
 def deletion_curve(deletion: Deletion) -> go.Figure:
@@ -274,7 +228,7 @@ def classes(accuracies: Mapping[str, Proportion], overall: Proportion) -> go.Fig
         height=rows_height(len(names)),
         xaxis=percent_axis("right", range=FULL_RANGE, dtick=25),
         yaxis=named_rows(names),
-        shapes=[line_at(x=100 * overall.value)],
+        shapes=[line_at(100 * overall.value)],
     )
 
 
@@ -320,80 +274,9 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
         barmode="overlay",
         bargap=0,
         showlegend=True,
-        shapes=[] if limit is None else [line_at(x=limit)],
+        shapes=[] if limit is None else [line_at(limit)],
         annotations=[] if limit is None else [_BESIDE | {"x": limit, "text": "limit"}],
     )
-
-
-def roc(separations: Mapping[str, Separation]) -> go.Figure:
-    """Draw for each score the fraction of known photos accepted against the fraction of unknown photos accepted."""
-    lines = [
-        go.Scatter(
-            x=(100 * unknown_accepted).tolist(),
-            y=(100 * known_accepted).tolist(),
-            name=name,
-            mode="lines",
-            hovertemplate=f"%{{y:.0f}} % of the known accepted, %{{x:.0f}} % of the unknown<extra>{name}</extra>",
-        )
-        for name, (known_accepted, unknown_accepted) in ((name, each.curve) for name, each in separations.items())
-    ]
-    return new_chart(
-        lines,
-        xaxis=percent_axis("unknown photos taken for known", range=FULL_RANGE),
-        yaxis=percent_axis("known photos accepted", range=FULL_RANGE),
-        showlegend=True,
-        shapes=[line_at(y=95)],
-    )
-
-
-def k_sweep(sweep: KSweep, topk: Sequence[int]) -> go.Figure:
-    """Draw a line for each local prompt: the accuracy at each k of it; a ring marks its current k."""
-    ks = list(range(1, len(sweep.together) + 1))
-    lines: list[Any] = []
-    for n, (right, k) in enumerate(zip(sweep.each, topk, strict=True), 1):
-        accuracies, at = (100 * right / sweep.photos).tolist(), min(k, len(ks))
-        line = go.Scatter(
-            x=ks,
-            y=accuracies,
-            name=f"local {n}",
-            mode="lines",
-            line={"shape": "hv"},
-            legendgroup=str(n),
-            hovertemplate="k = %{x}: %{y:.1f} %",
-        )
-        where = go.Scatter(
-            x=[at],
-            y=[accuracies[at - 1]],
-            mode="markers",
-            marker={"symbol": "circle-open", "color": GREY},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-        lines += [line, where]
-    every = go.Scatter(
-        x=ks,
-        y=(100 * sweep.together / sweep.photos).tolist(),
-        name="all",
-        mode="lines",
-        line={"color": GREY, "dash": "dash", "shape": "hv"},
-        hovertemplate="all k = %{x}: %{y:.1f} %",
-    )
-    return new_chart(
-        [*lines, every],
-        xaxis=titled_axis("k", type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200, 500]),
-        yaxis=percent_axis("right"),
-        showlegend=True,
-    )
-
-
-def k_sweep_in_words(sweep: KSweep, topk: Sequence[int]) -> str:
-    """Describe for each local prompt its current and its best k, and the best k of all together."""
-    parts = [
-        f"local {n} at k = {k} {right[min(k, right.size) - 1]}, at best {right.max()} (k = {right.argmax() + 1})"
-        for n, (right, k) in enumerate(zip(sweep.each, topk, strict=True), 1)
-    ]
-    parts.append(f"all alike at best {sweep.together.max()} (k = {sweep.together.argmax() + 1})")
-    return f"{'; '.join(parts)}; of {sweep.photos} photos."
 
 
 def proportion_in_words(proportion: Proportion) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gallop.evaluation.diversity import Worth as Worth
     from gallop.evaluation.evidence import ClassEvidence as ClassEvidence
     from gallop.evaluation.evidence import Evidence as Evidence
-    from gallop.evaluation.k_sweep import KSweep as KSweep
     from gallop.evaluation.measure import Bin as Bin
     from gallop.evaluation.measure import Evaluation as Evaluation
     from gallop.evaluation.measure import Separation as Separation

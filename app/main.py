@@ -56,8 +56,6 @@ LOADED_WITHIN = 300.0
 REST = 1.5
 # Seconds between two checks of the memory.
 LOOKED_AFTER = 10.0
-# Free bytes that are not returned to the system: every training step allocates and frees as much.
-MOST_FREE = 64 * 2**20
 FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
 
 
@@ -81,7 +79,7 @@ from app.runs.run import zipped
 from app.ui import resources, streamlit_insides
 from app.ui.explore.waiting import first_picture
 from app.views.method import NOTEBOOKS, notebook_files
-from gallop.runtime.process import collect_since, free_bytes, trim
+from gallop.runtime.process import collect_since, trim
 
 streamlit_insides.explain_late_downloads()
 streamlit_insides.keep_answers()
@@ -133,14 +131,11 @@ def look_after_memory() -> None:
     gone: the clicks of one visitor left more and more free memory. Garbage is collected here, since Streamlit would do
     it after every run of a page (``postScriptGC``): all threads stop meanwhile, including a training.
     """
-    free = 0
     while True:
         time.sleep(LOOKED_AFTER)
-        collect_since()
         resources.let_go_of_left_over()
-        if MOST_FREE < free_bytes() != free:  # trimmed memory counts as free too; so at rest nothing is done
+        if collect_since():  # at rest nothing is done
             trim()
-            free = free_bytes()
 
 
 @asynccontextmanager

@@ -83,7 +83,6 @@ class Project:
         taught: which of the runs answers, counted from 0; None where nothing was taught.
         limit: for "none of these", where it was set by hand.
         backbone_name: the one that answers.
-        tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
     """
 
     cards: tuple[Card, ...] = ()
@@ -92,7 +91,6 @@ class Project:
     taught: int | None = None
     limit: float | None = None
     backbone_name: str = DEFAULT_BACKBONE
-    tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
     @property
     def photos(self) -> tuple[Photo, ...]:
@@ -126,9 +124,9 @@ def project_file(project: Project) -> bytes:
         "taught": project.taught,
         "limit": project.limit,
         "backbone": project.backbone_name,
-        "settings": {},  # of the next training, and below the state of that page: earlier versions want them
+        "settings": {},  # earlier versions want this and what follows, and the page that teaches writes it
         "explore": {},
-        "tuned": None if project.tuned is None else _tuned(*project.tuned),
+        "tuned": None,
     }
     contents = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
     made = zipped(contents)
@@ -139,10 +137,6 @@ def project_file(project: Project) -> bytes:
             "on Compare."
         )
     return made
-
-
-def _tuned(topk: tuple[int, ...], photos: frozenset[str]) -> dict[str, Any]:
-    return {"topk": list(topk), "photos": sorted(photos)}
 
 
 def _cards(cards: tuple[Card, ...], files: dict[str, bytes]) -> Iterator[dict[str, Any]]:
@@ -248,7 +242,6 @@ def _project(opened: OpenedProject, manifest: CheckedJson) -> Project:
         taught,
         manifest.get("limit", "number"),
         manifest.get(backbone_key(manifest.held), "valid text"),
-        _read_tuned(manifest),
     )
 
 
@@ -274,10 +267,3 @@ def _read_run(opened: OpenedProject, entry: CheckedJson) -> ProjectRun:
     if run_fingerprint(facts, files) != entry.get("sha256", "fingerprint"):
         raise wrong(where, "is not the run that was saved")
     return ProjectRun(checked_run(facts, entry.get("name", "valid text"), where), files)
-
-
-def _read_tuned(manifest: CheckedJson) -> tuple[tuple[int, ...], frozenset[str]] | None:
-    if manifest.held.get("tuned") is None:
-        return None
-    tuned = manifest.object("tuned")
-    return tuple(tuned.get("topk", "list of numbers")), frozenset(tuned.get("photos", "list of fingerprints"))

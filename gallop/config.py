@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
-from gallop.errors import UnknownPart, suggesting
+from gallop.errors import UnknownPart
 from gallop.parts import Function, WithParts, part_setting
 from gallop.setting import check_settings, integer, integer_between, require, setting
 from gallop.wording import quoted
@@ -98,7 +98,6 @@ def _check_starts(value: Any) -> None:
     )
 
 
-@suggesting
 @dataclass(frozen=True)
 class MethodConfig(WithParts):
     """What is learned: M global prompts, N local prompts and their scales.
@@ -272,7 +271,6 @@ class MethodConfig(WithParts):
         return max(self.global_prompts - int(self.dropout * self.global_prompts), 1)
 
 
-@suggesting
 @dataclass(frozen=True)
 class TrainConfig(WithParts):
     """How it is learned.

@@ -6,16 +6,10 @@ kind has a built-in exception (``ValueError``, ``RuntimeError``) as a second bas
 
 from __future__ import annotations
 
-import inspect
 import sys
 import warnings
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar, cast
 
-from gallop.wording import did_you_mean, listed, shortened
-
-Called = TypeVar("Called", bound=Callable[..., Any])
+from gallop.wording import shortened
 
 
 class GallopError(Exception):
@@ -162,46 +156,6 @@ def _is_kind(error: BaseException, name: str) -> bool:
 def first_line(error: BaseException) -> str:
     """Return an error's first line without its full stop, to be quoted in a sentence; its kind where it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-def suggesting(called: Called) -> Called:
-    """Have a function, or a class with its methods, answer a misspelled keyword with the argument that is most like it.
-
-    Python does so from 3.13 on, but names the module's internal parts of a class, which are not public.
-    """
-    if not isinstance(called, type):
-        return cast(Called, _suggesting(called, called.__module__, called.__qualname__))
-    for name in dir(called):
-        method = inspect.getattr_static(called, name)
-        function = getattr(method, "__func__", method)  # of a class method
-        ours = inspect.isfunction(function) and (function.__module__.startswith("gallop.") or name == "__init__")
-        if ours and (name[0] != "_" or name == "__init__"):
-            named = called.__qualname__ if name == "__init__" else f"{called.__qualname__}.{name}"
-            wrapped = _suggesting(function, called.__module__, named)
-            setattr(called, name, wrapped if function is method else type(method)(wrapped))
-    return called
-
-
-def _suggesting(function: Any, module: str, name: str) -> Any:
-    parameters = inspect.signature(function).parameters.values()
-    if any(each.kind is each.VAR_KEYWORD for each in parameters):
-        return function
-    known = [each.name for each in parameters if each.name not in ("self", "cls")]
-
-    @wraps(function)
-    def checked(*given: Any, **named: Any) -> Any:
-        wrong = next((key for key in named if key not in known), None)
-        if wrong is not None:
-            near = did_you_mean(wrong, known) or (
-                f" Its arguments are {listed(known, len(known))}." if known else " It takes none."
-            )
-            raise TypeError(f"{name}() has no argument {wrong!r}.{near}")
-        return function(*given, **named)
-
-    checked.__module__ = module
-    if function.__name__ != "__init__":
-        checked.__qualname__ = name  # the public name, by which pickle looks it up
-    return checked
 
 
 def warn_caller(sentence: str) -> None:

@@ -83,20 +83,10 @@ class Setting:
         if self.among:
             *others, last = (f"{number:g}" for number in self.among)
             return f"be {', '.join(others)} or {last}"
-        if self.high == math.inf:
-            return (
-                f"be above {self.low:g}"
-                if self.above
-                else f"be at least {self.low:g}"
-                if self.low
-                else "not be negative"
-            )
-        if self.above or self.below:
-            least = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
-            return f"be {least} and {f'below {self.high:g}' if self.below else f'at most {self.high:g}'}"
-        if self.zero and self.low:
-            return f"be 0 ({self.zero}) or between {self.low} and {self.high}"
-        return f"be between {self.low}{f' ({self.zero})' if self.zero else ''} and {self.high}"
+        zero = f"0 ({self.zero}), or " if self.zero else ""
+        least = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
+        most = "" if self.high == math.inf else f" and {'below' if self.below else 'at most'} {self.high:g}"
+        return f"be {zero}{least}{most}"
 
     def option_of(self, name: str) -> str:
         """Return its option, for a field of this name; empty for none."""

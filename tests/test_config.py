@@ -165,7 +165,7 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(kind: type[Any], field
 @pytest.mark.parametrize(
     ("kind", "values", "sentence"),
     [
-        (MethodConfig, {"global_prompts": 65}, "global_prompts is 65; it must be between 1 and 64."),
+        (MethodConfig, {"global_prompts": 65}, "global_prompts is 65; it must be at least 1 and at most 64."),
         (MethodConfig, {"global_prompts": 2.5}, "global_prompts is 2.5; it must be an integer."),
         (MethodConfig, {"topk": 5}, "topk is 5; it must be a list with one k per local prompt."),
         (MethodConfig, {"topk": (5, 0)}, "topk contains 0; each k must be an integer of 1 or more."),
@@ -181,13 +181,17 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(kind: type[Any], field
             f"head is 'ridge+logistic'; it must be one of {HEADS_TOLD}, or several joined by +. "
             "discriminant and logistic were removed: train again with head='ridge'.",
         ),
-        (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 0 and 10000."),
+        (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be at least 0 and at most 10000."),
         (TrainConfig, {"lr": 0}, "lr is 0.0; it must be above 0 and at most 100."),
-        (TrainConfig, {"batch_size": 0}, "batch_size is 0; it must be between 1 and 65536."),
+        (TrainConfig, {"batch_size": 0}, "batch_size is 0; it must be at least 1 and at most 65536."),
         (TrainConfig, {"momentum": 1}, "momentum is 1.0; it must be at least 0 and below 1."),
-        (TrainConfig, {"weight_decay": -1}, "weight_decay is -1.0; it must not be negative."),
+        (TrainConfig, {"weight_decay": -1}, "weight_decay is -1.0; it must be at least 0."),
         (TrainConfig, {"views": -1}, "views is -1; it must be between 0 (fresh ones) and 1000."),
-        (TrainConfig, {"calibration_folds": 1}, "calibration_folds is 1; it must be 0 (none) or between 2 and 10."),
+        (
+            TrainConfig,
+            {"calibration_folds": 1},
+            "calibration_folds is 1; it must be 0 (none), or at least 2 and at most 10.",
+        ),
         (TrainConfig, {"seed": -1}, "seed is -1; it must be an integer from 0 to 2**63 - 1."),
     ],
 )

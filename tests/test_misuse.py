@@ -14,10 +14,9 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
-from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, load_image, read_folder
+from gallop import GalLoPClassifier, load_backbone, read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
-from gallop.lab.methods import CoOp, TipAdapter
 from gallop.model.prompted import PromptModel, Prompts
 from tests.tiny import classifier, picture, write_folder
 
@@ -441,31 +440,6 @@ def test_a_sentence_names_it_and_the_way_out(
     assert [words for words in (named, way_out) if not re.search(words, said)] == [], said
     assert said.endswith((".", ")", "]")) or re.search(r"Did you mean [^?]+\?$", said), said
     assert len(said) < 800, said
-
-
-SLIPS: list[tuple[Callable[..., Any], str, str]] = [
-    (GalLoPClassifier, "shot", r"^GalLoPClassifier\(\) .* Did you mean shots\?"),
-    (GalLoPClassifier().fit, "class_name", r"^GalLoPClassifier\.fit\(\) .* Did you mean class_names\?"),
-    (GalLoPClassifier().fit, "poling", r"^GalLoPClassifier\.fit\(\) .* Did you mean pooling\?"),
-    (GalLoPClassifier().predict, "image", r"^GalLoPClassifier\.predict\(\) .* Did you mean images\?"),
-    (GalLoPClassifier.load, "devise", r"^GalLoPClassifier\.load\(\) .* Did you mean device\?"),
-    (MethodConfig, "top_k", r"^MethodConfig\(\) .* Did you mean topk\?"),
-    (TrainConfig, "epoch", r"^TrainConfig\(\) .* Did you mean epochs\?"),
-    (TipAdapter, "wieght", r"^TipAdapter\(\) .* Did you mean weight\?"),
-    (CoOp, "epoch", r"^CoOp\(\) .* Did you mean epochs\?"),
-    (load_backbone, "devise", r"^load_backbone\(\) .* Did you mean device\?"),
-    (load_image, "limit", r"^load_image\(\) .* Did you mean limits\?"),
-    (read_folder, "spilt", r"^read_folder\(\) .* Did you mean split\?"),
-    (draw_shots, "sead", r"^draw_shots\(\) .* Did you mean seed\?"),
-]
-
-
-@pytest.mark.parametrize(("called", "keyword", "said"), SLIPS, ids=[said.split(" ")[0] for *_, said in SLIPS])
-def test_a_misspelled_keyword_is_answered_with_the_argument_most_like_it(
-    called: Callable[..., Any], keyword: str, said: str
-) -> None:
-    with pytest.raises(TypeError, match=said):
-        called(**{keyword: 1})
 
 
 def test_warnings_point_at_the_line_that_called(place: Place) -> None:

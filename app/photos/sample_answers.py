@@ -1,8 +1,7 @@
 """Photos to try the app with, and the answers of the built-in backbone, so that the first picture needs no backbone.
 
-The photos are part of the scikit-image wheel, so nothing is downloaded or copied. The answers are precomputed:
-``python -m app.photos.sample_answers`` computes them again, and a test compares them with the backbone. Loads torch
-only for that.
+The photos are part of the scikit-image wheel, so nothing is downloaded or copied. The answers are precomputed: a test
+compares them with the backbone, and ``python -m tests.app.worked_out`` writes them again.
 """
 
 from __future__ import annotations
@@ -20,9 +19,8 @@ from PIL import Image
 from app.photos.shelf import thumbnail_url
 from gallop import Photo, load_image
 from gallop.images import CropBox
-from gallop.maps.explainer.data import explainer_data, palettes
+from gallop.maps.explainer.data import palettes
 from gallop.maps.photo import photo_url
-from gallop.runtime.writing import write_file
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def available_samples() -> dict[str, Path]:
 
 ANSWERS = Path(__file__).with_suffix(".json")
 # Parts of an explainer's data that are not stored: the photo is in scikit-image, the rest is equal for all photos.
-_MADE_HERE = ("photo", "state", *palettes())
+MADE_HERE = ("photo", "state", *palettes())
 
 
 @dataclass(frozen=True)
@@ -154,31 +152,3 @@ def sample_answers() -> dict[str, SampleAnswer]:
         for sample in SAMPLES
         if sample.name in here and (held := by_name[sample.name])
     }
-
-
-def worked_out() -> list[dict[str, Any]]:
-    """Return the shipped backbone's answers to every sample, as in the file."""
-    from gallop import GalLoPClassifier
-
-    classifier, answers = GalLoPClassifier("mini", device="cpu", cache=False), []
-    for sample in SAMPLES:
-        photo = load_image(available_samples()[sample.name], name=sample.name)
-        explanation = classifier.zero_shot(sample.names).explain(photo)
-        box = explanation.crop
-        answers.append(
-            {
-                "name": sample.name,
-                "sha256": photo.sha256,
-                "topk": explanation.topk,
-                "grid": explanation.grid,
-                "crop": (box.left, box.top, box.right, box.bottom),
-                "label": explanation.label,
-                "share": explanation.probabilities[explanation.label],
-                "cosines": {key: held for key, held in explainer_data(explanation).items() if key not in _MADE_HERE},
-            }
-        )
-    return answers
-
-
-if __name__ == "__main__":
-    write_file(ANSWERS, (json.dumps(worked_out(), indent=1) + "\n").encode())

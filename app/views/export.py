@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import time
-from collections.abc import Generator, Hashable, Mapping, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,6 @@ from gallop.errors import GallopError
 from gallop.export.formats import Exported, ExportFormat, ModelToExport
 from gallop.maps.look import Style, Subject, shared_scale
 
-_PHOTOS_AT_ONCE = 16
 # Seconds between two checks of an export.
 BEAT = 1.0
 
@@ -39,12 +38,6 @@ class Screen:
     explanation: Explanation
     class_name: str
     style: Style
-
-    @property
-    def detail(self) -> float:
-        """The size of a second look for maps alone, relative to the first; 1 without one."""
-        shown = self.explanation
-        return 1.0 if shown.look_weights[-1] else shown.grid[0] / shown.grids[0][0]
 
     def picture(self, prompt: int) -> bytes:
         """Return the map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
@@ -177,25 +170,6 @@ def imported(session: Session, model: GalLoPClassifier, backbone: Backbone) -> T
 
 
 # Tasks for the job manager -------------------------------------------------------------------------------------------
-
-
-def tabling(
-    classifier: GalLoPClassifier, photos: Sequence[Photo], names: Mapping[str, str], key: Hashable
-) -> Generator[Counted, None, tuple[Hashable, bytes]]:
-    """Make a CSV table of the answers to photos, a few at a time; return it with its key.
-
-    Args:
-        names: of the photos, by content hash.
-    """
-    from gallop.predictions.rows import answer_row, answers_csv
-
-    rows, classes = [], classifier.classes_.tolist()
-    for start in range(0, len(photos), _PHOTOS_AT_ONCE):
-        some = photos[start : start + _PHOTOS_AT_ONCE]
-        yield Counted(start / len(photos), f"Photo {start} of {len(photos)}")
-        predictions = classifier.predict_all(list(some))
-        rows += [answer_row(names[photo.sha256], predictions, i, classes) for i, photo in enumerate(some)]
-    return key, answers_csv(rows, classes)
 
 
 def exporting(

@@ -53,14 +53,12 @@ class Opened:
         name: of the run, the file or the project.
         source: where it came from; a model from a file is not a run yet.
         limit: from a project, for "none of these".
-        tuned: from a project: the k that were chosen on test photos, and those photos by content hash.
     """
 
     taught: Taught
     name: str
     source: Literal["run", "file", "project"]
     limit: float | None = None
-    tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
 
 
 def opening(make: Callable[[], Opened]) -> Generator[Counted, None, Opened]:
@@ -140,7 +138,6 @@ def project_of(session: Session) -> Project:
     """
     photos, training = session.photos, session.training
     runs, taught = _runs(session)
-    tuned = session.test.tuned  # the figures of a model whose k were chosen on test photos are optimistic
     return Project(
         photos.deck.cards,
         {name: tuple(shelf.photos.values()) for name, shelf in _shelves(session).items()},
@@ -148,7 +145,6 @@ def project_of(session: Session) -> Project:
         taught,
         session.limit.custom,
         training.backbone_name,
-        None if tuned is None or tuned.of != training.version else (tuned.topk, tuned.photos),
     )
 
 
@@ -240,5 +236,4 @@ def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
         name,
         "project",
         project.limit,
-        project.tuned,
     )

@@ -49,7 +49,7 @@ def cards(
         told: what each says of one class.
         tiles: of each, as ``tiles`` returns them.
     """
-    m, right = len(figures.says_global), figures.accuracy.right
+    m, right = figures.global_prompts, figures.accuracy.right
     names = [f"Global {p}" for p in range(1, m + 1)] + [f"Local {n}, k = {k}" for n, k in enumerate(figures.topk, 1)]
     shown = [_shown(figures, p) for p in range(m)] + ["Its best regions, one a photo"] * len(figures.topk)
     return [
@@ -72,7 +72,7 @@ def cards(
 def _shown(figures: Figures, prompt: int) -> str:
     """What the photos of a global prompt are; where it is the only one, all that it gets right are its alone."""
     answers = figures.diversity.answers
-    only = answers[0].only[prompt] if answers and len(figures.says_global) > 1 else 0
+    only = answers[0].only[prompt] if answers and figures.global_prompts > 1 else 0
     more = ", then its surest" if only < len(figures.best[prompt]) else ""
     return f"{counted(only, 'photo')} that only this global prompt gets right{more}" if only else "Its surest photos"
 
@@ -96,7 +96,7 @@ def tiles(
     from gallop.predictions.heatmaps import place_in_words
 
     def tile(prompt: int, i: int, region: int | None) -> PhotoTile:
-        (photo, name), local = pairs[i], max(prompt - len(figures.says_global), 0)
+        (photo, name), local = pairs[i], max(prompt - figures.global_prompts, 0)
         url = session.answers.thumbnail(
             photo,
             lambda: (

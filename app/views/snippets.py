@@ -1,134 +1,49 @@
-"""The current work of a page as code: Python and command line. Knows no Streamlit and no torch.
+"""What is trained on Teach as Python code. Knows no Streamlit and no torch.
 
-The code reads a photo and a model, or the project's file, from its folder; the app offers all of it as a zip. Names are
-untrusted text: they are quoted by the rules of each language, never inserted unquoted.
+The code reads the project's file from its folder; the app offers both as a zip. Names are untrusted text: they are
+quoted by the rules of Python, never inserted unquoted.
 """
 
 from __future__ import annotations
 
-import io
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
 from app.backbones import DEFAULT_BACKBONE
 from app.teaching.training import PAPER, QUICK, Settings, preset
-from gallop import MethodConfig, Photo, TrainConfig
-from gallop.data.project import MOST_PHOTOS
+from gallop import MethodConfig, TrainConfig
 from gallop.setting import settings_of
 
-PHOTO_FILE, MODEL, PROJECT = "photo.png", "model", "project.zip"
+MODEL, PROJECT = "model", "project.zip"
 
 
-@dataclass(frozen=True)
-class UsedBackbone:
-    """The backbone whose numbers the page shows, by the name that another machine or the working folder has for it.
-
-    Attributes:
-        precision: of a backbone on a CPU, as ``load_backbone`` takes it.
-        regions: the kind of its region features.
-    """
-
-    name: str = DEFAULT_BACKBONE
-    precision: str = "fp32"
-    regions: str = "value"
-
-    @property
-    def exact(self) -> bool:
-        return self.precision == "bf16" or self.regions != "value"
-
-    @property
-    def python(self) -> str:
-        if not self.exact:
-            return repr(self.name)
-        precision = ", precision='bf16'" if self.precision == "bf16" else ""
-        regions = f", regions={self.regions!r}" if self.regions != "value" else ""
-        return f"load_backbone({self.name!r}{precision}{regions})"
-
-    @property
-    def argument(self) -> str:
-        return "" if self == SHIPPED else f"backbone={self.python}, "
-
-    @property
-    def imported(self) -> str:
-        return ", load_backbone" if self.exact else ""
-
-    @property
-    def option(self) -> str:
-        regions = f" --regions {self.regions}" if self.regions != "value" else ""
-        return "" if self.name == DEFAULT_BACKBONE else f" --backbone {shlex.quote(self.name)}{regions}"
-
-
-SHIPPED = UsedBackbone()
-
-
-@dataclass(frozen=True)
-class Snippet:
-    """The same work twice."""
-
-    python: str
-    shell: str
-
-    def files(self) -> dict[str, bytes]:
-        return {"code.py": self.python.encode(), "code.sh": self.shell.encode()}
-
-
-def explain_snippet(
-    names: Sequence[str],
-    templates: Sequence[str],
-    topk: Sequence[int],
-    class_name: str,
-    *,
-    taught: bool,
-    used: UsedBackbone = SHIPPED,
-    detail: float = 1.0,
-) -> Snippet:
-    """Return the code of the page Explore: one photo, answered by zero-shot or the trained model.
+def backbone_code(name: str, precision: str = "fp32", regions: str = "value") -> str:
+    """Return the value of the argument ``backbone``; empty for the built-in backbone.
 
     Args:
-        taught: whether the model folder answers, which contains names and k; for zero-shot they are in the code.
-        detail: the size of a second look for maps, relative to the first; 1 for none.
+        name: that another machine or the working folder has for it.
+        precision: on a CPU, as ``load_backbone`` takes it.
+        regions: the kind of its region features.
     """
-    second_look = "" if detail == 1 else f'classifier.set_detail({detail:g}, "maps")\n'
-    option = "" if detail == 1 else f" --detail {detail:g} --detail-in maps"
-    loaded = f", backbone={used.python}" if used != SHIPPED else ""
-    named = "" if used.name == DEFAULT_BACKBONE else f" --backbone {shlex.quote(used.name)}"
-    made = (
-        f"classifier = GalLoPClassifier.load({MODEL!r}{loaded})"
-        if taught
-        else f"classifier = GalLoPClassifier({used.argument}topk={list(topk)!r}).zero_shot(\n"
-        f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
-    )
-    python = (
-        f"from gallop import GalLoPClassifier{used.imported}, plot_explanation\n\n{made}\n{second_look}"
-        f"explanation = classifier.explain({PHOTO_FILE!r})\n\n"
-        "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
-        'print("outlier score", explanation.ood_score)\n\n'
-        f"plot_explanation(explanation, {class_name!r}).savefig('why.png')\n"
-    )
-    return Snippet(
-        python,
-        f"gallop predict {PHOTO_FILE} --model {MODEL}{named} --json\n"
-        f"gallop explain {PHOTO_FILE} --model {MODEL} --class {shlex.quote(class_name)} --out why.png{named}{option}\n",
-    )
+    more = ", precision='bf16'" if precision == "bf16" else ""
+    more += f", regions={regions!r}" if regions != "value" else ""
+    if more:
+        return f"load_backbone({name!r}{more})"
+    return "" if name == DEFAULT_BACKBONE else repr(name)
 
 
-def teach(settings: Settings, *, tests: bool, used: UsedBackbone = SHIPPED) -> Snippet:
+def teach(settings: Settings, *, tests: bool, backbone: str = "") -> str:
     """Return the code of the page Teach: training with these settings on the project's photos, and its accuracy.
 
     Args:
         tests: whether there are photos to test with.
+        backbone: as ``backbone_code`` returns it.
     """
     arguments, more = _arguments(settings)
-    arguments = f"    {used.argument.strip()}\n{arguments}" if used.argument else arguments
+    arguments = f"    backbone={backbone},\n{arguments}" if backbone else arguments
+    more += ", load_backbone" if backbone.startswith("load_backbone(") else ""
     python = (
-        f"from gallop import GalLoPClassifier{more}{used.imported}\n\nclassifier = GalLoPClassifier(\n{arguments})\n\n"
+        f"from gallop import GalLoPClassifier{more}\n\nclassifier = GalLoPClassifier(\n{arguments})\n\n"
         f"classifier.fit({PROJECT!r})\nclassifier.save({MODEL!r})\n"
     )
-    python += f"\nprint('right on the test photos', classifier.score({PROJECT!r}))\n" if tests else ""
-    options = " ".join(_options(settings))
-    shell = f"gallop train {PROJECT} --out {MODEL} --overwrite --allow-fewer {options}{used.option}\n"
-    return Snippet(python, shell + (f"gallop evaluate {MODEL} {PROJECT}\n" if tests else ""))
+    return python + (f"\nprint('right on the test photos', classifier.score({PROJECT!r}))\n" if tests else "")
 
 
 # Settings that the code passes as arguments; others are passed in a config, if they differ from the defaults.
@@ -159,28 +74,3 @@ def _arguments(settings: Settings) -> tuple[str, str]:
             lines.insert(0, f"    {argument}={kind.__name__}({', '.join(changed)}),\n")
             imported += f", {kind.__name__}"
     return "".join(lines), imported
-
-
-def _options(settings: Settings) -> Iterator[str]:
-    yield f"--shots {settings.shots or MOST_PHOTOS}"
-    for kind in (MethodConfig, TrainConfig):
-        for name, about in settings_of(kind).items():
-            option, value = about.option_of(name), getattr(settings, name)
-            if isinstance(value, bool):
-                flag = option if value != getattr(Settings(), name) else about.opposite_of(name)
-                yield from [flag] * (not _is_usual(settings, name))
-            elif isinstance(value, tuple):
-                yield f"{option} {','.join(map(str, value))}" if value else "--local-prompts 0"
-            elif option and not (isinstance(value, str) and _is_usual(settings, name)):
-                yield f"{option} {shlex.quote(str(value))}"
-
-
-def photo_beside(photo: Photo, model: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return what ``explain`` reads: the photo, lossless, and the files of the model's folder."""
-    return {PHOTO_FILE: png(photo), **model}
-
-
-def png(photo: Photo) -> bytes:
-    stream = io.BytesIO()
-    photo.image.save(stream, "PNG", compress_level=1)
-    return stream.getvalue()

@@ -133,25 +133,13 @@ def table(session: Session) -> bytes:
 
     now, pile = session.photos.pile.now, session.photos.pile.scored
     targets, said = pile.targets, pile.said
-    more = _votes_in_words(list(now.photos.values()), now.names) if now.voted else dict.fromkeys(now.photos, ())
-    extra = ("alone", "votes") if now.voted else ()
-    rows: list[Sequence[Any]] = [("image", "label", "accepted", "by", "probability", *now.names, *extra)]
+    rows: list[Sequence[Any]] = [("image", "label", "accepted", "by", "probability", *now.names)]
     for key, answer in (pile.labels | said).items():
         photo, row = now.photos[key], now.photos[key].row.tolist()
         label, by = NONE_OF_THESE if answer == "" else answer, "person" if key in said else "line"
         accepted = ("yes", by) if key in targets else ("no", "")
-        rows.append([photo.name, label, *accepted, max(row), *row, *more[key]])
+        rows.append([photo.name, label, *accepted, max(row), *row])
     return b"".join(csv_line([csv_cell(cell) for cell in row]) for row in rows)
-
-
-def _votes_in_words(photos: Sequence[PilePhoto], names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return by key what each photo is by itself, and which photos voted most for which class."""
-    found, more = votes_among(photos), {}
-    for photo, near, votes in zip(photos, found.neighbours.tolist(), found.votes, strict=True):
-        most = [(photos[i].name, names[int(vote.argmax())], vote.max()) for i, vote in zip(near, votes, strict=True)]
-        alone = NONE_OF_THESE if photo.answer < 0 else names[int(photo.alone.argmax())]
-        more[photo.key] = alone, "; ".join(f"{name}: {label} {vote:+.2f}" for name, label, vote in most if vote > 0)
-    return more
 
 
 def class_folders(session: Session) -> bytes:

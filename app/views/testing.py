@@ -1,4 +1,4 @@
-"""Tests of what was taught: answers to photos, prompts compared, other k, and labels that are missing or wrong.
+"""Tests of what was taught: answers to photos, prompts compared, and labels that are missing or wrong.
 
 Knows no Streamlit. Photos are encoded once; everything here starts from features or similarities that are cached.
 """
@@ -21,13 +21,12 @@ from app.library import (
     Evaluation,
     Explanation,
     ImageFeatures,
-    KSweep,
     Predictions,
     Worth,
 )
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
-from app.visitor.page_state import Group, Question, TunedScales
+from app.visitor.page_state import Group, Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
@@ -274,43 +273,6 @@ def tests_changed(session: Session) -> list[str]:
     return [sentence for sentence, there in sentences.items() if there]
 
 
-def swept(session: Session, backbone: Backbone, tested: Tested) -> tuple[KSweep, tuple[int, ...], int]:
-    """Return accuracy of the test photos at every k, the k that are right most often, and how many then are right.
-
-    Computed once; nothing is learned, and no photo is encoded again.
-    """
-    photos, truth = tested.answers.photos, tested.evaluation.truth.tolist()
-    topk = session.training.scales()
-
-    def compute() -> tuple[KSweep, tuple[int, ...], int]:
-        from gallop.evaluation.k_sweep import better_k, sweep_k
-
-        similarities = session.answers.similarities(backbone, photos, taught_question(session))
-        return sweep_k(similarities, topk, truth), *better_k(similarities, topk, truth)
-
-    return session.answers.figure("k sweep", photos, (topk, tuple(truth)), compute)
-
-
-def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
-    """Use these k for all answers, here and on every other page, as if they had been set on Teach."""
-    session.training.settings = replace(session.training.settings, topk=tuple(topk))
-    session.explore = replace(session.explore, scales=tuple(topk))
-    session.teach = replace(session.teach, backbone_name=None)  # so that its form shows them
-    session.test = replace(session.test, tuned=_tuned(session, tested))
-
-
-def are_tuned(session: Session, tested: Tested) -> bool:
-    """Return whether the current k were chosen on some of these test photos: the figures are then optimistic."""
-    now, then = _tuned(session, tested), session.test.tuned
-    return then is not None and (then.of, then.topk) == (now.of, now.topk) and bool(then.photos & now.photos)
-
-
-def _tuned(session: Session, tested: Tested) -> TunedScales:
-    return TunedScales(
-        session.training.version, session.training.scales(), frozenset(photo.sha256 for photo in tested.answers.photos)
-    )
-
-
 def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
     taught = session.training.taught_model
     folds = taught.after.cross_fit_  # None: no class had two photos, or the training was cancelled before
@@ -364,19 +326,14 @@ class Figures:
     """Of M global and N local prompts on B photos; shapes as in ``gallop.evaluation.diversity``.
 
     Attributes:
-        says_global, says_local: (M, M) and (N, N), cosines of the text features of two prompts for the same class.
-        adds: (N, N), how many regions of a photo a prompt chose that another did not.
-        chosen: (B, N, R), whether a local prompt chose a region of a photo for its class.
+        global_prompts: M.
         diversity: how alike the prompts are, in the words that lead the page.
         accuracy: of all prompts and further branches together.
         worths: of each prompt, global ones first.
         best: of each prompt's card, the photos, by index, and a region of each; None for a global prompt.
     """
 
-    says_global: NDArray[np.float32]
-    says_local: NDArray[np.float32]
-    adds: NDArray[np.float64]
-    chosen: NDArray[np.bool_]
+    global_prompts: int
     diversity: Diversity
     topk: tuple[int, ...]
     grid: tuple[int, int]
@@ -387,17 +344,8 @@ class Figures:
 
     @property
     def names(self) -> list[str]:
-        return [*numbered("global", len(self.says_global)), *numbered("local", len(self.says_local))]
-
-    @property
-    def looks(self) -> NDArray[np.float64]:
-        """(N, R), fraction of the photos in which a region was chosen."""
-        return np.asarray(self.chosen.mean(axis=0))
-
-
-def numbered(branch: str, count: int) -> list[str]:
-    """Return names such as ["global 1", "global 2"]."""
-    return [f"{branch} {p}" for p in range(1, count + 1)]
+        kinds = {"global": self.global_prompts, "local": len(self.topk)}
+        return [f"{kind} {p}" for kind, count in kinds.items() for p in range(1, count + 1)]
 
 
 def figures(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]) -> Figures:
@@ -414,15 +362,11 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
 
     found = session.answers.answered(backbone, photos, taught_question(session))
     texts, topk = session.training.taught_model.after.model_.cached_text_features(), found.rule.topk
-    chosen = diversity.chosen_regions(found.similarities, labels, topk)
     right = int((np.asarray(found.labels) == labels).sum())
     whole = [diversity.best_photos(found.global_, labels, m) for m in range(found.global_.shape[-1])]
     regions = [diversity.best_regions(found.similarities, labels, n) for n in range(len(topk))]
     return Figures(
-        says_global=diversity.text_cosines(texts.global_),
-        says_local=diversity.text_cosines(texts.local),
-        adds=diversity.additions(chosen),
-        chosen=chosen,
+        global_prompts=len(whole),
         diversity=diversity.diversity_of(texts, found, labels),
         topk=topk,
         grid=backbone.vision.grid,
@@ -445,14 +389,6 @@ def region_url(backbone: Backbone, photo: Photo, region: int, grid: tuple[int, i
     from gallop.maps.pictures import region_picture
 
     return thumbnail_url(region_picture(photo.image, region, grid, backbone.preprocess.centre(photo.image)[1]), PATCH)
-
-
-def pair(matrix: NDArray[Any]) -> tuple[int, int, float]:
-    """Return the two most similar of at least two prompts (counted from 0) and their value."""
-    rows, columns = np.triu_indices(len(matrix), k=1)
-    values = matrix[rows, columns]
-    place = int(values.argmax())
-    return int(rows[place]), int(columns[place]), float(values[place])
 
 
 def unlabelled(session: Session) -> list[Photo]:

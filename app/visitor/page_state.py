@@ -220,15 +220,6 @@ class BackbonesState:
     regions: Remembered[str | None] = Remembered(None)
 
 
-@dataclass(frozen=True)
-class TunedScales:
-    """Scales k that were chosen on test photos: of what was taught (``VisitorTraining.version``), and which photos."""
-
-    of: tuple[str, int]
-    topk: tuple[int, ...]
-    photos: frozenset[str]
-
-
 # Photos of the test: of a pair of classes, or of a kind.
 Group = tuple[int, int] | str
 
@@ -242,7 +233,6 @@ class TestState:
             kind of ``testing.groups``, and so many pages further.
         opened, selected: content hashes of photos.
         explainer_state, explainer_photo: the explainer as the visitor left it, and the content hash of its photo.
-        tuned: the scales that were chosen here last.
     """
 
     group: Remembered[Group | None] = Remembered(None)
@@ -251,7 +241,6 @@ class TestState:
     selected: frozenset[str] = frozenset()
     explainer_state: ExplainerState = ExplainerState()
     explainer_photo: str = ""
-    tuned: TunedScales | None = None
 
     def explainer_state_for(self, photo: str) -> ExplainerState:
         """Return the state of the explainer for a photo: from another photo only the map settings are taken over."""
@@ -317,7 +306,6 @@ class ExportState:
     """Of the page Export: which local prompt's map, code of which page."""
 
     map: Remembered[int | None] = Remembered(None)
-    code_of: Remembered[str | None] = Remembered(None)
 
 
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"

@@ -51,9 +51,6 @@ class CommandLine(SphinxDirective):
             if title:
                 section += nodes.paragraph("", "", nodes.strong("", f"{title[:1].upper()}{title[1:]}"))
             section += _options(actions, command)
-        for child in getattr(command, "_actions", ()):
-            if isinstance(child, argparse._SubParsersAction):
-                section += [self._command(f"{name} {one}", parser, "") for one, parser in child.choices.items()]
         if command.epilog:
             section += _code(command.epilog.strip())
         return section
@@ -63,7 +60,6 @@ def _groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[argpar
     """Return title and options of each group that the command adds; argparse's two usual groups have no title."""
     for group in command._action_groups:
         actions = [each for each in group._group_actions if each.dest not in _HELP]
-        actions = [each for each in actions if not isinstance(each, argparse._SubParsersAction)]
         if actions and group.title != _SHARED:
             usual = group.title in ("positional arguments", "options", "optional arguments")
             yield "" if usual else group.title or "", actions

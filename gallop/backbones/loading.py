@@ -49,7 +49,7 @@ from gallop.backbones.weights import (
     offered_backbones,
     pair_settings,
 )
-from gallop.errors import BackboneError, UnsupportedBackbone, first_line, suggesting
+from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file, open_file, parse_json, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed, quoted
@@ -68,7 +68,6 @@ _MOST_REGIONS = 2**12
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 
 
-@suggesting
 def load_backbone(
     name: str | os.PathLike[str] = "mini",
     *,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash, read_files
-from gallop.errors import DataError, suggesting
+from gallop.errors import DataError
 from gallop.images import IMAGE_SUFFIXES, list_images
 from gallop.names.class_names import clean_names, folder_to_name
 
@@ -24,7 +24,6 @@ def resolve_split(root: Path, split: str) -> Path:
     return root
 
 
-@suggesting
 def read_folder(root: str | Path, *, split: str = "train", content: ContentHash = content_hash) -> LabelledPhotos:
     """Return every readable image of a folder of class folders; duplicate pictures in a class count once.
 
@@ -77,7 +76,6 @@ def _class_folders(root: Path, split: str) -> dict[str, Path]:
     return dict(zip(clean_names((f.name for f in folders), clean=folder_to_name), folders, strict=True))
 
 
-@suggesting
 def draw_shots(dataset: LabelledPhotos, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
     """Return exactly ``shots`` images of each class, as ``dataset.draw`` does it, and raises what it raises."""
     return dataset.draw(shots, seed=seed, allow_fewer=allow_fewer)

@@ -68,17 +68,12 @@ class PhotoSet:
     def draw(self, shots: int, seed: int) -> LabelledPhotos:
         """Return so many photos of each class, the same every time; of a listed set they are opened now.
 
-        A draw of fewer shots is part of a draw of more, in which each class's photos are in the order drawn.
+        A draw of fewer shots is part of a draw of more.
         """
         if shots == 0:
             return LabelledPhotos((), (), (), self.class_names)
         if (shots, seed) not in self._draws:
-            more = next((n for n, known in self._draws if known == seed and n > shots), None)
-            if more is None:
-                self._draws[shots, seed] = self.train.draw(shots, seed=seed)
-            else:
-                larger = self._draws[more, seed]
-                self._draws[shots, seed] = larger.take([i for i in range(len(larger)) if i % more < shots])
+            self._draws[shots, seed] = self.train.draw(shots, seed=seed)
         return self._draws[shots, seed]
 
     def drawn(self, shots: int, seed: int) -> str:

@@ -82,8 +82,6 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "number": lambda value: value is None or is_finite(value),
     "valid number": lambda value: value is None or is_integer(value),
     "list": lambda value: isinstance(value, list),
-    "list of numbers": lambda value: isinstance(value, list) and all(map(is_integer, value)),
-    "list of fingerprints": lambda value: isinstance(value, list) and all(map(is_digest, value)),
 }
 
 
@@ -103,8 +101,7 @@ class CheckedJson:
 
     def get(self, key: str, what: str) -> Any:
         """Return a value, which is a "valid text", "fingerprint" (SHA-256), "true or false", "number" (finite, or
-        null), "valid number" (an integer from 0, or null), "list", "list of numbers" (integers from 0) or "list
-        of fingerprints".
+        null), "valid number" (an integer from 0, or null) or "list".
         """
         value = self.held.get(key)
         if not _KINDS[what](value):

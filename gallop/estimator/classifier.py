@@ -19,7 +19,6 @@ from gallop.checkpoints.hub import HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, many
-from gallop.errors import suggesting
 from gallop.estimator.events import FitEvent, follow
 from gallop.estimator.prompts import LearnedPrompts
 from gallop.estimator.settings import Settings
@@ -39,7 +38,6 @@ from gallop.training.learn import CrossFit, learn, recalibrated
 from gallop.training.loop import StepEvent, drop_training
 
 
-@suggesting
 class GalLoPClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with global and local prompts, and "none of these".
 

@@ -190,26 +190,6 @@ class Curve:
         rows = [(point.shots, point.accuracy, *point.interval) for point in self.points]
         return pd.DataFrame(rows, columns=["shots", "accuracy", "low", "high"])
 
-    def plot(self, times: float = 2.0) -> Any:
-        """Return a figure of matplotlib with the points, their intervals, and the fit beyond the last one."""
-        from gallop.runtime.figures import ShownFigure
-
-        figure = ShownFigure(figsize=(7, 4), layout="constrained")
-        axes, table = figure.subplots(), self.to_frame()
-        spans = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
-        axes.errorbar(table["shots"], table["accuracy"], yerr=spans, fmt="o", capsize=3, label="held-out photos")
-        more = [self.forecast(step) for step in np.geomspace(1, times, 12)]
-        ahead = [each.shots for each in more]
-        axes.plot(ahead, [each.accuracy for each in more], "--", color="C1", label="forecast, with its 95% interval")
-        low, high = zip(*(each.accuracy_interval for each in more), strict=True)
-        axes.fill_between(ahead, low, high, color="C1", alpha=0.2)
-        axes.set(xscale="log", xlabel="photos of each class", ylabel="accuracy")
-        axes.set_xticks([*table["shots"], self.shots * times], minor=False)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-        axes.minorticks_off()
-        axes.legend(loc="lower right")
-        return figure
-
     def __repr__(self) -> str:
         last = self.points[-1]
         return f"Curve({last.accuracy:.1%} with {last.shots:.3g} photos of each class; {self.words})"

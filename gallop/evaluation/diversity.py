@@ -66,12 +66,6 @@ def chosen_regions(similarities: Similarities, classes: Sequence[int], topk: Seq
     return np.asarray(chosen.movedim(1, 2))
 
 
-def additions(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (N, N): how many of the regions (B, N, R) that prompt n chose prompt m did not, averaged over photos."""
-    both = np.einsum("bnr,bmr->nm", chosen.astype(np.int64), chosen.astype(np.int64))
-    return np.asarray((chosen.sum(axis=(0, 2))[:, None] - both) / len(chosen))
-
-
 @dataclass(frozen=True)
 class FoundRegion:
     """A region of one of B photos, by index, its number and its cosine."""
@@ -215,24 +209,13 @@ class Ensembling:
 
     Attributes:
         photos: B.
-        spread: how far apart the prompts' scores of the true class lie: their standard deviation in a photo, averaged.
         disagree: photos that are not the same class to all of them.
-        alone: for each prompt the photos that are right by it alone.
         only: for each prompt the photos that are right by it and by no other.
-        together: photos that are right by the mean of all.
     """
 
     photos: int
-    spread: float
     disagree: int
-    alone: tuple[int, ...]
     only: tuple[int, ...]
-    together: int
-
-    @property
-    def best(self) -> int:
-        """Of the best prompt alone; it was chosen on these photos, so the figure is optimistic."""
-        return max(self.alone)
 
     def in_words(self, kind: str) -> str:
         """Return what sets the prompts of a ``kind`` apart, such as "only global 2 is right on 3 of 24 photos"."""
@@ -249,14 +232,10 @@ def ensembling(scores: Tensor, truth: Sequence[int]) -> Ensembling:
     labels = torch.as_tensor(truth)
     answers = scores.argmax(dim=1)  # (B, P)
     right = answers == labels[:, None]
-    mine = scores[torch.arange(len(labels)), labels]
     return Ensembling(
         photos=len(labels),
-        spread=float(mine.double().std(dim=-1, correction=0).mean()) if mine.numel() else 0.0,
         disagree=int((answers != answers[:, :1]).any(dim=-1).sum()),
-        alone=tuple(right.sum(dim=0).tolist()),
         only=tuple(right[right.sum(dim=1) == 1].sum(dim=0).tolist()),
-        together=int((scores.mean(dim=-1).argmax(dim=-1) == labels).sum()),
     )
 
 

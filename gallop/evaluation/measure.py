@@ -26,8 +26,6 @@ from gallop.wording import html_table
 
 BINS = 10
 """Of the reliability diagram, equally wide."""
-_MOST_WRITTEN = 20
-"""Classes of a confusion matrix that has room for its numbers."""
 
 
 @dataclass(frozen=True)
@@ -182,27 +180,6 @@ class Evaluation:
         right = self.predicted == self.truth, other.predicted == other.truth
         return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
 
-    def plot(self) -> Any:
-        """Return a figure of matplotlib: the confusion matrix, and how sure answers are against how often right."""
-        from gallop.runtime.figures import ShownFigure
-
-        figure = ShownFigure(figsize=(10, 4.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        figure.colorbar(left.imshow(self.confusion, cmap="Blues"), ax=left, label="photos")
-        if len(self.class_names) <= _MOST_WRITTEN:
-            for (really, answered), photos in np.ndenumerate(self.confusion):
-                dark = photos > self.confusion.max() / 2
-                left.text(answered, really, str(photos), ha="center", va="center", color="white" if dark else "black")
-        ticks = range(len(self.class_names))
-        left.set_xticks(ticks, self.class_names, rotation=45, ha="right")
-        left.set_yticks(ticks, self.class_names)
-        left.set(xlabel="answer", ylabel="true class", title=f"{self.accuracy.right} of {self.accuracy.of} right")
-        right.plot([0, 1], [0, 1], "--", color="gray", label="as sure as right")
-        right.plot([b.confidence for b in self.bins], [b.right.value for b in self.bins], "o-", label="answers")
-        right.set(xlabel="mean probability", ylabel="right", title=f"calibration error {self.calibration_error:.3f}")
-        right.legend()
-        return figure
-
     def __repr__(self) -> str:
         low, high = self.accuracy.interval
         return (
@@ -275,15 +252,6 @@ class Separation:
     def fpr95_authors(self) -> float:
         """The same as the paper's code computes it (``metrics.authors_fpr_at_tpr``)."""
         return metrics.authors_fpr_at_tpr(self.known, self.unknown)
-
-    @cached_property
-    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ROC curve as fractions of the known and of the unknown that are not above a limit, as it rises."""
-        from sklearn.metrics import roc_curve
-
-        is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
-        fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
-        return tpr, fpr
 
 
 def separation(known: ArrayLike, unknown: ArrayLike) -> Separation:

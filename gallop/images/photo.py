@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from gallop.errors import CorruptImage, ImageError, NotAnImage, TooManyPixels, UnsupportedImage, suggesting
+from gallop.errors import CorruptImage, ImageError, NotAnImage, TooManyPixels, UnsupportedImage
 from gallop.images.formats import (
     DEFAULT_LIMITS,
     FORMATS,
@@ -93,7 +93,6 @@ class CropBox:
 ImageSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo
 
 
-@suggesting
 def load_image(
     source: ImageSource,
     *,

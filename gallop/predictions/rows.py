@@ -18,11 +18,6 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet would calculate a cell that starts so."""
 
 
-def answer_row(image: str, predictions: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the name of image number ``i`` of ``predictions``, and its answer."""
-    return {"image": image, **answer_of(predictions, i, class_names)}
-
-
 def answer_of(predictions: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
     """Return the answer for image number ``i`` of ``predictions``: label, probability of each class, GL-MCM
     and the verdict.

@@ -90,25 +90,3 @@ def trim() -> None:
     """Return free memory to the system, without collecting garbage first: some milliseconds."""
     with contextlib.suppress(AttributeError, OSError, TypeError):  # not glibc; Windows loads no library without a name
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def free_bytes() -> int:
-    """Return the free bytes that the C library holds for reuse; 0 unless it reports them (glibc from 2.33 on)."""
-    try:
-        mallinfo = ctypes.CDLL(None).mallinfo2
-    except (AttributeError, OSError, TypeError):  # as above
-        return 0
-    mallinfo.restype = _Counts
-    return int(mallinfo().fordblks)
-
-
-class _Counts(ctypes.Structure):
-    """``mallinfo2`` of malloc.h."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
-            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
-        )
-    )

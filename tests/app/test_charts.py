@@ -9,20 +9,17 @@ import pytest
 from app import charts
 from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Proportion
-from gallop.evaluation.measure import Bin, separation
+from gallop.evaluation.measure import Bin
 from gallop.predictions.faithfulness import Deletion
 
 NAMES = ["<b>red</b> $x$", "green"]
 CURVE = np.linspace(0, 1, 5)
 CHARTS = {
-    "cosines": lambda: charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
     "confusions": lambda: charts.confusions(np.eye(2), NAMES, {(0, 0): NAMES[0]}, (0, 0)),
-    "overlap": lambda: charts.overlap_chart(np.ones(4), (2, 2), 1.0),
     "deletion": lambda: charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
     "classes": lambda: charts.classes({name: Proportion(1, 2) for name in NAMES}, Proportion(2, 4)),
     "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Proportion(1, 2))]),
     "outliers": lambda: charts.outliers(CURVE, CURVE + 0.5, 0.7),
-    "roc": lambda: charts.roc({"GL-MCM": separation(CURVE, CURVE)}),
     "learning": lambda: charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
     "kept": lambda: charts.kept_prompts(Kept(1, ("a.jpg",), ((0,),), 2), 2),
 }
@@ -48,14 +45,6 @@ def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
 
 
-def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> None:
-    near, far = (np.array([[1, c], [c, 1]]) for c in (0.99, 0.2))
-    colours = [charts.cosines(found, ["1", "2"]).data[0] for found in (near, far)]
-    assert [(found.zmin, found.zmax) for found in colours] == [(0, 1)] * 2
-    assert [found.z[0] for found in colours] == [pytest.approx((1, 0.5)), pytest.approx((1, 0.024), abs=1e-3)]
-    assert list(colours[0].text[0]) == ["1.000", "0.990"]
-
-
 def test_a_matrix_has_all_of_fifty_classes_and_of_more_those_that_are_confused_most() -> None:
     counts = np.diag(np.full(60, 5))
     counts[[58, 58, 7], [3, 4, 59]] = 2, 2, 1
@@ -75,6 +64,5 @@ def test_a_matrix_has_all_of_fifty_classes_and_of_more_those_that_are_confused_m
 
 def test_dashed_lines_stand_at_their_figures() -> None:
     assert [(s.x0, s.x1) for s in CHARTS["classes"]().layout.shapes] == [(50, 50)]
-    assert [(s.y0, s.y1) for s in CHARTS["roc"]().layout.shapes] == [(95, 95)]
     limit = CHARTS["outliers"]().layout
     assert ([(s.x0, s.x1) for s in limit.shapes], limit.annotations[0].text) == ([(0.7, 0.7)], "limit")

@@ -11,10 +11,11 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from app.photos.sample_answers import SAMPLES, available_samples, sample_answers, worked_out
+from app.photos.sample_answers import SAMPLES, available_samples, sample_answers
 from app.photos.shelf import Shelf, small
 from gallop import load_image
 from tests import tiny
+from tests.app.worked_out import worked_out
 from tests.nasty_images import encode, png_bomb
 
 
@@ -80,7 +81,7 @@ def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:
 
 
 def test_what_is_said_of_the_samples_beforehand_is_what_the_backbone_says_and_their_first_name() -> None:
-    """After a change of the backbone, of a name or of what an explainer holds: python -m app.photos.sample_answers."""
+    """After a change of the backbone, of a name or of what an explainer holds: python -m tests.app.worked_out."""
     pytest.importorskip("skimage")
     found, now = sample_answers(), worked_out()
     assert [held["sha256"] for held in now] == list(found)

@@ -64,7 +64,6 @@ def project(files: Files) -> Project:
         (learned(files, "first", ("c" * 64,)), learned(files, "<b>second</b>", ("d" * 64,), best_epoch=2)),
         taught=1,
         limit=-0.25,
-        tuned=((1, 2), frozenset({"e" * 64, "f" * 64})),
     )
 
 
@@ -155,9 +154,6 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "taught no number": ("no valid number", lambda m: m.update(taught=True)),
     "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
     "no shelves": ("expected structure", lambda m: m.pop("shelves")),
-    "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
-    "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
-    "tuned to nothing": ("expected structure", lambda m: m.update(tuned=[])),
     "no format": ("has no valid format", lambda m: m.pop("format")),
     "an older format": ("has no valid format", lambda m: m.update(format=0)),
     "a newer format": (
@@ -250,7 +246,7 @@ def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> Non
     found = members_of(STORED.read_bytes())
     says = json.loads(found[member])
     if member == "project.json":
-        says |= {"limit": 0.5, "tuned": {"topk": [1], "photos": ["e" * 64]}}
+        says |= {"limit": 0.5}
     told = set()
     for at in places(says):
         for value in WRONG:

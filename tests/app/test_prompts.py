@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,10 +14,9 @@ from app.ui import resources
 from app.views import export, prompts, testing
 from gallop import GalLoPClassifier
 from gallop.config import CONTEXT_INIT
-from gallop.evaluation.diversity import text_cosines
 from gallop.evaluation.intervals import Proportion
 from tests import app_pages
-from tests.app_pages import PAPERS, PROMPTS, Open, bars, everything, fine, go, grid, put, session_of, table
+from tests.app_pages import PAPERS, PROMPTS, Open, everything, fine, go, grid, put, session_of, table
 
 
 def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None, **values: Any) -> AppTest:
@@ -43,31 +41,17 @@ def unfolded(at: AppTest) -> AppTest:
     return fine(at.run())
 
 
-def numbers(at: AppTest, key: str, what: str = "text") -> Any:
-    """What a heat map shows: the values written in its squares, or its colours."""
-    return np.array(json.loads(bars(at, key))["data"][0][what], dtype=float)
-
-
 def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open) -> None:
     at = unfolded(taught(tiny_app, epochs=8, lr=0.5, dropout=0.5))
     session = session_of(at)
-    said = app_pages.taught_of(at).after.model_.cached_text_features()
-    assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=6e-4)
-    assert numbers(at, "says local") == pytest.approx(text_cosines(said.local), abs=6e-4)
     pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
     on_tests = testing.figures(session, resources.backbone(), pairs)
-    assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])
-    assert on_tests.looks.sum(axis=1) == pytest.approx([5, 10, 15, 16]), "k regions a photo; the grid has 16"
-    added = f"Local 2, k = 10: {on_tests.adds[1, 0]:.1f} of its regions are not among those of k = 5."
     alike = app_pages.taught_of(at).after.prompts.diversity(*map(list, zip(*pairs, strict=True))).words
-    assert not app_pages.unsaid(at, added, "Together with the head, the prompts get", f"{alike}.")
+    assert not app_pages.unsaid(at, "Together with the head, the prompts get", f"{alike}.")
     prompts = [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     worth = [(row["prompt"], int(row["right alone"].split()[0])) for row in table(at, "right alone")]
     assert worth == list(zip(prompts, (each.alone for each in on_tests.worths), strict=True))
-
-    before = numbers(at, "looks 1", "z")
     assert "so the figures are optimistic" in everything(put(at, "prompts pile", "Training photos"))
-    assert (numbers(at, "looks 1", "z") != before).any()
 
 
 def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from(tiny_app: Open) -> None:
@@ -85,13 +69,7 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
 
 def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: Open) -> None:
     at = unfolded(taught(tiny_app, global_prompts=1, topk=()))
-    assert not app_pages.unsaid(
-        at,
-        "There is only one, with nothing to compare",
-        "There are none",
-        "no local prompts",
-        "No two prompts of a kind, so nothing to compare.",
-    )
+    assert not app_pages.unsaid(at, "No two prompts of a kind, so nothing to compare.")
     assert [row["right without it"] for row in table(at, "right alone")] == [""]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import re
+import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from app.middleware import BROWSER, KnownBrowsers, OwnNamesOnly
+from app.middleware import BROWSER, KnownBrowsers, OwnNamesOnly, answer_at_once
 from app.visitor.registry import MOST_SESSIONS
 from gallop.runtime.hosts import LOCAL_NAMES
 from tests.app.test_front import asked, scripts_of
@@ -311,3 +312,12 @@ def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(to
         page.send(backend_operation_request=late)
         assert until(lambda: "no longer exists" in (folder / "log.txt").read_text())
     assert "Traceback" not in (folder / "log.txt").read_text()
+
+
+def test_small_answers_of_the_servers_socket_wait_for_nothing() -> None:
+    with socket.socket() as ours, socket.socket() as other:
+        for each in (ours, other):
+            each.bind(("127.0.0.1", 0))
+        answer_at_once(ours.getsockname()[1])
+        at_once = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0 for each in (ours, other)]
+    assert at_once == [True, False]

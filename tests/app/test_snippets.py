@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,16 +15,10 @@ from pathlib import Path
 import pytest
 
 from app.projects import Project, project_file
-from app.runs.run import files_of
 from app.teaching.cards import Card
 from app.teaching.tasks import Teaching
 from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
-from app.ui.export.files import other_backbone
 from app.views import snippets
-from app.views.export import exported_classifier as at_scales
-from app.views.snippets import PHOTO_FILE
-from app.visitor.page_state import TAUGHT, ExploreState, Question
-from app.visitor.session import Session
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
 from gallop.backbones import Backbone
 from gallop.config import KINDS_OF_PICTURE, PRESETS
@@ -71,13 +63,6 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], str]:
     return ran
 
 
-def line_by_line(shell: str) -> str:
-    """A script of ``gallop`` commands as Python code that runs them."""
-    lines = [shlex.split(line) for line in shell.splitlines()]
-    assert {line[0] for line in lines} == {"gallop"}
-    return "from gallop.cli import main\n" + "".join(f"assert main({line[1:]!r}) == 0\n" for line in lines)
-
-
 def elsewhere(folder: Path, *command: str) -> str:
     """Run a command in a folder, as a process that knows the library and not the app."""
     environment = os.environ | {
@@ -88,78 +73,17 @@ def elsewhere(folder: Path, *command: str) -> str:
     return subprocess.check_output(command, cwd=folder, env=environment, text=True)
 
 
-def shares(lines: list[str]) -> dict[str, float]:
-    return {name: float(share) for name, share in (line.rsplit(" ", 1) for line in lines)}
-
-
-def test_explore_zero_shot_as_python(tmp_path: Path, mini: Backbone) -> None:
-    templates, topk, photo = ["a {} thing", "it's {}"], (3, 8, 9, 150), picture(1, "red")
-    session = Session()
-    session.photos.shelf.add([photo])
-    found = session.answers.explain(mini, photo, Question(tuple(NAMES), templates=tuple(templates))).with_topk(topk)
-    recipe = snippets.explain_snippet(NAMES, templates, topk, NAMES[1], taught=False)
-    out = elsewhere(put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo)}), *warm.python(), "code.py")
-    *lines, last = out.splitlines()
-    # To the last bit.
-    assert (shares(lines), float(last.split()[-1])) == (found.probabilities, found.ood_score)
-    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_explore_taught_as_python_and_command_line(
-    tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str]
-) -> None:
-    colours = dict(zip(NAMES, ["red", "green", "blue"], strict=True))
-    shots = {name: (picture(1, colour), picture(2, colour)) for name, colour in colours.items()}
-    _, taught = run(Teaching(mini, None, shots, {}, replace(SETTINGS, shots=0), Watch()))
-    session, photo = Session(), picture(77, "green")
-    session.training.adopt(taught)
-    session.explore = ExploreState(prompts=TAUGHT, scales=(5, 40))  # moved on Explore
-    asked = Question(tuple(NAMES), taught=True)
-    classifier = at_scales(session, mini, asked)
-    wanted = session.answers.explain(mini, photo, asked).with_topk((5, 40))
-    recipe = snippets.explain_snippet(asked.names, (), (5, 40), NAMES[0], taught=True)
-    put(tmp_path, {**recipe.files(), PHOTO_FILE: snippets.png(photo), **files_of(classifier).as_folder()})
-
-    out = here(tmp_path, (tmp_path / "code.py").read_text())
-    said = shares(out.splitlines()[:-1])
-    assert said == wanted.probabilities
-
-    # As a shell reads it, hostile names and all.
-    (tmp_path / "why.png").unlink()
-    script = (tmp_path / "code.sh").read_text().replace("gallop ", f"{warm.executable()} -m gallop ")
-    told = elsewhere(tmp_path, "sh", "-ec", script)
-    assert (tmp_path / "why.png").is_file()
-    (row,), _ = json.JSONDecoder().raw_decode(told)
-    direct = classifier.predict_all([photo])
-    assert row["probabilities"] == dict(
-        zip(classifier.classes_.tolist(), direct.probabilities[0].tolist(), strict=True)
-    )
-    assert (row["ood_score"], said) == (float(direct.ood["GL-MCM"][0]), pytest.approx(row["probabilities"], abs=0))
-
-
-def test_the_code_of_another_backbone_tells_of_its_precision_where_it_is_not_single() -> None:
-    words = [
-        other_backbone(snippets.UsedBackbone("ViT-L-14/openai", precision=precision)) for precision in ("fp32", "bf16")
-    ]
-    assert ["computes in bf16" in said for said in words] == [False, True]
-    assert all("whose weights are not in the zip" in said for said in words)
-
-
 def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> None:
-    used = snippets.UsedBackbone("ViT-L-14/openai", regions="query-query")
-    made = "backbone=load_backbone('ViT-L-14/openai', regions='query-query'), "
-    asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, used=used)
-    assert made in asked.python
-    assert asked.python.startswith("from gallop import GalLoPClassifier, load_backbone")
-    plain = snippets.explain_snippet(NAMES, (), (1,), NAMES[0], taught=True, used=snippets.UsedBackbone("RN50/openai"))
-    assert "GalLoPClassifier.load('model', backbone='RN50/openai')" in plain.python
-    assert [line.count(" --backbone RN50/openai") for line in plain.shell.splitlines()] == [1, 1]
-    taught = snippets.teach(SETTINGS, tests=False, used=used)
-    assert made.strip() in taught.python
-    assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
-    both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "query-query").python
+    made = snippets.backbone_code("ViT-L-14/openai", regions="query-query")
+    taught = snippets.teach(SETTINGS, tests=False, backbone=made)
+    assert "backbone=load_backbone('ViT-L-14/openai', regions='query-query')," in taught
+    assert taught.split("\n")[0].endswith(", load_backbone")
+    assert "backbone='RN50/openai'," in snippets.teach(
+        SETTINGS, tests=False, backbone=snippets.backbone_code("RN50/openai")
+    )
+    both = snippets.backbone_code("ViT-L-14/openai", "bf16", "query-query")
     assert both == "load_backbone('ViT-L-14/openai', precision='bf16', regions='query-query')"
+    assert "backbone=" not in snippets.teach(SETTINGS, tests=False, backbone=snippets.backbone_code("mini"))
 
 
 def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,15 +91,13 @@ def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.Mo
     monkeypatch.setitem(PRESETS, "default", (MethodConfig(head="ridge", local_projection=False), TrainConfig()))
     papers, quick = (snippets.teach(preset(way), tests=False) for way in (PAPER, QUICK))
     for way, head, projection in ((papers, "none", True), (quick, "ridge", False)):
-        assert re.search(rf"method=MethodConfig\(head='{head}'\),", way.python)
-        assert f"local_projection={projection}," in way.python
-    assert {"--projection", "--head none"} <= set(re.findall("--projection|--head [a-z]+", papers.shell))
-    assert {"--no-projection", "--head ridge"} <= set(re.findall("--no-projection|--head [a-z]+", quick.shell))
+        assert re.search(rf"method=MethodConfig\(head='{head}'\),", way)
+        assert f"local_projection={projection}," in way
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drawn", [0, 2])
-def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
+def test_teach_gives_the_same_prompts_in_python(
     tmp_path: Path, mini: Backbone, here: Callable[[Path, str], str], drawn: int
 ) -> None:
     """Bit-equal, though the cards stand in another order than the folders are read in."""
@@ -187,17 +109,10 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
     wanted = taught.after.model_.prompts.digest()
     deck = (Card(k, name, True, shots[name], tests[name]) for k, name in enumerate(shots))
     recipe, photos = snippets.teach(settings, tests=True), {"project.zip": project_file(Project(tuple(deck)))}
-    python, shell = put(tmp_path / "python", {**recipe.files(), **photos}), put(tmp_path / "shell", photos)
-
-    out = elsewhere(python, *warm.python(), "code.py") if drawn else here(python, recipe.python)
-    assert GalLoPClassifier.load(python / "model", backbone=mini).model_.prompts.digest() == wanted
+    put(tmp_path, {"code.py": recipe.encode(), **photos})
+    out = elsewhere(tmp_path, *warm.python(), "code.py") if drawn else here(tmp_path, recipe)
     assert float(out.split()[-1]) == pytest.approx(taught.on_tests.after)
-
-    if drawn:
-        elsewhere(shell, "sh", "-ec", recipe.shell.replace("gallop ", f"{warm.executable()} -m gallop "))
-    else:
-        here(shell, line_by_line(recipe.shell))
-    found = GalLoPClassifier.load(shell / "model", backbone=mini)
+    found = GalLoPClassifier.load(tmp_path / "model", backbone=mini)
     assert (found.model_.prompts.digest(), found.calibration_) == (wanted, taught.after.calibration_)
     probe = [picture(900, "red"), picture(901, "blue")]
     mine, theirs = (

@@ -60,6 +60,7 @@ REFUSED = [
     ("shots: [1, 2]", "shots: [1, 2, 2]", "'shots' contains 2 twice"),
     ("seeds: [0, 1]", "seeds: [-1]", "'seeds' must be a list of integers of 0 or more"),
     ("seeds: [0, 1]", "", "is missing the key 'seeds'"),
+    ("sets: [first, second]", "", "is missing the key 'sets'"),
     ("sets: [first, second]", "sets: [first, first]", "'sets' contains 'first' twice"),
     ("sets: [first, second]", "sets: [first, [second]]", "'sets' must be a list of names"),
     ("sets: [first, second]", "sets: [../first]", "'../first' must be the path of a folder relative to DATA"),

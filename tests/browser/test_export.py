@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gallop import GalLoPClassifier
+from gallop.data.project import read_project
 from tests.browsing import PATIENCE, Page, answer, expect, go, number, open_sample, settled
 
 
@@ -37,8 +38,9 @@ def test_what_is_saved_holds_what_the_screen_shows(page: Page, tmp_path: Path) -
     assert number(re.findall(rf"{name}</strong>, [^%]+", report)[0]) == share
     with zipfile.ZipFile(saved(page, "Save the model as zip", tmp_path)) as archive:
         archive.extractall(tmp_path)
-    with zipfile.ZipFile(saved(page, "Save the code and its files", tmp_path)) as archive:
-        archive.extract("photo.png", tmp_path)
-        assert b"classifier.explain" in archive.read("code.py")
-    found = GalLoPClassifier.load(tmp_path / "model").explain(tmp_path / "photo.png").probabilities
-    assert 100 * found[name] == share
+    with zipfile.ZipFile(saved(page, "Save the code and its photos", tmp_path)) as archive:
+        archive.extract("project.zip", tmp_path)
+        assert b"classifier.fit('project.zip')" in archive.read("code.py")
+    model, splits = GalLoPClassifier.load(tmp_path / "model"), ("train", "test")
+    photos = [photo for split in splits for photo in read_project(tmp_path / "project.zip", split=split).photos]
+    assert any(100 * found.probabilities[name] == share for found in model.explain(photos)), "of the photo shown"

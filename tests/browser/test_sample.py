@@ -10,7 +10,7 @@ from tests.browsing import Page, answer, expect, go, limit_track, open_sample, p
 def test_a_visitor_without_photos_sees_every_page_full(page: Page) -> None:
     open_sample(page)
     expect(limit_track(page)).to_be_visible()
-    for name, heading in (("Compare", "Save or remove"), ("Export", "3. As code"), ("Prompts", "Local 4")):
+    for name, heading in (("Compare", "Save or remove"), ("Export", "3. The training as code"), ("Prompts", "Local 4")):
         go(page, name)
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()
         expect(page.get_by_text("Start here")).to_have_count(0)

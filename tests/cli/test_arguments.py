@@ -24,13 +24,13 @@ def test_sizes_are_read_in_their_units() -> None:
 
 def test_a_call_is_read_alike_whether_other_commands_are_known_or_not() -> None:
     everything = build_parser(known_commands())
-    for words in (["backbones", "--json"], ["predict", "a.jpg", "--classes", "a,b"], ["data", "list"], ["app"]):
+    for words in (["backbones", "--json"], ["predict", "a.jpg", "--classes", "a,b"], ["data", "photos"], ["app"]):
         assert parse(words) == everything.parse_args(words)
     assert parse(["predict", "a.jpg", "--classes=-minus"]).classes == "-minus"
 
 
 def test_the_word_check_may_be_left_out() -> None:
-    for words in (["photos"], ["--curve", "photos"], ["photos", "--json"], ["pets", "data"]):
+    for words in (["photos"], ["--curve", "photos"], ["photos", "--json"]):
         assert parse(["data", *words]) == parse(["data", "check", *words])
 
 

@@ -46,6 +46,9 @@ KINDS: dict[str, Callable[[Path], object]] = {
 }
 
 
+PLANES = "{name: planes, sets: fgvc_aircraft, shots: 1, seeds: 0, methods: {zero-shot: {method: zero-shot}}}"
+
+
 @pytest.fixture
 def place(photos: Path, backbone: Path, model: Path, tmp_path: Path) -> dict[str, str]:  # noqa: F811
     """Copies that may be spoilt."""
@@ -53,6 +56,7 @@ def place(photos: Path, backbone: Path, model: Path, tmp_path: Path) -> dict[str
     shutil.copytree(backbone, tmp_path / "backbone")
     shutil.copytree(photos, tmp_path / "photos")
     data_trees.aircraft("fgvc_aircraft")(tmp_path)
+    (tmp_path / "planes.yaml").write_text(PLANES)
     return {
         "ROOT": str(tmp_path),
         "PICTURE": str(tmp_path / "photos" / "test" / "red_disc" / "0.png"),
@@ -72,7 +76,7 @@ DOORS = {
     "train ROOT/x.csv --out ROOT/out --backbone BACKBONE": ["x.csv"],
     "evaluate zero-shot ROOT/x.csv --backbone BACKBONE": ["x.csv"],
     "bench ROOT/x.yaml ROOT --out ROOT/out --dry-run": ["x.yaml"],
-    "data check fgvc_aircraft ROOT": ["fgvc_aircraft/variants.txt"],
+    "bench ROOT/planes.yaml ROOT --out ROOT/out --dry-run": ["fgvc_aircraft/variants.txt"],
 }
 
 

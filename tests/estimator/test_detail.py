@@ -24,14 +24,12 @@ from gallop.config import MethodConfig, TrainConfig
 from gallop.data import training_set
 from gallop.documents.model_card import model_card
 from gallop.errors import ConfigError
-from gallop.evaluation.k_sweep import sweep_k
 from gallop.features.encoding import ImageFeatures, MemoryCache, Sight, encode_sources
 from gallop.lab.methods import Setup, make_method, method_sight
 from gallop.model.answers import Rule, answers
 from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.explanation import Explanation, explain_first_look
-from gallop.predictions.predict import similarities
 from gallop.training.learn import encode_ahead
 from tests import tiny
 from tests.estimator.test_heads import saved
@@ -290,14 +288,7 @@ def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> Non
     assert untaught.set_detail(2).model_.branches == ()
 
 
-def test_every_k_and_many_photos_are_answered_as_one_is(ridges: GalLoPClassifier) -> None:
-    cosines = similarities(ridges.model_, encode_sources(tiny.vit(), PHOTOS, ridges.model_.sight))
-    truth = torch.tensor([0, 1, 2])
-    swept = sweep_k(cosines, (2, 4), truth.tolist())
-    for k in (1, 7, 16):
-        labels = [answers(cosines, Rule(topk)).labels for topk in ((k, k), (k, 4), (2, k))]
-        right = [int((each == truth).sum()) for each in labels]
-        assert [swept.together[k - 1], *swept.each[:, k - 1]] == right
+def test_what_is_predicted_is_what_is_explained(ridges: GalLoPClassifier) -> None:
     found, why = ridges.predict_all(PHOTOS), ridges.explain(PHOTOS)
     assert np.allclose(found.probabilities, [list(each.probabilities.values()) for each in why], atol=1e-6)
     heads = [list(each.branch_probabilities["ridge"].values()) for each in why]

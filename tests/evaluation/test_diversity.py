@@ -8,7 +8,6 @@ import torch
 
 from gallop.core.gallop import TextFeatures
 from gallop.evaluation.diversity import (
-    additions,
     best_photos,
     best_regions,
     chosen_regions,
@@ -55,13 +54,12 @@ def test_the_chosen_regions_are_those_the_score_is_the_mean_of() -> None:
             assert float(mean) == pytest.approx(float(answers(found, Rule(topk)).local[b, c, n]), abs=1e-6)
 
 
-def test_three_prompts_together_are_better_than_the_best_of_them() -> None:
-    """Each is wrong about another photo; the mean is right about all. Figures by hand."""
+def test_photos_that_prompts_answer_differently_are_counted() -> None:
+    """Each is wrong about another photo. Figures by hand."""
     right, wrong = [0.3, 0.1], [0.1, 0.2]  # of the true class 0 and of the other one
     photos = [[right, right, wrong], [right, wrong, right], [wrong, right, right], [right, right, right]]
     found = ensembling(torch.tensor(photos).movedim(-1, 1), [0, 0, 0, 0])
-    assert (found.disagree, found.alone, found.best, found.together) == (3, (3, 3, 3), 3, 4)
-    assert found.spread == pytest.approx((3 * np.std([0.3, 0.3, 0.1]) + 0) / 4)
+    assert found.disagree == 3
 
 
 def test_overlap_is_jaccards() -> None:
@@ -121,18 +119,6 @@ def test_the_best_photos_of_a_prompt_are_those_that_it_alone_gets_right_and_then
     assert best_photos(scores[:, :1], [0] * 4, 1) == [0, 1, 2, 3], "one class has none to be ahead of"
 
 
-def test_a_scale_adds_what_the_smaller_one_has_not() -> None:
-    found, classes = random(n=2), [0, 1, 2, 0, 1]
-    same = made(found.image_cosines, found.looks[0].region_cosines[..., :1].expand(-1, -1, -1, 2))
-    assert additions(chosen_regions(same, classes, (2, 6))).tolist() == [[0, 0], [4, 0]], "one prompt at two scales"
-    apart = chosen_regions(found, classes, (2, 6))
-    alone = [
-        [np.mean([(a & ~b).sum() for a, b in zip(apart[:, n], apart[:, m], strict=True)]) for m in (0, 1)]
-        for n in (0, 1)
-    ]
-    assert additions(apart) == pytest.approx(np.array(alone))
-
-
 def text_at(cosine: float, prompts: int) -> torch.Tensor:
     """(K, P, D) of two classes: every two prompts have this cosine."""
     gram = torch.full((prompts, prompts), cosine).fill_diagonal_(1).double()
@@ -176,7 +162,7 @@ def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
         TextFeatures(text_at(0.5, 2), text_at(1 - 1e-4, 2)), answers(made(global_, local), Rule((1, 1))), [0, 0, 0]
     )
     each = tiny.there(found.answers)[0]
-    assert (each.only, each.alone, each.disagree) == ((1, 1), (2, 2), 2)
+    assert (each.only, each.disagree) == ((1, 1), 2)
     assert "2 global prompts differ (cosine 0.500): only global 1 is right on 1 of 3 photos; " in found.words
     assert "2 local prompts differ only in their k (cosine 1.000): the same answers to 3 photos. Each" in found.words
 

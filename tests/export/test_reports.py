@@ -23,7 +23,7 @@ from gallop.maps.explainer import script as explainer_script
 from gallop.maps.look import Style, Subject
 from gallop.maps.photo import photo_url
 from gallop.maps.pictures import map_picture, seen_picture
-from gallop.predictions.rows import answer_row, answers_csv
+from gallop.predictions.rows import answer_of, answers_csv
 from tests import tiny
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=http://example.invalid/x>', "![x](http://example.invalid/y.png)"]
@@ -183,7 +183,7 @@ def test_no_cell_of_the_table_is_a_formula(taught: GalLoPClassifier) -> None:
     classifier = tiny.classifier().zero_shot(["=1+1", "-x", "@y", "+z"])
     found = classifier.predict_all([tiny.picture(1), tiny.picture(2)])
     names = classifier.classes_.tolist()
-    rows = [answer_row(name, found, i, names) for i, name in enumerate(["=cmd()", "ok.png"])]
+    rows = [{"image": name, **answer_of(found, i, names)} for i, name in enumerate(["=cmd()", "ok.png"])]
     table = list(csv.reader(io.StringIO(answers_csv(rows, names).decode())))
     assert not [cell for line in table for cell in line[:2] if cell.startswith(("=", "+", "-", "@"))]
     assert [line[0] for line in table[1:]] == ["'=cmd()", "ok.png"]

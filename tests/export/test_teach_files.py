@@ -55,8 +55,7 @@ def project() -> Project:
     known: dict[str, Any] = {"content": frozenset({("x", "a" * 64), ("y", "b" * 64)})}
     known |= {key: {"c" * 64: Answer("x", "y", 0.1 + 0.2, seen=False)} for key in ("answers", "answers_before")}
     runs = (ProjectRun(run(0, name="<b>first</b>", made=0.0, **known), files),)
-    tuned = ((1, 2), frozenset({"e" * 64}))
-    return Project(cards, shelves, runs, 0, -0.25, tuned=tuned)
+    return Project(cards, shelves, runs, 0, -0.25)
 
 
 # Projects ------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from app.ui.widgets.backbones import ask_for, choose
 from app.ui.widgets.remembered import one_of, put
 from app.views import compare, explore_as_text
 from app.views.project import Opened, opening
-from app.visitor.page_state import TAUGHT, ExploreState, TunedScales, remembered_values
+from app.visitor.page_state import TAUGHT, ExploreState, remembered_values
 from app.visitor.session import Session, Where
 from gallop import Photo
 
@@ -122,9 +122,6 @@ def adopt(session: Session, opened: Opened) -> None:
     if opened.source == "file" and ledger is not None:
         ledger.save(taught, f"from {text.shorten(name, 60)}")
     session.limit.set_to(opened.limit)
-    session.test = replace(
-        session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
-    )
     show(session, taught)
     if opened.source == "file":
         session.tell(

@@ -27,14 +27,13 @@ from app.ui import projects
 from app.ui.explanation import current
 from app.ui.resources import backbones
 from app.ui.widgets.elements import image, listen, made_by_job, show_notice, start_job
-from app.ui.widgets.remembered import one_of, one_of_few
+from app.ui.widgets.remembered import one_of
 from app.views import compare, export, snippets
 from app.views.project import Opened, backbone_of_files
 from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
-from gallop.wording import counted
 
 MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
 assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
@@ -101,8 +100,8 @@ def _take(session: Session, file: Any) -> None:
 
 # The number of photos in the session that a file is checked with.
 CHECKED_WITH = 16
-# The name of files of the classifier.
-MODEL = "model"
+# The name of files of the classifier, and of the code.
+MODEL, CODE = "model", "code.py"
 
 
 def offer_photo_formats(session: Session, screen: export.Screen) -> None:
@@ -215,60 +214,20 @@ def offer_pictures(session: Session, screen: export.Screen) -> None:
     )
 
 
-def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
-    here = compare.photos(session) or session.photos.shelf.photos  # samples where there is nothing else
-    photos, names = list(here.values()), compare.photo_names(session)
-    key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
-    if st.button(
-        f"Make the table of {counted(len(photos), 'photo')}",
-        key="make table",
-        disabled=not photos or session.page_jobs.running is not None,
-        icon=":material/table:",
-        help="Label, class probabilities and outlier score of every photo here, including those on the cards.",
-    ):
-        start_job(
-            session,
-            OnBackbone(
-                backbones(),
-                session.training.backbone_name,
-                lambda _: Steps(export.tabling(classifier, photos, names, key)),
-            ),
-            "csv",
-            "The table",
-        )
-    if (data := made_by_job(session, "csv", key)) is not None:
-        st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")
-
-
-def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> None:
-    shows = {"Explore": screen is not None, "Teach": bool(session.photos.deck.cards)}
-    there = [page for page, something in shows.items() if something]
-    page = one_of_few("What", there, ExportState.code_of, there[0])
+def code(session: Session) -> None:
     status = backbones().status(session.training.backbone_name)
-    used = snippets.UsedBackbone(status.known.name, status.precision or "fp32", status.regions)
-    if page == "Explore" and screen is not None:
-        asked, topk, detail = screen.question, screen.explanation.topk, screen.detail
-        classifier = export.exported_classifier(session, backbone, asked)
-        recipe = snippets.explain_snippet(
-            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, used=used, detail=detail
+    made = snippets.backbone_code(status.known.name, status.precision or "fp32", status.regions)
+    recipe = snippets.teach(session.training.fitting, tests=any(session.photos.tests().values()), backbone=made)
+    st.code(recipe, language="python")
+    if status.known.name != DEFAULT_BACKBONE:
+        st.caption(
+            f"The code uses the backbone {text.markdown(status.known.name)}, whose weights are not in the zip. A file "
+            "or folder must be on the machine that runs the code. A backbone from open_clip is downloaded once."
         )
-        beside = partial(
-            snippets.photo_beside,
-            screen.photo,
-            files(session, classifier, export.version(session, asked, topk)).as_folder(),
-        )
-    else:
-        recipe = snippets.teach(session.training.fitting, tests=any(session.photos.tests().values()), used=used)
-        beside = partial(_project, session)
-    python, shell = st.tabs(["Python", "Command line"])
-    python.code(recipe.python, language="python")
-    shell.code(recipe.shell, language="bash")
-    if used.name != DEFAULT_BACKBONE:
-        st.caption(other_backbone(used))
     st.download_button(
-        "Save the code and its files",
-        lambda: zipped({**recipe.files(), **beside()}),  # photos are packed on demand
-        f"{page.lower()}.zip",
+        "Save the code and its photos",
+        lambda: zipped({CODE: recipe.encode(), snippets.PROJECT: projects.saved(session)}),  # packed on demand
+        "teach.zip",
         "application/zip",
         key="save code",
         icon=":material/folder_zip:",
@@ -276,23 +235,6 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     )
     st.caption(
         "The code runs on any machine with gallop installed and, in the same precision, gives the same numbers.",
-        help=f"In the zip: code.py, code.sh and {'photo.png, model/' if page == 'Explore' else snippets.PROJECT}. "
-        "Photos are saved losslessly at the size this page keeps (at most 1024 or 512 pixels).",
-    )
-
-
-def _project(session: Session) -> dict[str, bytes]:
-    return {snippets.PROJECT: projects.saved(session)}
-
-
-def other_backbone(used: snippets.UsedBackbone) -> str:
-    """Return what to know of the code of a backbone that is not the default one."""
-    differs = (
-        f" This page computes in {used.precision} and the command line in single precision, so the numbers differ from "
-        "about the third digit."
-    )
-    return (
-        f"The code uses the backbone {text.markdown(used.name)}, whose weights are not in the zip. A file or folder "
-        "must be on the machine that runs the code. A backbone from open_clip is downloaded once."
-        + ("" if used.precision == "fp32" else differs)
+        help=f"In the zip: {CODE} and {snippets.PROJECT}. Photos are saved losslessly at the size this page keeps (at "
+        "most 512 pixels).",
     )

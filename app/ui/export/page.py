@@ -40,16 +40,15 @@ else:
         with right:
             if screen is not None:
                 files.offer_photo_formats(session, screen)
-            files.offer_table(session, classifier, version)
         st.header("2. The classifier", anchor=False)
         left, right = st.columns(2, gap="large")
         with left:
             files.model(session, classifier, asked, version)
         with right:
             files.offer_model_formats(session, classifier, asked, version)
-        if screen is not None or has_cards:
-            st.header("3. As code", anchor=False)
-            files.code(session, backbone, screen)
+        if has_cards:
+            st.header("3. The training as code", anchor=False)
+            files.code(session)
         if screen is not None:
             current.link(session)
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import charts, text
+from app import text
 from app.library import Backbone, InWords
 from app.ui import labelled
-from app.ui.widgets.elements import cells, chart, photo_strip
+from app.ui.widgets.elements import photo_strip
 from app.views.prompts import PromptCard
-from app.views.testing import Figures, numbered
+from app.views.testing import Figures
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.predictions.heatmaps import where_in_words
-from gallop.wording import counted
 
 
 def prompt_cards(
@@ -58,40 +54,11 @@ def _lost(points: float | None) -> str:
 
 
 def folded_figures(figures: Figures, told: Sequence[InWords], photos: int) -> None:
-    """Draw the figures in an expander: how alike prompts are, each figure and word of each, and where they look."""
+    """Draw the figures in an expander: how alike prompts are, and each figure and word of each."""
     with st.expander("All figures", icon=":material/table:", key="prompt figures", on_change="rerun") as fold:
         if fold.open:
             st.markdown(f"{figures.diversity.words}.")
-            _says(figures)
             _table(figures, told, photos)
-            _overlap(figures, photos)
-
-
-def _says(figures: Figures) -> None:
-    st.header(
-        "Do they say the same thing?",
-        anchor=False,
-        help="A prompt and a class name give one text feature. Each value is the cosine of two prompts' features of "
-        "the same class, averaged over the classes. At 1 they say the same thing. "
-        "The colour changes as much from 0.9 to 0.99 as from 0.99 to 0.999.",
-    )
-    cosines_of = {"global": figures.says_global, "local": figures.says_local}
-    for (branch, cosines), column in zip(cosines_of.items(), st.columns(2, gap="large"), strict=True):
-        with column:
-            st.markdown(f"**{branch.capitalize()} prompts**")
-            names = numbered(branch, len(cosines))
-            if len(names) < 2:
-                st.caption("There are none." if not names else "There is only one, with nothing to compare it with.")
-                continue
-            pairs = "; ".join(
-                f"{names[i]} and {names[j]} {cosines[i, j]:.2f}"
-                for i, j in itertools.combinations(range(len(names)), 2)
-            )
-            chart(
-                charts.cosines(cosines, names),
-                key=f"says {branch}",
-                alt=f"Cosines of the {branch} prompts' texts. {pairs}.",
-            )
 
 
 def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
@@ -132,41 +99,3 @@ def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
         for name, each, words in zip(figures.names, figures.worths, told, strict=True)
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, key="worth")
-
-
-def _overlap(figures: Figures, photos: int) -> None:
-    st.header("Do they look at the same places?", anchor=False)
-    if not figures.topk:
-        st.caption("This model has no local prompts, so it does not look at individual regions.")
-        return
-    names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
-    st.markdown(
-        f"Regions chosen in {counted(photos, 'photo')}. No prompt chooses the same region in more than {highest:.0%} "
-        "of them.",
-        help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
-        "chosen more often.",
-    )
-    for n, cell in enumerate(cells(len(names), 4)):
-        with cell:
-            regions = figures.looks.shape[1]
-            k = min(figures.topk[n], regions)
-            where = where_in_words(np.argsort(-figures.looks[n], kind="stable")[:k].tolist(), figures.grid)
-            chart(
-                charts.overlap_chart(figures.looks[n], figures.grid, highest),
-                key=f"looks {n}",
-                alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
-            )
-            st.caption(
-                f"{names[n].capitalize()}, k = {k}{_adds(figures, n)}",
-                help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
-            )
-
-
-def _adds(figures: Figures, n: int) -> str:
-    """What a scale adds to the next smaller one."""
-    below = max(
-        (m for m, k in enumerate(figures.topk) if k < figures.topk[n]), key=figures.topk.__getitem__, default=None
-    )
-    if below is None:
-        return "."
-    return f": {figures.adds[n, below]:.1f} of its regions are not among those of k = {figures.topk[below]}."

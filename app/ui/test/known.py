@@ -1,4 +1,4 @@
-"""How photos of known classes are answered: accuracy, other k, calibration, labels in doubt."""
+"""How photos of known classes are answered: accuracy, calibration, labels in doubt."""
 
 from __future__ import annotations
 
@@ -9,48 +9,9 @@ import streamlit as st
 from app import charts, text
 from app.photos import shelf
 from app.ui.explanation.labels import Labels
-from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, image, show_notice
 from app.views import testing
 from app.visitor.session import Session, Where
-
-
-def other_scales(session: Session, tested: testing.Tested) -> None:
-    """Draw accuracy by k in an expander: nothing is computed before it is opened."""
-    topk = session.training.scales()
-    if not topk:
-        return
-    words, icon = "Other k", ":material/tune:"
-    with st.expander(words, icon=icon, key="k sweep", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        frozen, now = backbone(session.training.backbone_name), tested.evaluation.accuracy
-        sweep, best, right = testing.swept(session, frozen, tested)
-        chart(
-            charts.k_sweep(sweep, topk),
-            key="accuracy by k",
-            alt=f"Right at every k: {charts.k_sweep_in_words(sweep, topk)}",
-        )
-        st.caption(
-            "Each line varies the k of one prompt and keeps the others as set; rings mark the current values. Dashed: "
-            "the same k for all. Nothing is retrained."
-        )
-        if right == now.right:
-            st.markdown(
-                f":material/check: No better k values were found: {now.right} of {now.of} photos are right with the "
-                "current ones."
-            )
-            return
-        words = ", ".join(map(str, best))
-        st.markdown(f"**k = {words}**: {right} of {now.of} photos right, compared with {now.right} now.")
-        # The next training may have another number of local prompts.
-        can, key = len(session.training.settings.topk) == len(topk), f"use k {session.training.number} {words}"
-        st.button("Use these k", on_click=testing.use_scales, args=(session, best, tested), key=key, disabled=not can)
-        st.caption(
-            "They were chosen on the test photos, so they look better there than they are. Test them on other photos."
-            if can
-            else "The next training uses a different number of local prompts. Change it back on *Teach* first."
-        )
 
 
 def show_accuracy(session: Session, tested: testing.Tested) -> None:
@@ -66,10 +27,6 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
         points = 100 * (evaluation.accuracy.value - tested.zero_shot.value)
         photos = f"{evaluation.accuracy.of} test photo{'s' * (evaluation.accuracy.of != 1)}"
         st.metric(f"Accuracy on {photos}", f"{100 * evaluation.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
-        if testing.are_tuned(session, tested):
-            st.caption(
-                ":material/warning: The model's k values were chosen on these photos, so the figures are optimistic."
-            )
         for sentence in testing.tests_changed(session):
             st.caption(f":material/info: {sentence}")
         calibration = session.training.taught_model.after.calibration_

@@ -55,7 +55,6 @@ else:
             known.show_accuracy(session, tested)
             with slot():
                 point_out_twins(session)
-            known.other_scales(session, tested)
             mistakes.mistakes(session, tested)
             known.calibration(tested, session.training.taught.after.calibration_.temperature)
         unknown.unknown(session, tested)

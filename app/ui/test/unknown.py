@@ -168,27 +168,19 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
 
 def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
     separation = known.against(other.for_evaluation)
-    left, right = st.columns([1, 1], gap="large")
-    with left:
-        words = "; ".join(
-            f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in separation.items()
-        )
-        chart(charts.roc(separation), key="roc", alt=f"ROC curves. {words}.")
-        st.caption("Each curve covers all limits from strict to lenient. Dashed: 95 % of the known photos accepted.")
-    with right:
-        st.markdown(
-            "**How well each score separates known from unknown photos**",
-            help="FPR95: the fraction of unknown photos accepted when 95 % of the known ones are; 0 % is best. AUROC: "
-            f"how often an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(separation)}",
-        )
-        table = {
-            "score": list(separation),
-            "FPR95": [f"{each.fpr95:.0%}" for each in separation.values()],
-            "AUROC": [f"{each.auroc:.3f}" for each in separation.values()],
-        }
-        st.dataframe(pd.DataFrame(table), hide_index=True, key="separation")
-        best = min(separation, key=lambda name: (separation[name].fpr95, -separation[name].auroc))
-        st.caption(f"The decision uses {VERDICT}. Here {best} has the lowest FPR95.")
+    st.markdown(
+        "**How well each score separates known from unknown photos**",
+        help="FPR95: the fraction of unknown photos accepted when 95 % of the known ones are; 0 % is best. AUROC: how "
+        f"often an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(separation)}",
+    )
+    table = {
+        "score": list(separation),
+        "FPR95": [f"{each.fpr95:.0%}" for each in separation.values()],
+        "AUROC": [f"{each.auroc:.3f}" for each in separation.values()],
+    }
+    st.dataframe(pd.DataFrame(table), hide_index=True, key="separation")
+    best = min(separation, key=lambda name: (separation[name].fpr95, -separation[name].auroc))
+    st.caption(f"The decision uses {VERDICT}. Here {best} has the lowest FPR95.")
 
 
 def _answers(session: Session, answered: testing.AnsweredPhotos) -> None:

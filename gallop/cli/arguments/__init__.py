@@ -30,7 +30,7 @@ examples:
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
-  gallop data check oxford_pets data
+  gallop data check photos
   gallop backbones
   gallop backbones --check
   gallop data photos --curve
@@ -68,8 +68,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         SystemExit: after --help, --version (0) or a mistake (2).
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    if words[:1] == ["data"] and words[1:2] not in ([], ["check"], ["list"], ["-h"], ["--help"]):
-        words.insert(1, "check")  # which may be left out
+    if words[:2] == ["data", "check"]:
+        del words[1]  # which is the same
     # Of a command that is named, the words of others are of no use.
     return build_parser([word for word in words[:1] if word in known_commands()] or known_commands()).parse_args(words)
 

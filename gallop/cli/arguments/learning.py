@@ -154,84 +154,40 @@ def add_evaluate(commands: Commands) -> None:
     add_common(parser)
 
 
-DATA_EPILOG = """\
+_DATA_EXAMPLES = """\
 examples:
-  gallop data list
-  gallop data check photos                               # your photos: copies, imbalance, labels in doubt
+  gallop data photos                                     # class folders, one that holds train/ and test/, or a .csv
+  gallop data photos --json
   gallop data photos --curve                             # would more photos help, and of which classes?
-  gallop data check oxford_pets data                     # data/oxford_pets, data/oxford-iiit-pet, or the set itself
-  gallop data check imagenet_r data --json
 
-`check` may be left out. The layouts are those of CoOp and of torchvision, with CoOp's split files.
-In Python: gallop.lab.paper_sets.open_dataset("oxford_pets", "data")."""
+`gallop data check photos` is the same. Exit status 2 when something is to be looked at.
 
-LIST_EPILOG = """\
-examples:
-  gallop data list
-  gallop data list --json
-
-JSON: [{name, title, kind, classes, template, address, torchvision}, ...]"""
-
-CHECK_EPILOG = """\
-examples:
-  gallop data check photos                               # class folders, one that holds train/ and test/, or a .csv
-  gallop data check photos --json
-  gallop data check photos --curve                       # would more photos help, and of which classes?
-  gallop data check oxford_pets data                     # a set of the paper
-  gallop data check imagenet data --json
-
-Exit status 2 when something is to be looked at, or missing or damaged; of a set the message says where to get it.
-
-JSON of photos: {folder, backbone, classes, copies, leaks, doubted, skipped, near}. copies and leaks are pairs of a
-training photo and another one, or a test photo; near: whether nearly equal ones were looked for, as with mini alone.
+JSON: {folder, backbone, classes, copies, leaks, doubted, skipped, near}. copies and leaks are pairs of a training
+photo and another one, or a test photo; near: whether nearly equal ones were looked for, as with mini alone.
 
 With --curve some photos of each class are held out, and a head learns from 1, 2, 4, ... of the others, many times. At
 most 64 of each class take part, those that are nearly the same picture count once, and test photos are never read.
 
 JSON of a curve: {photos, copies, points [{shots, accuracy, low, high}], twice {shots, accuracy, accuracy_interval,
- gain, gain_interval}, classes {NAME: the same}, words}. Fractions from 0 to 1; intervals are 95% ones.
-
-JSON of a set: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
- template, complete}"""
+ gain, gain_interval}, classes {NAME: the same}, words}. Fractions from 0 to 1; intervals are 95% ones."""
 
 
 def add_data(commands: Commands) -> None:
-    """Add the command and its two subcommands."""
+    """Add the command."""
     parser = commands.add_parser(
         "data",
-        help="check photos before training; list and check the paper's data sets",
-        epilog=DATA_EPILOG,
-        description="List the data sets of the paper, or check photos, your own or one of these sets in a folder of "
-        "yours; with --curve, say whether more photos would help.",
-    )
-    actions = parser.add_subparsers(dest="action", metavar="check|list", required=True)
-    listing = actions.add_parser(
-        "list", help="list the data sets", epilog=LIST_EPILOG, description="List the known data sets."
-    )
-    check = actions.add_parser(
-        "check",
-        help="check photos before training, or a data set",
-        epilog=CHECK_EPILOG,
+        help="check photos before training",
+        epilog=_DATA_EXAMPLES,
         description="Check labelled photos: photos per class, duplicates, test photos that are also training photos, "
-        "labels in doubt, unreadable files. Or count the images of a data set; no image is opened.",
+        "labels in doubt, unreadable files; with --curve, say whether more photos would help.",
     )
-    check.add_argument(
-        "name", metavar="FOLDER|NAME", help="folder of photos, or the name of a data set (`gallop data list` shows all)"
-    )
-    either = check.add_mutually_exclusive_group()
-    either.add_argument(
-        "root",
-        metavar="DIR",
-        nargs="?",
-        help="for a data set: folder that holds the data sets, or the folder of this one",
-    )
-    either.add_argument(
+    parser.add_argument("name", metavar="FOLDER", help="folder of photos, or a .csv table")
+    parser.add_argument(
         "--curve",
         action="store_true",
         help="instead, show accuracy by the number of photos, and what twice as many would probably add",
     )
-    listing.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
-    add_common(check)
+    add_common(parser)
 
 
 _BENCH_EXAMPLES = """\
@@ -242,8 +198,9 @@ examples:
 
 Benchmarks that come with gallop: photos-mini, and the paper's tables: paper-fewshot, paper-domain, paper-ood,
 paper-ablation, paper-backbones.
-DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of `gallop data list`, and groups of unknown photos, as the
-benchmark names them.
+DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of the paper in CoOp's layout or torchvision's
+(docs/reference/methods.md has their names), and groups of unknown photos, as the benchmark names them. --dry-run says
+what is missing and where to get it.
 DIR receives one record per run (runs/KEY.json) and, from the records, tables.md (mean and spread over seeds) and
 results.csv (one row per figure). Delete a record to repeat its run.
 Several processes or machines that share DIR divide the work by --seeds, --sets or --only; then the whole command writes

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gallop.cli.console import Console, columns
+from gallop.cli.console import Console
 from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
 from gallop.lab.bench.photos import read_photos
-from gallop.lab.bench.plan import BenchRun, check_rules, make_plan
+from gallop.lab.bench.plan import BenchRun, make_plan
 from gallop.lab.bench.runner import Backbones, RecordStore, Runner
 from gallop.lab.bench.spec import read_spec
 from gallop.lab.bench.tables import TABLES, Results, write_outcome
@@ -29,7 +29,6 @@ def run(options: Namespace, console: Console) -> int:
     if out.exists() and not out.is_dir():
         raise CommandError(f"--out {out} is a file: choose a folder.")
     spec = read_spec(options.spec)
-    check_rules(spec)
     spec = spec.narrowed(options.only, options.sets, options.shots, options.seeds)
     spec = replace(spec, backbone=options.backbone or spec.backbone)
     console.progress(f"reading the photos of {options.data}")
@@ -67,7 +66,8 @@ def run(options: Namespace, console: Console) -> int:
         "failed": len(results.failures),
         "files": [str(file) for file in files],
     }
-    console.result(result, lambda: _table(results, f" Tables: {out} ({TABLES})." if files else ""))
+    done = f"{len(results.records)} of {counted(len(plan.runs), 'run')} done."
+    console.result(result, lambda: [done + (f" Tables: {out} ({TABLES})." if files else "")])
     return 0
 
 
@@ -83,12 +83,3 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], console: Console) -> None
         else:
             told = f"{name}: accuracy {100 * (record.value(run.set, 'accuracy') or 0):.1f}% in {record.seconds:.0f} s"
             console.progress("running", event.number, event.total, told)
-
-
-def _table(results: Results, where: str) -> list[str]:
-    shots, sets = results.main_shots, results.plan.sets
-    lines = results.spec.group()
-    head = f"accuracy at {counted(shots, 'shot')}, average of {counted(len(sets), 'set')} (%)"
-    rows = [[line.label, results.mean(line.label, "accuracy", shots, sets).text or "-"] for line in lines]
-    done = f"{len(results.records)} of {counted(len(results.plan.runs), 'run')} done.{where}"
-    return [f"sets: {', '.join(sets)}", "", *columns([["method", head], *rows]), "", done]

@@ -38,8 +38,8 @@ def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
     for each, name in zip(asked, target.test.class_names, strict=True):
         if each not in known:
             raise BenchError(
-                f"Models trained on {source.name} cannot be tested on {target.name} ('transfer'), because "
-                f"{source.name} does not have the class {name!r}."
+                f"Models trained on {source.name} cannot be tested on {target.name}, because the training photos of "
+                f"{source.name} do not have the class {name!r}. Add some, or remove the class from the test photos."
             )
     return tuple(known[each] for each in asked)
 
@@ -59,29 +59,22 @@ def read_photos(spec: Spec, root: Path, content: ContentHash = content_hash) -> 
     """
     if not root.is_dir():
         raise BenchError(f"{root} is not a folder. Pass the folder that contains the data sets.")
-    names = spec.sets or tuple(set_folders(root))
-    if not names:
-        raise BenchError(
-            f"No folder inside {root} contains train/ and test/. Pass the folder that contains the data sets."
-        )
-    targets = [target for name in names for target in spec.transfer.get(name, ())]
-    asked = {name: _read_set(root, name, content) for name in dict.fromkeys((*names, *targets))}
-    photos = Photos({name: asked[name] for name in names}, dict(_unknown_groups(spec, root, content)), asked)
+    targets = [target for name in spec.sets for target in spec.transfer.get(name, ())]
+    asked = {name: _read_set(root, name, content) for name in dict.fromkeys((*spec.sets, *targets))}
+    photos = Photos({name: asked[name] for name in spec.sets}, dict(_unknown_groups(spec, root, content)), asked)
     for name, source in photos.sets.items():
         if not len(source.train):
             raise BenchError(f"{name} has no training photos. Use it only under 'transfer', or add the missing photos.")
-        for target in spec.transfer.get(name, ()):
+        for target in (name, *spec.transfer.get(name, ())):
             class_numbers(source, asked[target])  # refused now, and not after a long training
     return photos
 
 
 def _read_set(root: Path, name: str, content: ContentHash) -> PhotoSet:
-    folder, by_name = root / name, {known.name for known in available_datasets()}
-    # In ImageNet as its publisher packs it there are no folders: its labelled photos to be asked about are in val/.
-    flat = name in by_name and _is_set(folder) and not any(path.is_dir() for path in (folder / "test").iterdir())
-    if _is_set(folder) and not flat:
+    folder = root / name
+    if _is_set(folder):
         return _folder_set(name, folder, content)
-    if name not in by_name:
+    if name not in [known.name for known in available_datasets()]:
         raise BenchError(
             f"{folder} does not contain train/ and test/. Add them, or use --sets to list only the other sets, "
             f"without {name}."
@@ -90,14 +83,12 @@ def _read_set(root: Path, name: str, content: ContentHash) -> PhotoSet:
         photo_set = open_dataset(name, root)
     except DataError as error:
         raise DataError(f"{error} Alternatively, use --sets to list only the other sets, without {name}.") from error
-    check = f"Run `gallop data check {name} DIR`"
     if not len(photo_set.test):
-        raise BenchError(f"{name} in {photo_set.folder} has no test photos. {check} to see what is missing.")
+        raise BenchError(f"{name} in {photo_set.folder} has no test photos. Add them.")
     if photo_set.incomplete:
         warnings.warn(
             f"{name} in {photo_set.folder} has {len(photo_set.class_names)} classes instead of "
-            f"{photo_set.expected_classes}, so its figures cannot be compared with published ones. {check} for "
-            "details.",
+            f"{photo_set.expected_classes}, so its figures cannot be compared with published ones.",
             stacklevel=2,
         )
     return replace(photo_set, name=name)  # as the benchmark spells it
@@ -113,19 +104,14 @@ def set_folders(root: Path) -> dict[str, Path]:
 
 
 def _is_set(folder: Path) -> bool:
-    return (folder / "train").is_dir() and (folder / "test").is_dir()
+    """In ``test`` of ImageNet as its publisher packs it there are no folders: its labelled photos are in ``val``."""
+    return (folder / "train").is_dir() and any(path.is_dir() for path in (folder / "test").glob("*"))
 
 
 def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
     train, test = (read_folder(folder, split=split, content=content) for split in ("train", "test"))
     for path, reason in (*train.skipped, *test.skipped):
         warnings.warn(f"{path} was skipped: {reason}", stacklevel=2)
-    strange = sorted(set(test.class_names) - set(train.class_names))
-    if strange:
-        raise BenchError(
-            f"{folder / 'test'} has the class {strange[0]!r}, but train/ does not. Add it to train/, or "
-            "remove it from test/."
-        )
     pairs = duplicates(train, test)
     if pairs:
         warnings.warn(

@@ -20,10 +20,9 @@ from typing import Any
 from gallop.data import LabelledPhotos, PhotoSet
 from gallop.errors import BenchError
 from gallop.features.encoding import Sight
-from gallop.lab import methods
 from gallop.lab.bench.photos import Photos, class_numbers
 from gallop.lab.bench.spec import Line, Spec
-from gallop.lab.methods import METHODS, Method, method_sight
+from gallop.lab.methods import Method, make_method, method_sight
 from gallop.lab.methods.prompt_learning import RUN_SETTINGS, PromptLearner
 from gallop.parts import saved_parts
 
@@ -102,7 +101,7 @@ def make_plan(spec: Spec, photos: Photos, fingerprint: Callable[[str, str], str]
     """
     entries: list[tuple[Line, BenchRun]] = []
     for line in spec.lines:
-        backbone = line.backbone or spec.backbone, line.regions or spec.regions
+        backbone = line.backbone or spec.backbone, line.regions
         mark, learns = fingerprint(*backbone), _made(line, {}).learns
         places = [(shots, seed) for shots in line.shots for seed in spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
         for source in photos.sets.values():
@@ -116,21 +115,6 @@ def make_plan(spec: Spec, photos: Photos, fingerprint: Callable[[str, str], str]
         return taught, spec.seeds.index(run.seed) if taught else 0, -run.shots, sets.index(run.set)
 
     return Plan(spec, tuple(sets), tuple(photos.unknown), tuple(sorted(entries, key=order)))
-
-
-def check_rules(spec: Spec) -> None:
-    """Refuse settings that no method of a benchmark has. Raises BenchError."""
-    used = {line.method for line in spec.lines}
-    known = {name: methods.method_settings(name) for name in used if name in METHODS and METHODS[name].learns}
-    for rule in spec.settings:
-        strange = [name for name in rule.methods if name not in known]
-        if strange:
-            raise BenchError(f"'settings' names {strange[0]!r}, which is not a trained method of this benchmark.")
-        for key in rule.settings:
-            if not any(key in known[name] for name in rule.methods or known):
-                raise BenchError(
-                    f"'settings' has {key!r}, which is not a setting of any method that the entry applies to."
-                )
 
 
 def _run(
@@ -177,11 +161,9 @@ def _run(
 
 
 def _made(line: Line, rules: Mapping[str, Any]) -> Method:
-    """The method of a line, with those settings of the rules that it has and the line does not set itself."""
+    """The method of a line, with those settings of the rules that the line does not set itself."""
     try:
-        known = methods.method_settings(line.method) if line.method in METHODS else ()
-        fitting = {key: value for key, value in rules.items() if key in known}
-        return methods.make_method(line.method, fitting | dict(line.settings))
+        return make_method(line.method, {**rules, **line.settings})
     except (TypeError, ValueError) as error:  # ConfigError, or a value of another kind
         raise BenchError(f"{line.label}: {error}") from error
 

@@ -23,7 +23,7 @@ LARGEST_SPEC = 256 * 2**10
 """Bytes; the longest that is shipped has a thirtieth of them, and YAML is read slowly."""
 _KEYS = (
     *("name", "about", "backbone", "sets", "shots", "seeds"),
-    *("methods", "regions", "settings", "unknown", "transfer", "ablations"),
+    *("methods", "settings", "unknown", "transfer", "ablations"),
 )
 
 
@@ -31,7 +31,7 @@ _KEYS = (
 class Rule:
     """Settings of methods that learn, on some sets and at some shots; empty for all of them.
 
-    A method takes those that it has. The settings of a line precede those of rules, a later rule an earlier one.
+    The settings of a line precede those of rules, a later rule an earlier one.
     """
 
     settings: Mapping[str, Any]
@@ -47,7 +47,8 @@ class Line:
     Attributes:
         method, settings: how it is made: a method, and the settings that replace its defaults.
         sets: that it is on; None for all.
-        regions, backbone: another kind of region features, or another backbone, than the benchmark's; empty for that.
+        regions: the kind of region features, as ``load_backbone`` takes it.
+        backbone: another one than the benchmark's; empty for that.
     """
 
     heading: str
@@ -56,7 +57,7 @@ class Line:
     settings: Mapping[str, Any]
     shots: tuple[int, ...]
     sets: tuple[str, ...] | None = None
-    regions: str = ""
+    regions: str = "value"
     backbone: str = ""
 
     @property
@@ -81,8 +82,7 @@ class Spec:
     """A benchmark.
 
     Attributes:
-        regions: the kind of region features, as ``load_backbone`` takes it.
-        sets: folders below DATA, or names of ``gallop.data``; empty for every folder with train/ and test/.
+        sets: folders below DATA, or the paper's sets by name.
         transfer: set -> sets whose test photos its runs are asked about too.
         lines: of the tables, methods first, then the variants of each ablation.
         settings: rules, the last one that fits wins.
@@ -95,7 +95,6 @@ class Spec:
     shots: tuple[int, ...]
     seeds: tuple[int, ...]
     lines: tuple[Line, ...]
-    regions: str = "value"
     settings: tuple[Rule, ...] = ()
     unknown: Unknown = field(default_factory=Unknown)
     transfer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -127,7 +126,7 @@ class Spec:
         names = {name for line in self.lines for name in (line.label, line.group) if name}
         numbers = {each for line in self.lines for each in line.shots}
         _must_have("method, group or variant", only, names)
-        _must_have("set", sets, self.sets or sets or ())
+        _must_have("set", sets, self.sets)
         _must_have("number of shots", shots, numbers)
         _must_have("seed", seeds, self.seeds)
         lines = [
@@ -213,19 +212,19 @@ class Section(dict[str, Any]):
             raise BenchError(f"{self.place(key)} must be text. Put numbers, yes and no in quotes.")
         return str(self[key]).strip()
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return different texts; a single one needs no list. None where the key is absent."""
+    def texts(self, key: str, *, needed: bool = False) -> tuple[str, ...]:
+        """Return different texts; a single one needs no list. None of them where the key is absent, unless needed."""
         what = "a list of names, with numbers, yes and no in quotes"
-        return self._several(key, _is_text, what) if key in self else ()
+        return self._several(key, _is_text, what) if needed or key in self else ()
 
     def integers(self, key: str, least: int) -> tuple[int, ...]:
         """Return different integers; a single one needs no list."""
         what = f"a list of integers of {least} or more, such as [1, 2, 4]"
         return self._several(key, lambda value: type(value) is int and value >= least, what)
 
-    def folders(self, key: str) -> tuple[str, ...]:
+    def folders(self, key: str, *, needed: bool = False) -> tuple[str, ...]:
         """Return different paths below DATA."""
-        return tuple(_folder(name, self.place(key)) for name in self.texts(key))
+        return tuple(_folder(name, self.place(key)) for name in self.texts(key, needed=needed))
 
     def _several(self, key: str, fits: Callable[[Any], bool], what: str) -> tuple[Any, ...]:
         values = self[key] if isinstance(self[key], list) else [self[key]]
@@ -282,11 +281,10 @@ def parse_spec(text: str, source: str) -> Spec:
         name=top.text("name"),
         about=top.text("about", ""),
         backbone=top.text("backbone", "mini"),
-        sets=top.folders("sets"),
+        sets=top.folders("sets", needed=True),
         shots=shots,
         seeds=top.integers("seeds", 0),
         lines=tuple(lines),
-        regions=_kind(top, "value"),
         settings=_rules(top),
         unknown=_unknown(top.section("unknown", ("folder", "sets", "skip"))) if "unknown" in top else Unknown(),
         transfer={_folder(key, transfer.place(key)): transfer.folders(key) for key in transfer},
@@ -310,13 +308,13 @@ def _lines(section: Section, group: str, shots: tuple[int, ...], sets: tuple[str
         entry = section.section(heading)
         settings = {key: value for key, value in entry.items() if key not in ("method", "regions", "backbone")}
         made = entry.text("method"), settings
-        lines.append(Line(heading, group, *made, shots, sets, _kind(entry, ""), entry.text("backbone", "")))
+        lines.append(Line(heading, group, *made, shots, sets, _kind(entry), entry.text("backbone", "")))
     return lines
 
 
-def _kind(section: Section, default: str) -> str:
-    kind = section.text("regions", default)
-    if kind not in (default, *REGION_KINDS):
+def _kind(section: Section) -> str:
+    kind = section.text("regions", "value")
+    if kind not in REGION_KINDS:
         raise BenchError(f"{section.place('regions')} is {kind!r}; choose one of {', '.join(REGION_KINDS)}.")
     return kind
 
@@ -352,15 +350,17 @@ def _check(spec: Spec, source: str) -> None:
     labels = [line.label for line in spec.lines]
     if twice := [label for number, label in enumerate(labels) if label in labels[:number]]:
         raise BenchError(f"{source}: {twice[0]!r} is both a method and a variant. Rename one.")
-    by_name = {known.name for known in available_datasets()}
+    by_name, methods = {known.name for known in available_datasets()}, {line.method for line in spec.lines}
     asked = [name for targets in spec.transfer.values() for name in targets if name not in by_name]
     named = {
         "ablations": [name for line in spec.lines for name in line.sets or ()],
         "settings": [name for rule in spec.settings for name in rule.sets],
         "transfer": [*spec.transfer, *asked],
     }
+    if strange := [name for rule in spec.settings for name in rule.methods if name not in methods]:
+        raise BenchError(f"{source}, 'settings' names {strange[0]!r}, which is not a method of this benchmark.")
     for key, sets in named.items():
-        foreign = [name for name in sets if spec.sets and name not in spec.sets]
+        foreign = [name for name in sets if name not in spec.sets]
         if foreign:
             raise BenchError(
                 f"{source}, {key!r} names the set {foreign[0]!r}, but 'sets' only lists {listed(spec.sets, 20)}."

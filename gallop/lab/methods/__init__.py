@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
-from gallop.errors import ConfigError, suggesting
+from gallop.errors import ConfigError
 from gallop.lab.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.lab.methods.linear_probe import LinearProbe
 from gallop.lab.methods.locoop import LoCoOp
@@ -46,8 +46,6 @@ METHODS: dict[str, type[Any]] = {
     "GalLoP": GalLoPMethod,
 }
 """By the names they have in a benchmark; each is a ``Method``."""
-for _kind in METHODS.values():
-    suggesting(_kind)
 
 
 # A setting of GalLoP: the preset whose settings of the method replace the paper's; those that are given precede them.

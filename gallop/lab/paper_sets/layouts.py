@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from gallop.data.listing import Listing
@@ -135,8 +135,12 @@ def divided(place: SetLocation, splits: Splits, origin: Path) -> PhotoSet:
     if not names:
         raise DataError(f"{origin} lists no images. Download the file again.")
     files = [file for entries in splits.values() for file, _, _ in entries]
-    gone = absent(place.photos, files)
-    if gone:
+    for file in files:
+        if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+            raise DataError(
+                f"{file!r} points outside {place.photos}. A split may list only files inside the image folder."
+            )
+    if gone := [file for file in files if not (place.photos / file).exists()]:
         raise DataError(
             f"{origin} lists {len(files)} files, but {len(gone)} of them, such as {gone[0]}, are not in "
             f"{place.photos}. Extract the images again, or pass the folder that contains all of them."
@@ -153,27 +157,6 @@ def divided(place: SetLocation, splits: Splits, origin: Path) -> PhotoSet:
         for split in _SPLITS
     )
     return PhotoSet(place.name, train, test, val=val)
-
-
-def absent(root: Path, files: Iterable[str]) -> list[str]:
-    """Return the files that are not below ``root``, in order; each folder is read once, and no file is opened.
-
-    Raises:
-        DataError: a path that leads out of ``root``.
-    """
-    there, gone = dict[str, set[str]](), list[str]()
-    for file in files:
-        folder, _, name = file.rpartition("/")
-        if folder not in there:
-            if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(folder).parts:
-                raise DataError(f"{file!r} points outside {root}. A split may list only files inside the image folder.")
-            try:
-                there[folder] = set(os.listdir(root / folder))
-            except OSError:
-                there[folder] = set()
-        if name not in there[folder]:
-            gone.append(file)
-    return gone
 
 
 def coop_split(place: SetLocation) -> PhotoSet:

@@ -83,7 +83,6 @@ class CatalogueEntry:
     guide: str = ""
     inside: str = ""
     torchvision: str | None = None
-    aliases: tuple[str, ...] = ()
 
     def locate(self, root: Path) -> SetLocation | None:
         """Return where the set is below ``root``; None when it is not there."""
@@ -92,18 +91,10 @@ class CatalogueEntry:
                 folder = root / home / photos
                 # The given folder itself is taken for the photos only where a look inside agrees.
                 inside = self.inside or ("" if home or photos else rf".*({'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
-                if folder.is_dir() and (not inside or _holds(folder, inside)):
+                matches = re.compile(inside, re.IGNORECASE).fullmatch
+                if folder.is_dir() and (not inside or any(map(matches, os.listdir(folder)))):
                     return SetLocation(self.name, root, root / home, folder)
         return None
-
-
-def _holds(folder: Path, pattern: str) -> bool:
-    matches = re.compile(pattern, re.IGNORECASE).fullmatch
-    try:
-        with os.scandir(folder) as entries:
-            return any(matches(entry.name) for entry in entries)
-    except OSError:
-        return False
 
 
 def read_lines(path: Path) -> list[str]:

@@ -40,7 +40,6 @@ def _few_shot(
     address: str,
     inside: str = "",
     torchvision: str | None = None,
-    aliases: tuple[str, ...] = (),
 ) -> CatalogueEntry:
     """A set that a file of CoOp's divides."""
     return CatalogueEntry(
@@ -58,7 +57,6 @@ def _few_shot(
         _GUIDE,
         inside=inside,
         torchvision=torchvision,
-        aliases=aliases,
     )
 
 
@@ -72,7 +70,6 @@ def _variant(
     photos: tuple[str, ...],
     read: Callable[[SetLocation], PhotoSet] = by_synset,
     inside: str = SYNSET,
-    aliases: tuple[str, ...] = (),
 ) -> CatalogueEntry:
     return CatalogueEntry(
         name,
@@ -86,7 +83,6 @@ def _variant(
         read,
         "class folders",
         inside=inside,
-        aliases=aliases,
     )
 
 
@@ -121,7 +117,6 @@ _ENTRIES = (
         address="https://image-net.org/download.php",
         read=imagenet,
         split="train/ and val/",
-        aliases=("imagenet1k", "ilsvrc2012"),
     ),
     _few_shot(
         "caltech101",
@@ -144,7 +139,6 @@ _ENTRIES = (
         photos="images",
         address="https://www.robots.ox.ac.uk/~vgg/data/pets/",
         torchvision="OxfordIIITPet",
-        aliases=("pets", "OxfordIIITPet"),
     ),
     _few_shot(
         "stanford_cars",
@@ -156,7 +150,6 @@ _ENTRIES = (
         photos="",
         inside="cars_train|cars_test",
         address=f"{_GUIDE}#stanfordcars",
-        aliases=("cars",),
     ),
     _few_shot(
         "flowers102",
@@ -168,7 +161,6 @@ _ENTRIES = (
         photos="jpg",
         address="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
         torchvision="Flowers102",
-        aliases=("OxfordFlowers", "flowers"),
     ),
     _few_shot(
         "food101",
@@ -200,7 +192,6 @@ _ENTRIES = (
         ),
         guide=_AIRCRAFT,
         torchvision="FGVCAircraft",
-        aliases=("aircraft",),
     ),
     _few_shot(
         "sun397",
@@ -223,7 +214,6 @@ _ENTRIES = (
         photos="images",
         address=_DTD,
         torchvision="DTD",
-        aliases=("DescribableTextures",),
     ),
     _few_shot(
         "eurosat",
@@ -272,7 +262,6 @@ _ENTRIES = (
         "https://github.com/hendrycks/natural-adv-examples",
         homes=("imagenet-adversarial",),
         photos=("imagenet-a", ""),
-        aliases=("imagenet-adversarial",),
     ),
     _variant(
         "imagenet_r",
@@ -281,7 +270,6 @@ _ENTRIES = (
         "https://github.com/hendrycks/imagenet-r",
         homes=("imagenet-rendition",),
         photos=("imagenet-r", ""),
-        aliases=("imagenet-rendition",),
     ),
     # Four of unknown things.
     _outliers("inaturalist", "iNaturalist", "iNaturalist", "inaturalist"),
@@ -316,7 +304,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     The photos may lie in CoOp's layout or in torchvision's.
 
     Args:
-        name: such as "oxford_pets"; CoOp's and torchvision's names for it do as well.
+        name: such as "oxford_pets".
         root: the folder that holds the sets, or the folder of this one.
 
     Raises:
@@ -348,20 +336,15 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
 
 
 def find_set(name: str) -> CatalogueEntry:
-    """Return what is known of a set. Case, ``_``, ``-`` and spaces do not count.
+    """Return what is known of a set.
 
     Raises:
         DataError: an unknown name; the nearest ones are named.
     """
-    spelled = {_plain(word): each.name for each in SETS.values() for word in (each.name, each.title, *each.aliases)}
-    if _plain(name) in spelled:
-        return SETS[spelled[_plain(name)]]
-    near = did_you_mean(_plain(name), spelled, spelled) or f" Choose one of {', '.join(SETS)}."
-    raise DataError(f"There is no data set {quoted(name)}.{near}")
-
-
-def _plain(name: str) -> str:
-    return "".join(char for char in str(name).casefold() if char.isalnum())
+    if name not in SETS:
+        near = did_you_mean(name, SETS) or f" Choose one of {', '.join(SETS)}."
+        raise DataError(f"There is no data set {quoted(name)}.{near}")
+    return SETS[name]
 
 
 def _where_to_get(known: CatalogueEntry) -> str:
