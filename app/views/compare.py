@@ -5,10 +5,8 @@ Knows no Streamlit, and loads torch only when something is computed.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.backbones import BackboneProblem, BackboneRoom
-from app.library import Backbone, Explanation, GalLoPClassifier
+from app.library import Backbone, GalLoPClassifier
 from app.runs.run import Run, classifier_of
 from app.teaching.tasks import opened
 from app.teaching.training import Taught
@@ -60,18 +58,6 @@ def classifier_of_run(session: Session, backbone: Backbone, run: Run) -> GalLoPC
         return GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
     assert session.training.ledger is not None
     return classifier_of(session.training.ledger.files(run.id), backbone)
-
-
-def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
-    """Return a photo explained by a run. Raises as ``classifier_of_run``."""
-    which = run.id, run.made, run.backbone_name, run.class_names
-    classifier = session.answers.once(("classifier", *which), lambda: classifier_of_run(session, backbone, run))
-    explained: Explanation = session.answers.once(
-        ("explained", *which, photo.sha256), lambda: classifier.explain(photo)
-    )
-    return (
-        explained if run.settings is None else replace(explained, doubt=session.answers.doubt(classifier, run, which))
-    )
 
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:

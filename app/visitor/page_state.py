@@ -290,14 +290,11 @@ class CompareState:
 
     Attributes:
         pin_a, pin_b: the two that are compared.
-        photo, class_name: of the maps side by side.
         newest: the newest run with figures when the page was drawn last.
     """
 
     pin_a: Remembered[int | None] = Remembered(None)
     pin_b: Remembered[int | None] = Remembered(None)
-    photo: Remembered[str | None] = Remembered(None)
-    class_name: Remembered[str | None] = Remembered(None)
     newest: int | None = None
 
 

@@ -31,14 +31,12 @@ from tests.app_pages import (
     HOSTILE,
     TEACH,
     Open,
-    answer,
     button,
     cards,
     everything,
     fine,
     finish,
     go,
-    grid,
     hold,
     learning,
     metric,
@@ -50,7 +48,6 @@ from tests.app_pages import (
     there,
     train,
     unsaid,
-    with_photo,
 )
 
 
@@ -145,7 +142,7 @@ def test_the_newest_run_with_figures_is_pinned_at_first_and_the_better_is_ahead_
         assert metric(at, "A: ").delta == gain
 
 
-def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open) -> None:
+def test_photos_that_flipped_are_listed(tiny_app: Open) -> None:
     at = trained(tiny_app, epochs=30, lr=0.5, topk=(2, 4))
     run, session = runs_of(at)[0], session_of(at)
     different = {d for d, found in run.answers.items() if found.label != run.answers_before[d].label}
@@ -154,16 +151,6 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     assert {line["photo"] for line in table(at, "really")} <= {
         p.name for c in session.photos.deck.cards for p in c.tests + c.shots
     }
-    a, b = grid(at, "compared map A"), grid(at, "compared map B")
-    assert a["takes"] != b["takes"]
-    assert (a["photo"], a["range"]) == (b["photo"], b["range"]), "one scale of colours for both"
-    assert (a["compact"], a["state"]["prompt"]) == (True, 0)
-    assert "Score at k = " in everything(at)
-    # Other class, other map.
-    other = next(name for name in run.class_names if name != a["state"]["class_name"])
-    fine(at.selectbox(key="compare class_name").set_value(other).run())
-    stands = [grid(at, f"compared map {label}")["state"] for label in "AB"]
-    assert [(each["prompt"], each["class_name"]) for each in stands] == [(0, other)] * 2
     # Without the photos the answers stay, and no picture is made up.
     session.photos.deck.cards = ()
     assert all(line["photo"].startswith("not here") for line in table(fine(at.run()), "really"))
@@ -229,7 +216,6 @@ def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pyt
     restart()
     at = go(fine(tiny_app()), COMPARE)
     assert [line["run"] for line in table(at, "zero-shot")] == ["run 1"]
-    assert "Add one on *Explore*" in at.info[0].value
     assert "cannot be written" in fine(button(at, "Delete it").click().run()).error[0].value
 
 
@@ -241,17 +227,6 @@ def test_a_run_of_a_newer_version_is_told(tiny_app: Open, tmp_path: Path, monkey
     go(at, COMPARE)
     assert "saved by a newer version" in at.warning[0].value.replace("\\", "")
     assert "Start here" in at.info[0].value
-
-
-def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
-    at = with_photo(tiny_app, "red\ngreen")
-    go(train(cards(at, {"red": 2, "green": 2}, tests=1)), COMPARE)
-    listed = at.selectbox(key="compare photo").options
-    assert {"photo.png", "test/red/tests 0.png", "train/green/shots 1.png"} < set(listed)
-    fine(at.selectbox(key="compare photo").set_value(next(iter(session_of(at).photos.shelf.photos))).run())
-    said = next(found.value for found in at.markdown if found.value.startswith("**A:"))
-    go(at, EXPLORE)
-    assert said.split("says ")[1].split(",")[0] == f"nearest: {answer(at).split(':')[0]}"
 
 
 def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,6 @@ from app.views import compare
 from app.views.project import backbone_of_files
 from gallop.backbones import Backbone
 from gallop.errors import BackboneError
-from gallop.maps.look import scale_of
 from tests import tiny
 from tests.app_pages import (
     COMPARE,
@@ -40,7 +39,6 @@ from tests.app_pages import (
     fine,
     finish,
     go,
-    grid,
     png,
     put,
     restart,
@@ -162,8 +160,7 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
     at = cards(fine(two()), COLOURS, tests=2)
     assert "backbone" not in table(go(train(at), COMPARE), "zero-shot")[0], "all are of one"
     assert "not comparable" not in everything(at)
-    settings = session_of(choose(go(at, TEACH), "other")).training.settings
-    session_of(at).training.settings = replace(settings, epochs=30)  # for maps that are told apart
+    choose(go(at, TEACH), "other")
     go(train(at), COMPARE)
     assert {line["run"]: line["backbone"] for line in table(at, "zero-shot")} == {"run 1": "mini", "run 2": "other"}
     assert [words.split(",")[0] for words in at.selectbox(key="compare pin_a").options] == [
@@ -177,23 +174,10 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
         "A uses the backbone other and B uses mini",
         "A: run 2 on other, right on 4 test photos",
         "B: run 1 on mini, right on 4 test photos",
-        "**A: run 2 on other** says",
-        "scores from different backbones are not comparable",
+        "cosines and losses are not comparable",
     )
     assert {line["what"]: (line["A"], line["B"]) for line in table(at, "what")}["backbone"] == ("other", "mini")
-    # Each of the two maps has the colours of its own scores, from the lowest to the highest.
-    session, shown, name = session_of(at), [], at.selectbox(key="compare class_name").value
-    for label, number in (("A", 2), ("B", 1)):
-        run = next(run for run in session.training.ledger.runs() if run.id == number)  # type: ignore[union-attr]
-        photo = compare.photos(session)[at.selectbox(key="compare photo").value]
-        found = compare.explain_with_run(session, LOADED[run.backbone_name](), run, photo)
-        shown.append(found.region_scores(name, 0))
-        own = scale_of(shown[-1:])
-        assert grid(at, f"compared map {label}")["range"] == [own.low, own.high]
-    assert scale_of(shown) != own
-    assert "different backbones are not comparable" not in everything(
-        fine(at.selectbox(key="compare pin_b").set_value(0).run())
-    )
+    assert "not comparable" not in everything(fine(at.selectbox(key="compare pin_b").set_value(0).run()))
 
 
 def test_two_backbones_of_one_name_are_told_apart_by_their_weights() -> None:

@@ -43,9 +43,6 @@ else:
     photos = compare.photos(session)
     st.header("Photos that flipped", anchor=False)
     pair.flipped(session, a, b, photos)
-    st.subheader("Maps side by side", anchor=False)
-    with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
-        pair.side_by_side(session, a, b, photos)
     st.header("Save or remove", anchor=False)
     with problems_shown():
         runs.keeping(session, ledger, a)

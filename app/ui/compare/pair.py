@@ -8,19 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from app import text
-from app.library import Explanation
 from app.photos.shelf import thumbnail_url
 from app.runs import run as of
 from app.runs.run import Run
-from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import backbones, holding
-from app.ui.widgets.explainer import one_map
-from app.ui.widgets.remembered import one_of
-from app.views import compare
-from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.maps.look import Subject, scale_of
 
 
 def versus(a: Run, b: Run, runs: Sequence[Run]) -> None:
@@ -135,59 +127,3 @@ def flipped(session: Session, a: Run, b: Run, photos: Mapping[str, Photo]) -> No
 
 def _small(session: Session, photo: Photo) -> str:
     return session.answers.thumbnail(photo, lambda: thumbnail_url(photo.image))
-
-
-def side_by_side(session: Session, a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
-    """Draw the maps of A and B for one photo and class, of their first local prompts."""
-    listed = list(dict.fromkeys([*(digest for digest in of.flips(a, b) if digest in photos), *photos]))
-    shared = [class_name for class_name in a.class_names if class_name in b.class_names]
-    if not listed:
-        st.info("No photos yet. Add one on *Explore* or *Teach*.", icon=":material/info:")
-        return
-    if not shared:
-        st.caption("A and B have no class in common, so their maps cannot be compared.")
-        return
-    left, right = st.columns(2)
-    with left:
-        photo = photos[one_of("Photo", listed, CompareState.photo, listed[0], compare.photo_names(session).__getitem__)]
-    both = [_explained(session, run, photo) for run in (a, b)]
-    usual = both[0].label if both[0].label in shared else shared[0]
-    with right:
-        chosen = one_of("Class of the maps", shared, CompareState.class_name, usual)
-    scores = [Subject(explanation, chosen).scores(0) for explanation in both if explanation.topk]
-    alike = of.same_backbone(a, b)  # cosines of two backbones have no common scale
-    for column, (label, name), explanation in zip(st.columns(2, gap="large"), _names(a, b).items(), both, strict=True):
-        with column:
-            st.markdown(
-                f"**{label}: {name}** says {text.markdown(explanation.answer)}, "
-                + text.percent(explanation.probabilities[explanation.label]),
-                help=text.markdown(explanation.doubt) or None,
-            )
-            if not explanation.topk:
-                st.caption("This run has no local prompts, so there is no map.")
-                continue
-            one_map(
-                explanation,
-                chosen,
-                0,
-                photo=photo.sha256,
-                picture=session_photo_url(session, explanation),
-                scale=scale_of(scores if alike else [Subject(explanation, chosen).scores(0)]),
-                key=f"compared map {label}",
-            )
-            st.caption(
-                f"Score at k = {explanation.topk[0]}: "
-                f"{float(explanation.local_scores[explanation.class_names.index(chosen), 0]):.4f}",
-                help=f"Its best regions: {explanation.describe(chosen, 0)}.",
-            )
-    if not alike:
-        st.caption(
-            "Each map has its own colour scale, from its lowest to its highest score, because scores from different "
-            "backbones are not comparable."
-        )
-
-
-def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
-    """Use the run's backbone, for one run at a time: there may not be memory for both."""
-    with holding(compare.backbone_of_run(backbones(), run)) as backbone:
-        return compare.explain_with_run(session, backbone, run, photo)
