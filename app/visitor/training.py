@@ -171,6 +171,8 @@ class VisitorTraining:
         if run is None or not self.is_live or (self.job is not None and not self.is_retraining):
             return
         now = live_state(settings, content(shots))
+        if not run.content & content(shots):  # its photos are not here: it would forget them
+            return
         if now == self._followed.get(self.backbone_name) or not can_be_live(run.settings, settings):
             return
         if now == live_state(run.settings, run.content) or check_photos(shots):
@@ -285,7 +287,7 @@ class VisitorTraining:
         from gallop.training.pace import Pace
 
         photos, classes = self.counted or (0, 0)
-        if photos:
+        if photos and not (self.is_live and self.run_now):  # a live training is about to start
             self._pace = Pace.measured(backbone, classes, settings.method(), settings.training(), photos)
 
     def _takes(self, seconds: float) -> None:

@@ -241,6 +241,15 @@ def test_turned_off_nothing_trains_and_a_moved_photo_offers_it_where_it_stands(t
     assert taught_of(at).shots == before.shots + 1
 
 
+def test_a_model_whose_photos_are_not_on_the_cards_is_not_trained_again_by_itself(tiny_app: Open) -> None:
+    at = go(live(tiny_app), TEACH)
+    session_of(at).training.adopt(replace(taught_of(at), content=frozenset(), learned=()))
+    before = taught_of(at)
+    fine(uploader(at, "Photos of red").upload("new.png", png(77)).run())
+    assert (session_of(at).training.job, taught_of(at)) == (None, before)
+    assert "Changed since training: the photos" in everything(at)
+
+
 def test_photos_that_changed_are_those_of_the_cards_and_of_none_of_the_classes(tiny_app: Open) -> None:
     at = live(tiny_app)
     session, taught = session_of(at), taught_of(at)
