@@ -80,22 +80,23 @@ class Changes:
             tested: gives which of the test photos either has right, by content hash. One that is known of one of them
                 alone, since the other learned from it, counts for neither.
         """
-        then, now = (
-            {RIGHT: each.held_out_right} | by_photo(each, tested(each), unknown(each)) for each in (before, after)
-        )
+        then, now = (by_photo(each, tested(each), unknown(each)) for each in (before, after))
+        held = {id(each): each.held_out_right for each in (before, after)}
+        if all(held.values()):
+            then, now = ({RIGHT: held[id(each)]} | side for each, side in ((before, then), (after, now)))
         than += ", which has other classes" * ({*before.classes_} != {*after.classes_})
         found = Changes.of(then, now, than)
         return Changes(_figures(before, found.before), _figures(after, found.after), than, found.flips)
 
     @staticmethod
     def of(then: Photos, now: Photos, than: str) -> Changes:
-        """Return the changes that follow from which photos either model has right. Of test photos both count the same
-        ones; held-out shots are each model's own.
+        """Return the changes that follow from which photos either model has right. A photo that one of them was not
+        asked about, such as a new shot, counts for neither.
         """
         flips = {what: Flips.between(then[what], now[what]) for what in now if what in then}
         before, after = (
             {
-                what: [right for key, right in photos.items() if what != TESTED or key in other.get(what, ())]
+                what: [right for key, right in photos.items() if key in other.get(what, photos)]
                 for what, photos in side.items()
             }
             for side, other in ((then, now), (now, then))
@@ -160,11 +161,11 @@ def _limit(classifier: Any) -> float:
 
 
 def _figures(classifier: Any, known: Mapping[str, Proportion]) -> dict[str, Proportion]:
-    """Of held-out shots what the calibration knows, also where single ones are not known, and the other figures."""
+    """Return the figures, of held-out shots those that the calibration knows where single ones are not known."""
     calibration = classifier.calibration_
     right = {RIGHT: Proportion(calibration.right, calibration.asked)} if calibration.asked else {}
     none = {NONE: (np.array(calibration.held_out) > _limit(classifier)).tolist()}
-    return right | _proportions(none) | {what: figure for what, figure in known.items() if what != RIGHT}
+    return right | _proportions(none) | {**known}
 
 
 def _proportions(photos: Mapping[str, list[bool]]) -> dict[str, Proportion]:

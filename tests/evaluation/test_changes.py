@@ -104,8 +104,8 @@ def test_single_photos_tell_what_flipped_and_one_that_became_a_shot_counts_for_n
     assert found.flips == {RIGHT: Flips(("b",), ("c",)), TESTED: Flips((), ("e",))}
     assert (found.before[TESTED], found.after[TESTED]) == (Proportion(1, 2), Proportion(0, 2))
     assert found.words == (
-        "Worse than the run before: held-out shots right, 2 of 3 -> 2 of 4 (now right 1, now wrong 1); test photos "
-        "right, 1 of 2 -> 0 of 2 (now right 0, now wrong 1). Otherwise: nothing is known to compare."
+        "Worse than the run before: test photos right, 1 of 2 -> 0 of 2 (now right 0, now wrong 1). Otherwise: "
+        "held-out shots right, 2 of 3 -> 2 of 3 (now right 1, now wrong 1)."
     )
 
 
