@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 # Where a field's metadata has it.
 _ABOUT = "setting"
+_NUMPY_BOOL = ("numpy", "bool")  # ``bool_`` in older versions
 
 
 @dataclass(frozen=True)
@@ -152,19 +153,22 @@ def check_settings(config: Any) -> None:
 
 
 def _checked(each: Field[Any], about: Setting, value: object) -> object:
+    # No sentence is made for a value that is right: a slider waits for this.
     if about.choices:
-        require(
-            isinstance(value, str) and value in about.choices,
-            f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}.",
-        )
+        if not isinstance(value, str) or value not in about.choices:
+            raise ConfigError(f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}.")
         return value
     if isinstance(each.default, bool):
-        return _flag(each.name, value)
+        # Python's bool; numpy's are accepted too, but neither 1 nor "yes".
+        if not isinstance(value, bool) and (type(value).__module__, type(value).__name__.rstrip("_")) != _NUMPY_BOOL:
+            raise ConfigError(f"{each.name} is {quoted(value)}; it must be True or False.")
+        return bool(value)
     if about.check is not None:
         about.check(value)
         return value
-    number = integer(each.name, value) if isinstance(each.default, int) else finite_number(each.name, value)
-    require(about.allows(number), f"{each.name} is {quoted(number)}; it must {about.must}.")
+    number = integer(each.name, value) if isinstance(each.default, int) else number_between(each.name, value)
+    if not about.allows(number):
+        raise ConfigError(f"{each.name} is {quoted(number)}; it must {about.must}.")
     return number
 
 
@@ -188,17 +192,6 @@ def integer(name: str, value: object) -> int:
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
-def finite_number(name: str, value: object) -> float:
-    """Return a setting as a float.
-
-    Raises:
-        ConfigError: it is not a finite number.
-    """
-    number = _as_float(value)
-    require(math.isfinite(number), f"{name} is {quoted(value)}; it must be a finite number.")
-    return number
-
-
 def _as_float(value: object) -> float:
     """A number as a float, infinite where it is too large for one; NaN for what is no number."""
     try:
@@ -207,14 +200,17 @@ def _as_float(value: object) -> float:
         return math.inf
 
 
-def number_between(name: str, value: object, least: float, most: float) -> float:
-    """Return a setting as a number.
+def number_between(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> float:
+    """Return a setting as a float.
 
     Raises:
         ConfigError: it is not a finite number, or not between ``least`` and ``most``.
     """
-    number = finite_number(name, value)
-    require(least <= number <= most, f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
+    number = _as_float(value)
+    if not math.isfinite(number):
+        raise ConfigError(f"{name} is {quoted(value)}; it must be a finite number.")
+    if not least <= number <= most:
+        raise ConfigError(f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
     return number
 
 
@@ -225,13 +221,6 @@ def integer_between(name: str, value: object, least: int, most: int) -> int:
         ConfigError: it is not an integer, or not between ``least`` and ``most``.
     """
     number = integer(name, value)
-    require(least <= number <= most, f"{name} is {quoted(number)}; it must be between {least} and {most}.")
+    if not least <= number <= most:
+        raise ConfigError(f"{name} is {quoted(number)}; it must be between {least} and {most}.")
     return number
-
-
-def _flag(name: str, value: object) -> bool:
-    """Return a setting as Python's bool; numpy's are accepted too, but neither 1 nor "yes"."""
-    kind = type(value)
-    numpy_bool = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
-    require(isinstance(value, bool) or numpy_bool, f"{name} is {quoted(value)}; it must be True or False.")
-    return bool(value)

@@ -252,7 +252,7 @@ class PromptModel:
         """Return a model of the same prompts for other classes; its branches preserve what they learned about these.
 
         Args:
-            text: text features of these classes, where they are computed already.
+            text: text features of these classes, where they follow from ``cached_text_features`` of now.
 
         Raises:
             ClassNameError: names that cannot be used.
@@ -261,7 +261,7 @@ class PromptModel:
         made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
         branches = [branch for branch in made if branch is not None]
         other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, branches)
-        other._text = None if text is None else (self._made_of(), text)
+        other._text = None if text is None or self._text is None else (self._text[0], text)
         return other
 
     def with_class(self, name: str) -> PromptModel:
@@ -370,14 +370,11 @@ class PromptModel:
         """Return ``text_features`` without gradients, computed once for the current prompts: again where these were
         changed, also in place.
         """
-        made_of = self._made_of()
+        made_of = self.prompts.contexts().detach().float().cpu().numpy().tobytes()
         if self._text is None or self._text[0] != made_of:
             with torch.no_grad():
                 self._text = made_of, self.text_features()
         return self._text[1]
-
-    def _made_of(self) -> bytes:
-        return self.prompts.contexts().detach().float().cpu().numpy().tobytes()
 
     def name_features(self, class_names: Sequence[str]) -> Tensor:
         """Return the text features of names in the sentence that all prompts begin with, (K, D) of length 1 on the CPU:

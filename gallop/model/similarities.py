@@ -132,10 +132,7 @@ class Similarities:
     @cached_property
     def branch_scores(self) -> dict[str, Tensor]:
         """Of each branch the scores (B, K), the mean over the looks."""
-        return {name: self._branch_score(name) for name in self.branch_weights}
-
-    def _branch_score(self, name: str) -> Tensor:
-        return self.mean(lambda look: look.branches[name].mean(dim=1))
+        return {name: self.mean(lambda look: look.branches[name].mean(dim=1)) for name in self.branch_weights}  # noqa: B023 - called now
 
     @cached_property
     def ood(self) -> dict[str, Tensor]:

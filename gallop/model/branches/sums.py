@@ -105,12 +105,6 @@ class ShotSums:
         return balanced_weights(self.counts) if self.balanced else torch.ones_like(self.counts)
 
     @property
-    def weighted(self) -> tuple[Tensor, Tensor]:
-        """Counts (K,) and sums (K, D) of the classes that have shots, weighted."""
-        weights = self.weights[self.known]
-        return weights * self.counts[self.known], weights[:, None] * self.sums[self.known]
-
-    @property
     def mean(self) -> Tensor:
         """(D,) of all shots, weighted."""
         return (self.weights[:, None] * self.sums).sum(dim=0) / self.counts.sum()
