@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any, SupportsIndex, TypeVar
 
@@ -19,7 +19,6 @@ T = TypeVar("T")
 
 # Where a field's metadata has it.
 _ABOUT = "setting"
-_NUMPY_BOOL = ("numpy", "bool")  # ``bool_`` in older versions
 
 
 @dataclass(frozen=True)
@@ -148,28 +147,27 @@ def check_settings(config: Any) -> None:
         ConfigError: a value of another type, or out of range.
     """
     for each in fields(config):
-        if _ABOUT in each.metadata and not isinstance(each.default, tuple):
-            object.__setattr__(config, each.name, _checked(each, each.metadata[_ABOUT], getattr(config, each.name)))
-
-
-def _checked(each: Field[Any], about: Setting, value: object) -> object:
-    # No sentence is made for a value that is right: a slider waits for this.
-    if about.choices:
-        if not isinstance(value, str) or value not in about.choices:
-            raise ConfigError(f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}.")
-        return value
-    if isinstance(each.default, bool):
-        # Python's bool; numpy's are accepted too, but neither 1 nor "yes".
-        if not isinstance(value, bool) and (type(value).__module__, type(value).__name__.rstrip("_")) != _NUMPY_BOOL:
-            raise ConfigError(f"{each.name} is {quoted(value)}; it must be True or False.")
-        return bool(value)
-    if about.check is not None:
-        about.check(value)
-        return value
-    number = integer(each.name, value) if isinstance(each.default, int) else number_between(each.name, value)
-    if not about.allows(number):
-        raise ConfigError(f"{each.name} is {quoted(number)}; it must {about.must}.")
-    return number
+        about: Setting | None = each.metadata.get(_ABOUT)
+        if about is None or isinstance(each.default, tuple):
+            continue
+        value: Any = getattr(config, each.name)
+        # No sentence is made for a value that is right: a slider waits for this.
+        if about.choices:
+            if not isinstance(value, str) or value not in about.choices:
+                raise ConfigError(f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}.")
+        elif isinstance(each.default, bool):
+            # Python's bool; numpy's are accepted too, but neither 1 nor "yes".
+            kind = type(value)
+            if kind is not bool and (kind.__module__, kind.__name__.rstrip("_")) != ("numpy", "bool"):
+                raise ConfigError(f"{each.name} is {quoted(value)}; it must be True or False.")
+            value = bool(value)
+        elif about.check is not None:
+            about.check(value)
+        else:
+            value = integer(each.name, value) if isinstance(each.default, int) else number_between(each.name, value)
+            if not about.allows(value):
+                raise ConfigError(f"{each.name} is {quoted(value)}; it must {about.must}.")
+        object.__setattr__(config, each.name, value)
 
 
 def require(condition: bool, sentence: str) -> None:

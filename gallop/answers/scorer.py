@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain, islice
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from safetensors.torch import save
 
+import gallop
 from gallop.answers.sources import SourceItem
 from gallop.answers.sources.item import bounded_batches, named_photo
 from gallop.checkpoints.folder import SavedModel, learned_tensors
@@ -32,9 +33,6 @@ from gallop.parts import require_topk
 from gallop.predictions.heatmaps import region_box
 from gallop.predictions.predict import embeddings, predictions_of
 from gallop.runtime.ahead import ahead
-
-if TYPE_CHECKING:
-    from gallop.estimator import GalLoPClassifier
 
 Columns: TypeAlias = dict[str, list[Any]]
 """By name, one value for each photo; None where there is none."""
@@ -74,7 +72,7 @@ class PhotoScorer:
 
     def __init__(
         self,
-        model: str | PathLike[str] | GalLoPClassifier | SavedModel,
+        model: str | PathLike[str] | gallop.GalLoPClassifier | SavedModel,
         *,
         device: str = "auto",
         backbone: str | None = None,
@@ -85,7 +83,7 @@ class PhotoScorer:
         self.extras, self.draft = extras, draft
 
     @cached_property
-    def classifier(self) -> GalLoPClassifier | SavedModel:
+    def classifier(self) -> gallop.GalLoPClassifier | SavedModel:
         """The classifier, which is loaded on first use.
 
         Raises:
@@ -94,9 +92,7 @@ class PhotoScorer:
         """
         if not isinstance(self.model, str | PathLike):
             return self.model
-        from gallop.estimator import GalLoPClassifier
-
-        return GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
+        return gallop.GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the classifier that was loaded, which is loaded again where the copy uses it first."""
@@ -220,7 +216,7 @@ def batch_for(device: torch.device) -> int:
     return BATCH if device.type == "cpu" else GPU_BATCH
 
 
-def fingerprint(classifier: GalLoPClassifier | SavedModel) -> str:
+def fingerprint(classifier: gallop.GalLoPClassifier | SavedModel) -> str:
     """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, backbone."""
     model = classifier.model_
     checkpoint = Checkpoint.of(model, None, classifier.calibration_)

@@ -12,7 +12,6 @@ from typing import Any
 
 from gallop.backbones import pick_regions
 from gallop.config import MethodConfig, RegionKind, TrainConfig
-from gallop.model.branches.branch import Branch
 from gallop.model.branches.mix import Mix
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
@@ -57,16 +56,6 @@ class BranchSettings:
         integer_between("shots", self.shots, 0, 10**9)
         if not isinstance(self.names, bool):
             raise ValueError(f"names is {quoted(self.names)}; it must be true or false")
-
-    @staticmethod
-    def of(branch: Branch, *, keep_shots: bool) -> BranchSettings:
-        """Return the settings of a branch."""
-        return BranchSettings(
-            branch.mix.weight,
-            branch.mix.temperature,
-            shots=len(branch.shots) if keep_shots and branch.shots is not None else 0,
-            names=branch.texts is not None,
-        )
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,15 @@ class Checkpoint:
             data_fingerprint=data_fingerprint,
             templates=model.templates,
             regions=model.backbone.region_kind,
-            branches=tuple(BranchSettings.of(branch, keep_shots=keep_shots) for branch in model.branches),
+            branches=tuple(
+                BranchSettings(
+                    branch.mix.weight,
+                    branch.mix.temperature,
+                    shots=len(branch.shots) if keep_shots and branch.shots is not None else 0,
+                    names=branch.texts is not None,
+                )
+                for branch in model.branches
+            ),
         )
 
     def record(self) -> dict[str, Any]:

@@ -207,10 +207,6 @@ class View:
     name: str
     draws: Draws | None = None
 
-    def key(self, times: float) -> str:
-        """Return the name of one look; views of the usual size serve every ``detail``."""
-        return self.name if times == 1 else f"{self.name} times {times:g}"
-
 
 @dataclass(frozen=True)
 class ViewEncoder:
@@ -264,7 +260,8 @@ class ViewEncoder:
         """The key of a look, and its features where the cache has them."""
         if self.cache is None:
             return "", None
-        names = [view.key(times), *(extra.name for extra in self.sight.extras)]
+        look = view.name if times == 1 else f"{view.name} times {times:g}"  # the usual size serves every ``detail``
+        names = [look, *(extra.name for extra in self.sight.extras)]
         key = feature_key(self.backbone, content, "|".join(names), self.dtype)
         features = self.cache.get(key)
         sizes = prod(self.backbone.grid_at(times)), *self.backbone.feature_sizes[1:]

@@ -398,11 +398,16 @@ class PromptModel:
         """Return the same for all looks that there are, where a further one may be there for its maps alone."""
         looks, counted = features.to(self.backbone.device).looks, len(self.sight.times)
         branches = {each.kind: each.on(self.backbone, text.global_)(looks, counted) for each in self.branches}
-        made = tuple(
-            self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
-        )
+        made = []
+        for i, look in enumerate(looks):
+            regions = alone = self.paper.region_cosines(look.regions, text)
+            if text.local.shape[1] == 0:  # regions are compared with the global prompts
+                alone = self.paper.region_cosines(look.regions, TextFeatures(text.global_, text.global_))
+            of_branches = {name: maps[i] for name, maps in branches.items()}
+            images = self.paper.image_cosines(look.global_, text)
+            made.append(Look(images, regions, alone.mean(dim=-1), of_branches))
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
-        return Similarities(made, weights, self.branch_weights)
+        return Similarities(tuple(made), weights, self.branch_weights)
 
     def rule(self, calibration: Calibration | None = None, topk: Sequence[int] | None = None) -> Rule:
         """Return how the model answers from similarities.
@@ -421,12 +426,6 @@ class PromptModel:
             sure=fitted.sure,
             pooling=self.paper.custom_pool,
         )
-
-    def _look(self, features: ImageFeatures, text: TextFeatures, branches: Mapping[str, Tensor]) -> Look:
-        regions = alone = self.paper.region_cosines(features.regions, text)
-        if text.local.shape[1] == 0:  # regions are compared with the global prompts
-            alone = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
-        return Look(self.paper.image_cosines(features.global_, text), regions, alone.mean(dim=-1), branches)
 
     @property
     def prompts(self) -> Prompts:

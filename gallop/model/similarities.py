@@ -119,11 +119,6 @@ class Similarities:
         parts = [of_look(look) if weight == 1 else weight * of_look(look) for look, weight in pairs]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
 
-    def rank(self) -> None:
-        """Sort the cosines of every look now, so that each further k takes its first ones."""
-        for look in self.looks:
-            _ = look.ranked
-
     @property
     def image_cosines(self) -> Tensor:
         """(B, K, M), the mean over the looks."""

@@ -77,17 +77,14 @@ class HubTokenizer:
 
     def __init__(self, wrapped: Any) -> None:
         self._wrapped, self._inner = wrapped, wrapped.tokenizer
-        self.rule = self._find_rule()
-
-    def _find_rule(self) -> TokenRule:
-        """Compare a text with and without its special tokens: no setting of a tokenizer gives them for all kinds."""
+        # A text with and without its special tokens: no setting of a tokenizer gives them for all kinds.
         bare = self.encode("a")
         framed: list[int] = self._inner("a").input_ids
         start = next(i for i in range(len(framed)) if framed[i : i + len(bare)] == bare)
         after = framed[start + len(bare) :]
         if self._wrapped.strip_sep_token:  # CLIPA was trained with zeros in the place of BERT's [SEP]
             after = [0 if i == self._inner.sep_token_id else i for i in after]
-        return TokenRule(
+        self.rule = TokenRule(
             before=tuple(framed[:start]),
             after=tuple(after),
             pad=self._inner.pad_token_id,

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.model.branches.pairs import Axes
@@ -88,11 +87,6 @@ class ShotSums:
             sums=self.sums + other.sums,
             scatter=self.scatter + other.scatter,
         )
-
-    def with_classes(self, classes: int) -> ShotSums:
-        """Return them with further classes at the end, which have no shots yet."""
-        more = classes - len(self.counts)
-        return replace(self, counts=F.pad(self.counts, (0, more)), sums=F.pad(self.sums, (0, 0, 0, more)))
 
     @property
     def known(self) -> Tensor:
