@@ -186,16 +186,8 @@ def integer(name: str, value: object) -> int:
         return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
-    require(_as_float(value).is_integer(), f"{name} is {quoted(value)}; it must be an integer.")
+    require(isinstance(value, Real) and value % 1 == 0, f"{name} is {quoted(value)}; it must be an integer.")
     return int(value)  # type: ignore[call-overload, no-any-return]
-
-
-def _as_float(value: object) -> float:
-    """A number as a float, infinite where it is too large for one; NaN for what is no number."""
-    try:
-        return float(value) if isinstance(value, Real) else math.nan
-    except OverflowError:
-        return math.inf
 
 
 def number_between(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> float:
@@ -204,7 +196,10 @@ def number_between(name: str, value: object, least: float = -math.inf, most: flo
     Raises:
         ConfigError: it is not a finite number, or not between ``least`` and ``most``.
     """
-    number = _as_float(value)
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise ConfigError(f"{name} is {quoted(value)}; it must be a finite number.")
     if not least <= number <= most:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gallop.backbones.allowed import CLIP_TOKENS
-from gallop.backbones.weights import TOKENIZER_FILES, is_cached
+from gallop.backbones.weights import TOKENIZER_FILES, in_cache
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file, read_text
 
@@ -144,7 +144,7 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     }
     place = str(folder) if beside else source
     try:
-        if not (beside or download or is_cached(source)):  # the Hub's client would look for its name all the same
+        if not (beside or download or in_cache(source).is_dir()):  # the client would look for its name all the same
             raise OSError("it is not on this machine")
         try:
             made = HubTokenizer(HFTokenizer(place, local_files_only=True, **options))
