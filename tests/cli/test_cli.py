@@ -936,16 +936,6 @@ def test_help_does_not_import_torch() -> None:
 
 
 @pytest.mark.slow
-def test_an_answer_loads_no_library_that_it_does_not_use() -> None:
-    photo = next((sample_folder() / "test" / "mug").iterdir())
-    words = ["predict", str(photo), "--model", str(sample_folder() / "model"), "--json"]
-    probe = f"import sys; from gallop.cli import main; main({words}); print(*{{'sklearn', 'scipy'}} & {{*sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=120)
-    answers, _, loaded = done.stdout.rpartition("]")
-    assert (json.loads(f"{answers}]")[0]["label"], loaded.strip()) == ("mug", "")
-
-
-@pytest.mark.slow
 def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: Path) -> None:
     words = ["predict", str(photos / "test"), str(tmp_path / "gone.png"), "--model", str(model), "--json"]
     done = subprocess.run([sys.executable, "-m", "gallop", *words], capture_output=True, timeout=120)
