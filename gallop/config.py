@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
-from gallop.errors import UnknownPart
+from gallop.errors import ConfigError, UnknownPart
 from gallop.parts import Function, WithParts, part_setting
 from gallop.setting import check_settings, integer, integer_between, require, setting
 from gallop.wording import quoted
@@ -92,10 +92,10 @@ def _check_head(value: Any) -> None:
 
 
 def _check_starts(value: Any) -> None:
-    require(
-        isinstance(value, str) and all(words.strip() for words in value.split(";")),
-        f"starts is {quoted(value)}; it must be words, or beginnings of several sentences separated by semicolons.",
-    )
+    if not isinstance(value, str) or not all(words.strip() for words in value.split(";")):
+        raise ConfigError(
+            f"starts is {quoted(value)}; it must be words, or beginnings of several sentences separated by semicolons."
+        )
 
 
 @dataclass(frozen=True)
@@ -224,14 +224,12 @@ class MethodConfig(WithParts):
             object.__setattr__(self, "head", "+".join(map(str, self.head)))
         check_settings(self)
         topk: Any = self.topk  # whatever was given
-        require(
-            isinstance(topk, Iterable) and not isinstance(topk, str),
-            f"topk is {quoted(self.topk)}; it must be a list with one k per local prompt.",
-        )
-        object.__setattr__(self, "topk", tuple(integer("topk", k) for k in self.topk))
+        if not isinstance(topk, Iterable) or isinstance(topk, str):
+            raise ConfigError(f"topk is {quoted(topk)}; it must be a list with one k per local prompt.")
+        object.__setattr__(self, "topk", tuple(integer("topk", k) for k in topk))
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were requested; the maximum is 64.")
-        for k in self.topk:
-            require(k >= 1, f"topk contains {k}; each k must be an integer of 1 or more.")
+        wrong = next((k for k in self.topk if k < 1), None)
+        require(wrong is None, f"topk contains {wrong}; each k must be an integer of 1 or more.")
 
     @property
     def local_prompts(self) -> int:

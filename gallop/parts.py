@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
-from gallop.errors import UnknownPart
+from gallop.errors import ConfigError, UnknownPart
 from gallop.setting import require, setting
 from gallop.wording import did_you_mean, quoted
 
@@ -129,7 +129,8 @@ def resolved(config: C, *needed: str) -> C:
     """
     names = {part: name for part in PARTS if isinstance(name := getattr(config, part, None), str)}
     found = {part: registered(part, name) for part, name in names.items() if part in needed or name in REGISTERED[part]}
-    return cast(C, replace(cast(Any, config), **{part: own for part, own in found.items() if own is not None}))
+    own = {part: function for part, function in found.items() if function is not None}
+    return cast(C, replace(cast(Any, config), **own)) if own else config
 
 
 def saved_parts(config: object) -> dict[str, Any]:
@@ -183,10 +184,9 @@ def _check(part: str, given: object) -> None:
     # A program that only answers needs no part that only training calls, so a saved model names these unresolved.
     if part == "pooling" or callable(given):
         registered(part, given)
-    else:
-        require(
-            isinstance(given, str) and given.isidentifier(),
-            f"{quoted(given)} cannot be the name of a part. Pass the name of a registered {part}, or a function.",
+    elif not isinstance(given, str) or not given.isidentifier():
+        raise ConfigError(
+            f"{quoted(given)} cannot be the name of a part. Pass the name of a registered {part}, or a function."
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any, SupportsIndex, TypeVar
 
@@ -137,25 +137,27 @@ def check_settings(config: Any) -> None:
         ConfigError: a value of another type, or out of range.
     """
     for each in fields(config):
-        if _ABOUT in each.metadata and not isinstance(each.default, tuple):
-            object.__setattr__(config, each.name, _checked(each, each.metadata[_ABOUT], getattr(config, each.name)))
-
-
-def _checked(each: Field[Any], about: Setting, value: object) -> object:
-    if about.choices:
-        require(
-            isinstance(value, str) and value in about.choices,
-            f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}.",
-        )
-        return value
-    if isinstance(each.default, bool):
-        return _flag(each.name, value)
-    if about.check is not None:
-        about.check(value)
-        return value
-    number = integer(each.name, value) if isinstance(each.default, int) else finite_number(each.name, value)
-    require(about.allows(number), f"{each.name} is {quoted(number)}; it must {about.must}.")
-    return number
+        about: Setting | None = each.metadata.get(_ABOUT)
+        if about is None or isinstance(each.default, tuple):
+            continue
+        value: Any = getattr(config, each.name)
+        # No sentence is made for a value that is right: a slider waits for this.
+        if about.choices:
+            if not isinstance(value, str) or value not in about.choices:
+                raise ConfigError(f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}.")
+        elif isinstance(each.default, bool):
+            # Python's bool; numpy's are accepted too, but neither 1 nor "yes".
+            kind = type(value)
+            if kind is not bool and (kind.__module__, kind.__name__.rstrip("_")) != ("numpy", "bool"):
+                raise ConfigError(f"{each.name} is {quoted(value)}; it must be True or False.")
+            value = bool(value)
+        elif about.check is not None:
+            about.check(value)
+        else:
+            value = integer(each.name, value) if isinstance(each.default, int) else number_between(each.name, value)
+            if not about.allows(value):
+                raise ConfigError(f"{each.name} is {quoted(value)}; it must {about.must}.")
+        object.__setattr__(config, each.name, value)
 
 
 def require(condition: bool, sentence: str) -> None:
@@ -174,37 +176,24 @@ def integer(name: str, value: object) -> int:
         return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
-    require(_as_float(value).is_integer(), f"{name} is {quoted(value)}; it must be an integer.")
+    require(isinstance(value, Real) and value % 1 == 0, f"{name} is {quoted(value)}; it must be an integer.")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
-def finite_number(name: str, value: object) -> float:
+def number_between(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> float:
     """Return a setting as a float.
-
-    Raises:
-        ConfigError: it is not a finite number.
-    """
-    number = _as_float(value)
-    require(math.isfinite(number), f"{name} is {quoted(value)}; it must be a finite number.")
-    return number
-
-
-def _as_float(value: object) -> float:
-    """A number as a float, infinite where it is too large for one; NaN for what is no number."""
-    try:
-        return float(value) if isinstance(value, Real) else math.nan
-    except OverflowError:
-        return math.inf
-
-
-def number_between(name: str, value: object, least: float, most: float) -> float:
-    """Return a setting as a number.
 
     Raises:
         ConfigError: it is not a finite number, or not between ``least`` and ``most``.
     """
-    number = finite_number(name, value)
-    require(least <= number <= most, f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ConfigError(f"{name} is {quoted(value)}; it must be a finite number.")
+    if not least <= number <= most:
+        raise ConfigError(f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
     return number
 
 
@@ -215,13 +204,6 @@ def integer_between(name: str, value: object, least: int, most: int) -> int:
         ConfigError: it is not an integer, or not between ``least`` and ``most``.
     """
     number = integer(name, value)
-    require(least <= number <= most, f"{name} is {quoted(number)}; it must be between {least} and {most}.")
+    if not least <= number <= most:
+        raise ConfigError(f"{name} is {quoted(number)}; it must be between {least} and {most}.")
     return number
-
-
-def _flag(name: str, value: object) -> bool:
-    """Return a setting as Python's bool; numpy's are accepted too, but neither 1 nor "yes"."""
-    kind = type(value)
-    numpy_bool = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
-    require(isinstance(value, bool) or numpy_bool, f"{name} is {quoted(value)}; it must be True or False.")
-    return bool(value)

@@ -44,9 +44,10 @@ def test_importing_gallop_is_cheap() -> None:
     """The backbones' libraries come with the first backbone, and take as long as all the rest."""
     libraries = {"torchvision", "open_clip", "timm", "matplotlib"}
     heavy = libraries | {"torch", "sklearn", "scipy", "numpy", "PIL"}
-    assert not loaded_by("import gallop") & heavy
-    assert not loaded_by("from gallop import MethodConfig, TrainConfig, parse_names") & heavy
+    assert not loaded_by("import gallop; from gallop import MethodConfig, TrainConfig, parse_names") & heavy
     assert not loaded_by("import gallop.estimator") & libraries
+    answer = "from gallop.cli import main; main('predict {0}/test/mug/mug-09.jpg --model {0}/model'.split())"
+    assert loaded_by(answer.format("gallop/sample")) & {"mug", "sklearn", "scipy"} == {"mug"}
 
 
 def test_messages_of_the_library_name_no_options() -> None:

@@ -11,18 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain, islice
+from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from safetensors.torch import save
 
+import gallop
 from gallop.answers.sources import SourceItem
 from gallop.answers.sources.item import bounded_batches, named_photo
-from gallop.checkpoints.folder import learned_tensors
+from gallop.checkpoints.folder import SavedModel, learned_tensors
 from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import NotAnImage
-from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import BATCH, ImageFeatures, encode_looks, readers
 from gallop.features.preparing import Prepared, prepare
 from gallop.images import CropBox
@@ -63,7 +64,7 @@ class PhotoScorer:
     Made from a model's folder it is pickled as the folder's name, and loads the model where it is used first.
 
     Args:
-        model: the folder of a trained model, or a classifier.
+        model: the folder of a trained model, a classifier, or what ``load_model`` gives.
         device, backbone: as ``GalLoPClassifier.load``.
         extras: further columns.
         draft: as ``prepare``.
@@ -71,7 +72,7 @@ class PhotoScorer:
 
     def __init__(
         self,
-        model: str | GalLoPClassifier,
+        model: str | PathLike[str] | gallop.GalLoPClassifier | SavedModel,
         *,
         device: str = "auto",
         backbone: str | None = None,
@@ -82,16 +83,16 @@ class PhotoScorer:
         self.extras, self.draft = extras, draft
 
     @cached_property
-    def classifier(self) -> GalLoPClassifier:
+    def classifier(self) -> gallop.GalLoPClassifier | SavedModel:
         """The classifier, which is loaded on first use.
 
         Raises:
             BackboneError: its backbone is not on this machine and cannot be downloaded.
             CheckpointError: it is not a model, or the backbone of its name on this machine is a different one.
         """
-        if isinstance(self.model, GalLoPClassifier):
+        if not isinstance(self.model, str | PathLike):
             return self.model
-        return GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
+        return gallop.GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the classifier that was loaded, which is loaded again where the copy uses it first."""
@@ -215,7 +216,7 @@ def batch_for(device: torch.device) -> int:
     return BATCH if device.type == "cpu" else GPU_BATCH
 
 
-def fingerprint(classifier: GalLoPClassifier) -> str:
+def fingerprint(classifier: gallop.GalLoPClassifier | SavedModel) -> str:
     """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, backbone."""
     model = classifier.model_
     checkpoint = Checkpoint.of(model, None, classifier.calibration_)

@@ -436,14 +436,9 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def _in_cache(repository: str) -> Path:
+def in_cache(repository: str) -> Path:
     """Return the folder of a repository in the hub's cache."""
     return hub_cache() / f"models--{repository.replace('/', '--')}"
-
-
-def is_cached(repository: str) -> bool:
-    """Return whether something of a repository is in the hub's cache."""
-    return _in_cache(repository).is_dir()
 
 
 @dataclass(frozen=True)
@@ -563,7 +558,7 @@ def _downloaded(name: str, repository: str, file: str, revision: str | None, **o
         commit, digest = fits.groups()
         _complete(repository, file, commit, digest, asked.size, **options)
         if revision != commit:
-            write_quickly(_in_cache(repository) / "refs" / (revision or "main"), commit.encode())
+            write_quickly(in_cache(repository) / "refs" / (revision or "main"), commit.encode())
         return Path(hf_hub_download(repository, file, revision=commit))  # it finds the file, and links it
     except EntryNotFoundError:
         return None
@@ -593,7 +588,7 @@ def _complete(repository: str, file: str, commit: str, digest: str, size: int | 
 
     client: Any = utils  # which has no types for these
     headers = {**client.build_hf_headers(), "Accept-Encoding": "identity"}  # a part is one of the file as it is
-    place = _in_cache(repository)
+    place = in_cache(repository)
     named, blob = place / "snapshots" / commit / file, place / "blobs" / digest
     partial_file, lock = blob.with_name(digest + _PARTIAL), hub_cache() / ".locks" / place.name / f"{digest}.lock"
     for path in (named, blob, lock):
@@ -657,7 +652,7 @@ def remove_weights(name: str) -> int:
     if name in available_models() or Path(name).is_dir() or Path(name.partition("/")[2]).is_file():
         raise BackboneError(f"{name} was not downloaded, so it is not removed. Remove its files yourself.")
     by_hand = clip_cache() / str({} if name.startswith(ON_HUB) else pair_settings(name).get("url", "")).split("/")[-1]
-    partial_files = (_in_cache(repository_of(name)) / "blobs").glob(f"*{_PARTIAL}")
+    partial_files = (in_cache(repository_of(name)) / "blobs").glob(f"*{_PARTIAL}")
     freed = 0
     for file in filter(Path.is_file, (by_hand, *partial_files)):
         freed += file.stat().st_size
@@ -695,6 +690,6 @@ def _problem(name: str, repository: str, error: Exception) -> BackboneError:
     return BackboneError(
         f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). Start a "
         "download that broke off again to continue it, or download them on a machine with a network, and copy "
-        f"{_in_cache(repository).name} from its Hugging Face cache into {hub_cache()}. "
+        f"{in_cache(repository).name} from its Hugging Face cache into {hub_cache()}. "
         "The shipped model 'mini' works without a network."
     )

@@ -20,21 +20,23 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, load_backbone, stored_backbone
 from gallop.checkpoints.settings import (
     FORMAT,
     BranchSettings,
     Checkpoint,
     checked_settings,
-    parse_settings,
+    settings_in,
     unknown_settings,
 )
 from gallop.data import resolve_split
@@ -45,8 +47,9 @@ from gallop.model.branches.kinds import KINDS, REGIONS
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.pairs import AXES, Axes
 from gallop.model.branches.sums import ShotFeatures, ShotSums
+from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel, Prompts
-from gallop.runtime.reading import read_bytes, read_text
+from gallop.runtime.reading import parse_json, read_bytes, read_text
 from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import locked, write_file
 from gallop.wording import listed, printable, quoted
@@ -174,8 +177,8 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         coming = _coming(Path(folder))
         if coming is None and not path.exists():
             raise CheckpointError(f"{folder} is not a checkpoint: it does not contain {SETTINGS}.")
-        raw = parse_settings(read_text(path, LARGEST_SETTINGS) if coming is None else coming)
-        version = raw["format"]
+        text = read_text(path, LARGEST_SETTINGS) if coming is None else coming
+        version = (raw := settings_in("the file", parse_json(text)))["format"]
         if not isinstance(version, int) or version < 1:
             raise ValueError(f"the format is {quoted(version)}")
         if version > FORMAT:
@@ -235,14 +238,30 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
     )
 
 
-def load_learned(
-    folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone
-) -> PromptModel:
-    """Return the model, on the backbone's device, from the settings and the tensors that ``read_model`` returned.
+@dataclass(frozen=True)
+class SavedModel:
+    """What a checkpoint holds, on its backbone, by the names of ``GalLoPClassifier``: enough to answer. Who only asks
+    loads no scikit-learn, which takes as long as some photos.
+    """
+
+    checkpoint: Checkpoint
+    model_: PromptModel
+    calibration_: Calibration
+    classes_: NDArray[np.str_]
+
+
+def load_model(folder: Path, backbone: str | Backbone | None = None, device: str = "auto") -> SavedModel:
+    """Return the model of a checkpoint folder; arguments as of ``GalLoPClassifier.load``.
 
     Raises:
-        CheckpointError: another backbone, or other region features, than in training; tensors that do not fit.
+        CheckpointError: as ``read_model``; another backbone, or other region features, than in training; tensors that
+            do not fit.
+        BackboneError: its backbone cannot be loaded.
     """
+    checkpoint, tensors = read_model(folder)
+    if not isinstance(backbone, Backbone):
+        load = load_backbone if backbone else stored_backbone
+        backbone = load(backbone or checkpoint.backbone, device=device, regions=checkpoint.regions)
     if checkpoint.regions != backbone.region_kind:
         raise CheckpointError(
             f"{folder} was trained on region features of the kind {checkpoint.regions!r}, but this backbone gives "
@@ -260,7 +279,9 @@ def load_learned(
         prompts, branches = _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not match its settings: {error}.") from error
-    return PromptModel(backbone, checkpoint.class_names, checkpoint.method, prompts, checkpoint.templates, branches)
+    names = checkpoint.class_names
+    model = PromptModel(backbone, names, checkpoint.method, prompts, checkpoint.templates, branches)
+    return SavedModel(checkpoint, model, checkpoint.calibration.for_classes(len(names)), np.array(names))
 
 
 def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:

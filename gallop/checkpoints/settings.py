@@ -12,14 +12,12 @@ from typing import Any
 
 from gallop.backbones import pick_regions
 from gallop.config import MethodConfig, RegionKind, TrainConfig
-from gallop.model.branches.branch import Branch
 from gallop.model.branches.mix import Mix
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.parts import saved_parts
-from gallop.runtime.reading import parse_json
 from gallop.setting import integer_between, recorded
 from gallop.wording import quoted
 
@@ -58,16 +56,6 @@ class BranchSettings:
         integer_between("shots", self.shots, 0, 10**9)
         if not isinstance(self.names, bool):
             raise ValueError(f"names is {quoted(self.names)}; it must be true or false")
-
-    @staticmethod
-    def of(branch: Branch, *, keep_shots: bool) -> BranchSettings:
-        """Return the settings of a branch."""
-        return BranchSettings(
-            branch.mix.weight,
-            branch.mix.temperature,
-            shots=len(branch.shots) if keep_shots and branch.shots is not None else 0,
-            names=branch.texts is not None,
-        )
 
 
 @dataclass(frozen=True)
@@ -119,7 +107,15 @@ class Checkpoint:
             data_fingerprint=data_fingerprint,
             templates=model.templates,
             regions=model.backbone.region_kind,
-            branches=tuple(BranchSettings.of(branch, keep_shots=keep_shots) for branch in model.branches),
+            branches=tuple(
+                BranchSettings(
+                    branch.mix.weight,
+                    branch.mix.temperature,
+                    shots=len(branch.shots) if keep_shots and branch.shots is not None else 0,
+                    names=branch.texts is not None,
+                )
+                for branch in model.branches
+            ),
         )
 
     def record(self) -> dict[str, Any]:
@@ -136,20 +132,17 @@ class Checkpoint:
         return record | {"format": 1 if plain else newest}
 
 
-def parse_settings(text: str) -> Mapping[str, Any]:
-    """Return the parsed file; its format has to be checked before the other settings are read.
+def settings_in(what: str, parsed: Any, *needed: str) -> Mapping[str, Any]:
+    """Return parsed JSON where it is an object that has the needed settings; ``what`` it is, for the message.
 
     Raises:
-        ValueError: it is not JSON, or not an object of settings.
+        ValueError: it is not an object.
+        KeyError: one is missing.
     """
-    return _settings("the file", parse_json(text))
-
-
-def _settings(what: str, parsed: Any, *needed: str) -> Mapping[str, Any]:
     if not isinstance(parsed, dict):
         raise ValueError(f"{what} must be a mapping of setting names to values, but it is {quoted(parsed)}")
     for name in needed:
-        parsed[name]  # raises KeyError where it is missing
+        parsed[name]
     return parsed
 
 
@@ -177,7 +170,7 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
         ValueError, GallopError: they make no sense.
         KeyError: one is missing.
     """
-    calibration = Calibration(**_settings("calibration", raw["calibration"]))
+    calibration = Calibration(**settings_in("calibration", raw["calibration"]))
     texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
     if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates"), list | None):
         raise ValueError("class names and templates must be lists")
@@ -190,8 +183,8 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
         backbone=raw["backbone"],
         fingerprint=raw["fingerprint"],
         class_names=clean_names(raw["class_names"]),
-        method=MethodConfig(**_settings("method", raw["method"], "topk")),
-        training=None if raw["training"] is None else TrainConfig(**_settings("training", raw["training"])),
+        method=MethodConfig(**settings_in("method", raw["method"], "topk")),
+        training=None if raw["training"] is None else TrainConfig(**settings_in("training", raw["training"])),
         calibration=calibration,
         data_fingerprint=raw.get("data_fingerprint", ""),
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
@@ -206,4 +199,4 @@ def _branches(raw: Mapping[str, Any]) -> tuple[BranchSettings, ...]:
     heads = _listed(raw.get("head"))
     if heads and raw["method"].get("head", "none") == "none":
         raise ValueError("it contains a trained head, but its method is set to have none")
-    return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in heads)
+    return tuple(BranchSettings(**settings_in("head", each, "weight", "temperature")) for each in heads)

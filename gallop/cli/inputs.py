@@ -7,7 +7,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from gallop import GalLoPClassifier, parse_names
+import gallop
+from gallop.checkpoints.folder import SavedModel, load_model
+from gallop.checkpoints.hub import model_folder
 from gallop.cli.console import Console
 from gallop.data import ContentHash, LabelledPhotos, csv_splits, is_csv, labelled_path
 from gallop.errors import CommandError
@@ -43,25 +45,32 @@ def has_test(data: str) -> bool:
     return all((Path(data) / split).is_dir() for split in ("train", "test"))
 
 
-def model_or_classes(options: Namespace) -> GalLoPClassifier:
+def model_or_classes(options: Namespace) -> gallop.GalLoPClassifier:
     """Return the classifier of ``--model``, or a zero-shot one of ``--classes``."""
     if options.model is not None:
         return trained_model(options.model, options)
-    return zero_shot_classifier(parse_names(options.classes), options)
+    return zero_shot_classifier(gallop.parse_names(options.classes), options)
 
 
-def trained_model(model: str, options: Namespace) -> GalLoPClassifier:
+def answering(options: Namespace) -> gallop.GalLoPClassifier | SavedModel:
+    """Return the same for a command that only asks: a trained model as it was saved is loaded without scikit-learn."""
+    if options.model is None or (options.detail, options.tpr) != (None, None):
+        return model_or_classes(options)
+    return load_model(model_folder(options.model), options.backbone, options.device)
+
+
+def trained_model(model: str, options: Namespace) -> gallop.GalLoPClassifier:
     """Return the classifier of a checkpoint folder, or of a model on the Hub."""
-    return _as_asked(GalLoPClassifier.load(model, backbone=options.backbone, device=options.device), options)
+    return _as_asked(gallop.GalLoPClassifier.load(model, backbone=options.backbone, device=options.device), options)
 
 
-def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> GalLoPClassifier:
+def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> gallop.GalLoPClassifier:
     """Return a classifier that has learned nothing."""
-    classifier = GalLoPClassifier(backbone=options.backbone or DEFAULT_BACKBONE, device=options.device)
+    classifier = gallop.GalLoPClassifier(backbone=options.backbone or DEFAULT_BACKBONE, device=options.device)
     return _as_asked(classifier.zero_shot(class_names), options)
 
 
-def _as_asked(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassifier:
+def _as_asked(classifier: gallop.GalLoPClassifier, options: Namespace) -> gallop.GalLoPClassifier:
     """Apply ``--detail`` and ``--tpr`` if the command has these options."""
     detail, tpr = getattr(options, "detail", None), getattr(options, "tpr", None)
     if detail is not None:

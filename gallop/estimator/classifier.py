@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from typing_extensions import Self
 
 from gallop.backbones import Backbone
-from gallop.checkpoints.folder import load_learned, read_model, save_checkpoint
+from gallop.checkpoints.folder import load_model, save_checkpoint
 from gallop.checkpoints.hub import HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, TrainConfig
@@ -399,13 +399,13 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         >>> GalLoPClassifier.load("hf://user/flowers").predict("photo.jpg")  # doctest: +SKIP
         """
-        place = model_folder(folder)
-        checkpoint, tensors = read_model(place)
+        saved = load_model(model_folder(folder), backbone, device)
+        checkpoint = saved.checkpoint
         how: dict[str, Any] = {"method": checkpoint.method, "regions": checkpoint.regions, "device": device}
         self = cls(backbone or checkpoint.backbone, preset=checkpoint.training or "backbone", **how)
-        self._start(load_learned(place, checkpoint, tensors, self._settings.load_backbone(stored=not backbone)))
+        self._start(saved.model_)
         self.keep_shots = any(branch.shots is not None for branch in self.model_.branches)
-        self.calibration_ = checkpoint.calibration.for_classes(len(self.model_.class_names))
+        self.calibration_ = saved.calibration_
         self.training_, self._data_fingerprint = checkpoint.training, checkpoint.data_fingerprint
         return self
 

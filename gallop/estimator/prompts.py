@@ -51,10 +51,8 @@ class LearnedPrompts:
         With labelled photos it also counts the answers of each prompt alone. Raises DataError and ImageError as
         ``score`` does.
         """
-        text = self._model.cached_text_features()
-        if images is None:
-            return diversity_of(text)
-        return diversity_of(text, *self._measured(images, labels))
+        measured = () if images is None else self._measured(images, labels)
+        return diversity_of(self._model.cached_text_features(), *measured)
 
     def worth(self, images: GivenPhotos, labels: GivenLabels | None = None) -> list[Worth]:
         """Return what each of the M + N prompts does for the answers on labelled photos.

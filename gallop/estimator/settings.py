@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gallop.backbones import Backbone, load_backbone, stored_backbone
+from gallop.backbones import Backbone, load_backbone
 from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos
 from gallop.errors import warn_caller
@@ -34,14 +34,10 @@ class Settings:
         """Return the feature cache; None stores nothing."""
         return open_cache(self.arguments["cache"])
 
-    def load_backbone(self, *, stored: bool = False) -> Backbone:
-        """Return the backbone itself, loaded where a name was given. Raises BackboneError.
-
-        Args:
-            stored: the name was read from a saved model.
-        """
+    def load_backbone(self) -> Backbone:
+        """Return the backbone itself, loaded where a name was given. Raises BackboneError."""
         given, how = self.arguments["backbone"], {name: self.arguments[name] for name in ("device", "regions")}
-        return given if isinstance(given, Backbone) else (stored_backbone if stored else load_backbone)(given, **how)
+        return given if isinstance(given, Backbone) else load_backbone(given, **how)
 
     @property
     def seed(self) -> int:

@@ -80,10 +80,6 @@ class ImageFeatures:
             extras={name: change(extra) for name, extra in self.extras.items()},
         )
 
-    def copied(self) -> ImageFeatures:
-        """Return a copy that shares no memory with these."""
-        return self.each(torch.clone)
-
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Those of the first look by name: ``global``, ``regions`` and the extras."""
@@ -272,7 +268,8 @@ class MemoryCache:
 
     def put(self, key: str, features: ImageFeatures) -> None:
         """Store one view as the one used last; a view larger than the cache is not stored."""
-        copy = features.rounded(self.dtype).copied()  # a row of a batch would hold the entire batch in memory
+        # A row of a batch would hold the entire batch in memory.
+        copy = features.each(lambda tensor: tensor.to(self.dtype, copy=True))
         with self._lock:
             self._drop(key)
             if copy.bytes > self.max_bytes:

@@ -181,18 +181,15 @@ def checked(features: ImageFeatures, backbone: Backbone, sight: Sight, name: str
     return features
 
 
-def encode_look(backbone: Backbone, pixels: Tensor, extras: Sequence[Extra] = ()) -> ImageFeatures:
-    """Return features of one look, on the backbone's device."""
-    global_, regions = backbone.encode_image(pixels)
-    grid = backbone.grid_at(pixels.shape[-1] / backbone.preprocess.size) if extras else (0, 0)
-    return ImageFeatures(
-        global_, regions, extras={extra.name: extra.of(pixels.to(global_.device), grid) for extra in extras}
-    )
-
-
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
     """Return features, on the backbone's device, of pixels (B, 3, H, W) for each look."""
-    return ImageFeatures.of_looks([encode_look(backbone, look, sight.extras) for look in pixels])
+    looks = []
+    for look in pixels:
+        global_, regions = backbone.encode_image(look)
+        grid = backbone.grid_at(look.shape[-1] / backbone.preprocess.size) if sight.extras else (0, 0)
+        extras = {extra.name: extra.of(look.to(global_.device), grid) for extra in sight.extras}
+        looks.append(ImageFeatures(global_, regions, extras=extras))
+    return ImageFeatures.of_looks(looks)
 
 
 @dataclass(frozen=True)
@@ -206,10 +203,6 @@ class View:
 
     name: str
     draws: Draws | None = None
-
-    def key(self, times: float) -> str:
-        """Return the name of one look; views of the usual size serve every ``detail``."""
-        return self.name if times == 1 else f"{self.name} times {times:g}"
 
 
 @dataclass(frozen=True)
@@ -264,7 +257,8 @@ class ViewEncoder:
         """The key of a look, and its features where the cache has them."""
         if self.cache is None:
             return "", None
-        names = [view.key(times), *(extra.name for extra in self.sight.extras)]
+        look = view.name if times == 1 else f"{view.name} times {times:g}"  # the usual size serves every ``detail``
+        names = [look, *(extra.name for extra in self.sight.extras)]
         key = feature_key(self.backbone, content, "|".join(names), self.dtype)
         features = self.cache.get(key)
         sizes = prod(self.backbone.grid_at(times)), *self.backbone.feature_sizes[1:]
@@ -276,7 +270,7 @@ class ViewEncoder:
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, known, pixels = prepared
         if pixels:
-            encoded = encode_look(self.backbone, torch.stack(pixels), self.sight.extras)
+            encoded = encode_looks(self.backbone, [torch.stack(pixels)], self.sight)
             fresh = iter(encoded.rounded(self.dtype).to(_CPU).split(1))
             for i, cached in enumerate(known):
                 if cached is None:

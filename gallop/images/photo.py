@@ -59,7 +59,12 @@ class Photo:
     @cached_property
     def sha256(self) -> str:
         """The hash of its size and pixels, however they were packed. It takes longer than a small look."""
-        return self.known or _content_hash(self.image)
+        if self.known:
+            return self.known
+        digest = hashlib.sha256(f"{self.width} x {self.height}:".encode())
+        for top in range(0, self.height, 256):  # in bands: the bytes of 40 megapixels at once would be 120 MB more
+            digest.update(self.image.crop((0, top, self.width, min(top + 256, self.height))).tobytes())
+        return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Photo) and (self.name, self.sha256) == (other.name, other.sha256)
@@ -262,10 +267,3 @@ def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Photo:
             return _decoded(_read_stream(source.fp, label, limits), label, limits)
     source.load()
     return Photo(to_rgb(source), label)
-
-
-def _content_hash(image: Image.Image) -> str:
-    digest = hashlib.sha256(f"{image.width} x {image.height}:".encode())
-    for top in range(0, image.height, 256):  # in bands: the bytes of 40 megapixels at once would be 120 MB more
-        digest.update(image.crop((0, top, image.width, min(top + 256, image.height))).tobytes())
-    return digest.hexdigest()

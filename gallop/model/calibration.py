@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gallop.errors import ConfigError, warn_caller
-from gallop.setting import finite_number, integer_between, require
+from gallop.setting import integer_between, number_between, require
 from gallop.wording import quoted
 
 if TYPE_CHECKING:
@@ -67,10 +67,9 @@ class Calibration:
     asked: int = 0
 
     def __post_init__(self) -> None:
-        temperature = finite_number("temperature", self.temperature)
-        require(1e-9 <= temperature <= 1e9, f"temperature is {temperature:g}; it must be between 1e-09 and 1e+09.")
+        number_between("temperature", self.temperature, 1e-9, 1e9)
         if self.threshold is not None:
-            finite_number("threshold", self.threshold)
+            number_between("threshold", self.threshold)
         integer_between("photos", self.photos, 0, 2**53)
         integer_between("right", self.right, 0, integer_between("asked", self.asked, 0, 2**53))
         checked_tpr(self.tpr)
@@ -83,7 +82,7 @@ class Calibration:
         if sure is not None:
             pair = isinstance(sure, tuple | list) and len(sure) == 2
             require(pair, f"sure is {quoted(sure)}; it must be two probabilities.")
-            low, high = (finite_number("sure", limit) for limit in sure)
+            low, high = (number_between("sure", limit) for limit in sure)
             require(0 <= low <= high <= 1, f"sure is {low:g} and {high:g}; they must be from 0 to 1, in this order.")
             object.__setattr__(self, "sure", (low, high))
 
@@ -156,14 +155,14 @@ class Calibration:
             scores: GL-MCM (B,).
             known: all of them show the classes, and all are compared.
         """
-        from scipy.stats import mannwhitneyu
-
         shots, asked = np.array(self.held_out), np.asarray(scores, dtype=np.float64).ravel()
         asked = asked[np.isfinite(asked)]
         if not known and self.threshold is not None:
             shots, asked = shots[shots <= self.threshold], asked[asked <= self.threshold]
         if min(shots.size, asked.size) < FEWEST_ALIKE:
             return ""
+        from scipy.stats import mannwhitneyu  # half a second, and a single photo does not need it
+
         chance = float(mannwhitneyu(asked, shots, alternative="greater").pvalue)
         return "These photos look unlike the shots: the limit does not hold for them." if chance < UNLIKE else ""
 

@@ -252,7 +252,7 @@ class PromptModel:
         """Return a model of the same prompts for other classes; its branches preserve what they learned about these.
 
         Args:
-            text: text features of these classes, where they are computed already.
+            text: text features of these classes, where they follow from ``cached_text_features`` of now.
 
         Raises:
             ClassNameError: names that cannot be used.
@@ -261,7 +261,7 @@ class PromptModel:
         made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
         branches = [branch for branch in made if branch is not None]
         other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, branches)
-        other._text = None if text is None else (self._made_of(), text)
+        other._text = None if text is None or self._text is None else (self._text[0], text)
         return other
 
     def with_class(self, name: str) -> PromptModel:
@@ -370,14 +370,11 @@ class PromptModel:
         """Return ``text_features`` without gradients, computed once for the current prompts: again where these were
         changed, also in place.
         """
-        made_of = self._made_of()
+        made_of = self.prompts.contexts().detach().float().cpu().numpy().tobytes()
         if self._text is None or self._text[0] != made_of:
             with torch.no_grad():
                 self._text = made_of, self.text_features()
         return self._text[1]
-
-    def _made_of(self) -> bytes:
-        return self.prompts.contexts().detach().float().cpu().numpy().tobytes()
 
     def name_features(self, class_names: Sequence[str]) -> Tensor:
         """Return the text features of names in the sentence that all prompts begin with, (K, D) of length 1 on the CPU:
@@ -401,11 +398,16 @@ class PromptModel:
         """Return the same for all looks that there are, where a further one may be there for its maps alone."""
         looks, counted = features.to(self.backbone.device).looks, len(self.sight.times)
         branches = {each.kind: each.on(self.backbone, text.global_)(looks, counted) for each in self.branches}
-        made = tuple(
-            self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
-        )
+        made = []
+        for i, look in enumerate(looks):
+            regions = alone = self.paper.region_cosines(look.regions, text)
+            if text.local.shape[1] == 0:  # regions are compared with the global prompts
+                alone = self.paper.region_cosines(look.regions, TextFeatures(text.global_, text.global_))
+            of_branches = {name: maps[i] for name, maps in branches.items()}
+            images = self.paper.image_cosines(look.global_, text)
+            made.append(Look(images, regions, alone.mean(dim=-1), of_branches))
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
-        return Similarities(made, weights, self.branch_weights)
+        return Similarities(tuple(made), weights, self.branch_weights)
 
     def rule(self, calibration: Calibration | None = None, topk: Sequence[int] | None = None) -> Rule:
         """Return how the model answers from similarities.
@@ -424,12 +426,6 @@ class PromptModel:
             sure=fitted.sure,
             pooling=self.paper.custom_pool,
         )
-
-    def _look(self, features: ImageFeatures, text: TextFeatures, branches: Mapping[str, Tensor]) -> Look:
-        regions = alone = self.paper.region_cosines(features.regions, text)
-        if text.local.shape[1] == 0:  # regions are compared with the global prompts
-            alone = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
-        return Look(self.paper.image_cosines(features.global_, text), regions, alone.mean(dim=-1), branches)
 
     @property
     def prompts(self) -> Prompts:

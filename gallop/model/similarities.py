@@ -119,11 +119,6 @@ class Similarities:
         parts = [of_look(look) if weight == 1 else weight * of_look(look) for look, weight in pairs]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
 
-    def rank(self) -> None:
-        """Sort the cosines of every look now, so that each further k takes its first ones."""
-        for look in self.looks:
-            _ = look.ranked
-
     @property
     def image_cosines(self) -> Tensor:
         """(B, K, M), the mean over the looks."""
@@ -132,10 +127,7 @@ class Similarities:
     @cached_property
     def branch_scores(self) -> dict[str, Tensor]:
         """Of each branch the scores (B, K), the mean over the looks."""
-        return {name: self._branch_score(name) for name in self.branch_weights}
-
-    def _branch_score(self, name: str) -> Tensor:
-        return self.mean(lambda look: look.branches[name].mean(dim=1))
+        return {name: self.mean(lambda look: look.branches[name].mean(dim=1)) for name in self.branch_weights}  # noqa: B023 - called now
 
     @cached_property
     def ood(self) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from gallop.core.cosines import norms
 from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import ImageFeatures
 from gallop.model.answers import GLOBAL, LOCAL, Answers, answers
+from gallop.model.branches.pairs import joint
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look
 
@@ -90,7 +91,8 @@ def _of_local_prompts(look: Look, topk: Sequence[int]) -> Tensor:
 
 
 def _of_global_prompts(model: PromptModel, encoded: ImageFeatures, text: TextFeatures) -> Tensor:
-    regions, photos, learned = _projected(model, encoded), encoded.global_.float(), model.prompts.global_projection
+    regions = joint(encoded.regions, model.backbone.vision.region_projection)
+    photos, learned = encoded.global_.float(), model.prompts.global_projection
     if learned is not None:
         regions, photos = regions @ learned.T, photos @ learned.T
     directions = F.normalize(text.global_, dim=-1).mean(dim=1)  # (K, D)
@@ -99,10 +101,5 @@ def _of_global_prompts(model: PromptModel, encoded: ImageFeatures, text: TextFea
 
 def joint_regions(model: PromptModel, features: ImageFeatures) -> Tensor:
     """Return the regions of all looks as the frozen backbone has them in the joint space, (B, R, D) of length 1."""
-    looks = features.to(model.backbone.device).looks
-    return F.normalize(torch.cat([_projected(model, look) for look in looks], dim=1), dim=-1).cpu()
-
-
-def _projected(model: PromptModel, look: ImageFeatures) -> Tensor:
-    regions, projection = look.regions.float(), model.backbone.vision.region_projection
-    return regions if projection is None else regions @ projection.float()
+    looks, projection = features.to(model.backbone.device).looks, model.backbone.vision.region_projection
+    return F.normalize(torch.cat([joint(look.regions, projection) for look in looks], dim=1), dim=-1).cpu()

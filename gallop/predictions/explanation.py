@@ -95,7 +95,8 @@ class Explanation:
     @cached_property
     def answers(self) -> Answers:
         """Return the answer (B = 1) and what it is made of."""
-        self.similarities.rank()  # k moves: every further one starts at sorted cosines
+        for look in self.similarities.looks:
+            _ = look.ranked  # k moves: every further one starts at sorted cosines
         return answers(self.similarities, self.rule)
 
     @property

@@ -156,14 +156,14 @@ def predict(model: PromptModel, calibration: Calibration, images: Any, text: Tex
     with torch.no_grad():
         parts = [
             replace(
-                predictions_of(model.class_names, answers(model.similarities(features, text), rule)),
+                predictions_of(model.class_names, answers(model.maps(features, text), rule)),
                 embeddings=embeddings(features),
             )
-            for features in encode_sources(model.backbone, images, model.sight)
+            for features in encode_sources(model.backbone, images, model.sight)  # which checks those that are given
         ]
     if not parts:
         raise DataError("No images were given. Pass at least one.")
-    return Predictions.cat(parts)
+    return parts[0] if len(parts) == 1 else Predictions.cat(parts)
 
 
 def similarities(model: PromptModel, images: Iterable[ImageFeatures]) -> Similarities:

@@ -47,7 +47,7 @@ def graph(made: OnnxFile, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def model(taught: GalLoPClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The classifier's folder, for the command line."""
-    monkeypatch.setattr("gallop.estimator.settings.stored_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.checkpoints.folder.stored_backbone", lambda name, **_: tiny.vit())
     taught.save(tmp_path / "model")
     return tmp_path / "model"
 

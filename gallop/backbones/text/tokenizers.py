@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gallop.backbones.allowed import CLIP_TOKENS
-from gallop.backbones.weights import TOKENIZER_FILES, is_cached
+from gallop.backbones.weights import TOKENIZER_FILES, in_cache
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file, read_text
 
@@ -77,17 +77,14 @@ class HubTokenizer:
 
     def __init__(self, wrapped: Any) -> None:
         self._wrapped, self._inner = wrapped, wrapped.tokenizer
-        self.rule = self._find_rule()
-
-    def _find_rule(self) -> TokenRule:
-        """Compare a text with and without its special tokens: no setting of a tokenizer gives them for all kinds."""
+        # A text with and without its special tokens: no setting of a tokenizer gives them for all kinds.
         bare = self.encode("a")
         framed: list[int] = self._inner("a").input_ids
         start = next(i for i in range(len(framed)) if framed[i : i + len(bare)] == bare)
         after = framed[start + len(bare) :]
         if self._wrapped.strip_sep_token:  # CLIPA was trained with zeros in the place of BERT's [SEP]
             after = [0 if i == self._inner.sep_token_id else i for i in after]
-        return TokenRule(
+        self.rule = TokenRule(
             before=tuple(framed[:start]),
             after=tuple(after),
             pad=self._inner.pad_token_id,
@@ -147,7 +144,7 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     }
     place = str(folder) if beside else source
     try:
-        if not (beside or download or is_cached(source)):  # the Hub's client would look for its name all the same
+        if not (beside or download or in_cache(source).is_dir()):  # the client would look for its name all the same
             raise OSError("it is not on this machine")
         try:
             made = HubTokenizer(HFTokenizer(place, local_files_only=True, **options))

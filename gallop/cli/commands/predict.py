@@ -14,7 +14,7 @@ from gallop.answers.scorer import Columns, answers
 from gallop.answers.sources import SourceItem, open_source
 from gallop.answers.sources.item import below
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import check_output, model_or_classes
+from gallop.cli.inputs import answering, check_output
 from gallop.cli.many import ENDINGS, answer_many, require_many
 from gallop.errors import CommandError, DataError
 from gallop.model.scores import VERDICT
@@ -30,7 +30,7 @@ def run(options: Namespace, console: Console) -> int:
     _check(options)
     at_once = options.together or bool(options.next)
     extras = [*["probabilities"] * (not _takes_columns(options.out)), *["embedding"] * at_once, *options.extras]
-    worker = PhotoScorer(model_or_classes(options), extras=Extras(**dict.fromkeys(extras, True)), draft=options.draft)
+    worker = PhotoScorer(answering(options), extras=Extras(**dict.fromkeys(extras, True)), draft=options.draft)
     if options.out is not None:
         return answer_many(_photos(options), worker, options, console)
     classes, rows, features = worker.classifier.classes_.tolist(), list[dict[str, Any]](), list[Any]()

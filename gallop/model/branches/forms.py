@@ -35,11 +35,12 @@ def ridge(sums: ShotSums, penalty: float, towards: Tensor | None = None) -> Line
     Minimises the squared error, summed over shots, plus ``penalty`` times the squared distance of the weights from
     ``towards`` (K, D), which is zero where it is None: the more shots there are, the less the penalty matters.
     """
-    counts, class_sums = sums.weighted
-    n, mean = counts.sum(), sums.mean
+    known, weighted = sums.known, sums.weights[sums.known]
+    counts, mean = weighted * sums.counts[known], sums.mean
+    n = counts.sum()
     scatter = sums.scatter - n * torch.outer(mean, mean)
     scatter.diagonal().add_(penalty)
-    wanted = class_sums - torch.outer(counts, mean)
+    wanted = weighted[:, None] * sums.sums[known] - torch.outer(counts, mean)
     if towards is not None:
         wanted = wanted + penalty * towards.double()
     weights = torch.linalg.solve(scatter, wanted.T).T

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.model.branches.pairs import Axes
@@ -89,11 +88,6 @@ class ShotSums:
             scatter=self.scatter + other.scatter,
         )
 
-    def with_classes(self, classes: int) -> ShotSums:
-        """Return them with further classes at the end, which have no shots yet."""
-        more = classes - len(self.counts)
-        return replace(self, counts=F.pad(self.counts, (0, more)), sums=F.pad(self.sums, (0, 0, 0, more)))
-
     @property
     def known(self) -> Tensor:
         """(K,) which classes have shots."""
@@ -103,12 +97,6 @@ class ShotSums:
     def weights(self) -> Tensor:
         """(K,) the weight of a shot of each class."""
         return balanced_weights(self.counts) if self.balanced else torch.ones_like(self.counts)
-
-    @property
-    def weighted(self) -> tuple[Tensor, Tensor]:
-        """Counts (K,) and sums (K, D) of the classes that have shots, weighted."""
-        weights = self.weights[self.known]
-        return weights * self.counts[self.known], weights[:, None] * self.sums[self.known]
 
     @property
     def mean(self) -> Tensor:
