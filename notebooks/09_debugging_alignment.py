@@ -522,8 +522,8 @@ before, after = (answers == truth)[report].mean(), right[best, report].mean()
 print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {after:.0%} after")
 
 # %% [markdown]
-# **What you should see.** Two lines. With the sample both are nearly level for small $k$ and higher at 70 and 100; then
-# one rises and the other falls. With a small $k$ the intruder's few best regions are enough to win, and with a large
+# **What you should see.** Two lines. With the sample both are nearly level for small $k$ and higher at 70 and 100 (then
+# one rises and the other falls): with a small $k$ the intruder's few best regions are enough to win, and with a large
 # one the larger thing has more to say. For other scenes it is the other way round: in notebook 03, where there is one
 # small thing and nothing else, a large $k$ asks the background, and a small $k$ is best. There is no best $k$ for all
 # tasks. That is why GalLoP has several. But mind: its four, 5 to 20, are all small, and on the sample's scenes all four
