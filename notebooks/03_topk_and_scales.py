@@ -22,13 +22,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-from gallop import GalLoPClassifier, MethodConfig, plot_explanation
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.lab.tutorial import frozen_backbone, photos, show_figure
 from gallop.lab.tutorial.charts import line_chart, number_table
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.explainer.widget import Explainer
-from gallop.maps.look import Style
+from gallop.maps.look import Style, Subject
+from gallop.maps.pictures import map_picture
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -154,14 +155,23 @@ for c, name in enumerate(names):
 # %% [markdown]
 # ## What each scale sees
 #
-# The picture that the library draws: the photo, the global scores, and one map for each scale with exactly the regions
-# that entered its score.
+# The photo, and one map for each scale with exactly the regions that entered its score.
+# (`plot_explanation(explanation)` draws them beside the scores of the global prompts, which do not differ before
+# training: see notebook 07.)
 
 # %%
+seen = Subject(explanation.with_topk([1, 5, 20, R // 2]), best)
+row = [Panel(photo, best)]
+for n, (k, score) in enumerate(
+    zip(seen.explanation.topk, seen.explanation.local_scores[winner], strict=True)
+):
+    row.append(
+        Panel(map_picture(seen, n, style=Style(drawn="Cells")), f"k = {k}: {score:.3f}")
+    )
 show_figure(
-    f"The photo, its global scores, and four maps of '{best}': 1, 5, 20 and {R // 2} regions are "
-    "outlined, and the mean score falls.",
-    plot_explanation(explanation.with_topk([1, 5, 20, R // 2]), best),
+    f"The photo, and four maps of '{best}': 1, 5, 20 and {R // 2} regions are outlined, and the "
+    "mean score falls.",
+    panels([row], size=(13, 2.2)),
 )
 
 # %% [markdown]

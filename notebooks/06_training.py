@@ -413,6 +413,7 @@ for axis, lr in zip(axes, (0.001, 0.1, 50), strict=True):
         axis=axis,
     )
     axis.set_yscale("log")
+    axis.set_ylim(auto=True)  # the charts share an axis, which has to hold all of their lines
 show_figure(
     "Loss over the steps, in all, global and local, for the learning rates 0.001, 0.1 and 50.",
     figure,
@@ -425,9 +426,9 @@ show_figure(
 # still above those that it started from.
 #
 # The jags in the other two pictures have several causes. Each photo has four views here, used in turn, and some are
-# harder than others. With more than 32 photos, each step has some of them only, and the last step of an epoch may
-# have just a few. And dropout draws other prompts at every step: so with the sample, at 0.1 the global line, whose
-# prompts have begun to differ, is more ragged than the local one.
+# harder than others. With more than 32 photos, each step has some of them only. And dropout draws other prompts at
+# every step. With the sample, at 0.1 the local line falls to a hundredth and less (the axis is logarithmic): nearly all
+# of the loss that stays, and all jags of the total, are the global line's.
 #
 # In the widget, the curves on the right rise: few photos can be learned by heart. This is why the accuracy that counts
 # is measured on *other* photos.
@@ -565,7 +566,8 @@ show_figure(
 #
 # $$\bar a \pm t_{0.975,\,S-1}\; \frac{\sigma}{\sqrt{S}},$$
 #
-# where $t$ is Student's quantile. It is 2.8 for $S = 5$ and 12.7 for $S = 2$: two seeds tell next to nothing.
+# where $t$ is Student's quantile. It is 2.8 for $S = 5$ and 12.7 for $S = 2$: two seeds tell next to nothing. No
+# accuracy is below 0 or above 1, so the interval is cut off there.
 
 # %%
 SHOTS = {"photos": (1, 4), "textures": (1, 4)}
@@ -599,8 +601,9 @@ def accuracy_of(task, shots, seed):
 
 # %%
 def interval(values):
+    """Return the mean, and both ends of its interval."""
     half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return np.mean(values), half
+    return np.mean(values), *np.clip(np.mean(values) + np.array([-half, half]), 0, 1)
 
 
 # %% [markdown]
@@ -616,17 +619,17 @@ for task in SHOTS:
     from_words[task] = plain.score(asked[task], truth)
     print(f"{task}: zero-shot {from_words[task]:.1%}, chance {1 / len(listed):.1%}")
     for shots, values in results[task].items():
-        mean, half = interval(values)
+        mean, low, high = interval(values)
         unit, each = "shot: " if shots == 1 else "shots:", " ".join(f"{v:.0%}" for v in values)
-        print(f"  {shots:2} {unit} {mean:.1%} +- {half:.1%}   each seed: {each}")
+        print(f"  {shots:2} {unit} {mean:.1%} ({low:.0%} to {high:.0%})   each seed: {each}")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True, layout="constrained")
 for axis, (task, by_shots) in zip(axes, results.items(), strict=True):
     x = list(by_shots)
-    means, halves = np.transpose([interval(values) for values in by_shots.values()])
+    means, lows, highs = np.transpose([interval(values) for values in by_shots.values()])
     band = {"color": "#4477aa", "alpha": 0.2, "label": "95% interval"}
-    axis.fill_between(x, means - halves, means + halves, **band)
+    axis.fill_between(x, lows, highs, **band)
     axis.plot(x, means, color="#4477aa", marker="o", label="mean")
     for n, values in by_shots.items():
         label = "one seed" if n == x[0] else None

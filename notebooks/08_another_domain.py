@@ -484,10 +484,10 @@ for kind, values in helped.items():
 # **What you should see.** Read down the columns: how does each domain do when it was taught too, and when another one
 # was? The first row is the classifier of clear photos. One would expect the largest numbers on the diagonal. With the
 # sample they are not there: four sketches of each class did nothing for the sketches (75.0% as before), and blur gained
-# nothing from blur. And on clear photos, where nothing was left to win, something was lost. One photo is 4.2%, so most
-# of these differences are one or two photos, and nothing can be concluded from any of them. (Each row has also learned
-# from more photos than the first one.) A few photos from where the classifier will be used are still the first thing to
-# try, and this is how to find out whether they helped: on test photos of that domain, more of them than here.
+# nothing from blur. And on clear photos, where nothing was left to win, dark ones lost something. One photo is 4.2%, so
+# most of these differences are one or two photos, and nothing can be concluded from any of them. (Each row has also
+# learned from more photos than the first one.) A few photos from where the classifier will be used are still the first
+# thing to try, and this is how to find out whether they helped: on test photos of that domain, more of them than here.
 
 # %% [markdown]
 # ## Quiz

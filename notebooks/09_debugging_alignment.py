@@ -153,8 +153,8 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** The photo, the score of each global prompt for the wrong class, and a map for each local
-# prompt with the regions that entered its score.
+# **What you should see.** The photo; for the wrong class the score of each global prompt, drawn less their mean, for
+# they differ by less than a thousandth; and a map for each local prompt with the regions that entered its score.
 
 # %% [markdown]
 # ## From scratch: which prompt misled?
@@ -522,13 +522,13 @@ before, after = (answers == truth)[report].mean(), right[best, report].mean()
 print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {after:.0%} after")
 
 # %% [markdown]
-# **What you should see.** Two lines. With the sample they go about the same way, nearly level for small $k$, and
-# higher from 70 on: with a small $k$ the intruder's few best regions are enough to win, and with a large one the
-# larger thing has more to say. For other scenes it is the other way round: in notebook 03, where there is one small
-# thing and nothing else, a large $k$ asks the background, and a small $k$ is best. There is no best $k$ for all
-# tasks. That is why GalLoP has several. But mind: its four, 5 to 20, are all small, and on the sample's scenes all
-# four fail alike. Several scales help only where one of them is right, so look at this curve for photos like yours.
-# Does the large $k$ harm photos *without* an intruder? The second line that is printed next says.
+# **What you should see.** Two lines. With the sample both are nearly level for small $k$ and higher at 70 and 100 (then
+# one rises and the other falls): with a small $k$ the intruder's few best regions are enough to win, and with a large
+# one the larger thing has more to say. For other scenes it is the other way round: in notebook 03, where there is one
+# small thing and nothing else, a large $k$ asks the background, and a small $k$ is best. There is no best $k$ for all
+# tasks. That is why GalLoP has several. But mind: its four, 5 to 20, are all small, and on the sample's scenes all four
+# fail alike. Several scales help only where one of them is right, so look at this curve for photos like yours. Does the
+# large $k$ harm photos *without* an intruder? The second line that is printed next says.
 
 # %% [markdown]
 # ## What to change? Second: the shots
@@ -563,8 +563,8 @@ for change, (now, without_intruder) in rows_of_table.items():
 # %% [markdown]
 # **What you should see.** For each change, how many scenes of the *other* half it repaired and how many it broke.
 # Always ask for both numbers: one photo that is right now may have cost others. With the sample the larger $k$ repairs
-# 3 and breaks none, and costs nothing on photos without an intruder. The shots with intruders repair 5 and break 2,
-# which comes to the same. Most of the wrong scenes stay wrong with either: both things are there to be seen, and
+# 3 and breaks none, and costs nothing on photos without an intruder. The shots with intruders repair 4 and break 2,
+# one scene less in all. Most of the wrong scenes stay wrong with either: both things are there to be seen, and
 # nothing but the label says which of them is meant.
 
 # %% [markdown]

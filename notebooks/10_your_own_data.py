@@ -230,7 +230,7 @@ EPOCHS, VIEWS = (6, 1) if photos.FAST else (20, 2)
 # %% [markdown]
 # ## 5. Train
 #
-# The defaults, but fewer epochs and views, so that it does not take long; and held-out shots for the threshold and
+# The paper's method, with few epochs and views, so that it does not take long; and held-out shots for the threshold and
 # for the calibration temperature, one number that makes the answers less sure or surer after training (notebook 07).
 # A seed, so that it can be done again. The image features are cached on disk, in your cache folder: a second run is
 # quicker.
@@ -487,6 +487,8 @@ print("Loaded: the same probabilities, the same threshold.")
 # ```
 #
 # and all the steps of this notebook up to here are one line: `gallop train "my photos" --out my-model --shots 8`.
+# Without further options it teaches what was best on `mini` and not the paper's method alone: a head beside the
+# prompts, and prompts that start from four kinds of photo.
 
 # %% [markdown]
 # ## What to write down

@@ -14,7 +14,6 @@
 # layer, so the backbone is `mini` and cannot be chosen.
 
 # %%
-from gallop.model.answers import Rule, answers
 from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
@@ -42,6 +41,7 @@ from gallop.features.encoding import ImageFeatures
 from gallop.lab.tutorial import photos, show_figure
 from gallop.lab.tutorial.charts import line_chart
 from gallop.maps.look import COLOURS, GREYED
+from gallop.model.answers import Rule, answers
 from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_folder, sample_mask, sample_photos
 

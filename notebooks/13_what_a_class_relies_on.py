@@ -340,7 +340,7 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** With the sample most regions under a sticker are in one cluster, the one that adds most, and
+# **What you should see.** With the sample all regions under a sticker are in one cluster, the one that adds most, and
 # on most photos its outline goes around the sticker, wider than it is: a cluster has a rim.
 
 # %% [markdown]
@@ -436,8 +436,8 @@ show_figure(
 # **What you should see.** A column a model, all asked for the same photos; *it* is the sticker. The second is the model
 # with the fault. The third has learned the class without the sticker, too. With the sample its photos are right again
 # *without* the sticker, and that is all: others are still called by its name where they have one, and the sticker's
-# cluster still has a large share. The fourth has seen the sticker on all classes. Only there the share is about what it
-# was for the model that never saw one, and no other thing with a sticker is called by the name of the class.
+# cluster still has a large share. The fourth has seen the sticker on all classes. Only there the share is small again,
+# and no other thing with a sticker is called by the name of the class.
 #
 # Where one photo alone holds the cluster, what covering shows says little. That only one holds it says more.
 
@@ -446,8 +446,9 @@ after = found_in["sticker on half of all"]
 show_galleries(after, first_clusters(after, CUE, 4))
 
 # %% [markdown]
-# **What you should see.** The first clusters after mending, on the same stickered photos. With the sample the frames
-# are on the thing.
+# **What you should see.** The first clusters after mending, on the same stickered photos. With the sample the first one
+# adds as much as the whole score, and its frames are on the mug, with no sticker near. The sticker's cluster is the
+# second, with 9%. The other two are below zero: edges of the mug and what is behind it.
 
 # %% [markdown]
 # ## What evidence cannot say

@@ -46,10 +46,9 @@ GALLOP = "{source}"  # what pip installs: a name, an address, or the path of a w
 if importlib.util.find_spec("gallop") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", GALLOP], check=True)"""
 """The first cell."""
-COLOURS = 256
-"""Of a stored picture of lines and bars: a third of the bytes of a picture in full colour, and the same to the eye."""
-FULL = 110_000
-"""Bytes. A picture that takes no more in full colour keeps all of it: fewer colours draw bands across a photo."""
+STEP = 4
+"""Between two levels of red, green or blue in a stored picture: 65 levels take about 40 % fewer bytes than 256, and are
+the same to the eye. A palette of 256 colours takes fewer still, but draws bands or specks across a photo."""
 PYTHON = (sys.executable,)
 """The words that start the process in which a notebook is run."""
 LOOK_AGAIN = 0.2
@@ -161,26 +160,13 @@ def stills(outputs: list[Any]) -> list[Any]:
 
 
 def smaller(png: str) -> str:
-    """Return a picture (base64) without the name of the program that drew it, in few colours where that saves much.
-
-    Lines and bars have few colours, and keep them exactly or nearly so; a photo stays in full colour while that is
-    small, and otherwise gets the palette that fits it best, dithered, so that no bands show.
+    """Return a picture (base64) without the name of the program that drew it, in fewer colours (``STEP``); white stays
+    white.
     """
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    full, few = io.BytesIO(), io.BytesIO()
-    picture.save(full, "PNG", optimize=True)
-    best = picture.quantize(COLOURS)
-    colours = np.reshape(best.getpalette(), (-1, 3))
-    white = colours.sum(axis=1).argmax()
-    colours[white] = 255
-    best.putpalette(colours.ravel().tolist())
-    dithered = picture.quantize(palette=best, dither=Image.Dither.FLOYDSTEINBERG)
-    page = (np.asarray(picture) == 255).all(axis=2)
-    dithered.putdata(
-        np.where(page, white, np.asarray(dithered)).ravel().tolist()
-    )  # the page stays white
-    dithered.save(few, "PNG", optimize=True)
-    packed = full if full.tell() <= max(FULL, few.tell()) else few
+    levels = (np.asarray(picture, dtype=int) + STEP // 2) // STEP * STEP
+    packed = io.BytesIO()
+    Image.fromarray(levels.clip(max=255).astype(np.uint8)).save(packed, "PNG", optimize=True)
     return base64.b64encode(packed.getvalue()).decode()
 
 
