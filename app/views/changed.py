@@ -17,11 +17,18 @@ _AS_ALIKE = 0.02
 
 @dataclass(frozen=True)
 class Changed:
-    """A photo that one of two runs alone has right, or notices. ``name`` is its class; ``words`` are what changed."""
+    """A photo that one of two runs alone has right, or notices.
+
+    Attributes:
+        name: its class.
+        words: what changed.
+        held_out: whether it is a shot, answered by prompts that had not seen it.
+    """
 
     photo: Photo
     name: str
     words: str
+    held_out: bool = False
 
     @property
     def label(self) -> str:
@@ -37,7 +44,8 @@ def changed_photos(session: Session, taught: Taught) -> list[Changed]:
     for what, each in flips.items():
         for keys, said in zip((each.now_wrong, each.now_right), words[RIGHT if what == TESTED else what], strict=True):
             kind = f"{said}, test photo" if what == TESTED else said
-            found += [Changed(here[key], names.get(key, NONE_OF_THESE), kind) for key in keys if key in here]
+            named = ((here[key], names.get(key, NONE_OF_THESE)) for key in keys if key in here)
+            found += [Changed(*each, kind, what == RIGHT) for each in named]
     return found
 
 

@@ -104,7 +104,8 @@ def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
             for column, when, explanation in zip(st.columns(2, gap="large"), ("Before", "After"), both, strict=True):
                 with column:
                     chance = text.percent(explanation.probabilities[explanation.label])
-                    st.markdown(f"**{when}**: {text.markdown(explanation.answer)}, {chance}")
+                    answered = "" if shown.held_out else f": {text.markdown(explanation.answer)}, {chance}"
+                    st.markdown(f"**{when}**{answered}")
                     one_map(
                         explanation,
                         name,
@@ -114,7 +115,5 @@ def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
                         scale=scale,
                         key=f"changed map {when}",
                     )
-            st.caption(
-                f"Where local prompt 1 looks for {text.markdown(name)}. Training photos were counted by prompts that "
-                "had not seen them; the maps are of the prompts in use."
-            )
+            why = " It was answered by prompts that had not seen it; these are the ones in use." * shown.held_out
+            st.caption(f"Where local prompt 1 looks for {text.markdown(name)}.{why}")
