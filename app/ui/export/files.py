@@ -218,7 +218,7 @@ def code(session: Session) -> None:
     status = backbones().status(session.training.backbone_name)
     made = snippets.backbone_code(status.known.name, status.precision or "fp32", status.regions)
     recipe = snippets.teach(session.training.fitting, tests=any(session.photos.tests().values()), backbone=made)
-    st.code(recipe, language="python")
+    st.code(recipe, language="python", wrap_lines=True)  # else it scrolls, which no key does
     if status.known.name != DEFAULT_BACKBONE:
         st.caption(
             f"The code uses the backbone {text.markdown(status.known.name)}, whose weights are not in the zip. A file "
