@@ -109,7 +109,7 @@ def panel(session: Session) -> None:
 def badge(session: Session) -> None:
     """Draw one line on the other pages while a training runs; its result is taken over as soon as it is there."""
     if session.training.is_retraining:
-        retraining(session)
+        retraining(session, moves=False)
         return
 
     @st.fragment(run_every=2 * _PICTURE_SECONDS)
@@ -169,14 +169,19 @@ def _progress(session: Session) -> None:
     far()
 
 
-def retraining(session: Session) -> None:
-    """Draw a line while a live training runs; every answer of it is news, for which the full page is drawn again."""
+def retraining(session: Session, *, moves: bool = True) -> None:
+    """Draw a line while a live training runs.
+
+    Args:
+        moves: whether the full page is drawn again for each of its answers, or, where that takes long, at its end.
+    """
 
     @st.fragment(run_every=_STEP_SECONDS)
     def look() -> None:
         job = session.training.job
         snapshot = job.snapshot() if job is not None else None
-        if job is None or snapshot is None or session.training.has_news(snapshot):
+        news = session.training.has_news if moves else lambda snapshot: not snapshot.active
+        if job is None or snapshot is None or news(snapshot):
             _draw_again(session)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(progress_in_words(snapshot, stopping=job.stopping), width="content")
