@@ -105,8 +105,8 @@ class AnswersByName(ClassifierMixin):
         photos, names = self._labelled(images, labels, class_names)
         if sample_weight is not None and np.shape(sample_weight) != (len(names),):
             raise DataError(
-                f"sample_weight has the shape {np.shape(sample_weight)} for {len(names)} images. Pass one number for each "
-                "image."
+                f"sample_weight has the shape {np.shape(sample_weight)} for {len(names)} images. Pass one number for "
+                "each image."
             )
         return float(accuracy_score(names, self.predict(photos), sample_weight=sample_weight))
 
