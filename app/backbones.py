@@ -50,17 +50,19 @@ class Choice:
 
 
 class BackboneList:
-    """The backbones of this machine. Safe to use from several threads.
+    """The backbones of this machine, each with every kind of its regions. Safe to use from several threads.
 
     Args:
         named: on the command line.
+        usual: the kind of regions that comes first.
 
     Attributes:
         problem: which of them are missing, as a sentence; empty where none is.
+        choices: those known so far by their names in the app; the built-in one comes first.
     """
 
-    def __init__(self, named: Sequence[str]) -> None:
-        self.problem = ""
+    def __init__(self, named: Sequence[str], usual: str = PAPERS_KIND) -> None:
+        self.problem, self._usual = "", usual
         self._named: list[str] = []
         self._lock = threading.Lock()
         self._sought = False
@@ -71,19 +73,18 @@ class BackboneList:
             except GallopError as error:
                 self.problem = f"{self.problem} {error}".strip()
                 _log.warning("%s", error)
-        self._backbones = {known.name: known for known in backbones_here(self._named, seek=False)}
+        self.choices = self._choices(backbones_here(self._named, seek=False))
 
-    def backbones(self) -> list[KnownBackbone]:
-        """Return those known so far; the built-in one comes first."""
-        return list(self._backbones.values())
+    def _choices(self, backbones: Sequence[KnownBackbone]) -> dict[str, Choice]:
+        return {
+            called(known.name, kind): Choice(known, kind)
+            for known in backbones
+            for kind in sorted(known.kinds, key=lambda kind: kind != self._usual)
+        }
 
     def find(self, name: str) -> Choice | None:
         """Return one that is known so far, by its name with the kind of regions."""
-        backbones = self._backbones
-        if name in backbones:
-            return Choice(backbones[name])
-        others = (Choice(known, kind) for known in backbones.values() for kind in known.kinds)
-        return next((choice for choice in others if called(choice.known.name, choice.kind) == name), None)
+        return self.choices.get(name)
 
     def seek(self, name: str) -> Choice | None:
         """Return one; search the caches, which may take seconds, if it is not known yet."""
@@ -96,7 +97,7 @@ class BackboneList:
         with self._lock:
             if self._sought and not again:
                 return
-            self._backbones = {known.name: known for known in backbones_here(self._named)}
+            self.choices = self._choices(backbones_here(self._named))
             self._sought = True
 
 
@@ -214,7 +215,7 @@ class BackboneRoom:
     _loader: ThreadPoolExecutor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.listing = BackboneList(self.options.named)
+        self.listing = BackboneList(self.options.named, self.options.regions)
 
     def lease(self, name: str, patience: float = 0.0) -> Lease | None:
         """Return a lease of a backbone; None if it is not loaded within so many seconds. Starts loading it if needed.
@@ -341,7 +342,11 @@ class BackboneRoom:
                     oldest.backbone.let_go()
                     continue
             if needed > most or not held or time.monotonic() > end:
-                raise BackboneProblem(_no_room(place.known, most, [other.name for other in held]))
+                raise BackboneProblem(
+                    f"{place.known.name} needs {needed / 1e9:.1f} GB of memory, and the limit here is "
+                    f"{most / 1e9:.1f} GB for all backbones in use. Choose a smaller one, try again when trainings "
+                    "have ended, or ask whoever started the app to raise --backbone-memory."
+                )
             time.sleep(_POLL)
 
     def _budget(self) -> int:
@@ -350,17 +355,6 @@ class BackboneRoom:
         from gallop.backbones.device import memory_bytes
 
         return int(_MEMORY_FRACTION * memory_bytes(self.options.device)) or _USUAL
-
-
-def _no_room(known: KnownBackbone, most: int, held: list[str]) -> str:
-    need = f"{known.name} needs {known.memory / 1e9:.1f} GB of memory, and the limit here is {most / 1e9:.1f} GB"
-    if held and known.memory <= most:
-        they = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'}"
-        return (
-            f"{need}. {they} in use by a training run or a page. Try again when that has ended, or ask whoever "
-            "started the app to raise --backbone-memory."
-        )
-    return f"{need}. Choose a smaller backbone, or ask whoever started the app to raise --backbone-memory."
 
 
 # Seconds that one step waits.

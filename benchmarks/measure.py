@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import torch
 
-from gallop.runtime.machine import largest_resident, peak_bytes, processor
+from gallop.runtime.machine import processor
+from tests.memory import largest_resident, peak_bytes
 
 __all__ = ["large_product", "largest_resident", "machine", "once", "peak_bytes", "seconds"]
 
@@ -37,9 +38,8 @@ def once(function: Function) -> float:
 
 
 def _wait_for_gpus() -> None:
-    if torch.cuda.is_initialized():
-        for index in range(torch.cuda.device_count()):
-            torch.cuda.synchronize(index)
+    for index in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+        torch.cuda.synchronize(index)
 
 
 def large_product(size: int = 2048) -> tuple[Function, int]:

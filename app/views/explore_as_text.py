@@ -1,8 +1,8 @@
 """The state of the page Explore as an address, and back from untrusted text. Knows no Streamlit.
 
-An address contains only words and numbers: backbone, class names, templates, k, the class explained and how maps are
-drawn. No photo, no learned prompt and nothing that leads to the session it was made in. Values that the widgets would
-not accept are left out here, or refused by the page with a message.
+An address contains only words and numbers: backbone, class names, templates, k and the class explained. No photo, no
+learned prompt and nothing that leads to the session it was made in. Values that the widgets would not accept are left
+out here, or refused by the page with a message.
 """
 
 from __future__ import annotations
@@ -13,24 +13,18 @@ from urllib.parse import urlencode
 
 from app.backbones import DEFAULT_BACKBONE
 from app.visitor.page_state import ExploreState
-from gallop.maps.look import COLOURS, DRAWN
 
 # Characters of a field: browsers and servers cut longer addresses.
 _MOST = 4000
-# The parameters of an address and their fields of ExploreState: texts, and numbers from 0 to 100.
+# The parameters of an address and their fields of ExploreState.
 _TEXTS = {
     "names": "names",
     "templates": "templates",
     "class": "class_name",
     "against": "against",
-    "colours": "colours",
-    "drawn": "drawn",
 }
-_PERCENTAGES = {"opacity": "opacity", "hidden": "hidden"}
 _SCALES, BACKBONE = "k", "backbone"
-ADDRESS_FIELDS = (*_TEXTS, *_PERCENTAGES, _SCALES, BACKBONE)
-
-_CHOICES = {"colours": tuple(COLOURS), "drawn": DRAWN}
+ADDRESS_FIELDS = (*_TEXTS, _SCALES, BACKBONE)
 # Local prompts.
 _MOST_PROMPTS = 64
 
@@ -42,8 +36,7 @@ def address(base: str, shown: ExploreState, backbone: str = DEFAULT_BACKBONE) ->
         base: address of a page, such as ``http://localhost:8501/export?session=...``; only its folder is used.
         backbone: by name; the built-in one is left out, since it is the default.
     """
-    names = (_TEXTS | _PERCENTAGES).items()
-    parameters = {field: value for field, name in names if (value := getattr(shown, name)) is not None}
+    parameters = {field: value for field, name in _TEXTS.items() if (value := getattr(shown, name)) is not None}
     if backbone != DEFAULT_BACKBONE:
         parameters[BACKBONE] = backbone
     if shown.scales:
@@ -54,13 +47,8 @@ def address(base: str, shown: ExploreState, backbone: str = DEFAULT_BACKBONE) ->
 def read_address(parameters: Mapping[str, str]) -> ExploreState:
     """Return the state of Explore from the parameters of an address; invalid values are left out."""
     values: dict[str, Any] = {
-        name: value
-        for field, name in _TEXTS.items()
-        if (value := parameters.get(field)) and len(value) <= _MOST and value in _CHOICES.get(name, (value,))
+        name: value for field, name in _TEXTS.items() if (value := parameters.get(field)) and len(value) <= _MOST
     }
-    for field, name in _PERCENTAGES.items():
-        if (number := _number(parameters.get(field, ""))) is not None and number <= 100:
-            values[name] = number
     scales = [_number(part) for part in parameters.get(_SCALES, "")[:_MOST].split("-")]
     if all(scales):
         values["scales"] = tuple(scales[:_MOST_PROMPTS])

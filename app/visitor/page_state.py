@@ -217,7 +217,6 @@ class BackbonesState:
     """Of the pages that ask a backbone: which, and which of its regions; ``VisitorTraining.backbone_name`` answers."""
 
     chosen: Remembered[str | None] = Remembered(None)
-    regions: Remembered[str | None] = Remembered(None)
 
 
 # Photos of the test: of a pair of classes, or of a kind.

@@ -98,12 +98,16 @@ class AnswersByName(ClassifierMixin):
             class_names: what numbers among the labels mean; by default ``classes_`` where ``fit`` was given some.
 
         Raises:
-            DataError: a class of the data that the model does not know.
-            ValueError: not one weight for each image.
+            DataError: a class of the data that the model does not know, or not one weight for each image.
         """
         from sklearn.metrics import accuracy_score  # half a second, and no answer needs it
 
         photos, names = self._labelled(images, labels, class_names)
+        if sample_weight is not None and np.shape(sample_weight) != (len(names),):
+            raise DataError(
+                f"sample_weight has the shape {np.shape(sample_weight)} for {len(names)} images. Pass one number for "
+                "each image."
+            )
         return float(accuracy_score(names, self.predict(photos), sample_weight=sample_weight))
 
     def evaluate(

@@ -9,8 +9,7 @@ C context tokens, T text width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -276,10 +275,6 @@ class Diversity:
     def as_one(self) -> tuple[bool, bool]:
         """Return whether the global prompts, and the local ones but for their k, answer as one."""
         return (self.global_ or 0) >= COINCIDE, (self.local or 0) >= COINCIDE
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values: the attributes, and ``words``."""
-        return asdict(self) | {"words": self.words}
 
 
 def diversity_of(text: TextFeatures, found: Answers | None = None, truth: Sequence[int] = ()) -> Diversity:

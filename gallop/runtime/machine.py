@@ -1,18 +1,16 @@
-"""The machine: processor, devices, versions and memory; and how much memory a function took."""
+"""The machine: processor, devices, versions and memory."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import platform
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
 from gallop import __version__
-from gallop.runtime.process import give_back
 
 PACKAGES = {
     "torch": "torch",
@@ -50,41 +48,6 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     return model
-
-
-def peak_bytes(function: Callable[[], object], device: torch.device | None = None) -> int:
-    """Return by how many resident bytes the process grew at most while the function ran; 0 if unknown.
-
-    Args:
-        device: where the function computes; for a GPU it is the GPU's memory.
-    """
-    if device is not None and device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        held = torch.cuda.memory_allocated(device)
-        function()
-        return torch.cuda.max_memory_allocated(device) - held
-    status = Path("/proc/self/status")
-    give_back()
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten
-        before = _kibibytes(status, "VmRSS")
-    except (OSError, StopIteration):  # not Linux, or a container that does not let us
-        function()
-        return 0
-    function()
-    return max(_kibibytes(status, "VmHWM") - before, 0) * 1024
-
-
-def largest_resident() -> int:
-    """Return the most resident bytes that the process has had so far; 0 if unknown."""
-    try:
-        return _kibibytes(Path("/proc/self/status"), "VmHWM") * 1024
-    except (OSError, StopIteration):  # not Linux
-        return 0
-
-
-def _kibibytes(status: Path, key: str) -> int:
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(key))
 
 
 def machine_memory() -> int:

@@ -69,12 +69,6 @@ def drop_unwritten() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def give_back() -> None:
-    """Return free memory to the system, as far as no used block prevents that: for a process at rest."""
-    gc.collect()
-    trim()
-
-
 def collect_since() -> bool:
     """Collect garbage, unless hardly any objects were made since the last time, as at rest; return whether it did. All
     threads wait meanwhile, for a tenth of a second or more.

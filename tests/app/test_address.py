@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.ui import resources
 from app.views import explore_as_text as address_module
 from app.visitor.page_state import ExploreState, remembered_values
-from gallop.maps.look import COLOURS, DRAWN, Style
+from gallop.maps.look import Style
 from tests.app_pages import (
     EXPLORE,
     EXPORT,
@@ -39,9 +39,6 @@ words = st.text(min_size=1, max_size=60)
         names=words,
         scales=st.lists(st.integers(1, 200), max_size=8).map(tuple),
         **dict.fromkeys(["templates", "class_name", "against"], st.none() | words),
-        colours=st.none() | st.sampled_from(COLOURS),
-        drawn=st.none() | st.sampled_from(DRAWN),
-        **dict.fromkeys(["opacity", "hidden"], st.none() | st.integers(0, 100)),
     )
 )
 def test_what_is_linked_comes_back(shown: ExploreState) -> None:
@@ -78,8 +75,6 @@ def test_what_is_shown_is_where_the_widgets_stand() -> None:
         {"k": "0-3"},
         {"k": "99999"},
         {"k": "٣"},
-        {"opacity": "101"},
-        {"hidden": "1e1"},
         {"session": "5ec2e7", "model": "Taught"},
     ],
 )
@@ -105,7 +100,7 @@ def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -
 
 @pytest.mark.parametrize(
     "fields",
-    [{"names": "\n".join(HOSTILE)}, {"names": ",,,"}, {"templates": "no braces"}, {"class": "x", "colours": "pink"}],
+    [{"names": "\n".join(HOSTILE)}, {"names": ",,,"}, {"templates": "no braces"}, {"class": "x"}],
 )
 def test_a_hostile_link_is_no_more_than_typing_it(tiny_app: Open, fields: dict[str, str]) -> None:
     at = tiny_app()

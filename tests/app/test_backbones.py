@@ -62,7 +62,7 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
             folders = tuple(str(tiny.backbone_folder(tmp_path / name)) for name in NAMES)
             options["memory"] = int(backbones * tiny.vit().bytes)
             found = stack.enter_context(closing(BackboneRoom(Options(folders, **options), loads)))
-            for known in found.listing.backbones():
+            for known in (choice.known for choice in found.listing.choices.values()):
                 object.__setattr__(known, "memory", tiny.vit().bytes)
             return found
 
@@ -130,7 +130,7 @@ def test_what_is_used_is_never_let_go(make: Any) -> None:
     leased(room, "c").give_back()
     assert held.backbone.loaded, "b went, though it was used later"
     both = [held, leased(room, "c")]
-    refused(room, "b", r"b needs 0\.0 GB.* a and c are in use")
+    refused(room, "b", r"b needs 0\.0 GB.*try again when trainings have ended")
     assert all(lease.backbone.loaded for lease in both)
     both.pop().give_back()
     room.try_again("b")
@@ -148,7 +148,7 @@ def test_a_lease_that_is_forgotten_is_given_back(make: Any) -> None:
 
 def test_one_that_is_larger_than_all_room_is_refused_and_mini_never(make: Any, loads: Loads) -> None:
     room = make(backbones=0.5)
-    refused(room, "a", "Choose a smaller backbone")
+    refused(room, "a", "Choose a smaller one")
     assert loads.begun == []
     leased(room, "mini")
 
@@ -175,7 +175,7 @@ def test_a_named_backbone_that_is_not_there_is_told_and_the_others_stay(tmp_path
     folder = tiny.backbone_folder(tmp_path)
     room = BackboneRoom(Options((str(tmp_path / "gone"), str(folder))))
     assert "is not a backbone" in room.listing.problem
-    assert [known.name for known in room.listing.backbones()] == ["mini", folder.name]
+    assert [*room.listing.choices] == ["mini", folder.name, f"{folder.name} (query-query)"]
 
 
 def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_work_waits_for_its_backbone_in_steps_and_holds_it_to_its_end(
     assert wait(job, waits).state is State.RUNNING
     loads.may_end.set()
     until(lambda: made)
-    refused(room, "b", "a is in use")
+    refused(room, "b", "for all backbones in use")
     tiny.there(made[0].go).set()
     assert wait(job).result == (3, True)
     room.try_again("b")
@@ -278,4 +278,4 @@ def test_a_downloaded_backbone_is_listed(make: Any, monkeypatch: pytest.MonkeyPa
         assert wait(manager.submit(downloading(room, "ViT-B-16/openai"))).result == "ViT-B-16/openai"
     assert room.listing.find("ViT-B-16/openai") is not None
     assert "ViT-B-16/openai" not in [known.name for known in to_download(room)]
-    assert room.listing.backbones()[0].name == "mini"
+    assert next(iter(room.listing.choices)) == "mini"

@@ -18,7 +18,6 @@ from app.ui import resources
 from app.views import compare
 from app.views.project import backbone_of_files
 from gallop import GalLoPClassifier, load_backbone
-from gallop.config import REGION_KINDS
 from tests import tiny
 from tests.app_pages import (
     EXPLORE,
@@ -55,50 +54,35 @@ def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Op
     return tiny_app
 
 
-def choose(at: AppTest, name: str, kind: str | None = None) -> AppTest:
-    fine(at.selectbox(key="backbones chosen").set_value(name).run())
-    if kind is not None:
-        fine(at.selectbox(key="backbones regions").set_value(kind).run())
-    return at
+def choose(at: AppTest, name: str) -> AppTest:
+    return fine(at.selectbox(key="backbones chosen").set_value(name).run())
 
 
-def kinds(at: AppTest) -> list[str]:
-    return [option for found in at.selectbox if found.key == "backbones regions" for option in found.options]
-
-
-def test_the_choice_is_there_for_a_vit_and_each_kind_answers_for_itself_and_its_code_says_which(
-    small: Open, tmp_path: Path
-) -> None:
+def test_the_choice_is_there_for_a_vit_and_each_kind_answers_for_itself(small: Open, tmp_path: Path) -> None:
     at = with_photo(small, "red\ngreen")
     photo, mini = next(iter(session_of(at).photos.shelf.photos.values())), explained(at).shares
-    assert (kinds(at), kinds(choose(at, "small"))) == ([], list(REGION_KINDS)), "mini has the paper's alone"
-    for kind, words, code, link in (
-        ("value", "each region's own value, which is the paper's", "'small'", "small"),
-        (
-            "query-query",
-            "attention of queries to queries",
-            "load_backbone('small', regions='query-query')",
-            "small+%28query-query%29",
-        ),
+    assert at.selectbox(key="backbones chosen").options == ["mini", "small", OTHER], "mini has the paper's alone"
+    for kind, words, link in (
+        ("value", "each region's own value, which is the paper's", "small"),
+        ("query-query", "attention of queries to queries", "small+%28query-query%29"),
     ):
-        shown = explained(choose(go(at, EXPLORE), "small", kind)).cosines
+        shown = explained(choose(go(at, EXPLORE), "small" if kind == "value" else OTHER)).cosines
         assert f"region kind {kind}: {words}" in plain(at)
         backbone = load_backbone(tmp_path / "small", regions=kind)
         found = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"]).explain(photo)
         assert shown == pytest.approx(found.similarities.looks[0].region_cosines[0].numpy(), abs=1e-6)
         go(at, EXPORT)
-        assert re.search(rf"backbone={re.escape(code)}[,)]", "".join(found.value for found in at.code))
         assert re.search(rf"&backbone={re.escape(link)}\b", at.code[-1].value)
-    assert go(at, EXPLORE).selectbox(key="backbones chosen").value == "small"
-    assert (explained(choose(at, "mini")).shares, kinds(at)) == (mini, [])
+    assert go(at, EXPLORE).selectbox(key="backbones chosen").value == OTHER
+    assert explained(choose(at, "mini")).shares == mini
     at.query_params["backbone"] = OTHER
     fine(at.run())
-    assert [at.selectbox(key=f"backbones {what}").value for what in ("chosen", "regions")] == ["small", "query-query"]
+    assert at.selectbox(key="backbones chosen").value == OTHER
     assert session_of(at).training.backbone_name == OTHER
 
 
 def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
-    at = choose(with_photo(small, "red\ngreen"), "small", "query-query")
+    at = choose(with_photo(small, "red\ngreen"), OTHER)
     session = session_of(train(cards(at, {"red": 2, "green": 2}, tests=1)))
     (run,) = runs_of(at)
     assert (taught_of(at).backbone_name, run.backbone_name) == (OTHER, OTHER)
@@ -106,7 +90,7 @@ def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     told = json.loads(files.settings)
     assert (told["backbone"], told["regions"]) == ("small", "query-query"), "as the library reads it"
 
-    choose(at, "small", "value")
+    choose(at, "small")
     assert session.training.taught is None
     assert "Prompts trained with small (query-query) are still available" in plain(at)
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
@@ -121,6 +105,8 @@ def test_whoever_starts_the_app_says_which_kind_is_usual(
     tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = opens(monkeypatch, tmp_path, regions="query-query")
-    at = choose(with_photo(tiny_app, "red\ngreen"), "small")
+    at = with_photo(tiny_app, "red\ngreen")
+    assert at.selectbox(key="backbones chosen").options == ["mini", OTHER, "small"]
+    choose(at, OTHER)
     assert (session_of(at).training.backbone_name, room.status(OTHER).device) == (OTHER, "cpu")
     assert not room.status("small").device, "nobody asked for it"

@@ -87,7 +87,7 @@ def choose(at: AppTest, name: str) -> AppTest:
 
 def test_the_choice_is_small_there_and_says_what_computes(two: Open) -> None:
     chosen = fine(two()).selectbox(key="backbones chosen")
-    assert (chosen.value, chosen.options) == ("mini", ["mini", "other"])
+    assert (chosen.value, chosen.options) == ("mini", ["mini", "other", "other (query-query)"])
     assert not unsaid(
         with_photo(two),
         "computes on cpu, fp32; 224 pixels; 14 x 14 regions",

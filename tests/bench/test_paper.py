@@ -263,8 +263,6 @@ def test_a_line_has_its_own_regions_and_backbone(data: Path) -> None:
         ("one", "query-query"),
         ("two", "value"),
     }
-    with pytest.raises(BenchError, match="'regions' is 'patches'; choose one of value, query-query"):
-        made(data, LINES.replace("regions: query-query", "regions: patches"))
 
 
 def test_a_backbone_is_loaded_and_hashed_once_for_all_its_regions(

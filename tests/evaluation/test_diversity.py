@@ -151,7 +151,6 @@ def text_at(cosine: float, prompts: int) -> torch.Tensor:
 def test_one_sentence_says_whether_prompts_differ_and_what_to_do(cosines: tuple[float, float], wanted: str) -> None:
     found = diversity_of(TextFeatures(text_at(cosines[0], 4), text_at(cosines[1], 3)))
     assert found.words.startswith(wanted)
-    assert found.to_dict()["words"] == found.words
 
 
 def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:

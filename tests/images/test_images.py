@@ -38,7 +38,7 @@ from gallop.images import (
     list_images,
     load_image,
 )
-from gallop.runtime.machine import peak_bytes
+from tests.memory import peak_bytes
 from tests.nasty_images import (
     adam7_rows,
     av1_frame,

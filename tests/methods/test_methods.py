@@ -29,7 +29,7 @@ from gallop.lab.methods import (
 )
 from gallop.lab.methods.locoop import LoCoOp, outlier_regularisation
 from gallop.lab.methods.prompt_learning import ONE_PROMPT
-from gallop.lab.methods.tip_adapter import SHARPNESSES, WEIGHTS, TipAdapterF, Votes, held_out, search, votes_of
+from gallop.lab.methods.tip_adapter import SHARPNESSES, WEIGHTS, TipAdapterF, held_out, search, votes_of
 from gallop.lab.methods.zero_shot import TEMPLATES, template_features
 from gallop.model.prompted import PromptModel, Prompts
 from tests.reference import Golden, golden, meta
@@ -206,19 +206,18 @@ def test_tip_adapter_f_starts_from_tip_adapter_and_learns_the_keys() -> None:
 
 def test_the_search_finds_what_is_right_most_often_and_of_equals_the_likeliest() -> None:
     draw = torch.Generator().manual_seed(2)
-    asked_of = []
+    asked_of, labels, tried = [], torch.randint(3, (12,), generator=draw), {}
     for held in (5, 7):
         values = torch.nn.functional.one_hot(torch.randint(3, (9,), generator=draw), 3).float()
         text, affinity = 3 * torch.randn(held, 3, generator=draw), torch.rand(held, 9, generator=draw)
-        asked_of.append(Votes(text, affinity, values, torch.randint(3, (held,), generator=draw)))
-    labels, tried = torch.cat([one.labels for one in asked_of]), {}
+        asked_of.append((text, affinity, values))
     for weight, sharpness in product(WEIGHTS, SHARPNESSES):
-        votes = [(-sharpness * (1 - one.affinity.double())).exp() @ one.values.double() for one in asked_of]
-        logits = torch.cat([one.text for one in asked_of]).double() + weight * torch.cat(votes)
+        votes = [(-sharpness * (1 - affinity.double())).exp() @ values.double() for _, affinity, values in asked_of]
+        logits = torch.cat([text for text, *_ in asked_of]).double() + weight * torch.cat(votes)
         likelihood = float(logits.log_softmax(dim=1)[range(len(labels)), labels].sum())
         tried[weight, sharpness] = (int((logits.argmax(dim=1) == labels).sum()), likelihood)
     right, likeliest = max(tried.values())
-    assert tried[search(asked_of)] == (right, pytest.approx(likeliest, rel=1e-4))
+    assert tried[search(asked_of, labels)] == (right, pytest.approx(likeliest, rel=1e-4))
 
 
 def test_no_shot_votes_on_itself_while_alpha_and_beta_are_searched() -> None:

@@ -17,8 +17,8 @@ from gallop.answers.sources import SourceItem, open_source
 from gallop.answers.sources.item import BATCH_BYTES, LONGEST_KEY, bounded_batches
 from gallop.errors import DataError
 from gallop.runtime.ahead import ahead
-from gallop.runtime.machine import peak_bytes
 from tests import tiny
+from tests.memory import peak_bytes
 from tests.tiny import png
 
 MOST = 3 * 2**28

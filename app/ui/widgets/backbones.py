@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import text
-from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, called, downloading, to_download
+from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, downloading, to_download
 from app.library import Explanation
 from app.ui import resources
 from app.ui.resources import backbones
@@ -19,31 +19,25 @@ from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone, Licence
 from gallop.config import REGION_ADVICE, REGION_RULES
 
-_REGIONS_HELP = (
-    "How this backbone computes a region's feature. Each kind counts as a separate backbone, with separate runs "
-    "and answers. " + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items()) + f". {REGION_ADVICE}"
+_HELP = (
+    "The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with --backbones "
+    "to offer more backbones, or with --allow-downloads to allow downloading some. In brackets: how it computes a "
+    "region's feature, which makes it another backbone, with separate runs and answers. "
+    + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items())
+    + f". {REGION_ADVICE}"
 )
 
 
 def is_choice() -> bool:
     """Return whether there is another backbone than ``mini``, or one may be downloaded."""
-    return len(backbones().listing.backbones()) > 1 or backbones().options.downloads
+    return len(backbones().listing.choices) > 1 or backbones().options.downloads
 
 
 def choose_backbone(session: Session) -> DeltaGenerator:
     """Draw the choice, whose value is ``session.training.backbone_name``; return the place of ``describe``."""
-    listed = {known.name: known for known in backbones().listing.backbones()}
-    before = session.training.backbone_name
-    now = backbones().listing.find(before)
-    name = one_of(
-        "Backbone",
-        listed,
-        BackbonesState.chosen,
-        now.known.name if now is not None else DEFAULT_BACKBONE,
-        help="The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with "
-        "--backbones to offer more backbones, or with --allow-downloads to allow downloading some.",
-    )
-    chosen = called(name, _kind(listed[name]))
+    listed, before = backbones().listing.choices, session.training.backbone_name
+    usual = before if before in listed else DEFAULT_BACKBONE
+    chosen = one_of("Backbone", listed, BackbonesState.chosen, usual, help=_HELP)
     if chosen != before:
         session.training.backbone_name = chosen
         # k depends on the backbone and its grid: Explore shows those for this one
@@ -69,12 +63,6 @@ def _notes(session: Session) -> None:
             f"Prompts trained with {text.markdown(text.joined(elsewhere))} are still available, but they do not work "
             "with the backbone chosen here."
         )
-
-
-def _kind(known: KnownBackbone) -> str:
-    if len(known.kinds) == 1:
-        return known.kinds[0]
-    return one_of("Regions", known.kinds, BackbonesState.regions, backbones().options.regions, help=_REGIONS_HELP)
 
 
 def describe(session: Session, place: DeltaGenerator) -> None:
@@ -172,9 +160,8 @@ def settle_download(session: Session) -> None:
     if running is None or session.downloads.running is not None:
         return
     if session.downloads.result(running.name):
-        listed = backbones().listing.find(running.name)
-        usual = backbones().options.regions
-        choose(session, called(running.name, usual if listed and usual in listed.known.kinds else PAPERS_KIND))
+        listed = backbones().listing.choices.items()
+        choose(session, next(name for name, choice in listed if choice.known.name == running.name))
         session.tell(Where.BACKBONES, f"{running.name} was downloaded and is now selected.")
     elif problem := session.downloads.problem(running.name):
         session.tell(
@@ -187,10 +174,7 @@ def settle_download(session: Session) -> None:
 def choose(session: Session, name: str) -> None:
     """Let this backbone answer, before any widget is drawn."""
     session.training.backbone_name = name
-    listed = backbones().listing.find(name)
-    put(BackbonesState.chosen, listed.known.name if listed is not None else name)
-    if listed is not None and len(listed.known.kinds) > 1:
-        put(BackbonesState.regions, listed.kind)
+    put(BackbonesState.chosen, name)
 
 
 def ask_for(session: Session, name: str) -> None:

@@ -101,7 +101,7 @@ def _add_backbones(backbones: argparse._ArgumentGroup) -> None:
         "--regions",
         default="value",
         choices=REGION_KINDS,
-        help="which region features a CLIP ViT uses unless a visitor chooses others (%(default)s, as in the paper). "
+        help="which region features of a CLIP ViT come first among the backbones (%(default)s, as in the paper). "
         f"{REGION_ADVICE}",
     )
 

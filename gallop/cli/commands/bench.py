@@ -72,14 +72,13 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _execute(runner: Runner, runs: Sequence[BenchRun], console: Console) -> None:
-    for event in runner.execute(runs):
-        run, record = event.run, event.record
+    for number, run, record in runner.execute(runs):
         place = f", {counted(run.shots, 'shot')}, seed {run.seed}" if run.shots else ""
         name = f"{run.method} on {run.set}{place}"
         if record is None:
-            console.progress("running", event.number - 1, event.total, name)
+            console.progress("running", number - 1, len(runs), name)
         elif record.failed:
             console.warn(f"{name} has no results: {record.failed}")
         else:
             told = f"{name}: accuracy {100 * (record.value(run.set, 'accuracy') or 0):.1f}% in {record.seconds:.0f} s"
-            console.progress("running", event.number, event.total, told)
+            console.progress("running", number, len(runs), told)

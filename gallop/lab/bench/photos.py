@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gallop.data import ContentHash, LabelledPhotos, Listing, PhotoSet, content_hash, duplicates, read_folder
-from gallop.errors import BenchError, DataError, ImageError
+from gallop.data.labelled import read_files
+from gallop.errors import BenchError, DataError
 from gallop.images import list_images
 from gallop.lab.bench.spec import Spec
 from gallop.lab.paper_sets import available_datasets, open_dataset
@@ -110,8 +111,7 @@ def _is_set(folder: Path) -> bool:
 
 def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
     train, test = (read_folder(folder, split=split, content=content) for split in ("train", "test"))
-    for path, reason in (*train.skipped, *test.skipped):
-        warnings.warn(f"{path} was skipped: {reason}", stacklevel=2)
+    _tell_skipped(train, test)
     pairs = duplicates(train, test)
     if pairs:
         warnings.warn(
@@ -150,12 +150,13 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
 
 
 def _read_group(folder: Path, content: ContentHash) -> LabelledPhotos:
-    paths: dict[str, Path] = {}
-    for path in list_images(folder, recursive=True):
-        try:
-            paths.setdefault(content(path), path)
-        except ImageError as error:
-            warnings.warn(f"{path} was skipped: {error}", stacklevel=2)
-    if not paths:
+    group = read_files(((path, "", "") for path in list_images(folder, recursive=True)), ("",), content)
+    _tell_skipped(group)
+    if not group.photos:
         raise BenchError(f"{folder} (unknown photos) contains no readable images.")
-    return LabelledPhotos(tuple(paths.values()), tuple(paths), (0,) * len(paths), ("",))
+    return group
+
+
+def _tell_skipped(*photos: LabelledPhotos) -> None:
+    for path, reason in (each for some in photos for each in some.skipped):
+        warnings.warn(f"{path} was skipped: {reason}", stacklevel=2)

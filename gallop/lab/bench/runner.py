@@ -174,19 +174,6 @@ def among(predictions: Predictions, classes: Sequence[int] | None) -> ScoredAnsw
     return ScoredAnswers.of(predictions, classes)
 
 
-@dataclass(frozen=True)
-class RunEvent:
-    """Run ``number`` of ``total`` begins, or is finished where it has a record, which is written by then.
-
-    The run itself starts only when the next event is asked for.
-    """
-
-    number: int
-    total: int
-    run: BenchRun
-    record: Record | None = None
-
-
 class Runner:
     """Executes runs.
 
@@ -208,17 +195,21 @@ class Runner:
         self._report = report
         self._kept: dict[tuple[FeatureKind, PhotoGroup], list[ImageFeatures] | None] = {}  # None: it does not fit
 
-    def execute(self, runs: Sequence[BenchRun]) -> Iterator[RunEvent]:
-        """Do every run that has no record yet, in order. One that diverges is recorded as failed, without stopping."""
+    def execute(self, runs: Sequence[BenchRun]) -> Iterator[tuple[int, BenchRun, Record | None]]:
+        """Do every run that has no record yet, in order. One that diverges is recorded as failed, without stopping.
+
+        Yields:
+            number and run before it begins, which is when the next is asked for, and again with its record.
+        """
         for number, run in enumerate(runs, 1):
             if self._store.read(run.key):  # or another process that shares the folder was faster
                 continue
-            yield RunEvent(number, len(runs), run)
+            yield number, run, None
             backbone = self._backbones.get(run.backbone, run.regions)
             self._prepare(run, backbone)
             record = self._run(run, backbone)
             self._store.write(record)
-            yield RunEvent(number, len(runs), run, record)
+            yield number, run, record
 
     def _paths(self, place: PhotoGroup) -> Sequence[Path]:
         kind, name = place

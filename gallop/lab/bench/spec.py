@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from gallop.config import REGION_KINDS
 from gallop.errors import BenchError
 from gallop.lab.paper_sets import available_datasets
 from gallop.runtime.reading import read_text
@@ -308,15 +307,10 @@ def _lines(section: Section, group: str, shots: tuple[int, ...], sets: tuple[str
         entry = section.section(heading)
         settings = {key: value for key, value in entry.items() if key not in ("method", "regions", "backbone")}
         made = entry.text("method"), settings
-        lines.append(Line(heading, group, *made, shots, sets, _kind(entry), entry.text("backbone", "")))
+        lines.append(
+            Line(heading, group, *made, shots, sets, entry.text("regions", "value"), entry.text("backbone", ""))
+        )
     return lines
-
-
-def _kind(section: Section) -> str:
-    kind = section.text("regions", "value")
-    if kind not in REGION_KINDS:
-        raise BenchError(f"{section.place('regions')} is {kind!r}; choose one of {', '.join(REGION_KINDS)}.")
-    return kind
 
 
 def _rules(top: Section) -> tuple[Rule, ...]:

@@ -91,10 +91,6 @@ class Results:
         done = {run.shots for line, run in self.plan.entries if not line.group and run.key in self.records}
         return max(done - {UNTAUGHT} or self.spec.shots)
 
-    def untaught(self, label: str) -> bool:
-        """Whether a line learns nothing: its one value of a set counts for all shots and seeds."""
-        return any(run.shots == UNTAUGHT for run in self._runs.get(label, ()))
-
     def mean(
         self, label: str, metric: str, shots: int, sets: Sequence[str], test: str = "", unknown: str = ""
     ) -> MeanCell:
@@ -115,7 +111,9 @@ class Results:
                 value = record.value(test or run.set, metric, unknown)
                 if value is not None:
                     values.setdefault(run.set, {})[run.seed] = value
-        common = set.intersection(*map(set, values.values())) if values and not self.untaught(label) else set[int]()
+        # A line that learns nothing has one value of a set, which counts for all shots and seeds.
+        taught = values and all(run.shots != UNTAUGHT for run in self._runs[label])
+        common = set.intersection(*map(set, values.values())) if taught else set[int]()
         by_seed = [fmean(each[seed] for each in values.values()) for seed in sorted(common)]
         return MeanCell(
             mean=fmean(fmean(each.values()) for each in values.values()) if values else None,

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -66,21 +66,9 @@ def held_out(shots: LabelledPhotos, setup: Setup, folds: int) -> list[Fold]:
     return [Fold(torch.tensor(sorted(every - set(part))), features[torch.tensor(part)], labels[part]) for part in parts]
 
 
-@dataclass(frozen=True)
-class Votes:
-    """The terms of a cache's logits for held-out images, before alpha and beta.
-
-    Attributes:
-        text: logits of the text (b, K).
-        affinity: cosines with the keys (b, n).
-        values: (n, K).
-        labels: class indices (b,).
-    """
-
-    text: Tensor
-    affinity: Tensor
-    values: Tensor
-    labels: Tensor
+Terms: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""Of a cache's logits for b images, before alpha and beta: the logits of the text (b, K), the cosines with the keys
+(b, n), and the values (n, K)."""
 
 
 def votes_of(affinity: Tensor, values: Tensor, sharpness: float) -> Tensor:
@@ -88,14 +76,13 @@ def votes_of(affinity: Tensor, values: Tensor, sharpness: float) -> Tensor:
     return (-sharpness * (1 - affinity)).exp() @ values
 
 
-def search(asked: Sequence[Votes]) -> tuple[float, float]:
+def search(asked: Sequence[Terms], labels: Tensor) -> tuple[float, float]:
     """Return alpha and beta with which most held-out images are right; of equals, those under which it is likeliest."""
-    labels = torch.cat([one.labels for one in asked])
     best, pair = (-1, 0.0), (0.0, 0.0)
     for sharpness in SHARPNESSES:
-        votes = [votes_of(one.affinity, one.values, sharpness) for one in asked]
+        votes = [votes_of(affinity, values, sharpness) for _, affinity, values in asked]
         for weight in WEIGHTS:
-            logits = torch.cat([one.text + weight * vote for one, vote in zip(asked, votes, strict=True)])
+            logits = torch.cat([text + weight * vote for (text, *_), vote in zip(asked, votes, strict=True)])
             score = int((logits.argmax(dim=-1) == labels).sum()), -float(F.cross_entropy(logits, labels))
             if score > best:
                 best, pair = score, (weight, sharpness)
@@ -123,19 +110,15 @@ class KeyValueCache:
 
     def logits(self, features: ImageFeatures) -> Tensor:
         """Return (B, K) on the backbone's device; gradients reach the keys."""
-        text, affinity = self._terms(features)
-        return text + self.weight * votes_of(affinity, self.values, self.sharpness)
+        text, affinity, values = self.terms(features)
+        return text + self.weight * votes_of(affinity, values, self.sharpness)
 
-    def _terms(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
-        """The logits of the text (B, K) and the cosines with the keys (B, n)."""
+    def terms(self, features: ImageFeatures) -> Terms:
+        """Return what the logits for B images are made of."""
         images = features.global_.to(self.backbone.device).float()
         cosines = global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
         affinity = F.normalize(images, dim=-1) @ F.normalize(self.keys, dim=-1).T
-        return self.backbone.logit_scale * cosines, affinity
-
-    def asked(self, fold: Fold) -> Votes:
-        """Return what the search for alpha and beta needs of it and of held-out shots."""
-        return Votes(*self._terms(fold.features), self.values, fold.labels.to(self.backbone.device))
+        return self.backbone.logit_scale * cosines, affinity, self.values
 
     def only(self, shots: Tensor) -> KeyValueCache:
         return replace(self, keys=self.keys[shots], values=self.values[shots])
@@ -145,17 +128,13 @@ class KeyValueCache:
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
 
-def class_weights(backbone: Backbone, class_names: tuple[str, ...]) -> Tensor:
-    """Return the weights of the ensemble of templates (K, D)."""
-    return template_features(backbone, class_names, TEMPLATES["ensemble"])
-
-
 def _searched(cache: KeyValueCache, parts: Sequence[KeyValueCache], folds: Sequence[Fold]) -> KeyValueCache:
     """A cache with alpha and beta of its parts, which hold the rests of the folds; as it is where there are none."""
     if not folds:
         return cache
     with torch.no_grad():
-        weight, sharpness = search([part.asked(fold) for part, fold in zip(parts, folds, strict=True)])
+        asked = [part.terms(fold.features) for part, fold in zip(parts, folds, strict=True)]
+        weight, sharpness = search(asked, torch.cat([fold.labels for fold in folds]).to(cache.backbone.device))
     return replace(cache, weight=weight, sharpness=sharpness)
 
 
@@ -213,7 +192,7 @@ class TipAdapter:
         return KeyValueCache(
             backbone,
             shots.class_names,
-            class_weights(backbone, shots.class_names),
+            template_features(backbone, shots.class_names, TEMPLATES["ensemble"]),
             keys.to(backbone.device),
             values.to(backbone.device),
             self.weight,
