@@ -50,7 +50,6 @@ remembered.run_begins()
 backbones.settle_download(session)
 session.page_jobs.settle()
 current.settle_opening(session)
-current.follow(session)
 with resources.page_drawn():
     receive()
     with above:

@@ -8,8 +8,8 @@ pin is remembered, and the key of its widget follows from that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast, overload
 
 from app.photos.sample_answers import sample_answers
@@ -108,16 +108,6 @@ class Remembered(Generic[T]):
     def __set__(self, state: object, value: T | Place[T]) -> None:
         # The dataclass takes the class attribute, a Place, as the field's default.
         state.__dict__[self._place.field] = self._untouched if value is self._place else value
-
-
-def remembered_values(state: Any) -> Iterator[tuple[Place[Any], Any]]:
-    """Yield the places of a state that have a value, each with its value; for a tuple the places of its items."""
-    for field in fields(state):
-        place, value = getattr(type(state), field.name), getattr(state, field.name)
-        if isinstance(value, tuple):
-            yield from ((place.at(n), item) for n, item in enumerate(value))
-        elif value is not None:
-            yield place, value
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.ui import resources
 from gallop import load_image
 from tests import tiny
 from tests.app_pages import (
@@ -88,3 +90,10 @@ def test_hostile_names_are_text_on_every_page(tiny_app: Open) -> None:
     assert [raw for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://") if raw in shown] == []
     assert ("!\\[x\\]" in shown, "\\<b\\>bold" in shown) == (True, True)
     assert {"<b>bold" in chart for chart in charts} == {False}
+
+
+def test_a_page_that_was_closed_before_it_is_drawn_is_not_drawn(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "connected", lambda page: False)
+    assert not fine(tiny_app()).title

@@ -1,11 +1,9 @@
-"""The state of the page Explore: chosen there, set by what was taught or opened, and written in a link."""
+"""The state of the page Explore: chosen there, and set by what was taught or opened."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-
-import streamlit as st
 
 from app import text
 from app.backbones import BackboneLoading, OnBackbone
@@ -14,11 +12,11 @@ from app.library import Backbone
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import Taught
 from app.ui.resources import backbones, holding, jobs
-from app.ui.widgets.backbones import ask_for, choose
+from app.ui.widgets.backbones import choose
 from app.ui.widgets.remembered import one_of, put
-from app.views import compare, explore_as_text
+from app.views import compare
 from app.views.project import Opened, opening
-from app.visitor.page_state import TAUGHT, ExploreState, remembered_values
+from app.visitor.page_state import TAUGHT, ExploreState
 from app.visitor.session import Session, Where
 from gallop import Photo
 
@@ -31,41 +29,6 @@ def current_photo(session: Session) -> Photo | None:
     return photos[one_of("Photo", photos, ExploreState.photo, shown.sha256, compare.photo_names(session).__getitem__)]
 
 
-def set_explore_widgets(state: ExploreState) -> None:
-    """Set the widgets of Explore to a state, before any is drawn; what it does not name is unchanged."""
-    for place, value in remembered_values(state):
-        put(place, value)
-
-
-def link(session: Session) -> None:
-    st.markdown(
-        "**A link** to *Explore* in its current state",
-        help="It contains the backbone, names, templates, k and map settings, but no photo and no trained model. "
-        "Anyone who opens it also needs a photo or the model's zip.",
-    )
-    st.code(
-        explore_as_text.address(
-            st.context.url or "",
-            replace(session.explore, names=session.explore.names_on(session.photos) or None),
-            session.training.backbone_name,
-        ),
-        language=None,
-        wrap_lines=True,
-    )
-
-
-def follow(session: Session) -> None:
-    """Take over the state in the address once, before any widget is drawn, and clear it there."""
-    fields = {field: st.query_params[field] for field in explore_as_text.ADDRESS_FIELDS if field in st.query_params}
-    if not fields:
-        return
-    if explore_as_text.BACKBONE in fields:
-        ask_for(session, fields[explore_as_text.BACKBONE])
-    set_explore_widgets(explore_as_text.read_address(fields))
-    for field in fields:
-        del st.query_params[field]
-
-
 _OPENING = "opening"
 
 
@@ -75,7 +38,9 @@ def show(session: Session, taught: Taught) -> None:
     A sample is not asked about them: another photo is shown, and where there is none they wait for one.
     """
     choose(session, taught.backbone_name)
-    set_explore_widgets(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
+    put(ExploreState.names, "\n".join(taught.names))
+    for n, k in enumerate(session.training.scales()):
+        put(ExploreState.scales.at(n), k)
     put(ExploreState.prompts, TAUGHT)
     shown, samples = session.photos.shown(session.explore.photo), sample_answers()
     if shown is not None and shown.sha256 in samples:

@@ -107,7 +107,8 @@ with strip:
     chosen, tiles = photo.sha256 if photo is not None else None, exploring.tiles(session, photo, asked)
     photo_strip("photo strip", tiles, chosen, question.show_photo, take_away=question.take_away)
 privacy_line()
-with beside or st.container():
-    live.retraining(session)
+if session.training.is_retraining:
+    with beside or st.container():
+        live.badge(session, moves=True)
 if ahead:
     st.rerun()

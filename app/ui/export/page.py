@@ -3,7 +3,6 @@
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.explanation import current
 from app.ui.export import files
 from app.ui.widgets.elements import onward, privacy_line, problems_shown
 from app.views import export
@@ -49,8 +48,6 @@ else:
         if has_cards:
             st.header("3. The training as code", anchor=False)
             files.code(session)
-        if screen is not None:
-            current.link(session)
 
 st.header("Open a model", anchor=False)
 files.back_in(session)

@@ -98,7 +98,7 @@ def _learn_at_once(session: Session) -> None:
 
 def panel(session: Session) -> None:
     if session.training.is_retraining:
-        retraining(session)
+        badge(session, moves=True)
     elif session.training.job is not None:
         _running(session)
         _watched(session)
@@ -106,23 +106,33 @@ def panel(session: Session) -> None:
         _ended(session)
 
 
-def badge(session: Session) -> None:
-    """Draw one line on the other pages while a training runs; its result is taken over as soon as it is there."""
-    if session.training.is_retraining:
-        retraining(session, moves=False)
+def badge(session: Session, *, moves: bool = False) -> None:
+    """Draw one line while a training runs; its result is taken over as soon as it is there.
+
+    Args:
+        moves: whether the full page is drawn again for each answer of a live training, or, where drawing takes long, at
+            its end.
+    """
+    job, live = session.training.job, session.training.is_retraining
+    if job is None:
         return
 
-    @st.fragment(run_every=2 * _PICTURE_SECONDS)
+    @st.fragment(run_every=_STEP_SECONDS if live else 2 * _PICTURE_SECONDS)
     def look() -> None:
-        job = session.training.job
-        snapshot = job.snapshot() if job is not None else None
-        if job is None or snapshot is None or session.training.has_news(snapshot):
+        snapshot = job.snapshot()
+        if job is not session.training.job or (
+            session.training.has_news(snapshot) if moves or not live else not snapshot.active
+        ):
             _draw_again(session)
         words = progress_in_words(snapshot, stopping=job.stopping).rstrip(".")
-        st.caption(f":material/model_training: {words}. See the page *Teach*.")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            where = "" if live else ". See the page *Teach*."
+            st.caption(f":material/model_training: {words}{where}", width="content")
+            if live:
+                stop = session.training.stop_retraining
+                st.button("Stop", type="tertiary", on_click=stop, key=f"cancel {job.number}")
 
-    if session.training.job is not None:
-        look()
+    look()
 
 
 def _draw_again(session: Session) -> NoReturn:
@@ -167,28 +177,6 @@ def _progress(session: Session) -> None:
         )
 
     far()
-
-
-def retraining(session: Session, *, moves: bool = True) -> None:
-    """Draw a line while a live training runs.
-
-    Args:
-        moves: whether the full page is drawn again for each of its answers, or, where that takes long, at its end.
-    """
-
-    @st.fragment(run_every=_STEP_SECONDS)
-    def look() -> None:
-        job = session.training.job
-        snapshot = job.snapshot() if job is not None else None
-        news = session.training.has_news if moves else lambda snapshot: not snapshot.active
-        if job is None or snapshot is None or news(snapshot):
-            _draw_again(session)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(progress_in_words(snapshot, stopping=job.stopping), width="content")
-            st.button("Stop", type="tertiary", on_click=session.training.stop_retraining, key=f"cancel {job.number}")
-
-    if session.training.is_retraining:
-        look()
 
 
 def _running(session: Session) -> None:

@@ -175,16 +175,3 @@ def choose(session: Session, name: str) -> None:
     """Let this backbone answer, before any widget is drawn."""
     session.training.backbone_name = name
     put(BackbonesState.chosen, name)
-
-
-def ask_for(session: Session, name: str) -> None:
-    """Let the backbone that an address names answer, if it is available; a name from outside opens no file."""
-    if backbones().listing.seek(name) is not None:
-        choose(session, name)
-        return
-    session.tell(
-        Where.BACKBONES,
-        f"The URL names the backbone {text.shorten(name, 60)!r}, which is not available here. "
-        f"{session.training.backbone_name} is still in use.",
-        "info",
-    )

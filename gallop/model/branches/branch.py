@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -220,19 +221,9 @@ class Branch:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        space, axes = self.how.space, self.axes
         projection = backbone.vision.region_projection if self.how.extra is None else None  # (V, D)
-
-        def maps(looks: Sequence[ImageFeatures], counted: int) -> list[Tensor]:
-            regions = [region_features(look, space, projection, axes) for look in looks]
-            after = projection if space == REGIONS else None
-            pulled = weights.T if after is None else after.float() @ weights.T
-            kept = [regions[:counted]] * counted + [[look] for look in regions[counted:]]
-            lengths = [mean_region(some, after).norm(dim=-1).clamp_min(1e-12) for some in kept]
-            each = zip(regions, lengths, strict=True)
-            return [some.float() @ pulled / length[:, None, None] + bias for some, length in each]
-
-        return maps
+        # No closure: the exporter to ONNX sends it to another process.
+        return partial(_maps, weights, bias, projection, self.how.space, self.axes)
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
         """Return the votes of one photo; None where this is not ridge regression, or its shots were not saved.
@@ -261,3 +252,22 @@ class Branch:
         return ShotVotes(
             (every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels, self.texts is not None
         )
+
+
+def _maps(
+    weights: Tensor,
+    bias: Tensor,
+    projection: Tensor | None,
+    space: str,
+    axes: Axes | None,
+    looks: Sequence[ImageFeatures],
+    counted: int,
+) -> list[Tensor]:
+    """``Maps`` of a form of weights (K, D) and bias (K,) that is linear in the features of a space."""
+    regions = [region_features(look, space, projection, axes) for look in looks]
+    after = projection if space == REGIONS else None
+    pulled = weights.T if after is None else after.float() @ weights.T
+    kept = [regions[:counted]] * counted + [[look] for look in regions[counted:]]
+    lengths = [mean_region(some, after).norm(dim=-1).clamp_min(1e-12) for some in kept]
+    each = zip(regions, lengths, strict=True)
+    return [some.float() @ pulled / length[:, None, None] + bias for some, length in each]
