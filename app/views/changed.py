@@ -9,7 +9,7 @@ from app.views.compare import photos as visitors_photos
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.evaluation.changes import NOTICED, RIGHT, TESTED
-from gallop.wording import NONE_OF_THESE, counted
+from gallop.wording import NONE_OF_THESE
 
 # Cosines that differ by less look the same on every page.
 _AS_ALIKE = 0.02
@@ -36,35 +36,30 @@ class Changed:
 
 
 def changed_photos(session: Session, taught: Taught) -> list[Changed]:
-    """Return the photos that are still here: held-out shots first, of each kind what became wrong before the others."""
-    here = visitors_photos(session) | session.photos.unknown.photos
+    """Return the photos that are still here: test photos that became shots, which count for neither run, then held-out
+    shots and the others, of each kind what became wrong first.
+    """
+    here, run = visitors_photos(session) | session.photos.unknown.photos, session.training.run_before
     names = {photo.sha256: card.name for card, _, photo in session.photos.deck.photos()}
-    flips, found = taught.changes.flips if taught.changes else {}, []
-    words = {RIGHT: ("now wrong", "now right"), NOTICED: ("no longer noticed", "now noticed")}
-    for what, each in flips.items():
-        for keys, said in zip((each.now_wrong, each.now_right), words[RIGHT if what == TESTED else what], strict=True):
-            kind = f"{said}, test photo" if what == TESTED else said
-            named = ((here[key], names.get(key, NONE_OF_THESE)) for key in keys if key in here)
-            found += [Changed(*each, kind, what == RIGHT) for each in named]
-    return found
+    tested = set() if run is None else {key for key, each in run.answers.items() if not each.seen}
+    kinds = [("a training photo now", [key for key, each in taught.answers.items() if each.seen and key in tested], "")]
+    for what, each in taught.changes.flips.items() if taught.changes else ():
+        wrong, right = ("no longer noticed", "now noticed") if what == NOTICED else ("now wrong", "now right")
+        kind = ", test photo" * (what == TESTED)
+        kinds += [(wrong + kind, [*each.now_wrong], what), (right + kind, [*each.now_right], what)]
+    return [
+        Changed(here[key], names.get(key, NONE_OF_THESE), words, what == RIGHT)
+        for words, keys, what in kinds
+        for key in keys
+        if key in here
+    ]
 
 
 def notes(session: Session, taught: Taught) -> list[str]:
-    """Return what else is to be known of the figures, in sentences: photos that count for neither run, and test photos
-    that were asked often.
-    """
-    run, said, here = session.training.run_before, list[str](), visitors_photos(session)
-    if run is not None:
-        tested = {key for key, each in run.answers.items() if not each.seen}
-        moved = [key for key, each in taught.answers.items() if each.seen and key in tested]
-        if len(moved) == 1 and moved[0] in here:
-            said.append(f"{here[moved[0]].name} became a training photo and counts for neither run.")
-        elif moved:
-            said.append(f"{counted(len(moved), 'test photo')} became training photos and count for neither run.")
-        said += filter(None, [dropout_in_words(run, taught)])
-    if taught.asked_tests > 1:
-        said.append(f"These test photos were seen by {taught.asked_tests} trainings: keep others for a last test.")
-    return said
+    """Return what else is to be known of the figures: what dropout did, and that test photos were asked often."""
+    run, often = session.training.run_before, taught.asked_tests
+    seen = f"These test photos were seen by {often} trainings: keep others for a last test." * (often > 1)
+    return [*filter(None, ["" if run is None else dropout_in_words(run, taught), seen])]
 
 
 def dropout_in_words(run: Taught, taught: Taught) -> str:

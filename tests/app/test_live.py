@@ -260,11 +260,15 @@ def test_photos_that_changed_are_those_of_the_cards_and_of_none_of_the_classes(t
     (odd,) = session.photos.unknown.photos
     hashes = [photo.sha256 for photo in card.shots]
     changes = Changes({}, {}, flips={RIGHT: Flips((hashes[0],), (hashes[1], "gone")), NOTICED: Flips((), (odd,))})
-    found = changed_photos(session, replace(taught, changes=changes))
-    assert [(each.photo.sha256, each.name, each.words) for each in found] == [
-        (hashes[1], "red", "now wrong"),
-        (hashes[0], "red", "now right"),
-        (odd, "none of these", "no longer noticed"),
+    tested = {hashes[2]: replace(taught.answers[hashes[2]], seen=False)}
+    session.training.set_taught(replace(taught, answers=tested))
+    session.training.set_taught(replace(taught, changes=changes))
+    found = changed_photos(session, taught_of(at))
+    assert [(each.photo.sha256, each.name, each.words, each.held_out) for each in found] == [
+        (hashes[2], "red", "a training photo now", False),
+        (hashes[1], "red", "now wrong", True),
+        (hashes[0], "red", "now right", True),
+        (odd, "none of these", "no longer noticed", False),
     ]
     assert notes(session, replace(taught, asked_tests=3)) == [
         "These test photos were seen by 3 trainings: keep others for a last test."
