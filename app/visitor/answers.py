@@ -181,6 +181,9 @@ class VisitorAnswers:
         if limit is None:
             return f"There is no limit for “none of these” here: {calibration.note.split(': ', 1)[-1]}."
 
+        if self.training.is_retraining:  # it is that of the run before, whatever tests show
+            return calibration.doubt
+
         def shown_by_tests() -> str:
             known = self.asked_of(classifier, tests).ood[VERDICT] if tests else ()
             return at_limit(known, (), limit, calibration.tpr).doubt

@@ -20,6 +20,7 @@ from tests.browsing import (
     metric,
     name_classes,
     number,
+    open_sample,
     photo,
     pick,
     reads,
@@ -61,6 +62,28 @@ def test_the_settings_stay_open_when_another_way_to_teach_is_chosen(new_page: An
         expect(field).to_have_value(usual)
         settled(page)
         expect(field).to_be_visible()
+
+
+@pytest.mark.slow
+def test_dropout_beside_the_answer_moves_it_while_the_prompts_learn_and_leads_back(page: Page) -> None:
+    open_sample(page)
+    page.get_by_role("link", name="Explore", exact=True).click()
+    explainer, back = page.locator(".explainer"), page.get_by_role("button", name="Back to the run before")
+    expect(explainer).to_contain_text("before teaching")
+    settled(page)
+    before = page.locator(".explainer .prompts").inner_text()
+    expect(page.get_by_role("switch", name="Retrain as I change it")).to_be_checked()
+    page.get_by_role("slider", name="Prompt dropout").press("ArrowLeft")
+    expect(explainer).to_contain_text("it is that of the run before until calibration is done")
+    expect(explainer).to_contain_text("in the run before")
+    expect(back).to_be_visible(timeout=4 * PATIENCE)
+    expect(page.get_by_text(re.compile("Dropout 0.75 → 0.5: the global prompts"))).to_be_visible()
+    settled(page)
+    assert page.locator(".explainer .prompts").inner_text() != before
+    back.click()
+    expect(back).to_have_count(0)
+    settled(page)
+    expect(page.locator(".explainer .prompts")).to_have_text(before, use_inner_text=True)
 
 
 @pytest.mark.slow
