@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_856,
-    "app": 8_255,
+    "gallop": 16_604,
+    "app": 8_181,
     "benchmarks": 6_466,
-    "notebooks": 2_697,
-    "docs": 668,
+    "notebooks": 2_693,
+    "docs": 664,
     "checkpoints": 1_000,
-    "tests": 26_195,
+    "tests": 26_200,
     SCRIPTS: 12_785,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
