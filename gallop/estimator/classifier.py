@@ -280,21 +280,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if held is None:
             return None
         index, labels, answers = held
-        files = () if self._shots is None else tuple(path.name for path in self._shots.take(index.tolist()).paths)
-        return Evaluation(self.model_.class_names, labels.numpy(), ScoredAnswers.of(answers), files=files)
-
-    @property
-    def held_out_right(self) -> dict[str, bool]:
-        """Return by content hash which held-out shots prompts that never saw them have right; empty without any, and
-        for a model that was loaded.
-        """
-        folds = self._fitted().cross_fit_
-        held = None if folds is None else folds.predictions(self.model_, self.calibration_)
-        if held is None or self._shots is None:
-            return {}
-        index, labels, answers = held
-        right = answers.probabilities.argmax(axis=1) == labels.numpy()
-        return dict(zip(self._shots.take(index.tolist()).hashes, right.tolist(), strict=True))
+        shots = None if self._shots is None else self._shots.take(index.tolist())
+        files, hashes = ((), ()) if shots is None else (tuple(path.name for path in shots.paths), shots.hashes)
+        scored = ScoredAnswers.of(answers)
+        return Evaluation(self.model_.class_names, labels.numpy(), scored, files=files, hashes=hashes)
 
     @property
     def prompts(self) -> LearnedPrompts:

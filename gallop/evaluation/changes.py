@@ -81,9 +81,9 @@ class Changes:
                 alone, since the other learned from it, counts for neither.
         """
         then, now = (by_photo(each, tested(each), unknown(each)) for each in (before, after))
-        held = {id(each): each.held_out_right for each in (before, after)}
-        if all(held.values()):
-            then, now = ({RIGHT: held[id(each)]} | side for each, side in ((before, then), (after, now)))
+        held = [_held_out(each) for each in (before, after)]
+        if all(held):
+            then, now = ({RIGHT: shots} | side for shots, side in zip(held, (then, now), strict=True))
         than += ", which has other classes" * ({*before.classes_} != {*after.classes_})
         found = Changes.of(then, now, than)
         return Changes(_figures(before, found.before), _figures(after, found.after), than, found.flips)
@@ -153,6 +153,12 @@ def by_photo(classifier: Any, tested: Mapping[str, bool], unknown: Mapping[str, 
         noticed = other[answers.predicted[ENSEMBLE]] | (answers.ood[VERDICT] > _limit(classifier))
         found[NOTICED + f" ({group})" * bool(group)] = {str(i): bool(each) for i, each in enumerate(noticed)}
     return found
+
+
+def _held_out(classifier: Any) -> dict[str, bool]:
+    """Which held-out shots prompts that never saw them have right, by content hash; empty where these are not known."""
+    found = classifier.evaluation
+    return {} if found is None else dict(zip(found.hashes, (found.predicted == found.truth).tolist(), strict=False))
 
 
 def _limit(classifier: Any) -> float:

@@ -48,6 +48,7 @@ class Evaluation:
         answers: for them.
         unknown: answers for photos of none of the classes, by the name of their group.
         files: file names of the photos, where they are files.
+        hashes: of held-out shots their content hashes, where these are known.
 
     Raises:
         ValueError: no photo, or not one label for each.
@@ -58,6 +59,7 @@ class Evaluation:
     answers: ScoredAnswers
     unknown: Mapping[str, ScoredAnswers] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:

@@ -61,7 +61,7 @@ def test_a_fall_is_counted_in_photos_of_the_smaller_set(
 
 
 def model(*names: str, **calibration: Any) -> Any:
-    return SimpleNamespace(classes_=np.array(names), calibration_=Calibration(**calibration), held_out_right={})
+    return SimpleNamespace(classes_=np.array(names), calibration_=Calibration(**calibration), evaluation=None)
 
 
 def answers(labels: list[int], scores: list[float]) -> ScoredAnswers:
@@ -97,8 +97,12 @@ def test_without_a_threshold_only_something_else_is_noticed(names: tuple[str, st
 
 def test_single_photos_tell_what_flipped_and_one_that_became_a_shot_counts_for_neither() -> None:
     then, now = model("cat", "dog", right=2, asked=3), model("cat", "dog", right=2, asked=4)
-    then.held_out_right = {"a": True, "b": False, "c": True}
-    now.held_out_right = {"a": True, "b": True, "c": False, "d": False}
+    for each, right in (
+        (then, {"a": True, "b": False, "c": True}),
+        (now, {"a": True, "b": True, "c": False, "d": False}),
+    ):
+        truth = np.array([int(one) for one in right.values()])
+        each.evaluation = SimpleNamespace(hashes=tuple(right), predicted=np.ones(len(truth)), truth=truth)
     tests = {id(then): {"d": True, "e": True, "f": False}, id(now): {"e": False, "f": False}}
     found = Changes.between(then, now, lambda _: {}, tested=lambda each: tests[id(each)])
     assert found.flips == {RIGHT: Flips(("b",), ("c",)), TESTED: Flips((), ("e",))}
