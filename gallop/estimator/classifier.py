@@ -282,8 +282,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         index, labels, answers = held
         shots = None if self._shots is None else self._shots.take(index.tolist())
         files, hashes = ((), ()) if shots is None else (tuple(path.name for path in shots.paths), shots.hashes)
-        scored = ScoredAnswers.of(answers)
-        return Evaluation(self.model_.class_names, labels.numpy(), scored, files=files, hashes=hashes)
+        return Evaluation(
+            self.model_.class_names, labels.numpy(), ScoredAnswers.of(answers), files=files, hashes=hashes
+        )
 
     @property
     def prompts(self) -> LearnedPrompts:

@@ -1,4 +1,4 @@
-"""Two runs side by side: accuracy and its interval, settings, where answers differ, and their maps."""
+"""Two runs side by side: accuracy and its interval, settings, and where answers differ."""
 
 from __future__ import annotations
 

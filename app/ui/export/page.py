@@ -1,4 +1,4 @@
-"""Everything that is on the screen as files: pictures, tables, the classifier, the code."""
+"""Everything that is on the screen as files: pictures, the classifier, the code."""
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ projects.title_with_project(session, "Export", "As files and as code.")
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
     st.info(
-        "**Start here:** look at a photo or teach classes. Then save maps, a report, tables, the classifier and code.",
+        "**Start here:** look at a photo or teach classes. Then save maps, a report, the classifier and code.",
         icon=":material/download:",
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

@@ -35,7 +35,7 @@ examples:
   gallop backbones --check
   gallop data photos --curve
   gallop sort pile --model model --out sorted
-  gallop bench photos-mini sets --out results --time 2h
+  gallop bench photos-mini sets --out results
   gallop serve model
   gallop app
 

@@ -128,6 +128,11 @@ class KeyValueCache:
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
 
+def class_weights(backbone: Backbone, class_names: tuple[str, ...]) -> Tensor:
+    """Return the weights of the ensemble of templates (K, D)."""
+    return template_features(backbone, class_names, TEMPLATES["ensemble"])
+
+
 def _searched(cache: KeyValueCache, parts: Sequence[KeyValueCache], folds: Sequence[Fold]) -> KeyValueCache:
     """A cache with alpha and beta of its parts, which hold the rests of the folds; as it is where there are none."""
     if not folds:
@@ -192,7 +197,7 @@ class TipAdapter:
         return KeyValueCache(
             backbone,
             shots.class_names,
-            template_features(backbone, shots.class_names, TEMPLATES["ensemble"]),
+            class_weights(backbone, shots.class_names),
             keys.to(backbone.device),
             values.to(backbone.device),
             self.weight,
