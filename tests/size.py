@@ -16,12 +16,12 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_604,
-    "app": 8_181,
+    "app": 8_178,
     "benchmarks": 6_466,
     "notebooks": 2_693,
     "docs": 664,
     "checkpoints": 1_000,
-    "tests": 26_200,
+    "tests": 26_190,
     SCRIPTS: 12_785,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

@@ -460,10 +460,8 @@ def _uncalibrated(after: GalLoPClassifier, run: Taught | None = None) -> GalLoPC
     from gallop.model.calibration import UNRELIABLE, Calibration
 
     ready: GalLoPClassifier = copy.copy(after)
-    ready.calibration_, ready.model_ = (
-        Calibration(note="none yet: calibration is still running"),
-        copy.copy(after.model_),
-    )
+    ready.calibration_ = Calibration(note="none yet: calibration is still running")
+    ready.model_ = copy.copy(after.model_)
     ready.model_.prompts = copy.deepcopy(after.model_.prompts)
     if run is not None and run.names == after.model_.class_names:
         note = f"{UNRELIABLE}it is that of the run before until calibration is done"

@@ -63,8 +63,8 @@ class VisitorTraining:
     settings_by_backbone: dict[str, Settings] = field(default_factory=dict)
     # What was taught last on each backbone, and its number: while a training runs, what it has learned so far.
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
-    # The last whole run on each backbone, and the one before it.
-    _runs: dict[str, tuple[Taught, Taught | None]] = field(default_factory=dict)
+    # The last whole run on each backbone, and the one before it, each with its number.
+    _runs: dict[str, tuple[tuple[int, Taught], ...]] = field(default_factory=dict)
     # Whether a change trains again by itself; None follows the number of photos.
     live: bool | None = None
     # What the last live training on each backbone follows, or the state of things in which none is wanted.
@@ -144,13 +144,12 @@ class VisitorTraining:
     @property
     def run_now(self) -> Taught | None:
         """The last whole run of the current backbone: another training begins with it, or is compared with it."""
-        return self._runs.get(self.backbone_name, (None, None))[0]
+        return next((run for _, run in self._runs.get(self.backbone_name, ())), None)
 
     @property
     def run_before(self) -> Taught | None:
         """The whole run before the model in use, whose values stay as marks; None without one."""
-        now, before = self._runs.get(self.backbone_name, (None, None))
-        return before if self.taught is now else now
+        return next((run for _, run in self._runs.get(self.backbone_name, ()) if run is not self.taught), None)
 
     @property
     def is_live(self) -> bool:
@@ -192,7 +191,7 @@ class VisitorTraining:
             self.job.cancel()
             self.job = self._tried = None
             self._followed[self.backbone_name] = live_state(self.fitting, content(self.photos.shots()))
-            self._use(self.run_now)
+            self._taught[self.backbone_name] = self._runs[self.backbone_name][0]
 
     def go_back(self) -> None:
         """Answer with the run before again, with its settings; the cards go back where undoing leads to its photos."""
@@ -202,13 +201,13 @@ class VisitorTraining:
         self.stop_retraining()
         past = [content({card.name: card.shots for card in cards if card.enabled}) for _, cards in photos.deck.past]
         if content(photos.shots()) != run.content and run.content in past:
-            for _ in range(len(past) - len(past[: past.index(run.content)])):
+            for _ in range(past[::-1].index(run.content) + 1):  # no further than to the last time that they were so
                 photos.undo()
         self.settings = run.settings
         self._followed[self.backbone_name] = live_state(self.fitting, content(photos.shots()))
         self._outcomes.pop(self.backbone_name, None)
-        self._use(run)
-        self._runs[self.backbone_name] = run, None
+        (kept,) = (each for each in self._runs[self.backbone_name] if each[1] is run)
+        self._taught[self.backbone_name], self._runs[self.backbone_name] = kept, (kept,)
 
     def start(self, manager: JobManager, room: BackboneRoom, *, live: bool = False) -> None:
         """Queue a training on the cards that are turned on, with the backbone that is chosen.
@@ -315,7 +314,7 @@ class VisitorTraining:
         self.job, tried, self._tried = None, self._tried, None
         kind, sentence = training_outcome(snapshot, live=self._job_is_live)
         if snapshot.result is None and name in self._runs:
-            self._use(self._runs[name][0])
+            self._taught[name] = self._runs[name][0]
         elif snapshot.result is not None:
             self.set_taught(snapshot.result)
             if self.ledger is not None and self.ledger.problem:
@@ -355,10 +354,10 @@ class VisitorTraining:
 
     def set_taught(self, taught: Taught) -> None:
         """Use a taught model as the latest run of its backbone."""
-        before, _ = self._runs.get(taught.backbone_name, (None, None))
-        self._runs[taught.backbone_name] = taught, before
-        self._followed.pop(taught.backbone_name, None)
+        name = taught.backbone_name
         self._use(taught)
+        self._runs[name] = (self._taught[name], *self._runs.get(name, ())[:1])
+        self._followed.pop(name, None)
 
     def _use(self, taught: Taught) -> None:
         self._count += 1

@@ -80,7 +80,7 @@ class Changes:
             tested: gives which of the test photos either has right, by content hash. One that is known of one of them
                 alone, since the other learned from it, counts for neither.
         """
-        then, now = (by_photo(each, tested(each), unknown(each)) for each in (before, after))
+        then, now = (_by_photo(each, tested(each), unknown(each)) for each in (before, after))
         held = [_held_out(each) for each in (before, after)]
         if all(held):
             then, now = ({RIGHT: shots} | side for shots, side in zip(held, (then, now), strict=True))
@@ -145,7 +145,7 @@ class Changes:
         return f"{words} ({', '.join(f'{how} {count}' for how, count in changed.items())})"
 
 
-def by_photo(classifier: Any, tested: Mapping[str, bool], unknown: Mapping[str, ScoredAnswers]) -> dict[str, Any]:
+def _by_photo(classifier: Any, tested: Mapping[str, bool], unknown: Mapping[str, ScoredAnswers]) -> dict[str, Any]:
     """Return test photos that it has right and unknown ones that it notices, these by their number, as ``Photos``."""
     found: dict[str, Any] = {TESTED: tested} if tested else {}
     other = classifier.classes_ == SOMETHING_ELSE

@@ -125,9 +125,7 @@ class Promise:
             return f"{more} without an error to promise that at most {percent} are wrong ({found})."
         if self.errors > round(self.wrong * self.pile, 9) or self.errors >= MOST_ERRORS:
             return f"More than {percent} of these {photos} seem to be wrong ({found}): accept fewer."
-        return (
-            f"{photos[0].upper()}{photos[1:]} are too few to promise that at most {percent} are wrong: check them all."
-        )
+        return f"Too few to promise that at most {percent} are wrong ({photos}): check them all."
 
 
 def check_order(keys: Sequence[str], seed: int = 0) -> NDArray[np.intp]:

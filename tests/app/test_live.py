@@ -221,12 +221,16 @@ def test_a_change_that_is_taken_back_stops_it_and_the_last_of_many_wins(
 
 def test_a_photo_that_is_learned_is_undone_with_its_training(tiny_app: Open) -> None:
     at = go(live(tiny_app), TEACH)
-    before, deck = taught_of(at), session_of(at).photos.deck
+    before, deck, number = taught_of(at), session_of(at).photos.deck, session_of(at).training.number
+    deck.rename(there(deck.find("green")).id, "leaf")
+    deck.rename(there(deck.find("leaf")).id, "green")  # the cards were as the run had them before this, too
     fine(uploader(at, "Photos of red").upload("new.png", png(77)).run())
     at = finish(again(at))
     assert (taught_of(at).shots, len(there(deck.find("red")).shots)) == (9, 5)
     at = fine(button(at, "Back to the run before").click().run())
     assert (taught_of(at), len(there(deck.find("red")).shots), session_of(at).training.job) == (before, 4, None)
+    assert deck.past[-1][0].startswith("renamed leaf to green"), "changes of before stay"
+    assert session_of(at).training.number == number, "a limit that was set for that run holds again"
 
 
 def test_turned_off_nothing_trains_and_a_moved_photo_offers_it_where_it_stands(tiny_app: Open) -> None:
@@ -279,7 +283,7 @@ def test_what_is_compared_with_is_the_run_before_only_where_classes_and_prompts_
     at = live(tiny_app)
     session, question = session_of(at), Question(("red", "green"), taught=True)
     assert session.answers.before(question) == Question(("red", "green"), like_taught=True), "there is no run before"
-    session.training.set_taught(taught_of(at))
+    session.training.set_taught(replace(taught_of(at)))
     assert session.answers.before(question) == replace(question, earlier=True)
     fewer = GalLoPClassifier(taught_of(at).after.model_.backbone, global_prompts=1, cache=False)
     other = replace(taught_of(at), after=fewer.zero_shot(["red", "green"]))

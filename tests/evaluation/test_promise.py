@@ -123,7 +123,7 @@ def test_what_is_missing_is_told_until_it_is_kept():
     ("promise", "words"),
     [
         (Promise(0.05, 0), "No photo lies above the line"),
-        (Promise(0.05, 10), "10 photos are too few to promise that at most 5% are wrong: check them all."),
+        (Promise(0.05, 10), "Too few to promise that at most 5% are wrong (10 photos): check them all."),
         (Promise(0.05, 100, 20, 10), "More than 5% of these 100 photos seem to be wrong (30 checked, 10 wrong)"),
     ],
 )

@@ -159,8 +159,8 @@ def _watched(session: Session) -> None:
     session.training.watch.photo = photos[chosen][1]
 
 
-def _progress(session: Session) -> None:
-    """Draw the progress, often; when there is news the full page is drawn again."""
+def _running(session: Session) -> None:
+    """Draw the progress, often, and the pictures, less often; when there is news the full page is drawn again."""
 
     @st.fragment(run_every=_STEP_SECONDS)
     def far() -> None:
@@ -176,12 +176,6 @@ def _progress(session: Session) -> None:
             "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
         )
 
-    far()
-
-
-def _running(session: Session) -> None:
-    """Draw the progress, often, and the pictures, less often; when there is news the full page is drawn again."""
-
     @st.fragment(run_every=_PICTURE_SECONDS)
     def look() -> None:
         job = session.training.job
@@ -191,7 +185,7 @@ def _running(session: Session) -> None:
         shown = progress if isinstance(progress, Progress) else Progress("encoding", 0, 0, [])
         _pictures(session, list(shown.history), shown.of_steps, shown.kept, shown.sights)
 
-    _progress(session)
+    far()
     look()
 
 
