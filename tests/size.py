@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_604,
+    "gallop": 16_607,
     "app": 8_178,
     "benchmarks": 6_466,
     "notebooks": 2_693,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -33,10 +32,6 @@ from gallop.setting import require
 # class were 0.34 apart (both on ``mini``).
 _NEAR, _ROUNDED = 0.02, 0.001
 
-Maps: TypeAlias = Callable[[Sequence[ImageFeatures], int], list[Tensor]]
-"""(looks, counted) -> a branch's map (B, R, K) of each look, in the unit of cosines: each region's contribution, with
-the bias divided evenly. Its mean is the score of that look; learned projections have no part in it. The score is the
-mean of the ``counted`` first looks, which have one length; a further one only gets its map."""
 TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
 """The text features of names, (K, D) of length 1 on the CPU."""
 
@@ -213,7 +208,7 @@ class Branch:
         weights[known], bias[known] = self.form.weights, self.form.bias
         return LinearForm(weights, bias).centred()
 
-    def on(self, backbone: Backbone, text: Tensor) -> Maps:
+    def on(self, backbone: Backbone, text: Tensor) -> FittedBranch:
         """Return what answers for images of a backbone.
 
         Args:
@@ -221,9 +216,13 @@ class Branch:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        projection = backbone.vision.region_projection if self.how.extra is None else None  # (V, D)
-        # No closure: the exporter to ONNX sends it to another process.
-        return partial(_maps, weights, bias, projection, self.how.space, self.axes)
+        return FittedBranch(
+            weights,
+            bias,
+            projection=backbone.vision.region_projection if self.how.extra is None else None,
+            space=self.how.space,
+            axes=self.axes,
+        )
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
         """Return the votes of one photo; None where this is not ridge regression, or its shots were not saved.
@@ -254,20 +253,30 @@ class Branch:
         )
 
 
-def _maps(
-    weights: Tensor,
-    bias: Tensor,
-    projection: Tensor | None,
-    space: str,
-    axes: Axes | None,
-    looks: Sequence[ImageFeatures],
-    counted: int,
-) -> list[Tensor]:
-    """``Maps`` of a form of weights (K, D) and bias (K,) that is linear in the features of a space."""
-    regions = [region_features(look, space, projection, axes) for look in looks]
-    after = projection if space == REGIONS else None
-    pulled = weights.T if after is None else after.float() @ weights.T
-    kept = [regions[:counted]] * counted + [[look] for look in regions[counted:]]
-    lengths = [mean_region(some, after).norm(dim=-1).clamp_min(1e-12) for some in kept]
-    each = zip(regions, lengths, strict=True)
-    return [some.float() @ pulled / length[:, None, None] + bias for some, length in each]
+@dataclass(frozen=True)
+class FittedBranch:
+    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D), the
+    name of the features that it is linear in, and the axes of these where they are products.
+    """
+
+    weights: Tensor
+    bias: Tensor
+    projection: Tensor | None
+    space: str
+    axes: Axes | None = None
+
+    def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[Tensor]:
+        """Return its map (B, R, K) of each look at images: each region's contribution, with the bias divided evenly.
+
+        The mean of a map is its score of that look; learned projections have no part in it.
+
+        Args:
+            counted: looks that its score is the mean of, which have one length; a further one only gets its map.
+        """
+        regions = [region_features(look, self.space, self.projection, self.axes) for look in looks]
+        after = self.projection if self.space == REGIONS else None
+        pulled = self.weights.T if after is None else after.float() @ self.weights.T
+        kept = [regions[:counted]] * counted + [[look] for look in regions[counted:]]
+        lengths = [mean_region(some, after).norm(dim=-1).clamp_min(1e-12) for some in kept]
+        each = zip(regions, lengths, strict=True)
+        return [some.float() @ pulled / length[:, None, None] + self.bias for some, length in each]
