@@ -30,7 +30,7 @@ DRAWN = ("Smooth", "Cells")
 GREYED, DARKENED = 0.85, 0.94
 """Under a map a photo loses this fraction of its colour, and retains this fraction of its brightness, so that the map's
 colours are those of its scale."""
-DIMMED = 0.62
+DIMMED = 0.35
 """Opacity of the black over what the model did not see."""
 
 

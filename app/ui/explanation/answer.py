@@ -99,13 +99,19 @@ def explained_at_current_k(session: Session, photo: Photo, question: Question) -
 
 
 def show_answer(
-    session: Session, explanation: Explanation, before: Explanation | None, photo: Photo, note: str
+    session: Session,
+    explanation: Explanation,
+    before: Explanation | None,
+    photo: Photo,
+    note: str,
+    templates: Sequence[str] = (),
 ) -> None:
     """Draw the photo explained: its map, the most probable class and the probabilities.
 
     Args:
         explanation: at the model's scales; so is ``before``, the same before teaching, or before regions were covered.
         note: the origin of the limit for none of these.
+        templates: texts of prompts that were not learned.
     """
     explainer(
         explanation,
@@ -114,6 +120,7 @@ def show_answer(
         picture=session_photo_url(session, explanation),
         edit=session.edit.on(photo.sha256, explanation.grid),
         when=_when(session, Question(explanation.class_names, taught=True)),
+        templates=templates,
     )
     if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")

@@ -81,7 +81,8 @@ with explained:
             backbone = resources.backbone(session.training.backbone_name)
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
             shown = exploring.in_whole(photo, edit.part, covered)
-            answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note)
+            said = () if taught else templates
+            answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note, said)
             if not taught:
                 backbones.offer_better(session, shown)
             ahead = answer.follow_up(session, part, asked)

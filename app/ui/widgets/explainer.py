@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
 from app.ui.widgets.elements import reported
 from app.views.exploring import look_at
-from app.visitor.page_state import AskedRegion, PhotoEdit
+from app.visitor.page_state import DEFAULT_TEMPLATES, AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
 from gallop.maps.explainer.state import ExplainerState
@@ -44,6 +44,7 @@ def explainer(
     picture: str,
     edit: PhotoEdit | None = None,
     when: str = "before teaching",
+    templates: Sequence[str] = (),
 ) -> None:
     """Draw the photo explained; its last state becomes that of Explore, and moving it needs no run.
 
@@ -54,6 +55,7 @@ def explainer(
         picture: the photo in a data URL.
         when: what ``before`` is called.
         edit: on this photo and its grid, where regions may be covered.
+        templates: texts of prompts that were not learned.
     """
     label = "before covering" if edit is not None and edit.regions else when
 
@@ -64,13 +66,15 @@ def explainer(
             explanation,
             (
                 *("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, label),
-                *(tuple(explanation.words), depends_on),
+                *(tuple(explanation.words), depends_on, templates),
             ),
             lambda: make(state),
         )
 
     def make(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(explanation, before=before, when=label, state=state, photo=picture)
+        data = explainer_data(
+            explanation, before=before, when=label, state=state, photo=picture, templates=templates
+        )
         del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 
@@ -81,7 +85,7 @@ def explainer_beforehand(answer: SampleAnswer) -> None:
     _drawn(
         answer,
         answer.sha256,
-        lambda _: (answer.sha256, answer.shown),
+        lambda _: (answer.sha256, answer.shown | {"templates": DEFAULT_TEMPLATES}),
         session().edit.on(answer.sha256, answer.grid),
     )
 

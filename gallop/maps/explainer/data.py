@@ -47,6 +47,7 @@ def explainer_data(
     asks: bool = True,
     scale: Scale | None = None,
     compact: bool = False,
+    templates: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return everything that an explainer shows of a photo.
 
@@ -59,6 +60,7 @@ def explainer_data(
         asks: whether the host can send more; otherwise only the classes whose maps are sent are offered.
         scale: of the colours, where several explainers share one; None takes that of this explanation's maps.
         compact: one map and the classes of one region, for pages that choose class and local prompt themselves.
+        templates: texts of the prompts, with ``{}`` for the class name, where they were not learned.
 
     Raises:
         ValueError: ``before`` has other classes, scales or regions.
@@ -78,6 +80,7 @@ def explainer_data(
         "threshold": explanation.threshold,
         **({"doubt": explanation.doubt} if explanation.doubt else {}),
         **({"alike": explanation.alike} if explanation.alike else {}),
+        **({"templates": list(templates)} if templates else {}),
         **({"words": _words(explanation)} if explanation.words else {}),
         "grids": _grids(explanation),
         "takes": [

@@ -2,7 +2,7 @@
    class. One map for every class, in which all regions count; it follows those of the local prompts. */
 
 import { drawMap, drawOutlines } from "./map.js";
-import { capital, difference, figure, linearLine } from "./words.js";
+import { capital, linearLine } from "./words.js";
 
 export class BranchSubject {
   /* Args: takes; number, which of the branches; place, how many maps come before it; c, a, before and look as for
@@ -41,9 +41,8 @@ export function paintBranch(view, branch, now) {
   const { grid } = view;
   const n = branch.place;
   const chosen = branch === view.chosen;
-  const words = `${branch.name}: ${branch.other ? difference(branch.score) : figure(branch.score)}`;
   if (n && !view.data.compact) {
-    view.strip.show(n, "Every region", words, chosen);
+    view.strip.show(n, "Every region", branch.name, chosen);
     view.strip.draw(n, branch, [], [], grid, view.signed, now);
   }
   if (!chosen) return;
@@ -51,7 +50,7 @@ export function paintBranch(view, branch, now) {
     drawMap(view.map, branch.maps[n], grid, branch.scale, view.signed, now);
     drawOutlines(view.lines, [], [], grid, view.size);
   }
-  const title = branch.other ? `What shots say: ${view.title}` : branch.title(view.name);
+  const title = branch.other ? `What shots say: ${view.about}` : branch.title(view.name);
   view.track.showFixed(`${capital(branch.name)}: every region counts`, linearLine(branch));
   view.legend.show(branch, view.signed, title, view.ends);
 }

@@ -1,6 +1,6 @@
 /* The controls: k on a logarithmic track, the scale, the classes, how maps are drawn. */
 
-import { choices, element, freshId, labelled, lay, put, say } from "./dom.js";
+import { choices, element, labelled, lay, put, say } from "./dom.js";
 import { drawMap, drawOutlines } from "./map.js";
 
 const STEPS = 10000; // of the track
@@ -22,9 +22,9 @@ export class Track {
     this.mark = element("span", "mark", { "aria-hidden": "true" });
     this.back = element("button", "quiet", { type: "button" });
     this.sum = element("p", "sum");
-    this.title = element("label", "title", { for: (this.number.id = freshId()) });
+    this.title = element("p", "title");
     const line = element("div", "line", {}, element("div", "rail", {}, this.mark, this.range), this.number);
-    this.root = element("div", "k", {}, this.title, line, element("div", "under", {}, this.sum, this.back));
+    this.root = element("div", "k", {}, this.title, line, this.back);
     this.range.addEventListener("input", () => move(kAt(Number(this.range.value), this.regions)));
     this.range.addEventListener("keydown", (event) => this.key(event, move));
     this.number.addEventListener("input", () => {
@@ -55,11 +55,12 @@ export class Track {
     this.back.hidden = true;
   }
 
-  show(prompt, topk, usual, regions, sum) {
+  show(prompt, topk, usual, regions, title, sum) {
     this.root.classList.remove("fixed");
     [this.k, this.regions] = [topk[prompt], regions];
-    say(this.title, `Local prompt ${prompt + 1}: its k best regions`);
+    say(this.title, title);
     put(this.range, "aria-label", `k of local prompt ${prompt + 1}`);
+    put(this.number, "aria-label", `Local prompt ${prompt + 1}: its k best regions`);
     put(this.range, "aria-valuetext", `${this.k} of ${regions} regions`);
     const step = stepOf(this.k, regions);
     if (kAt(Number(this.range.value), regions) !== this.k) this.range.value = step;
@@ -159,9 +160,10 @@ export class Classes {
   }
 }
 
-/* How maps are drawn, folded away. */
+/* Which class is explained, figures, and how maps are drawn: folded away. */
 export class Options {
-  constructor(move, settle) {
+  /* Args: above, elements that come first. */
+  constructor(move, settle, ...above) {
     this.opacity = element("input", "track-range", { type: "range", min: "0", max: "100" });
     this.threshold = element("input", "track-range", { type: "range", min: "0", max: "100" });
     this.drawn = element("select");
@@ -170,7 +172,8 @@ export class Options {
       "details",
       "options",
       {},
-      element("summary", "", {}, "How maps are drawn"),
+      element("summary", "", {}, "Compare classes, figures, colours"),
+      ...above,
       element(
         "div",
         "pair",

@@ -66,7 +66,8 @@ export class Cover {
     this.words = element("span", "unseen-words");
     this.middle = button("Back to the middle", () => this.lookAt(0));
     this.root = element("div", "cover", {}, this.brush, this.filled, this.undo, this.clear, this.words, this.middle);
-    this.strips = [-1, 1].map((end) => button("Not seen: look there", () => this.lookAt(end), "unseen"));
+    this.strips = [-1, 1].map((end) => button("", () => this.lookAt(end), "unseen"));
+    for (const strip of this.strips) strip.title = "Not seen: look there";
     for (const kind of ["pointerdown", "pointermove", "pointerup", "pointercancel"])
       cells.root.addEventListener(kind, (event) => this.paint(event));
   }
@@ -133,7 +134,7 @@ export class Cover {
     this.middle.hidden = !this.edit?.part;
     const [left, top, width, height] = this.crop;
     const unseen = this.edit?.unseen ?? 0;
-    say(this.words, unseen > 0.2 ? `Not seen: the dark ${Math.round(100 * unseen)} % of this photo.` : "");
+    say(this.words, unseen > 0.2 ? `Not seen: ${Math.round(100 * unseen)} % of the photo. Click there to look at it.` : "");
     const places = [width < height ? [0, 0, left, 1] : [0, 0, 1, top]];
     places.push(width < height ? [left + width, 0, 1 - left - width, 1] : [0, top + height, 1, 1 - top - height]);
     this.strips.forEach((strip, i) => {

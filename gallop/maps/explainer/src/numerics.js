@@ -69,8 +69,6 @@ export class Regions {
     const [K, N, R] = [this.classes, this.prompts, regions];
     for (let r = 0, i = 0; r < R; r++)
       for (let c = 0; c < K; c++) for (let n = 0; n < N; n++, i++) this.planes[(n * K + c) * R + r] = cosines[i];
-    const [first, ...others] = Array.from({ length: N }, (_, n) => this.planes.subarray(n * K * R, (n + 1) * K * R));
-    this.alike = others.every((plane) => plane.every((cosine, i) => cosine === first[i]));
     this.sums = new Map(); // prompt -> (K, R + 1): sums of the best 0, 1, ... R cosines of each class
     this.orders = new Map();
   }

@@ -1,9 +1,9 @@
-/* The score of each prompt as a dot on one axis, global ones first: of the class explained and, in a second colour, of
-   what it is compared with. Scores that are nearly equal are shown by how they differ from their mean. */
+/* What each prompt says, and its score as a dot on one axis, global ones first: of the class explained and, in a second
+   colour, of what it is compared with. Scores that are nearly equal are drawn by how they differ from their mean. */
 
 import { element, put, say } from "./dom.js";
 import { mean } from "./numerics.js";
-import { difference, figure } from "./words.js";
+import { capital, difference, figure } from "./words.js";
 
 const NARROWEST = 0.02; // of an axis: scores that differ less are shown as one, or by their differences
 const SMALLEST = 0.0005; // half an axis of differences: smaller ones stay near the middle
@@ -23,15 +23,15 @@ export function axisOf(scores) {
   return { low: middle - half, high: middle + half };
 }
 
-/* Where the scores of several prompts of a branch are nearly equal, each less their mean, an axis for these, and the
-   mean; otherwise null. */
+/* Where the scores of several prompts of a branch are nearly equal, each less their mean, and an axis for these;
+   otherwise null. */
 export function differences(scores) {
   const wide = Math.max(...scores) - Math.min(...scores);
   if (scores.length < 2 || scores.includes(null) || wide >= NARROWEST) return null;
   const middle = mean(scores);
   const from = scores.map((score) => score - middle);
   const half = Math.max(SMALLEST, ...from.map((score) => 1.08 * Math.abs(score)));
-  return { from, mean: middle, axis: { low: -half, high: half } };
+  return { from, axis: { low: -half, high: half } };
 }
 
 /* Which prompt has the highest score of a class, or the largest lead over another one; empty where several have it. */
@@ -52,10 +52,11 @@ export class PromptDots {
     this.words = element("span", "alike");
     this.key = element("p", "key");
     this.list = element("div", "lanes", { role: "group", "aria-label": "Prompts by score" });
-    const head = element("p", "", {}, element("span", "title", {}, "Prompts"), " ", this.words);
+    const head = element("p", "title", {}, "What each prompt says");
     this.told = element("p", "told"); // a score as a sum over words
-    this.tell = () => "";
-    this.root = element("section", "prompts", {}, head, this.list, this.key, this.told);
+    this.notes = element("div", "notes", {}, this.words, this.told); // where figures are
+    this.classes = element("p", "classes", { "aria-live": "polite" }); // of a prompt that was clicked
+    this.root = element("section", "prompts", {}, head, this.list, this.key, this.classes);
     this.lanes = [];
     this.list.addEventListener("keydown", (event) => {
       if (!KEYS[event.key]) return;
@@ -77,7 +78,8 @@ export class PromptDots {
     const [kind, n] = p < this.globals ? ["global", p] : ["local", p - this.globals];
     const name = element("span", "which", {}, `${kind} ${n + 1}`);
     const axis = element("span", "axis", {}, element("i", "other"), element("i", "dot"));
-    const lane = element("button", `lane ${kind}`, { type: "button" }, name, axis, element("span", "value"));
+    const parts = [name, element("span", "says"), axis, element("span", "value")];
+    const lane = element("button", `lane ${kind}`, { type: "button" }, ...parts);
     lane.addEventListener("click", () => {
       this.marked = kind === "global" && this.marked !== p ? p : null;
       if (kind === "local") this.choose(n);
@@ -87,16 +89,19 @@ export class PromptDots {
   }
 
   /* Args: words, how alike the prompts are, and what answers beside them; scores of the class explained and of the
-     other, or null; names of both; axis; prompt, the local one whose map is shown; tell(p), a prompt's score in words. */
-  show(words, scores, others, [name, otherName], axis, prompt, tell) {
+     other, or null; names of both; axis; prompt, the local one whose map is shown; of each prompt says(p), its words in
+     short, tell(p), its score in words, and all(p), its scores of classes with their names. */
+  show(words, scores, others, [name, otherName], axis, prompt, { says, tell, all }) {
     const lead = leader(scores, others, this.globals, name, otherName);
     say(this.words, [lead, ...words].filter(Boolean).map((sentence) => `${sentence}.`).join(" "));
-    this.tell = tell;
+    [this.tell, this.all] = [tell, all];
+    this.root.classList.toggle("wordless", !says(0));
     const branches = others === null ? [scores.slice(0, this.globals), scores.slice(this.globals)] : [[], []];
     const apart = branches.map(differences); // of global and of local prompts
     const at = (score, axis) => `${100 * Math.min(Math.max((score - axis.low) / (axis.high - axis.low), 0), 1)}%`;
     this.lanes.forEach((lane, p) => {
-      const [, axisOfLane, value] = lane.children;
+      const [, said, axisOfLane, value] = lane.children;
+      say(said, says(p));
       const [other, dot] = axisOfLane.children;
       const both = others !== null && others[p] !== null && scores[p] !== null;
       [dot.hidden, other.hidden] = [scores[p] === null, !both];
@@ -105,26 +110,32 @@ export class PromptDots {
       if (near) dot.style.left = at(from, near.axis);
       else if (scores[p] !== null) dot.style.left = at(scores[p], axis);
       if (both) other.style.left = at(others[p], axis);
-      const shown = near ? difference(from, 5) : scores[p] === null ? "" : figure(scores[p]);
-      say(value, both ? difference(scores[p] - others[p]) : shown);
+      say(value, both ? difference(scores[p] - others[p]) : scores[p] === null ? "" : figure(scores[p]));
       const which = p < this.globals ? `Global prompt ${p + 1}` : `Local prompt ${p - this.globals + 1}`;
       const parts = [scores[p] !== null && `${name} ${figure(scores[p])}`, both && `${otherName} ${figure(others[p])}`];
       put(lane, "aria-label", `${which}: ${parts.filter(Boolean).join(", ")}`);
     });
     this.mark(prompt);
-    const means = apart.map((near, b) => near && `${["Global", "Local"][b]}: less their mean, ${figure(near.mean)}`);
-    const from = means.filter(Boolean).join(". ");
-    const key = others === null ? from : [name, otherName].join();
+    const key = others === null ? "" : [name, otherName].join();
     if (this.keyed === key) return;
     this.keyed = key;
     const entry = (kind, text) => element("span", "entry", {}, element("i", kind), text);
-    this.key.replaceChildren(...(others === null ? [from] : [entry("dot", name), entry("other", otherName)]));
+    this.key.replaceChildren(...(others === null ? [] : [entry("dot", name), entry("other", otherName)]));
+  }
+
+  /* What a prompt says, and its scores of the classes. */
+  ofClasses(p) {
+    const [which, said] = [...this.lanes[p].children].map((part) => part.textContent);
+    const scores = this.all(p).sort(([, one], [, other]) => other - one);
+    const each = scores.map(([name, score]) => `${name} ${figure(score)}`).join(", ");
+    return `${capital(which)}${said && ` says ${said}`}: ${each}.`;
   }
 
   mark(prompt = this.prompt) {
     this.prompt = prompt;
     const chosen = this.globals + prompt;
     say(this.told, this.tell(this.marked ?? Math.min(chosen, this.lanes.length - 1)));
+    say(this.classes, this.marked === null ? "" : this.ofClasses(this.marked));
     this.lanes.forEach((lane, p) => {
       put(lane, "aria-pressed", String(p === chosen || p === this.marked));
       put(lane, "tabindex", p === Math.min(chosen, this.lanes.length - 1) ? "0" : "-1"); // one takes part in tabbing

@@ -33,6 +33,13 @@ export class Told {
     return Array.from({ length: count }, (_, w) => this.planes[look][(region * size + w) * locals + n]);
   }
 
+  /* In short: the word that its context adds most of, if most of it is in words. Args: name, of the class. */
+  short(p, name) {
+    const { words, rest, learned } = this.prompts[p];
+    if (!learned) return `“A photo of a ${name}”`;
+    return rest > 0.5 || words.length < 3 ? "no word" : `“${words[1]}”`;
+  }
+
   /* In words; the rest leads where it is more than half. Args: region of a look, or null. */
   line(p, topk, region, look) {
     const { words, rest, before, learned } = this.prompts[p];

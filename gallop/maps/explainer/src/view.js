@@ -18,7 +18,7 @@ import { State } from "./state.js";
 import { Strangeness } from "./strangeness.js";
 import { Subject } from "./subject.js";
 import { Told } from "./told.js";
-import { capital, difference, faintLine, figure, headline, percent, regionLine, sumLine, where } from "./words.js";
+import { bestRegions, capital, faintLine, figure, headline, percent, regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
 const COVER_HINT = "Drag over the photo, or click; the arrow keys and space do it too.";
@@ -70,16 +70,17 @@ export class Explainer {
     this.dots = new PromptDots((prompt) => set({ prompt }));
     this.asked = new Asked(() => set({ region: null }));
     this.classes = new Classes(set);
-    this.options = new Options(move, settle);
-    const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
-    this.maps = element("div", "maps", {}, head, this.sizes.root, this.strip.root, this.track.root);
-    const { cover, verdict } = this;
-    const by = [cover.root, this.pointed, this.faint, this.legend.root];
-    const look = element("div", "look", {}, this.stage, ...by);
-    const said = [this.best, this.was, verdict.root, this.bars.root, this.stale, this.dots.root];
+    const { cover, verdict, dots } = this;
+    this.options = new Options(move, settle, this.classes.root, dots.notes, this.track.sum);
+    this.title = element("span", "title");
+    const head = element("div", "head", {}, this.title, this.all);
+    this.maps = element("div", "maps", {}, head, this.sizes.root, this.strip.root);
+    const by = [cover.root, this.pointed, this.faint, this.legend.root, this.asked.root];
+    const look = element("div", "look", {}, this.stage, this.track.root, ...by);
+    const said = [this.best, this.was, verdict.root, this.bars.root, this.stale];
     const answer = element("div", "answer", {}, ...said);
-    const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
-    this.beside = [cover.root, answer, this.maps, this.classes.root, this.options.root];
+    const rest = element("div", "rest", {}, dots.root, this.options.root, this.spoken);
+    this.beside = [this.track.root, cover.root, answer, this.maps, dots.root, this.options.root];
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
     const resized = new ResizeObserver(() => (this.unmeasured(), this.schedule()));
     for (const part of [this.stage, this.strip.root]) resized.observe(part);
@@ -121,7 +122,6 @@ export class Explainer {
     this.strip.fill(this.state.maps);
     this.strip.frame(data);
     const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
-    this.alike = kinds.alike = this.takes.every(({ local, besides }) => local.alike && !besides.length); // not learned: one map
     for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
     if (data.compact) this.beside.forEach((part) => part.remove());
   }
@@ -187,8 +187,8 @@ export class Explainer {
     }
     ({ subject: this.subject, branches: this.branches } = this.subjects.get(key));
     this.chosen = this.branches.find(({ place }) => place === now.prompt); // a branch's map, or none
-    this.title = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
-    if (now.before) this.title = `Where it sees more or less of ${this.name} than ${this.otherName}`;
+    this.about = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
+    if (now.before) this.about = `Where it sees more or less of ${this.name} than ${this.otherName}`;
     this.ends = now.before ? ["less", "more"] : [this.otherName ?? "other classes", this.name];
   }
 
@@ -261,10 +261,19 @@ export class Explainer {
     this.dots.fill(take.global.prompts, take.local.usual.length);
     const words = this.data.words?.[this.explained];
     const told = words && take.local.has(this.explained) ? new Told(words, take, this.explained) : null;
+    const says = (p) => told?.short(p, this.name) ?? this.template(p);
     const tell = (p) => told?.line(p, now.topk, this.here, now.look) ?? "";
+    const all = (p) => this.bars.shown.map((c) => [this.data.names[c], promptScores(take, c, now.topk)[p]]);
     const besides = take.besides.filter(({ weight }) => weight);
     const counts = besides.map(({ name, weight }) => `The ${name} has ${percent(weight)} of the weight`);
-    this.dots.show([...counts, this.data.alike ?? ""], scores, others, names, this.axis, now.prompt, tell);
+    this.dots.show([...counts, this.data.alike ?? ""], scores, others, names, this.axis, now.prompt, { says, tell, all });
+  }
+
+  /* What a prompt says that was not learned; templates repeat where there are fewer of them than prompts. */
+  template(p) {
+    const { templates } = this.data;
+    const n = p % this.takes[0].global.prompts;
+    return templates ? `“${templates[n % templates.length].replaceAll("{}", this.name)}”` : "";
   }
 
   /* Why the limit decides nothing, if so; the answer; and its probability, which means nothing with one class. */
@@ -290,21 +299,22 @@ export class Explainer {
     const small = this.state.maps > 1 && !this.data.compact;
     for (let n = 0; n < subject.prompts; n++) {
       const [regions, rival] = [subject.topRegions(n, now.topk[n]), subject.rival(n, now.topk[n])];
-      const score = subject.score(n, now.topk[n]);
-      const words = `k = ${now.topk[n]}: ${subject.other ? difference(subject.gap(n, now.topk[n])) : figure(score)}`;
+      const words = bestRegions(now.topk[n], this.name);
       if (small) this.strip.show(n, `Local prompt ${n + 1}`, words, n === now.prompt);
-      if (small && (now.all || !this.alike)) this.strip.draw(n, subject, regions, rival, this.grid, colours, now);
+      if (small) this.strip.draw(n, subject, regions, rival, this.grid, colours, now);
       if (n !== now.prompt) continue;
       if (!now.all) {
         drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
         drawOutlines(this.lines, regions, rival, this.grid, this.size);
       }
-      this.track.show(n, now.topk, this.usual, this.takes[0].local.regions, sumLine(subject, n, now.topk[n]));
+      const title = capital(bestRegions(now.topk[n], this.name));
+      this.track.show(n, now.topk, this.usual, this.takes[0].local.regions, title, sumLine(subject, n, now.topk[n]));
     }
     for (const branch of this.branches) paintBranch(this, branch, now);
-    const dotted = `${this.title}. Dots: the k best regions ${now.before ? "" : "of "}${this.otherName}`;
-    if (!this.chosen) this.legend.show(subject, colours, subject.other ? dotted : this.title, this.ends);
-    say(this.all, now.all ? "One map" : "All large");
+    const dotted = `${this.about}. Dots: the k best regions ${now.before ? "" : "of "}${this.otherName}`;
+    if (!this.chosen) this.legend.show(subject, colours, subject.other ? dotted : this.about, this.ends);
+    say(this.title, this.state.maps > 1 ? "Where each local prompt looks" : "");
+    say(this.all, now.all ? "One large" : "All large");
   }
 
   /* Sizes are measured again only where they may have changed: the browser lays out the full page for it. */
@@ -349,7 +359,7 @@ export class Explainer {
       this.cells.name(`Map of the ${this.chosen.name}. ${this.chosen.title(this.name)}; every region counts.`, words);
     else if (subject.prompts) {
       const regions = subject.topRegions(now.prompt, now.topk[now.prompt]);
-      const about = `Map of local prompt ${now.prompt + 1}. ${this.title}`;
+      const about = `Map of local prompt ${now.prompt + 1}. ${this.about}`;
       this.cells.name(`${about}; its ${regions.length} best regions: ${where(regions, this.grid)}.`, words);
     } else {
       this.cells.name("The photo; each region says which class it is most like.", words);

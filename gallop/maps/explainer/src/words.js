@@ -72,6 +72,11 @@ export function regionLine(region, grid, { score, signed, outlined, covered }, n
   return `${placeOf(region, grid)}: ${parts.join(", ")}`;
 }
 
+/* The regions that enter a local prompt's score. */
+export function bestRegions(k, name) {
+  return k === 1 ? `the region most like ${name}` : `the ${k} regions most like ${name}`;
+}
+
 /* The score of a scale, as the sum that it is. */
 export function sumLine(subject, n, k) {
   const mine = subject.score(n, k);
