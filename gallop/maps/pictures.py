@@ -46,7 +46,7 @@ def map_picture(
 ) -> Image.Image:
     """Draw the photo, the map of one local prompt (counted from 0) over it, and its top-k regions outlined. RGB.
 
-    What the model did not see has no map, and is dimmed. Under a map the photo is nearly grey; a map of no opacity
+    What the model did not see has no map, and is dimmed around a thin frame. Under a map the photo is nearly grey; a map of no opacity
     leaves it its colours.
 
     Args:
@@ -141,9 +141,11 @@ def _resized(explanation: Explanation, side: int) -> tuple[FloatMap, CropBox]:
 def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
     height, width, _ = pixels.shape
     left, top, right, bottom = (round(side) for side in (crop.left, crop.top, crop.right, crop.bottom))
-    light = np.full((height, width, 1), 1 - DIMMED, dtype=np.float32)
-    light[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 1
-    return pixels * light
+    framed = np.full_like(pixels, 255)  # a white line of one pixel around what was seen
+    framed[: max(top - 1, 0)] = framed[bottom + 1 :] = framed[:, : max(left - 1, 0)] = framed[:, right + 1 :] = 0
+    seen = np.zeros((height, width, 1), dtype=bool)
+    seen[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+    return np.where(seen, pixels, np.maximum(framed, pixels * (1 - DIMMED)))
 
 
 def borders(regions: Iterable[int], grid: tuple[int, int]) -> tuple[list[Line], list[Line]]:

@@ -43,6 +43,7 @@ async ([source, data]) => {
   (window.models ??= []).push(model);
 }
 """
+FOLDED = "Compare classes, figures, colours"
 HEAD = f"<!doctype html><style>{STYLE_SHEET.read_text(encoding='utf-8')}</style>"
 
 
@@ -171,7 +172,7 @@ def test_by_keyboard_alone(page: Page) -> None:
     expect(outlined).to_have_count(12)
     page.get_by_role("button", name="Back to k = 5, 10, 15, 20").click()
     expect(outlined).to_have_count(5)
-    page.get_by_role("button", name="Local prompt 3, k = 15").click()
+    page.get_by_role("button", name="Local prompt 3, the 15 regions most like class 3").click()
     outlines(page, kept(found, "class 3", 2, 15))
     page.get_by_role("button", name="All large").click()
     expect(page.locator(".stage")).to_be_hidden()
@@ -181,6 +182,7 @@ def test_why_this_class_and_not_that_one_and_what_teaching_changed(page: Page) -
     found, before = made_up(20, 7), made_up(20, 7, seed=1)
     show(page, explainer_data(found, before=before, state=ExplainerState("class 3")))
     row = found.local_scores[3, 0]
+    page.get_by_text(FOLDED).click()
     for option, about, other in (
         ("class 5", "Why class 3, not class 5", found.local_scores[5, 0]),
         (
@@ -253,6 +255,7 @@ def test_two_in_a_notebook_stand_alone_and_hostile_names_are_text(page: Page) ->
     expect(second.locator(".cell.outlined")).to_have_count(3)
     page.wait_for_function("models[0].saved.length == 1")
     assert page.evaluate("models[1].saved.length") == 0
+    second.get_by_text(FOLDED).click()
     second.get_by_label("Class explained").select_option(HOSTILE)
     page.wait_for_function("models[1].saved.length == 1")
     assert ExplainerState.from_browser(page.evaluate("models[1].saved[0]")).class_name == HOSTILE
@@ -332,7 +335,7 @@ def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
             document.title = "An explainer";
         }"""
     )
-    page.get_by_text("How maps are drawn").click()
+    page.get_by_text(FOLDED).click()
     assert axe_faults(page, ".explainer") == []
 
 

@@ -137,13 +137,14 @@ def test_a_local_prompts_dot_chooses_its_map_and_a_global_ones_is_marked(page: P
     expect(page.get_by_label("Local prompt 3: its k best regions")).to_be_visible()
     whole.click()
     expect(whole).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".classes")).to_have_text(re.compile(r"^Global 2 says “A photo of a cat”: cat 0\.\d{4}, .*dog 0\.\d{4}\.$"))
     expect(page.get_by_label("Local prompt 3: its k best regions")).to_be_visible()
 
 
 @pytest.mark.slow
 def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> None:
     choose_photo(page, "Coffee", "cup of coffee")
-    page.get_by_role("button", name="Local prompt 2, k = 10").click()
+    page.get_by_role("button", name="Local prompt 2, the 10 regions").click()
     grid = page.get_by_role("grid", name=re.compile("Map of local prompt 2"))
     cell = grid.get_by_role("gridcell", name=re.compile("row 5, column 8"))
     settled(page)

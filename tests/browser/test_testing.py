@@ -60,6 +60,7 @@ def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(pa
     expect(photos.get_by_text("to be learned")).to_have_count(0)
     choose(page, "Photos shown", "vase, answered teapot: 1 photo")
     expect(page.locator(".explainer .best")).to_contain_text("teapot")  # what is chosen before is redrawn with it
+    page.get_by_text("Compare classes, figures, colours").click()
     compared = page.get_by_role("combobox", name="Compared with")
     compared.select_option("vase")
     expect(page.get_by_role("grid", name=re.compile("Map of local prompt 1. Why teapot, not vase"))).to_be_visible()

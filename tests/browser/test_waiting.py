@@ -24,6 +24,19 @@ NEAR = 3
 """Pixels that nobody sees move."""
 _PNG = re.compile(r"data:image/png;base64,([\w+/=]+)")
 
+STILL = 0.02
+"""Cumulative layout shift that nobody notices."""
+_WATCHED = """() => {
+    const watched = (window.watched = { shifts: 0 });
+    const now = (name) => () => (watched[name] ??= performance.now());
+    document.addEventListener("painted", now("painted"), { capture: true });
+    const gone = now("gone");
+    new MutationObserver(() => document.querySelector("#waiting") || gone()).observe(document.body, { childList: true });
+    new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => (watched.shifts += value))).observe({
+        type: "layout-shift",
+        buffered: true,
+    });
+}"""
 Open = Callable[..., tuple[Page, list[Any]]]
 
 
@@ -71,10 +84,13 @@ def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(held: Open,
     before = boxes(page, "#waiting")
     colour = page.locator("#waiting").evaluate("it => getComputedStyle(it).backgroundColor")
     words = page.locator("#waiting .best").inner_text()
+    page.evaluate(_WATCHED)
     for route in routes:
         route.continue_()
     expect(page.locator("#waiting")).to_have_count(0)
     settled(page)
+    assert page.evaluate("watched.painted && watched.gone >= watched.painted"), "an answer is there all the time"
+    assert page.evaluate("watched.shifts") < STILL
     expect(answer(page)).to_have_text(words, use_inner_text=True)
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", colour)
     assert boxes(page, LIVING) == {name: pytest.approx(box, abs=NEAR) for name, box in before.items()}

@@ -200,6 +200,9 @@ def test_what_the_model_did_not_see_is_dimmed_and_has_no_map() -> None:
     outside[:, round(crop.left) : round(crop.right)] = False
     seen = np.asarray(seen_picture(found))
     assert (seen[~outside] == photo[~outside]).all()
+    rim = [round(crop.left) - 1, round(crop.right)]
+    assert (seen[:, rim] == 255).all()
+    outside[:, rim] = False
     assert np.abs(seen[outside] - (1 - DIMMED) * photo[outside]).max() <= 0.51
     mapped = np.asarray(map_picture(Subject(found, "red"), 0))
     away = outside.copy()

@@ -11,8 +11,8 @@
     clearInterval(looking);
     host.remove();
   };
-  // The last run of the page has ended, so everything is drawn: with the photo, or with a reason why there is none.
-  const drawn = () => document.querySelector("PAGE_IS_DRAWN");
+  // The last run of the page has ended without a photo, with a reason. With one, the browser may take seconds more.
+  const drawn = () => document.querySelector("PAGE_IS_DRAWN:not(:has(.st-key-explainer))");
   const began = performance.now();
   const looking = setInterval(() => (drawn() || performance.now() - began > LONGEST) && leave(), 100);
   const painted = (event) => event.composedPath()[0].querySelector(".photo").decode().then(leave, leave);
@@ -26,5 +26,8 @@
   } catch {
     // So does one that may not read it.
   }
+  const below = document.createElement("style"); // nobody sees the page come together
+  below.textContent = "#root, #root * { visibility: hidden !important }";
+  host.append(below);
   host.hidden = false;
 })();

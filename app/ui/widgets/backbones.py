@@ -92,7 +92,9 @@ def _more(session: Session) -> None:
     offered = to_download(backbones())
     if not offered:
         return
-    with st.expander("More backbones", icon=":material/add:", key="more backbones"):
+    with st.expander("More backbones", icon=":material/add:", key="more backbones", on_change="rerun") as fold:
+        if not fold.open:
+            return
         st.markdown(
             "**Backbones that can be downloaded.** The machine that runs this app downloads each one only once."
         )

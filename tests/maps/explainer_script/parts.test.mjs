@@ -296,6 +296,14 @@ test("a rest of more than half leads, and what has not learned says so", () => {
   assert.equal(told.line(2, [2, 4], null, 0), "In words: what “A photo of a” says (cosine 0.9951).");
 });
 
+test("a prompt says in short the first of its words, where they tell most of it", () => {
+  const made = data();
+  const told = new Told(words(), new Take(made, made.takes[0]), 0);
+  assert.deepEqual([0, 1, 2].map((p) => told.short(p, "cat")), ["no word", "no word", "“A photo of a cat”"]);
+  told.prompts[1].rest = 0.3;
+  assert.equal(told.short(1, "cat"), "“sketch”");
+});
+
 test("a region alone answers with the mean of its prompts", () => {
   const take = new Take(data(), data().takes[0]);
   const [[first, share], [second]] = take.alone(0, 2);
