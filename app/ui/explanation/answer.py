@@ -215,7 +215,7 @@ def correction(session: Session, photo: Photo, explanation: Explanation) -> None
     st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
     labels = Labels(session, [photo], Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
     with st.container(key="correction"):
-        labels.offer(explanation.class_names)
+        labels.offer(explanation.class_names, folded=True)
     show_notice(session, Where.CORRECTION)
 
 

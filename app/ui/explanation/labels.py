@@ -48,8 +48,12 @@ class Labels:
         with st.popover(words, icon=":material/sell:"):
             self.offer([card.name for card in self.session.photos.deck.cards])
 
-    def offer(self, names: Iterable[str]) -> None:
-        """Draw a button for each class that a photo is not of, and for their other uses."""
+    def offer(self, names: Iterable[str], *, folded: bool = False) -> None:
+        """Draw a button for each class that a photo is not of, and for their other uses.
+
+        Args:
+            folded: whether the other uses are in a menu; a menu cannot be in another one.
+        """
         photos = self.session.photos
         places = [(photo, photos.place_of(photo)) for photo in self.photos]
         with st.container(horizontal=True, gap="small"):
@@ -57,12 +61,14 @@ class Labels:
                 others = [photo for photo, place in places if place is None or place[0].name != name]
                 self._button(text.markdown(text.shorten(name)), name, partial(photos.relabel, name=name), others)
             self._button("None of these", "none of these", photos.set_aside, self.photos, icon=":material/block:")
-        self._another()
-        with st.container(horizontal=True, gap="small"):
-            self.use_for("shots", "Use for training", type="tertiary")
-            self.use_for("tests", "Use for testing", type="tertiary")
-            on_cards = [photo for photo, place in places if place is not None]
-            self._button("Remove", "away", self._remove, on_cards, type="tertiary")
+            rest = st.popover("Another class") if folded else None
+        with rest or st.container():
+            self._another()
+            with st.container(horizontal=True, gap="small"):
+                self.use_for("shots", "Use for training", type="tertiary")
+                self.use_for("tests", "Use for testing", type="tertiary")
+                on_cards = [photo for photo, place in places if place is not None]
+                self._button("Remove", "away", self._remove, on_cards, type="tertiary")
 
     def use_for(self, pile: Pile, label: str, **drawn: Any) -> None:
         """Draw a button that moves photos to the other pile of their class; nothing where none is to be moved."""
