@@ -1,12 +1,13 @@
 """The script that runs for each visitor, again at every click: navigation only. ``main`` serves it."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas  # noqa: F401  imported before any thread starts: plotly fails on a half-loaded one
 import streamlit as st
 
 from app import text
-from app.ui import resources
+from app.ui import moved, resources
 from app.ui.explanation import current
 from app.ui.streamlit_insides import draw_from_the_top
 from app.ui.teach import live
@@ -26,10 +27,8 @@ page = st.navigation(
         st.Page("ui/test/page.py", title="Test", icon=":material/fact_check:", url_path="test"),
         st.Page("ui/evidence/page.py", title="Evidence", icon=":material/search_insights:", url_path="evidence"),
         st.Page("ui/sort/page.py", title="Sort", icon=":material/grid_view:", url_path="sort"),
-        st.Page("ui/prompts/page.py", title="Prompts", icon=":material/join_inner:", url_path="prompts"),
-        st.Page("ui/compare/page.py", title="Compare", icon=":material/compare:", url_path="compare"),
-        st.Page("ui/export/page.py", title="Export", icon=":material/download:", url_path="export"),
         st.Page("ui/method/page.py", title="Method", icon=":material/functions:", url_path="method"),
+        *(st.Page(partial(moved.lead, name), title=name, url_path=name, visibility="hidden") for name in moved.PLACES),
     ],
     position="top",
 )

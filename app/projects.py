@@ -115,7 +115,7 @@ def project_file(project: Project) -> bytes:
     """
     files: dict[str, bytes] = {}
     manifest = {
-        "about": "A GalLoP Explorer project. Open it on the page Teach or Export.",
+        "about": "A GalLoP Explorer project. Open it on the page Teach.",
         "format": PROJECT_FORMAT,
         "version": __version__,
         "cards": list(_cards(project.cards, files)),

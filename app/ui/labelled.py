@@ -15,7 +15,7 @@ from app.ui.widgets.elements import onward
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of_few
 from app.views import testing
-from app.visitor.page_state import PromptsState
+from app.visitor.page_state import EvidenceState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.state import ExplainerState
@@ -49,7 +49,7 @@ def choose_photos(session: Session, why: str) -> tuple[str, Sequence[tuple[Photo
         )
         onward("Add test photos", "ui/teach/page.py", ":material/school:")
     if len(piles) > 1:
-        pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
+        pile = one_of_few("On which photos", piles, EvidenceState.pile, pile)
     elif piles and pile != TESTS:
         st.info(
             "No matching test photos. These figures are from training photos, so they are optimistic.",
@@ -60,16 +60,16 @@ def choose_photos(session: Session, why: str) -> tuple[str, Sequence[tuple[Photo
 
 def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]) -> None:
     """Draw the photo of the opened tile, at its prompt and region; nothing where no tile of these photos is opened."""
-    digest = session.prompts.opened.partition(" ")[0]
+    digest = session.evidence.opened.partition(" ")[0]
     found = [(photo, name) for photo, name in pairs if photo.sha256 == digest]
     if not found:
         return
     (photo, name), question = found[0], testing.taught_question(session)
     explanation = session.answers.explain(backbone, photo, question).with_topk(session.training.scales())
-    state = session.prompts.explainer_state  # remembered, since each run sends it again
+    state = session.evidence.explainer_state  # remembered, since each run sends it again
 
     def moved(state: ExplainerState) -> None:
-        session.prompts = replace(session.prompts, explainer_state=state)
+        session.evidence = replace(session.evidence, explainer_state=state)
 
     st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}, a photo of **{text.markdown(name)}**")
     words = session.answers.words_of(backbone, photo, question, state.of(explanation).class_name or explanation.label)

@@ -8,15 +8,20 @@ from typing import Any
 import streamlit as st
 
 from app import text
+from app.library import Backbone
 from app.projects import Project, project_file, read_project
+from app.runs.run import classifier_of, unzipped
 from app.ui.explanation import current
 from app.ui.resources import backbones, jobs
 from app.ui.widgets.backbones import choose
 from app.ui.widgets.elements import listen, show_notice, slot
 from app.ui.widgets.remembered import forget
 from app.views import compare
+from app.views.export import imported
 from app.views.project import (
     SAMPLE,
+    Opened,
+    backbone_of_files,
     is_offered,
     project_name,
     project_of,
@@ -24,7 +29,7 @@ from app.views.project import (
     sample_project,
     take_over,
 )
-from app.visitor.page_state import CompareState, ExploreState, ExportState, PromptsState, TeachState, TestState
+from app.visitor.page_state import CompareState, EvidenceState, ExploreState, ExportState, TeachState, TestState
 from app.visitor.session import Session, Where
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.errors import GallopError
@@ -64,34 +69,50 @@ def take_sample(session: Session) -> None:
         _replace(session, *session.asked)
 
 
-def title_with_project(session: Session, title: str, words: str) -> None:
-    """Draw the first line of a page, with a menu to save the project or open one, and what became of that."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.title(title, anchor=False, width="content")
-        st.markdown(words, width="content")
-        # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
-        with st.popover("Project", icon=":material/folder:"):
-            st.download_button(
-                "Save project",
-                partial(saved, session),
-                project_name(session),
-                "application/zip",
-                key="save project",
-                disabled=not session.has_anything,
-                icon=":material/download:",
-                on_click="ignore",
-                help="One zip with the classes, photos, their runs and all settings. It contains the photos as shown "
-                "here, without location and time.",
-            )
-            st.file_uploader(
-                "Open a project",
-                key=listen("project", partial(_read, session)),
-                max_upload_size=MAX_ARCHIVE_BYTES // 2**20,
-                type="zip",
-            )
+def menu(session: Session) -> None:
+    """Draw a menu to save the project, or open one or a model."""
+    # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
+    with st.popover("Project", icon=":material/folder:"):
+        st.download_button(
+            "Save project",
+            partial(saved, session),
+            project_name(session),
+            "application/zip",
+            key="save project",
+            disabled=not session.has_anything,
+            icon=":material/download:",
+            on_click="ignore",
+            help="One zip with the classes, photos, their runs and all settings. It contains the photos as shown "
+            "here, without location and time.",
+        )
+        most = MAX_ARCHIVE_BYTES // 2**20
+        st.file_uploader(
+            "Open a project", key=listen("project", partial(_read, session)), max_upload_size=most, type="zip"
+        )
+        st.file_uploader("Open a model", key=listen("model zip", partial(_take_model, session)), max_upload_size=most)
+
+
+def outcome(session: Session) -> None:
+    """Draw what became of a project or a model that was opened."""
     with slot():
         _question(session)
-    show_notice(session, Where.PROJECT)
+    for where in (Where.PROJECT, Where.MODELS):
+        show_notice(session, where)
+
+
+def _take_model(session: Session, files: list[Any], refused: tuple[str, ...]) -> None:
+    if refused:
+        session.tell(Where.MODELS, refused[0], "error")
+        return
+    with session.telling(Where.MODELS):
+        name, usual = files[0].name, session.training.backbone_name
+        unpacked = unzipped(files[0], name)
+
+        def make(backbone: Backbone) -> Opened:
+            return Opened(imported(session, classifier_of(unpacked, backbone), backbone), name, source="file")
+
+        on = backbone_of_files(backbones(), unpacked, usual)
+        current.open_on(session, on, make, name, Where.MODELS)
 
 
 def saved(session: Session) -> bytes:
@@ -133,9 +154,9 @@ def _replace(session: Session, project: Project, name: str) -> None:
     session.asked = None
     with session.telling(Where.PROJECT):
         done = take_over(session, project, name)
-        forget(ExploreState, TeachState, TestState, PromptsState, CompareState, ExportState)
+        forget(ExploreState, TeachState, TestState, EvidenceState, CompareState, ExportState)
         session.explore, session.teach, session.test = ExploreState(), TeachState(), TestState()
-        session.prompts, session.compare, session.export = PromptsState(), CompareState(), ExportState()
+        session.evidence, session.compare, session.export = EvidenceState(), CompareState(), ExportState()
         if backbones().listing.seek(project.backbone_name) is not None:
             choose(session, project.backbone_name)
         session.notices.pop(Where.PROJECT, None)

@@ -218,12 +218,14 @@ class TestState:
     """Of the page Test.
 
     Attributes:
+        tab: the one that is open.
         group, page: which photos are shown: those of a pair of classes (the true one and the answer, by index) or a
             kind of ``testing.groups``, and so many pages further.
         opened, selected: content hashes of photos.
         explainer_state, explainer_photo: the explainer as the visitor left it, and the content hash of its photo.
     """
 
+    tab: Remembered[str | None] = Remembered(None)
     group: Remembered[Group | None] = Remembered(None)
     page: Remembered[int | None] = Remembered(None)
     opened: str = ""
@@ -243,22 +245,24 @@ class TestState:
 
 
 @dataclass(frozen=True)
-class PromptsState:
-    """Of the pages Prompts and Evidence, which look at the same photos.
+class EvidenceState:
+    """Of the page Evidence.
 
     Attributes:
+        tab: the one that is open.
         pile: the photos that figures are computed on.
         class_name: whose words, regions and clusters are shown.
         opened: the tile that is opened, as ``opening`` takes it.
         explainer_state: of its photo, as the visitor left it.
     """
 
+    tab: Remembered[str | None] = Remembered(None)
     pile: Remembered[str | None] = Remembered(None)
     class_name: Remembered[str | None] = Remembered(None)
     opened: str = ""
     explainer_state: ExplainerState = ExplainerState()
 
-    def opening(self, tile: str, class_name: str | None) -> PromptsState:
+    def opening(self, tile: str, class_name: str | None) -> EvidenceState:
         """Return it with a tile opened, at its region; unchanged by what is no tile: a client may send anything.
 
         Args:
@@ -275,11 +279,11 @@ class PromptsState:
 
 @dataclass(frozen=True)
 class CompareState:
-    """Of the page Compare.
+    """Of the runs on the page Test.
 
     Attributes:
         pin_a, pin_b: the two that are compared.
-        newest: the newest run with figures when the page was drawn last.
+        newest: the newest run with figures when they were drawn last.
     """
 
     pin_a: Remembered[int | None] = Remembered(None)
@@ -289,7 +293,7 @@ class CompareState:
 
 @dataclass(frozen=True)
 class ExportState:
-    """Of the page Export: which local prompt's map, code of which page."""
+    """Of what is taken away: which local prompt's map."""
 
     map: Remembered[int | None] = Remembered(None)
 

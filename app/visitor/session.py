@@ -19,10 +19,10 @@ from app.visitor.page_state import (
     AskedRegion,
     BackbonesState,
     CompareState,
+    EvidenceState,
     ExploreState,
     ExportState,
     PhotoEdit,
-    PromptsState,
     TeachState,
     TestState,
 )
@@ -139,7 +139,7 @@ class Session:
         self.limit = VisitorLimit(self.training)
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.page_jobs, self.downloads = PageJobs(browser), PageJobs(browser)
-        self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
+        self.explore, self.teach, self.test, self.evidence = ExploreState(), TeachState(), TestState(), EvidenceState()
         self.compare, self.export = CompareState(), ExportState()
         self.backbones = BackbonesState()
         self.region: AskedRegion | None = None

@@ -146,7 +146,7 @@ class OpenedProject:
         if MANIFEST not in self.members:
             raise DataError(
                 f"{self.shown} is not a project: it does not contain {MANIFEST}. If it contains photos in class "
-                "folders, open it on Teach; if it is a model's zip, open it on Export."
+                "folders, open it on Teach; if it is a model's zip, open it there with Project, Open a model."
             )
         where = f"{MANIFEST} in {self.shown}"
         try:

@@ -73,7 +73,7 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
         ]
     assert "nothing is said of groups of fewer than 8" in plain(at)
     tile = grid(at, "evidence 0")["tiles"][0]["key"]
-    session.prompts = session.prompts.opening(tile, "red").opening("no tile", "red").opening("a 0 -1 2", None)
+    session.evidence = session.evidence.opening(tile, "red").opening("no tile", "red").opening("a 0 -1 2", None)
     assert grid(fine(at.run()), "explainer")["state"]["region"] == int(tile.split()[2])
     assert "a photo of" in plain(at)
     finish(put(at, "prompts pile", "Training photos"))

@@ -194,7 +194,7 @@ def test_losses_gains_and_a_prompt_that_is_the_only_one_are_told(tiny_app: Open)
 def test_a_click_on_a_card_opens_the_photo_there_with_the_sum_in_words(tiny_app: Open) -> None:
     at = parted(tiny_app)
     session, tile = session_of(at), tiles(at, "Local 3, k = 15")[2]
-    session.prompts = session.prompts.opening(tile["key"], tile["name"])
+    session.evidence = session.evidence.opening(tile["key"], tile["name"])
     at = fine(at.run())
     _, prompt, region, _ = tile["key"].split(" ")
     assert f"a photo of **{tile['name']}**" in everything(at)
@@ -202,8 +202,8 @@ def test_a_click_on_a_card_opens_the_photo_there_with_the_sum_in_words(tiny_app:
     opened = [shown["state"][part] for part in ("class_name", "prompt", "region")]
     words = [str(shown["names"].index(tile["name"]))]
     assert (opened, [*shown["words"]]) == ([tile["name"], int(prompt), int(region)], words)
-    before = session.prompts
+    before = session.evidence
     assert before.opening("no tile", "green") == before.opening("a b c", "green") == before
     whole = tiles(at, "Global 1")[0]
-    session.prompts = session.prompts.opening(whole["key"], whole["name"])
+    session.evidence = session.evidence.opening(whole["key"], whole["name"])
     assert grid(fine(at.run()), "explainer")["state"]["region"] is None

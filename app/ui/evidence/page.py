@@ -10,10 +10,11 @@ import streamlit as st
 from app import charts, text
 from app.library import Backbone, ClassEvidence, Evidence
 from app.ui import labelled, resources
-from app.ui.widgets.elements import chart, made_by_job, photo_strip, privacy_line, problems_shown, start_job
-from app.ui.widgets.remembered import one_of
+from app.ui.evidence.prompts import each_prompt
+from app.ui.widgets.elements import chart, made_by_job, page_header, photo_strip, problems_shown, start_job
+from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
-from app.visitor.page_state import PromptsState
+from app.visitor.page_state import EvidenceState
 from gallop.evaluation.failing_groups import LEAST
 
 # Photos whose evidence is found without being asked for, as it takes seconds; and photos of a gallery.
@@ -70,10 +71,10 @@ def _gallery(
     tiles = [view.tile(session, frozen, found, number, *each) for each in shown]
 
     def choose(tile: str) -> None:
-        session.prompts = session.prompts.opening(tile, class_name)
+        session.evidence = session.evidence.opening(tile, class_name)
 
-    photo_strip(f"evidence {number}", tiles, session.prompts.opened, choose)
-    if session.prompts.opened in [tile.key for tile in tiles]:
+    photo_strip(f"evidence {number}", tiles, session.evidence.opened, choose)
+    if session.evidence.opened in [tile.key for tile in tiles]:
         labelled.show_opened(session, frozen, pairs)
 
 
@@ -133,7 +134,7 @@ def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view
     def choose() -> None:
         if len(chosen()) == 1:
             tile = view.tile(session, frozen, found, _MAP, *chosen()[0])
-            session.prompts = session.prompts.opening(tile.key, None)
+            session.evidence = session.evidence.opening(tile.key, None)
 
     chart(
         charts.set_map(places, groups[colour].tolist(), [photo.name for photo, _ in pairs], lasso=mode == "lasso"),
@@ -147,31 +148,37 @@ def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view
         _gallery(frozen, found, pairs, _MAP, shown[:_MOST])
 
 
-st.title("Evidence", anchor=False)
-st.markdown("What does each class rely on: the thing itself, or something beside it?")
-_, pairs = labelled.choose_photos(session, "what each class relies on over all its photos, and which photos fail")
-if pairs:
-    with problems_shown():
-        key = tuple((photo.sha256, name) for photo, name in pairs), session.training.version, session.training.scales()
-        found: Evidence | None = made_by_job(session, "evidence", key)
-        if found is None:
-            busy = session.page_jobs.running is not None
-            asked = st.button(
-                f"Find what each class relies on in {len(pairs)} photos",
-                key="find evidence",
-                type="primary",
-                disabled=busy,
-                icon=":material/search_insights:",
-            )
-            if asked or (len(pairs) <= _FEW and not busy and not session.page_jobs.problem("evidence")):
-                start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
-        else:
-            frozen = resources.backbone(session.training.backbone_name)
-            names = [one.class_name for one in found.classes]
-            each = found.of(one_of("Class shown", names, PromptsState.class_name, names[0]))
-            _clusters(frozen, found, each, pairs, key)
-            _groups(frozen, found, pairs)
-            if len(pairs) > 2:
-                _set_map(frozen, found, each, pairs)
-    st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
-privacy_line()
+def _regions(pairs: view.Pairs) -> None:
+    key = tuple((photo.sha256, name) for photo, name in pairs), session.training.version, session.training.scales()
+    found: Evidence | None = made_by_job(session, "evidence", key)
+    if found is None:
+        busy = session.page_jobs.running is not None
+        asked = st.button(
+            f"Find what each class relies on in {len(pairs)} photos",
+            key="find evidence",
+            type="primary",
+            disabled=busy,
+            icon=":material/search_insights:",
+        )
+        if asked or (len(pairs) <= _FEW and not busy and not session.page_jobs.problem("evidence")):
+            start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
+        return
+    frozen = resources.backbone(session.training.backbone_name)
+    names = [one.class_name for one in found.classes]
+    each = found.of(one_of("Class shown", names, EvidenceState.class_name, names[0]))
+    _clusters(frozen, found, each, pairs, key)
+    _groups(frozen, found, pairs)
+    if len(pairs) > 2:
+        _set_map(frozen, found, each, pairs)
+
+
+page_header("Evidence", "What does each class rely on, and what does each prompt say?")
+pile, labelled_photos = labelled.choose_photos(session, "what each class relies on, and what each prompt says")
+if labelled_photos:
+    regions, prompts = tabs(("Regions", "Prompts"), EvidenceState.tab)
+    if regions.open:
+        with regions, problems_shown():
+            _regions(labelled_photos)
+    if prompts.open:
+        with prompts, problems_shown():
+            each_prompt(session, pile, labelled_photos)

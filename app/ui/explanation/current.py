@@ -94,4 +94,4 @@ def adopt(session: Session, opened: Opened) -> None:
             f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and Compare lists it.",
         )
     elif opened.source == "run":
-        session.tell(Where.RUNS, f"{name} is now in use. Explore answers with it, and Export saves it.")
+        session.tell(Where.RUNS, f"{name} is now in use. Explore answers with it, and *Take away* saves it.")

@@ -7,24 +7,28 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.explanation import answer, changes, tune
 from app.ui.explore import details, question
+from app.ui.export import dialog
 from app.ui.teach import live
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import photo_strip, privacy_line, problems_shown, slot, verdicts_of
+from app.ui.widgets.elements import page_header, photo_strip, problems_shown, slot, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
 
 MORE_WIDE = 210  # pixels
+WHAT_IT_IS = "GalLoP compares a photo, and its best regions, with short texts: its prompts"
 LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 
 session = resources.session()
 
-with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    st.title("GalLoP Explorer", anchor=False, width="content")
-    st.markdown("See which words match a photo, and which of its regions decided that.", width="content")
+
+def _onward() -> None:
     label = "Back to your classes" if session.photos.deck.cards else "Teach it your own classes"
     if st.button(label, type="primary", icon=":material/school:", key="onward"):
         st.switch_page("ui/teach/page.py")
+
+
+page_header("GalLoP Explorer", WHAT_IT_IS, lambda: dialog.button(session), _onward, leads="ui/method/page.py")
 with slot():
     verdicts_of("photos", "folder", "webcam")
 with st.container(horizontal=True):
@@ -81,7 +85,7 @@ with explained:
             backbone = resources.backbone(session.training.backbone_name)
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
             shown = exploring.in_whole(photo, edit.part, covered)
-            said = () if taught else templates
+            said = () if taught else asked.templates
             answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note, said)
             if not taught:
                 backbones.offer_better(session, shown)
@@ -107,9 +111,9 @@ if find is not None and part is not None and asked is not None:
 with strip:
     chosen, tiles = photo.sha256 if photo is not None else None, exploring.tiles(session, photo, asked)
     photo_strip("photo strip", tiles, chosen, question.show_photo, take_away=question.take_away)
-privacy_line()
 if session.training.is_retraining:
     with beside or st.container():
         live.badge(session, moves=True)
+dialog.shown(session, answer=True)
 if ahead:
     st.rerun()

@@ -1,1 +1,1 @@
-"""The page Export: what was seen and taught, as files and as code."""
+"""What is taken away: what was seen and taught, as files and as code."""

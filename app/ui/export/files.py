@@ -4,39 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE, OnBackbone
 from app.jobs import Steps
-from app.library import Backbone, GalLoPClassifier
+from app.library import GalLoPClassifier
 from app.runs.run import (
-    MOST_ZIP_BYTES,
-    ZIP_TENSORS,
     Files,
     ModelProblem,
-    classifier_of,
     file_name,
     files_of,
-    unzipped,
     zipped,
 )
 from app.ui import projects
-from app.ui.explanation import current
 from app.ui.resources import backbones
-from app.ui.widgets.elements import image, listen, made_by_job, show_notice, start_job
+from app.ui.widgets.elements import image, made_by_job, start_job
 from app.ui.widgets.remembered import one_of
 from app.views import compare, export, snippets
-from app.views.project import Opened, backbone_of_files
 from app.visitor.page_state import ExportState, Question
-from app.visitor.session import Session, Where
-from gallop.data.zip_files import MAX_ARCHIVE_BYTES
+from app.visitor.session import Session
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
-
-MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
-assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
 
 
 def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> Files:
@@ -52,7 +41,7 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
     st.markdown(
         f"**{names}**",
         help=f"{how}. The zip contains the settings (JSON), learned prompts (safetensors) and the model card. "
-        "`GalLoPClassifier.load` and `gallop predict --model` read the folder inside it, and this page opens the zip.",
+        "`GalLoPClassifier.load` and `gallop predict --model` read the folder inside it, and *Project* opens the zip.",
     )
     try:
         folder = files(session, classifier, key).as_folder(model_card(classifier, about.measured, about.learned_from))
@@ -69,33 +58,6 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
         icon=":material/folder_zip:",
         on_click="ignore",
     )
-
-
-def back_in(session: Session) -> None:
-
-    def take(files: list[Any], refused: tuple[str, ...]) -> None:
-        if refused:
-            session.tell(Where.MODELS, refused[0], "error")
-        else:
-            _take(session, files[0])
-
-    st.file_uploader("A model's zip", key=listen("model zip", take), max_upload_size=MEGABYTES)
-    show_notice(session, Where.MODELS)
-
-
-def _take(session: Session, file: Any) -> None:
-    def make(backbone: Backbone) -> Opened:
-        return Opened(export.imported(session, classifier_of(unpacked, backbone), backbone), file.name, source="file")
-
-    with session.telling(Where.MODELS):
-        unpacked = unzipped(file, file.name)
-        current.open_on(
-            session,
-            backbone_of_files(backbones(), unpacked, session.training.backbone_name),
-            make,
-            file.name,
-            Where.MODELS,
-        )
 
 
 # The number of photos in the session that a file is checked with.

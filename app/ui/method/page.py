@@ -9,7 +9,7 @@ from app.runs.run import zipped
 from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
-from app.ui.widgets.elements import privacy_line, problems_shown
+from app.ui.widgets.elements import page_header, problems_shown
 from app.ui.widgets.explainer import steps
 from app.views import exploring, method
 from app.visitor.page_state import Question
@@ -37,13 +37,7 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     return steps_data(shown, look.image.size, look.crop, origins)
 
 
-st.title("Method", anchor=False)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.markdown(
-        "How a photo becomes an answer. Try each step: nothing you change here affects the other pages.",
-        help="The photo, its classes, k and limit are those of the other pages. GalLoP is by Lafon et al. (ECCV 2024, "
-        "[arXiv 2407.01400](https://arxiv.org/abs/2407.01400)).",
-    )
+page_header("Method", "How a photo becomes an answer. What you change here changes no other page.")
 added = current.current_photo(session)
 if added is None:
     projects.offer_sample(session)
@@ -67,4 +61,3 @@ with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
         on_click="ignore",
         help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
     )
-privacy_line()

@@ -5,16 +5,12 @@ import streamlit as st
 from app.ui import resources
 from app.ui.sort import pile
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import privacy_line, problems_shown, show_notice, slot
+from app.ui.widgets.elements import page_header, problems_shown, show_notice, slot
 from app.visitor.session import Where
 
 session = resources.session()
 
-st.title("Sort", anchor=False)
-st.markdown(
-    "Sort a pile of photos into your classes. You say how many may be wrong; checking a few at random shows whether "
-    "that holds."
-)
+page_header("Sort", "A pile of photos into your classes, with a promise of how many are wrong.")
 if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
     backbones.choose_backbone(session)
 with slot():
@@ -33,4 +29,3 @@ with problems_shown():
             pile.offer_votes(session)
         pile.add(session)
         pile.offer_example(session)
-privacy_line()

@@ -4,12 +4,19 @@ import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.explanation import answer
+from app.ui.export import dialog
 from app.ui.teach import deck, live, settings
-from app.ui.widgets.elements import privacy_line, problems_shown, slot, verdicts_of
+from app.ui.widgets.elements import page_header, problems_shown, slot, verdicts_of
 
 session = resources.session()
 
-projects.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
+page_header(
+    "Teach",
+    "Show it 4 to 16 photos of each class.",
+    lambda: dialog.button(session),
+    lambda: projects.menu(session),
+)
+projects.outcome(session)
 with slot():  # across the page: a list of classes does not fit in a column
     verdicts_of(deck.ZIP, deck.FOLDER)
 collect, train, try_it = deck.three_columns()
@@ -30,4 +37,4 @@ with try_it:
     with problems_shown():
         answer.tryout(session)
         deck.next_photo(session)
-privacy_line()
+dialog.shown(session)

@@ -1,4 +1,4 @@
-"""How good what was taught is: on photos it has not seen, and on photos of none of the classes."""
+"""How good what was taught is, on photos it has not seen and of none of the classes; and every training as a run."""
 
 import streamlit as st
 
@@ -6,58 +6,80 @@ from app import text
 from app.ui import projects, resources
 from app.ui.explanation import changes
 from app.ui.explanation.labels import point_out_twins
-from app.ui.test import known, mistakes, unknown
+from app.ui.export import dialog
+from app.ui.test import known, mistakes, runs, unknown
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import onward, privacy_line, problems_shown, slot
+from app.ui.widgets.elements import onward, page_header, problems_shown, slot
+from app.ui.widgets.remembered import tabs
 from app.views import testing
+from app.visitor.page_state import TestState
 
 session = resources.session()
 
-st.title("Test", anchor=False)
 
-if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
-    backbones.choose_backbone(session)
-if session.training.taught is None:
-    st.markdown("How good is it on new photos?")
+def _notes() -> None:
+    """Draw what the test leaves out."""
+    _, left_out = testing.labelled(session)
+    changed = session.training.cards_changed() if session.photos.deck.in_use else ""
+    words = []
+    if changed:
+        names = text.markdown(text.joined(session.training.taught_model.names))
+        words.append(f"Changed since training: {changed}. This page tests the trained classes: {names}.")
+    if left_out:
+        names = text.markdown(text.joined(left_out))
+        words.append(
+            f"Left out: the test photos of {names}, which the model was not trained on. Train again to test with them."
+        )
+    if words:
+        slot().info(" ".join(words), icon=":material/info:")
+
+
+def _no_tests() -> None:
     st.info(
-        "**Start here:** teach some classes first, and add test photos for each.",
-        icon=":material/school:",
+        "**No test photos yet.** Add some to the classes on *Teach*.",
+        icon=":material/add_photo_alternate:",
     )
-    onward("On to teaching", "ui/teach/page.py", ":material/school:")
-    projects.offer_sample(session)
-else:
-    with slot():
-        changes.what_changed(session)
+    onward("Add test photos", "ui/teach/page.py", ":material/school:")
+
+
+def _tested() -> None:
+    tested = None
     with problems_shown():
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.backbone_name))
-        _, left_out = testing.labelled(session)
-        notes, changed = slot(), session.training.cards_changed() if session.photos.deck.in_use else ""
-        words = []
-        if changed:
-            names = text.markdown(text.joined(session.training.taught.names))
-            words.append(f"Changed since training: {changed}. This page tests the trained classes: {names}.")
-        if left_out:
-            names = text.markdown(text.joined(left_out))
-            words.append(
-                f"Left out: the test photos of {names}, which the model was not trained on. Train again to test with "
-                "them."
-            )
-        if words:
-            notes.info(" ".join(words), icon=":material/info:")
-        if tested is None:
-            st.info(
-                "**No test photos yet.** On *Teach*, choose *Test photos* on a class card and add some.",
-                icon=":material/add_photo_alternate:",
-            )
-            onward("Add test photos", "ui/teach/page.py", ":material/school:")
-        else:
+        _notes()
+        if tested is not None:
             known.show_accuracy(session, tested)
-            with slot():
-                point_out_twins(session)
-            mistakes.mistakes(session, tested)
-            known.calibration(tested, session.training.taught.after.calibration_.temperature)
-        unknown.unknown(session, tested)
-        known.hints(session, tested)
-        st.page_link("ui/evidence/page.py", label="On to the evidence", icon=":material/search_insights:")
-privacy_line()
+    mistaken, none, labels, saved = tabs(("Mistakes", "None of these", "Labels", "Runs"), TestState.tab)
+    if mistaken.open:
+        with mistaken, problems_shown():
+            if tested is None:
+                _no_tests()
+            else:
+                mistakes.mistakes(session, tested)
+                known.calibration(tested, session.training.taught_model.after.calibration_.temperature)
+    if none.open:
+        with none, problems_shown():
+            unknown.unknown(session, tested)
+    if labels.open:
+        with labels, problems_shown():
+            point_out_twins(session)
+            known.hints(session, tested)
+    if saved.open:
+        with saved:
+            runs.all_runs(session)
+
+
+page_header("Test", "How good is it on new photos?", lambda: dialog.button(session))
+if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
+    backbones.choose_backbone(session)
+if session.training.taught is None:
+    st.info("**Start here:** teach some classes first, and add test photos for each.", icon=":material/school:")
+    onward("On to teaching", "ui/teach/page.py", ":material/school:")
+    projects.offer_sample(session)
+    runs.all_runs(session)
+else:
+    with slot():
+        changes.what_changed(session)
+    _tested()
+dialog.shown(session)

@@ -65,8 +65,8 @@ def limit_track(
 
 NONE_YET = np.zeros(0, dtype=np.float32)
 _HOLDS = (
-    "It applies on every page and to what Export saves: zip, ONNX file, card and report. The limit of the run on "
-    "Compare does not change, and the next training computes another one."
+    "It applies on every page and to what *Take away* saves: zip, ONNX file, card and report. The limit of the "
+    "run does not change, and the next training computes another one."
 )
 
 

@@ -1,4 +1,4 @@
-"""What all pages are made of: slots, pictures, strips of photos, notices, problems, jobs, uploads, line on privacy."""
+"""What all pages are made of: slots, pictures, strips of photos, notices, problems, jobs, uploads, a first line."""
 
 from __future__ import annotations
 
@@ -170,8 +170,30 @@ def _watched(name: str) -> None:
     look()
 
 
-def privacy_line() -> None:
-    """Draw the sentence, and the button that removes everything of this visit, after a second click."""
+def page_header(title: str, sentence: str, *actions: Callable[[], None], leads: str = "") -> None:
+    """Draw the first line of a page, which has the same height on all: its title, one short sentence, what can be done
+    here, and what becomes of the photos.
+
+    Args:
+        actions: each draws a button or a menu, in this order.
+        leads: the page that the sentence leads to, by the path of its script below ``app``.
+    """
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="header"):
+        st.title(title, anchor=False, width="content")
+        if leads:
+            st.page_link(leads, label=sentence, width="content")
+        else:
+            st.markdown(sentence, width="content")
+        with st.container(horizontal=True, width="content", gap="small"):
+            for draw in actions:
+                draw()
+            # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
+            with st.popover("Privacy", icon=":material/lock:", key="privacy"):
+                _privacy()
+
+
+def _privacy() -> None:
+    """Draw what becomes of the photos, and the button that removes everything of this visit."""
     keep = visitors().keep
     until = (
         " If you close the page now, this URL brings them back until "
@@ -179,18 +201,20 @@ def privacy_line() -> None:
         if keep > GRACE_SECONDS
         else ""
     )
-    with st.container(horizontal=True, vertical_alignment="center", key="privacy"):  # what is above it differs by page
-        st.caption(
-            f":material/lock: Photos stay in this app's memory and are not sent anywhere else.{until}",
-            width="content",
-            help=f"The program that serves this page keeps them until {text.roughly(keep)} after you close it, or "
-            "until the program stops, and never writes them to disk. Another browser cannot see them at this URL: "
-            "a cookie with a random number tells browsers apart. Trained prompts and their class names are saved: "
-            "see the page *Compare*.",
-        )
-        with st.popover("Remove everything", key="privacy menu"):
-            st.markdown("Photos, classes and the trained model.", help="Runs on this machine stay: see *Compare*.")
-            st.button("Remove now", key="remove everything", on_click=_remove)
+    st.markdown(
+        f"Photos stay in this app's memory and are not sent anywhere else.{until}",
+        help=f"The program that serves this page keeps them until {text.roughly(keep)} after you close it, or until "
+        "the program stops, and never writes them to disk. Another browser cannot see them at this URL: a cookie with "
+        "a random number tells browsers apart. Trained prompts and their class names are saved: see *Runs* on the "
+        "page *Test*.",
+    )
+    st.button(
+        "Remove everything",
+        key="remove everything",
+        icon=":material/delete_sweep:",
+        on_click=_remove,
+        help="Photos, classes and the trained model, at once. Runs on this machine stay: see *Runs* on *Test*.",
+    )
 
 
 def _remove() -> None:

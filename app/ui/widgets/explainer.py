@@ -72,9 +72,7 @@ def explainer(
         )
 
     def make(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(
-            explanation, before=before, when=label, state=state, photo=picture, templates=templates
-        )
+        data = explainer_data(explanation, before=before, when=label, state=state, photo=picture, templates=templates)
         del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 

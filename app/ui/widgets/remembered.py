@@ -13,7 +13,7 @@ are numbered, and a choice whose label has changed is set again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar, cast
 
@@ -124,6 +124,14 @@ def _chosen(
     chosen: T = draw(label, list(labels), index, key=key, format_func=labels.__getitem__, **settings)
     st.session_state.setdefault(_DRAWING, {})[key] = chosen, labels[chosen]
     return keep(place, chosen)
+
+
+def tabs(names: Sequence[str], place: Place[str | None]) -> Sequence[Any]:
+    """Draw tabs, with the remembered one or the first open; only of that one ``open`` is true."""
+    shown = recall(place, names[0], names)
+    drawn = st.tabs(names, default=shown, key=place.key, on_change="rerun")
+    keep(place, next(name for name, tab in zip(names, drawn, strict=True) if tab.open))
+    return drawn
 
 
 def value_in_browser(place: Place[T | None]) -> T | None:

@@ -10,11 +10,38 @@ import streamlit as st
 from app import text
 from app.library import Backbone, InWords
 from app.ui import labelled
+from app.ui.resources import backbone as backbone_now
 from app.ui.widgets.elements import photo_strip
+from app.ui.widgets.remembered import one_of
+from app.views import prompts, testing
 from app.views.prompts import PromptCard
 from app.views.testing import Figures
+from app.visitor.page_state import EvidenceState
 from app.visitor.session import Session
 from gallop import Photo
+
+
+def each_prompt(session: Session, pile: str, pairs: Sequence[tuple[Photo, str]]) -> None:
+    """Draw what each taught prompt says and is worth on photos with their classes, of a pile by its name."""
+    with st.spinner("Looking at the photos …", show_time=True):
+        figures = testing.figures(session, backbone := backbone_now(session.training.backbone_name), pairs)
+        tiles = prompts.tiles(session, backbone, pairs, figures)
+    st.markdown(f"**{prompts.lead(figures, pile)}**")
+    if words := prompts.coinciding(figures.diversity):
+        st.info(words, icon=":material/join_inner:")
+    taught = session.training.taught_model
+    class_name = one_of(
+        "Words for the class",
+        taught.names,
+        EvidenceState.class_name,
+        taught.names[0],
+        help="Percent: how much of what a prompt adds to “A photo of a …” is told by a word, or by none.",
+    )
+    with st.spinner("Reading the words …", show_time=True):
+        told = session.answers.words(backbone, testing.taught_question(session), class_name)
+    starts = taught.after.model_.config.sentences
+    prompt_cards(session, backbone, pairs, prompts.cards(figures, starts, told, tiles))
+    folded_figures(figures, told, len(pairs))
 
 
 def prompt_cards(
@@ -25,14 +52,14 @@ def prompt_cards(
         for card, column in zip(row, st.columns(2), strict=False):
             with column, st.container(border=True, height="stretch", gap="small"):
                 _card(session, card, len(pairs))
-        if session.prompts.opened in {tile.key for card in row for tile in card.tiles}:
+        if session.evidence.opened in {tile.key for card in row for tile in card.tiles}:
             labelled.show_opened(session, backbone, pairs)
 
 
 def _card(session: Session, card: PromptCard, photos: int) -> None:
     def open_tile(key: str) -> None:
         truth = {tile.key: tile.name for tile in card.tiles}
-        session.prompts = session.prompts.opening(key, truth.get(key))
+        session.evidence = session.evidence.opening(key, truth.get(key))
 
     st.header(card.name, anchor=False)
     st.markdown(f"**{card.alone / photos:.0%}** right alone{_lost(card.lost)}")
@@ -40,7 +67,7 @@ def _card(session: Session, card: PromptCard, photos: int) -> None:
     if card.dead:
         st.caption(f":material/warning: Dead: {card.dead}.")
     st.caption(card.shown if card.tiles else "Alone it gets no photo right.")
-    photo_strip(f"card {card.name}", card.tiles, session.prompts.opened, open_tile)
+    photo_strip(f"card {card.name}", card.tiles, session.evidence.opened, open_tile)
 
 
 def _lost(points: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The table of runs, the choice of two, and what can be done with one."""
+"""Every training is a run: the table of runs, two side by side, and what can be done with one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,46 @@ from app.runs import run as of
 from app.runs.run import Run, file_name, zipped
 from app.runs.store import Ledger
 from app.ui.explanation import current
-from app.ui.resources import backbones
+from app.ui.resources import backbones, visitors
+from app.ui.test import pair
+from app.ui.widgets.elements import problems_shown, show_notice, slot
 from app.ui.widgets.remembered import one_of, put
 from app.views import compare
 from app.views.project import Opened
 from app.visitor.page_state import CompareState
 from app.visitor.session import Session, Where
+
+
+def all_runs(session: Session) -> None:
+    """Draw them; nothing where there are none, and nothing to say of them."""
+    ledger = session.training.ledger
+    assert ledger is not None  # every session of this app has one
+    show_notice(session, Where.RUNS)
+    saved: list[Run] = []
+    with problems_shown():
+        saved = ledger.runs()
+    warned = slot()
+    for sentence in (ledger.note, ledger.problem):
+        if sentence:
+            warned.warning(text.markdown(sentence), icon=":material/warning:")
+    if not saved:
+        return
+    st.header("Runs", anchor=False, help=_whose(ledger))
+    show_runs(saved)
+    a, b = pins(session, saved)
+    pair.versus(a, b, saved)
+    pair.flipped(session, a, b, compare.photos(session))
+    with problems_shown():
+        keeping(session, ledger, a)
+
+
+def _whose(ledger: Ledger) -> str:
+    whose = (
+        f"They stay on this machine, for everybody who opens this app on it, in {ledger.folder}."
+        if ledger.of_this_machine
+        else f"They are deleted {text.roughly(visitors().keep)} after you close the page: export what you need."
+    )
+    return text.markdown(f"Every training is saved as a run. {whose} No photo is among them, only their fingerprints.")
 
 
 def show_runs(runs: Sequence[Run]) -> None:

@@ -1,1 +1,0 @@
-"""The page Compare: saved runs side by side."""

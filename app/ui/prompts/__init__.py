@@ -1,1 +1,0 @@
-"""The page Prompts: what each learned prompt says and is worth."""
