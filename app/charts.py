@@ -239,7 +239,7 @@ def reliability(bins: Sequence[Bin]) -> go.Figure:
         y=[100 * each.right.value for each in bins],
         spans=[each.right.interval for each in bins],
         axis="y",
-        words=[f"{each.confidence:.0%} sure: {proportion_in_words(each.right)}" for each in bins],
+        words=[f"{text.share(each.confidence)} sure: {proportion_in_words(each.right)}" for each in bins],
         sizes=[7 + 3 * each.right.of**0.5 for each in bins],
     )
     line = go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"dash": "dash", "color": GREY}, hoverinfo="skip")
@@ -358,14 +358,14 @@ def growth(curve: Curve) -> go.Figure:
     """Draw accuracy by the number of photos of each class, and the forecast for twice as many with its interval."""
     twice, points = curve.forecast(), curve.points
     shots, right = [point.shots for point in points], [100 * point.accuracy for point in points]
-    words = [f"with {point.shots:.3g}: {point.accuracy:.0%}" for point in points]
+    words = [f"with {point.shots:.3g}: {text.share(point.accuracy)}" for point in points]
     held = _points(x=shots, y=right, spans=[point.interval for point in points], axis="y", words=words)
     ahead = _points(
         x=[twice.shots],
         y=[100 * twice.accuracy],
         spans=[twice.accuracy_interval],
         axis="y",
-        words=[f"with {twice.shots:.3g}, probably: {twice.accuracy:.0%}"],
+        words=[f"with {twice.shots:.3g}, probably: {text.share(twice.accuracy)}"],
     )
     ahead.update(marker={"symbol": "circle-open"}, name="forecast")
     ticks = [*shots, twice.shots]
@@ -402,7 +402,7 @@ def curve_in_words(history: Sequence[Point]) -> str:
     first, last = history[0], history[-1]
     return (
         f"Loss {first.loss:.3f} at step {first.step}, {last.loss:.3f} at step {last.step}; "
-        f"right {first.accuracy:.0%}, then {last.accuracy:.0%}."
+        f"right {text.share(first.accuracy)}, then {text.share(last.accuracy)}."
     )
 
 

@@ -51,6 +51,15 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.1f} %"
 
 
+def share(fraction: float, digits: int = 0) -> str:
+    """Return a counted fraction in words.
+
+    >>> share(0.958), share(0.958, 1)
+    ('96 %', '95.8 %')
+    """
+    return f"{100 * fraction:.{digits}f} %"
+
+
 def gain(points: float, on: str, digits: int = 0) -> str | None:
     """Return a difference in words, such as "+3 points vs zero-shot"; None where it rounds to 0.
 

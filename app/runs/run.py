@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, BinaryIO
 
+from app import text
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
@@ -232,10 +233,11 @@ def seeds_in_words(run: Run, runs: Sequence[Run]) -> str:
     if len(by_seed) < 2:
         return ""
     values = by_seed.values()
+    mean, least, most = (text.share(value, 1) for value in (fmean(values), min(values), max(values)))
     return (
-        f"{fmean(values):.1%} on average over {len(values)} seeds, from {min(values):.1%} to {max(values):.1%}, "
-        f"standard deviation {100 * stdev(values):.1f} points"
-    ).replace("%", " %")
+        f"{mean} on average over {len(values)} seeds, from {least} to {most}, standard deviation "
+        f"{100 * stdev(values):.1f} points"
+    )
 
 
 # Settings that every run records, as the first ones did. Nothing is ever added here.

@@ -61,7 +61,7 @@ def tile(session: Session, frozen: Backbone, found: Evidence, gallery: int, i: i
         of=("evidence", region),
     )
     truth, answer = (found.data.class_names[of[i]] for of in (found.truth, found.predicted))
-    words = "right" if answer == truth else f"really {truth}"
+    words = "" if answer == truth else f"really {truth}"
     key = f"{photo.sha256} 0 {'-' if region is None else place} {gallery}"
     return PhotoTile(key, answer, url, words, about=photo.name)
 

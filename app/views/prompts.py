@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app import text
 from app.library import Backbone, Diversity, InWords
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
@@ -22,7 +23,7 @@ class PromptCard:
     Attributes:
         name: such as "Local 3, k = 15".
         words: what it started from, and what it says of a class now, as a sentence.
-        shown: what its tiles are.
+        shown: what its tiles are, where that is not plain.
         tiles: up to four photos, or regions of photos.
         alone: photos that are right by this prompt alone.
         lost: percentage points of accuracy that are lost without it, negative where some are gained; None where it is
@@ -51,7 +52,7 @@ def cards(
     """
     m, right = figures.global_prompts, figures.accuracy.right
     names = [f"Global {p}" for p in range(1, m + 1)] + [f"Local {n}, k = {k}" for n, k in enumerate(figures.topk, 1)]
-    shown = [_shown(figures, p) for p in range(m)] + ["Its best regions, one a photo"] * len(figures.topk)
+    shown = [_shown(figures, p) for p in range(m)] + [""] * len(figures.topk)
     return [
         PromptCard(
             names[p],
@@ -74,16 +75,16 @@ def _shown(figures: Figures, prompt: int) -> str:
     answers = figures.diversity.answers
     only = answers[0].only[prompt] if answers and figures.global_prompts > 1 else 0
     more = ", then its surest" if only < len(figures.best[prompt]) else ""
-    return f"{counted(only, 'photo')} that only this global prompt gets right{more}" if only else "Its surest photos"
+    return f"{counted(only, 'photo')} that only this global prompt gets right{more}" if only else ""
 
 
 def _said(told: InWords, start: str) -> str:
     begun, plain = (f"“{words} {told.class_name}”" for words in (start, CONTEXT_INIT))
     if not told.learned:
-        return f"Started as and still says {plain}." if begun == plain else f"Started as {begun} and now says {plain}."
-    words = [f"{part.word} {part.added:.0%}" for part in told.parts[1:-1][:3]]
-    rest = [f"{told.rest.added:.0%} that no word tells"] * (told.rest.added >= 0.005)
-    return f"Started as {begun}; now says {', '.join(rest + words if told.untold else words + rest)}."
+        return plain if begun == plain else f"{begun}, now {plain}"
+    words = [f"{part.word} {text.share(part.added)}" for part in told.parts[1:-1][:3]]
+    rest = [f"{text.share(told.rest.added)} in no word"] * (told.rest.added >= 0.005)
+    return f"{begun}, now {', '.join(rest + words if told.untold else words + rest)}"
 
 
 def tiles(
@@ -108,7 +109,10 @@ def tiles(
         )
         key = f"{photo.sha256} {local} {'-' if region is None else region} {prompt}"
         return PhotoTile(
-            key, name, url, "" if region is None else place_in_words(region, figures.grid), about=photo.name
+            key,
+            name,
+            url,
+            about=photo.name if region is None else f"{photo.name}, {place_in_words(region, figures.grid)}",
         )
 
     return [[tile(p, *place) for place in places] for p, places in enumerate(figures.best)]
@@ -120,7 +124,7 @@ def lead(figures: Figures, pile: str) -> str:
     lost = [accuracy.right - (accuracy.right if each.without is None else each.without) for each in figures.worths]
     photos = counted(accuracy.of, pile.lower().removesuffix("s"))
     beside = "".join(f" with the {branch}" for branch in figures.branches)
-    told = f"Together{beside}, the prompts get {accuracy.right} of {photos} right ({accuracy.value:.0%})"
+    told = f"Together{beside}, the prompts get {accuracy.right} of {photos} right ({text.share(accuracy.value)})"
     if len(alone) == 1:
         return f"{told}."
     each = " to ".join(map(str, sorted({min(alone), max(alone)})))

@@ -11,7 +11,7 @@ from app import charts, text
 from app.library import Backbone, ClassEvidence, Evidence
 from app.ui import labelled, resources
 from app.ui.evidence.prompts import each_prompt
-from app.ui.widgets.elements import chart, made_by_job, page_header, photo_strip, problems_shown, start_job
+from app.ui.widgets.elements import chart, image, made_by_job, page_header, photo_strip, problems_shown, start_job
 from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
 from app.visitor.page_state import EvidenceState
@@ -19,6 +19,10 @@ from gallop.evaluation.failing_groups import LEAST
 
 # Photos whose evidence is found without being asked for, as it takes seconds; and photos of a gallery.
 _FEW, _MOST = 200, 24
+# Of the score: smaller clusters are in the table alone.
+_SMALLEST = 0.05
+# Pixels of a picture in the first line.
+_SIDE = 56
 # Numbers of the galleries that are of no cluster.
 _MAP, _GROUPS = 99, 100
 
@@ -26,37 +30,53 @@ session = resources.session()
 
 
 def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs, key: Hashable) -> None:
-    st.header(
-        "What it relies on",
-        anchor=False,
-        help="The score of a class is what it has above the mean of all classes, averaged over its photos. It is the "
-        "sum of what each region adds, exactly, and takes away, below 0; regions that look alike are one cluster. "
-        "First comes the one whose regions add most each. Words are the nearest of a small dictionary, where one is "
-        "near enough.",
-    )
-    st.markdown(f"**{text.markdown(each.words)}.**")
-    for number, cluster in enumerate(each.clusters):
-        st.subheader(f"{number + 1}. {text.markdown(cluster.called)}: {cluster.share:.0%}", anchor=False)
-        st.caption(
-            f"Among what decides in {len(cluster.photos)} of {len(each.photos)} photos of the class. Mistakes with it: "
-            f"{len(cluster.mistakes)}."
+    """Draw what a class is decided by: its clusters, and below the table of all those that add much."""
+    large = [(number, cluster) for number, cluster in enumerate(each.clusters) if cluster.share >= _SMALLEST]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(
+            f"**{text.markdown(each.class_name)}**: decided by",
+            width="content",
+            help="The score of a class is what it has above the mean of all classes, averaged over its photos. It is "
+            "the sum of what each region adds, exactly, and takes away, below 0; regions that look alike are one "
+            "cluster. First comes the one whose regions add most each.",
         )
+        for place, (number, cluster) in enumerate(large):
+            one = cluster.gallery[0]
+            url = view.tile(session, frozen, found, number, one.photo, one.region).url
+            image(url, alt=cluster.called, width=_SIDE)
+            st.markdown(f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1)}", width="content")
+    for number, cluster in large:
+        st.subheader(f"{text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
         _gallery(frozen, found, pairs, number, [(one.photo, one.region) for one in cluster.gallery], each.class_name)
-        name = f"what if {number} {each.class_name}"
-        if (made := made_by_job(session, name, key)) is not None:
-            there = st.container()
-            alarm = made.stands_out and st.checkbox("It is not the thing itself", key=f"background {name}")
-            (there.error if alarm else there.markdown)(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
-        elif cluster.photos and st.button(
-            "What if it were not there?",
-            key=name,
-            disabled=session.page_jobs.running is not None,
-            icon=":material/hide_image:",
-            help="Covers it where it decides, in up to 100 of these photos, and lets the model look again; and, five "
-            "times, as much elsewhere in each. Only this shows whether answers depend on it.",
-        ):
-            task = view.task(session, resources.backbones(), pairs, key, (found, each.class_name, number))
-            start_job(session, task, name, f"Without cluster {number + 1}")
+        _what_if(found, each, number, pairs, key)
+    with st.expander("All clusters", icon=":material/table:", key="all clusters"):
+        table = {
+            "cluster": [cluster.called for cluster in each.clusters],
+            "of the score": [text.share(cluster.share) for cluster in each.clusters],
+            "decides in photos": [f"{len(cluster.photos)} of {len(each.photos)}" for cluster in each.clusters],
+            "mistakes with it": [len(cluster.mistakes) for cluster in each.clusters],
+        }
+        st.dataframe(table, hide_index=True, key="clusters")
+        st.caption(f"{text.share(each.rest_share)} of the score is in no cluster.")
+
+
+def _what_if(found: Evidence, each: ClassEvidence, number: int, pairs: view.Pairs, key: Hashable) -> None:
+    """Draw what the score would be without a cluster, or the button that asks for it."""
+    name = f"what if {number} {each.class_name}"
+    if (made := made_by_job(session, name, key)) is not None:
+        there = st.container()
+        alarm = made.stands_out and st.checkbox("It is not the thing itself", key=f"background {name}")
+        (there.error if alarm else there.markdown)(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
+    elif each.clusters[number].photos and st.button(
+        "What if it were not there?",
+        key=name,
+        disabled=session.page_jobs.running is not None,
+        icon=":material/hide_image:",
+        help="Covers it where it decides, in up to 100 of these photos, and lets the model look again; and, five "
+        "times, as much elsewhere in each. Only this shows whether answers depend on it.",
+    ):
+        task = view.task(session, resources.backbones(), pairs, key, (found, each.class_name, number))
+        start_job(session, task, name, f"Without cluster {number + 1}")
 
 
 def _gallery(
@@ -79,6 +99,8 @@ def _gallery(
 
 
 def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
+    if not found.groups.found:
+        return
     st.header(
         "Groups that fail",
         anchor=False,
@@ -86,12 +108,6 @@ def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
         "near mistakes than the others (Fisher's exact test, corrected for the number of groups). Nothing is said of "
         f"groups of fewer than {LEAST} photos.",
     )
-    if not found.groups.found:
-        st.markdown(
-            f"None of {found.groups.looked_at} groups fails more often than the others beyond chance."
-            if found.groups.looked_at
-            else f"Too few photos: nothing is said of groups of fewer than {LEAST}."
-        )
     for number, group in enumerate(found.groups.found, _GROUPS):
         right, others = map(charts.proportion_in_words, (group.accuracy, group.rest))
         common = f" In common: {text.markdown(', '.join(group.common))}." if group.common else ""
@@ -101,11 +117,9 @@ def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
 
 def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs) -> None:
     """Draw all photos as points, and those chosen there."""
-    st.header(
-        "Map of the photos",
-        anchor=False,
-        help="Photos whose features are alike are near each other. PCA keeps large distances; t-SNE, which takes "
-        "longer, keeps neighbours together. Coloured by evidence: which cluster of the class shown above adds most.",
+    st.caption(
+        "Photos whose features are alike are near each other. PCA keeps large distances; t-SNE, which takes "
+        "longer, keeps neighbours together. Coloured by evidence: which cluster of the class shown above adds most."
     )
     names = np.array(found.data.class_names)
     groups = {
@@ -169,7 +183,9 @@ def _regions(pairs: view.Pairs) -> None:
     _clusters(frozen, found, each, pairs, key)
     _groups(frozen, found, pairs)
     if len(pairs) > 2:
-        _set_map(frozen, found, each, pairs)
+        with st.expander("Map of the photos", icon=":material/scatter_plot:", key="set map", on_change="rerun") as fold:
+            if fold.open:
+                _set_map(frozen, found, each, pairs)
 
 
 page_header("Evidence", "What does each class rely on, and what does each prompt say?")

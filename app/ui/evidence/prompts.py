@@ -61,12 +61,13 @@ def _card(session: Session, card: PromptCard, photos: int) -> None:
         truth = {tile.key: tile.name for tile in card.tiles}
         session.evidence = session.evidence.opening(key, truth.get(key))
 
-    st.header(card.name, anchor=False)
-    st.markdown(f"**{card.alone / photos:.0%}** right alone{_lost(card.lost)}")
+    st.subheader(card.name, anchor=False)
+    st.markdown(f"**{text.share(card.alone / photos)}** right alone{_lost(card.lost)}")
     st.markdown(text.markdown(card.words))
     if card.dead:
         st.caption(f":material/warning: Dead: {card.dead}.")
-    st.caption(card.shown if card.tiles else "Alone it gets no photo right.")
+    if card.shown or not card.tiles:
+        st.caption(card.shown or "Alone it gets no photo right.")
     photo_strip(f"card {card.name}", card.tiles, session.evidence.opened, open_tile)
 
 
@@ -101,7 +102,7 @@ def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
         "the words and the rest as parts of what the context adds. Last columns: the weight of the plain class; the "
         "rest as a part of the whole feature.",
     )
-    interval = " to ".join(f"{end:.0%}" for end in figures.accuracy.interval)
+    interval = " to ".join(f"{text.share(end)}" for end in figures.accuracy.interval)
     st.caption(
         f"95 % interval of all prompts together: {interval}. A difference of one or two photos means nothing. Words of "
         f"{text.markdown(told[0].class_name)}."
@@ -110,18 +111,18 @@ def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
         {
             "prompt": name,
             "influence": f"{each.influence:.2f}",
-            "right alone": f"{each.alone} ({each.alone / photos:.0%})",
-            "right without it": "" if each.without is None else f"{each.without} ({each.without / photos:.0%})",
+            "right alone": f"{each.alone} ({text.share(each.alone / photos)})",
+            "right without it": "" if each.without is None else f"{each.without} ({text.share(each.without / photos)})",
             "wrong without it, right with it": each.lost,
             "right without it, wrong with it": each.gained,
             "dead": each.dead,
             "cosine with the plain class": f"{words.before:.3f}",
-            "words its context adds": ", ".join(f"{part.word} {part.added:.0%}" for part in words.parts[1:-1])
+            "words its context adds": ", ".join(f"{part.word} {text.share(part.added)}" for part in words.parts[1:-1])
             if words.learned
             else "none: it says what “A photo of a” says",
-            "in no word": f"{words.rest.added:.0%}" if words.learned else "",
+            "in no word": f"{text.share(words.rest.added)}" if words.learned else "",
             "plain class": f"{words.parts[0].weight:.2f}",
-            "rest of the whole": f"{words.rest.share:.1%}",
+            "rest of the whole": f"{text.share(words.rest.share, 1)}",
         }
         for name, each, words in zip(figures.names, figures.worths, told, strict=True)
     ]

@@ -49,15 +49,18 @@ else:
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
         steps(key="steps", data=_explained(photo, question) if known is None else _beforehand(known, question))
-with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
-    st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
-    st.download_button(
-        "Save the notebooks",
-        lambda: zipped(method.notebook_files()),
-        "notebooks.zip",
-        "application/zip",
-        key="save notebooks",
-        icon=":material/folder_zip:",
-        on_click="ignore",
-        help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
-    )
+with st.expander(
+    "Notebooks with code to edit", icon=":material/menu_book:", key="notebooks", on_change="rerun"
+) as fold:
+    if fold.open:
+        st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
+        st.download_button(
+            "Save the notebooks",
+            lambda: zipped(method.notebook_files()),
+            "notebooks.zip",
+            "application/zip",
+            key="save notebooks",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
+        )

@@ -16,17 +16,17 @@ from app.visitor.session import Session, Where
 
 def show_accuracy(session: Session, tested: testing.Tested) -> None:
     evaluation = tested.evaluation
-    st.header(
-        "Accuracy",
-        anchor=False,
-        help="Counts the most probable class; the limit for “none of these” is not used. Bars are Wilson 95 % "
-        "intervals, which are wide for few photos. Compare only with thirty photos or more. Dashed: all photos.",
-    )
     left, right = st.columns([1, 2], gap="large")
     with left:
         points = 100 * (evaluation.accuracy.value - tested.zero_shot.value)
         photos = f"{evaluation.accuracy.of} test photo{'s' * (evaluation.accuracy.of != 1)}"
-        st.metric(f"Accuracy on {photos}", f"{100 * evaluation.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
+        st.metric(
+            f"Accuracy on {photos}",
+            text.share(evaluation.accuracy.value),
+            text.gain(points, "zero-shot"),
+            help="Counts the most probable class; the limit for “none of these” is not used. Bars are Wilson 95 % "
+            "intervals, which are wide for few photos. Compare only with thirty photos or more. Dashed: all photos.",
+        )
         for sentence in testing.tests_changed(session):
             st.caption(f":material/info: {sentence}")
         calibration = session.training.taught_model.after.calibration_
@@ -45,13 +45,17 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
 
 
 def calibration(tested: testing.Tested, temperature: float) -> None:
+    with st.expander("Calibration", icon=":material/tune:", key="calibration", on_change="rerun") as fold:
+        if fold.open:
+            _calibration(tested, temperature)
+
+
+def _calibration(tested: testing.Tested, temperature: float) -> None:
     evaluation = tested.evaluation
-    st.header(
-        "Calibration",
-        anchor=False,
-        help="Shows whether answers with a probability of 80 % are right 80 % of the time. Below the dashed line the "
+    st.caption(
+        "Shows whether answers with a probability of 80 % are right 80 % of the time. Below the dashed line the "
         "model is overconfident, above it underconfident. Each point is a group of photos whose answers have a "
-        "similar probability, larger with more photos; bars are 95 % intervals.",
+        "similar probability, larger with more photos; bars are 95 % intervals."
     )
     left, right = st.columns([1, 2], gap="large")
     error, chance = evaluation.calibration_error, evaluation.calibration_error_by_chance
@@ -74,7 +78,7 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
         )
     with right:
         words = "; ".join(
-            f"{each.confidence:.0%} sure, {charts.proportion_in_words(each.right)}" for each in evaluation.bins
+            f"{text.share(each.confidence)} sure, {charts.proportion_in_words(each.right)}" for each in evaluation.bins
         )
         chart(charts.reliability(evaluation.bins), key="reliability", alt=f"Reliability diagram. {words}.")
 

@@ -27,6 +27,10 @@ _BESIDE = 25
 _PAGE = 12
 # Pixels.
 _PAGE_MENU = 160
+_MATRIX = (
+    "Rows: the true class. Columns: the answer. Green is right, orange is wrong. Click a square to see its photos. "
+    "“Called none of these” and photos of none of the classes follow the limit in the next tab."
+)
 _KINDS = {
     testing.MISTAKES: "All mistakes",
     testing.CALLED_NONE: "Called none of these",
@@ -35,12 +39,6 @@ _KINDS = {
 
 
 def mistakes(session: Session, tested: testing.Tested) -> None:
-    st.header(
-        "Mistakes",
-        anchor=False,
-        help="Rows: the true class. Columns: the answer. Green is right, orange is wrong. Click a square to see its "
-        "photos. “Called none of these” and photos of none of the classes follow the limit below.",
-    )
     groups = testing.groups(session, backbone(session.training.backbone_name), tested)
     few = len(tested.evaluation.class_names) <= _BESIDE
     left, right = st.columns([2, 3], gap="large") if few else (st.container(), st.container())
@@ -48,7 +46,7 @@ def mistakes(session: Session, tested: testing.Tested) -> None:
     with right:
         with st.container(horizontal=True):
             usual, back = next(iter(groups)), {"on_change": put, "args": (TestState.page, 0)}
-            group = one_of("Photos shown", groups, TestState.group, usual, words.__getitem__, **back)
+            group = one_of("Photos shown", groups, TestState.group, usual, words.__getitem__, help=_MATRIX, **back)
             shown = _page_of(groups[group])
         opened = _gallery(session, groups[group], shown)
     with left:

@@ -66,7 +66,7 @@ def _metric(label: str, name: str, run: Run, other: Run) -> None:
     st.metric(
         f"{called}, right on {accuracy.of} test photos", f"{100 * accuracy.value:.1f} %", text.gain(points, "B", 1)
     )
-    st.caption(f"95 % confidence interval: {100 * low:.0f} to {100 * high:.0f} %.")
+    st.caption(f"Likely {100 * low:.0f} to {100 * high:.0f} %.")
 
 
 def _verdict(a: Run, b: Run) -> None:

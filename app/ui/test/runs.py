@@ -113,7 +113,7 @@ def pins(session: Session, runs: Sequence[Run]) -> tuple[Run, Run]:
 
 def _label(run: Run, backbone: str) -> str:
     accuracy = of.on_tests(run)
-    more = ", ".join(filter(None, [backbone, f"{accuracy.value:.0%} right" if accuracy else ""]))
+    more = ", ".join(filter(None, [backbone, f"{text.share(accuracy.value)} right" if accuracy else ""]))
     return f"{run.name} ({more})" if more else run.name
 
 

@@ -44,7 +44,7 @@ def slot() -> DeltaGenerator:
 _KNOWS_ALT = all("alt" in inspect.signature(draw).parameters for draw in (st.image, st.plotly_chart))
 
 
-def image(picture: bytes | NDArray[np.uint8], *, alt: str, **settings: Any) -> None:
+def image(picture: bytes | str | NDArray[np.uint8], *, alt: str, **settings: Any) -> None:
     st.image(picture, **settings, **_alternative(alt))
 
 

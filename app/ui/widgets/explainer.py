@@ -155,7 +155,8 @@ def photo_explained(
     def on_change() -> None:
         moved(ExplainerState.from_browser(reported(KEY, "state", dict)).of(explanation))
 
-    _send(KEY, explainer_data(explanation, state=_answered(KEY, state), photo=picture), on_change)
+    shown = replace(explanation, alike="")  # what prompts say is another page's
+    _send(KEY, explainer_data(shown, state=_answered(KEY, state), photo=picture), on_change)
 
 
 def one_map(
