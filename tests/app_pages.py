@@ -20,6 +20,7 @@ from app.runs.store import data_folder, runs_folder
 from app.teaching.tasks import Teaching
 from app.teaching.training import Progress, Taught
 from app.ui import resources
+from app.ui.export.dialog import TAKE_AWAY
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
@@ -30,11 +31,19 @@ from tests.tiny import there as there
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
 Open = Callable[[], AppTest]
-EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
-TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
-COMPARE, EXPORT, SORT = "ui/compare/page.py", "ui/export/page.py", "ui/sort/page.py"
-EVIDENCE = "ui/evidence/page.py"
-PAGES = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, PROMPTS, COMPARE, EXPORT, METHOD)
+EXPLORE, TEACH, TEST = "ui/explore/page.py", "ui/teach/page.py", "ui/test/page.py"
+EVIDENCE, SORT, METHOD = "ui/evidence/page.py", "ui/sort/page.py", "ui/method/page.py"
+PAGES = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, METHOD)
+PROMPTS, MISTAKES, NONE_OF_THESE, LABELS, COMPARE, EXPORT = "prompts", "mistakes", "none", "labels", "runs", "files"
+PARTS: dict[str, tuple[str, str, Any]] = {
+    PROMPTS: (EVIDENCE, "evidence tab", "Prompts"),
+    MISTAKES: (TEST, "test tab", "Mistakes"),
+    NONE_OF_THESE: (TEST, "test tab", "None of these"),
+    LABELS: (TEST, "test tab", "Labels"),
+    COMPARE: (TEST, "test tab", "Runs"),
+    EXPORT: (EXPLORE, TAKE_AWAY, "Explore"),
+}
+"""Parts of a page that are opened: the page, and what opens them."""
 
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
@@ -72,8 +81,13 @@ def runs_of(at: AppTest) -> list[Any]:
     return there(session_of(at).training.ledger).runs()
 
 
-def go(at: AppTest, page: str) -> AppTest:
-    return fine(at.switch_page(page).run())
+def go(at: AppTest, place: str) -> AppTest:
+    """Open a page, or a part of one."""
+    page, opens, how = PARTS.get(place, (place, "", None))
+    at.switch_page(page)
+    if opens:
+        at.session_state[opens] = how
+    return fine(at.run())
 
 
 def button(at: AppTest, label: str) -> Any:
@@ -86,7 +100,7 @@ def everything(at: AppTest) -> str:
     written = [words for kind in kinds for element in kind for words in (element.value, _help(element))]
     widgets = (at.button, at.slider, at.selectbox, at.file_uploader, at.text_area, at.number_input, at.metric)
     labels = [element.label for kind in widgets for element in kind]
-    labels += [_help(element) for element in (*at.button, *at.get("download_button"))]
+    labels += [_help(element) for element in (*at.button, *at.metric, *at.get("download_button"))]
     return "\n".join([*written, *labels, *(metric.value for metric in at.metric)])
 
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from app.ui.export.dialog import TAKE_AWAY
+from app.ui.export.dialog import EXPLORE, TAKE_AWAY
 from app.ui.widgets.remembered import put
 from app.visitor.page_state import EvidenceState, TestState
 
@@ -14,14 +14,14 @@ from app.visitor.page_state import EvidenceState, TestState
 PLACES: dict[str, tuple[str, Any, str]] = {
     "prompts": ("ui/evidence/page.py", EvidenceState.tab, "Prompts"),
     "compare": ("ui/test/page.py", TestState.tab, "Runs"),
-    "export": ("ui/teach/page.py", None, TAKE_AWAY),
+    "export": ("ui/explore/page.py", None, TAKE_AWAY),
 }
 
 
 def lead(address: str) -> NoReturn:
     page, tab, opened = PLACES[address]
     if tab is None:
-        st.session_state[opened] = True
+        st.session_state[opened] = EXPLORE
     else:
         put(tab, opened)
     st.switch_page(page)

@@ -12,7 +12,6 @@ from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
-from app import text
 from app.jobs import Counted, PlainError
 from app.library import Backbone, Explanation, GalLoPClassifier
 from app.teaching.tasks import answers_to, opened
@@ -115,14 +114,12 @@ def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
 
 def measured(taught: Taught) -> list[str]:
     scores = {"test photos, which it has not seen": taught.on_tests, "training photos": taught.on_shots}
-    return [
-        _right(score, score.after, which) for which, score in scores.items() if score.photos and score.after is not None
-    ]
+    return [_right(score, which) for which, score in scores.items() if score.photos and score.after is not None]
 
 
-def _right(score: Score, after: float, which: str) -> str:
-    before = f" (zero-shot {text.share(score.before, 1)})" if score.before is not None else ""
-    return f"Right on {text.share(after, 1)} of {score.photos} {which}{before}."
+def _right(score: Score, which: str) -> str:
+    before = f" (zero-shot {score.before:.1%})" if score.before is not None else ""
+    return f"Right on {score.after:.1%} of {score.photos} {which}{before}."
 
 
 def learned_from(taught: Taught) -> str:

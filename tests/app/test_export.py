@@ -126,9 +126,10 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     assert (tmp_path / "model" / "README.md").read_bytes() == handed["save card"]
     assert f"{before.on_tests.after:.1%} of 4 test photos" in handed["save card"].decode()
 
-    other = go(fine(tiny_app()), EXPORT)  # another visitor takes it in
-    fine(uploader(other, "A model's zip").upload("my model.zip", data).run())
-    assert not unsaid(other, "is in use: green and red", "Trained elsewhere, 2 classes")
+    other = fine(tiny_app())  # another visitor takes it in
+    fine(uploader(go(other, TEACH), "Open a model").upload("my model.zip", data).run())
+    assert not unsaid(other, "is in use: green and red")
+    assert not unsaid(go(other, EXPORT), "Trained elsewhere, 2 classes")
     assert np.array_equal(taught_of(other).after.predict_proba(probe), before.after.predict_proba(probe))
     uploader(go(other, EXPLORE), "Upload photos").upload("photo.png", png(1))
     assert grid(go(fine(other.run()), METHOD), "steps")["method"]["texts"] is None, "learned"
@@ -169,7 +170,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model(
 def test_a_hostile_or_broken_model_is_refused_and_nothing_changes(tiny_app: Open, data: bytes, words: str) -> None:
     at = go(train(cards(fine(tiny_app()), {"red": 2, "green": 2})), EXPORT)
     before = session_of(at).training.taught
-    fine(uploader(at, "A model's zip").upload("bad.zip", data).run())
+    fine(uploader(go(at, TEACH), "Open a model").upload("bad.zip", data).run())
     assert words in at.error[0].value.replace("\\", "")
     assert session_of(at).training.taught is before
 
@@ -246,5 +247,5 @@ def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyP
 def test_names_that_cannot_be_used_are_told_and_leave_a_way_to_open_a_model(tiny_app: Open) -> None:
     at = go(with_photo(tiny_app, "red\nRed"), EXPORT)
     assert re.search("Red.*Fix it on the page Explore", at.error[0].value, re.DOTALL)
-    assert uploader(at, "A model's zip")
+    assert uploader(go(at, TEACH), "Open a model")
     assert "not sent anywhere else" in everything(at)

@@ -37,7 +37,7 @@ def test_the_oldest_streamlit_draws_every_page(tmp_path: Path) -> None:
         began.rename(oldest)
     command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless", "true", "--server.port"]
     with serving(tmp_path, command, oldest, ROOT) as (address, _), opened(address) as page:
-        for name in ("", "teach", "test", "evidence", "prompts", "compare", "export", "method"):
+        for name in ("", "teach", "test", "evidence", "sort", "method"):
             messages = page.run(name=name)
             (said,) = (message.new_session for message in messages if message.HasField("new_session"))
             assert said.initialize.environment_info.streamlit_version.startswith(minor)

@@ -124,7 +124,7 @@ def test_what_is_here_is_replaced_only_when_that_is_said(at: AppTest, tiny_app: 
     session = session_of(at)
     session.photos.deck.add_photos([Member(CardPlace("red", False, "mine.png"), png(900, "red"))])
     before = session.photos.deck.cards
-    read(at, data, EXPORT)
+    read(at, data)
     assert (session.photos.deck.cards, session.training.taught) == (before, None)
     fine(button(at, "Cancel").click().run())
     assert (session.photos.deck.cards, [found for found in at.button if found.label == "Replace"]) == (before, [])

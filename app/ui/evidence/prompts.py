@@ -29,6 +29,8 @@ def each_prompt(session: Session, pile: str, pairs: Sequence[tuple[Photo, str]])
     st.markdown(f"**{prompts.lead(figures, pile)}**")
     if words := prompts.coinciding(figures.diversity):
         st.info(words, icon=":material/join_inner:")
+    if pile != labelled.TESTS and testing.labelled(session)[0]:
+        st.caption("These are training photos, so the figures are optimistic.")
     taught = session.training.taught_model
     class_name = one_of(
         "Words for the class",

@@ -28,7 +28,9 @@ def _onward() -> None:
         st.switch_page("ui/teach/page.py")
 
 
-page_header("GalLoP Explorer", WHAT_IT_IS, lambda: dialog.button(session), _onward, leads="ui/method/page.py")
+page_header(
+    "GalLoP Explorer", WHAT_IT_IS, lambda: dialog.button(session, dialog.EXPLORE), _onward, leads="ui/method/page.py"
+)
 with slot():
     verdicts_of("photos", "folder", "webcam")
 with st.container(horizontal=True):
@@ -114,6 +116,6 @@ with strip:
 if session.training.is_retraining:
     with beside or st.container():
         live.badge(session, moves=True)
-dialog.shown(session, answer=True)
+dialog.shown(session, dialog.EXPLORE)
 if ahead:
     st.rerun()

@@ -10,34 +10,39 @@ from app.ui.widgets.elements import problems_shown
 from app.views import export
 from app.visitor.session import Session
 
-TAKE_AWAY = "taken away"
+# Whose page has the dialog open; the page whose answer comes first.
+TAKE_AWAY, EXPLORE = "taken away", "Explore"
 
 
-def button(session: Session) -> None:
+def button(session: Session, page: str) -> None:
     """Draw the button that opens the dialog, where there is something to take away."""
-    if session.photos.shelf.photos or session.photos.deck.cards or session.training.taught:
-        st.button("Take away", key="take away", icon=":material/download:", on_click=_open)
+    if _anything(session):
+        st.button("Take away", key="take away", icon=":material/download:", on_click=_open, args=(page,))
 
 
-def _open(*, again: bool = True) -> None:
-    st.session_state[TAKE_AWAY] = again
+def _anything(session: Session) -> bool:
+    return bool(session.photos.shelf.photos or session.photos.deck.cards or session.training.taught)
 
 
-def shown(session: Session, *, answer: bool = False) -> None:
-    """Draw the dialog if it is open, at the end of a page: a dialog may not lie inside another part.
+def _open(page: str = "") -> None:
+    """Open the dialog on a page; without one, close it."""
+    st.session_state[TAKE_AWAY] = page
 
-    Args:
-        answer: whether the answer on Explore comes first.
-    """
-    if not st.session_state.get(TAKE_AWAY):
-        return
 
-    @st.dialog("Take away", width="large", on_dismiss=lambda: _open(again=False))
+def shown(session: Session, page: str) -> None:
+    """Draw the dialog if it is open on this page, at its end: a dialog may not lie inside another part."""
+    if st.session_state.get(TAKE_AWAY) != page:
+        return _open()
+    if not _anything(session):
+        return None
+
+    @st.dialog("Take away", width="large", on_dismiss=_open)
     def look() -> None:
         with problems_shown():
-            _offered(session, answer=answer)
+            _offered(session, answer=page == EXPLORE)
 
     look()
+    return None
 
 
 def _offered(session: Session, *, answer: bool) -> None:

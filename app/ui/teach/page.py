@@ -13,7 +13,7 @@ session = resources.session()
 page_header(
     "Teach",
     "Show it 4 to 16 photos of each class.",
-    lambda: dialog.button(session),
+    lambda: dialog.button(session, "Teach"),
     lambda: projects.menu(session),
 )
 projects.outcome(session)
@@ -37,4 +37,4 @@ with try_it:
     with problems_shown():
         answer.tryout(session)
         deck.next_photo(session)
-dialog.shown(session)
+dialog.shown(session, "Teach")

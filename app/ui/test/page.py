@@ -70,7 +70,7 @@ def _tested() -> None:
             runs.all_runs(session)
 
 
-page_header("Test", "How good is it on new photos?", lambda: dialog.button(session))
+page_header("Test", "How good is it on new photos?", lambda: dialog.button(session, "Test"))
 if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
     backbones.choose_backbone(session)
 if session.training.taught is None:
@@ -82,4 +82,4 @@ else:
     with slot():
         changes.what_changed(session)
     _tested()
-dialog.shown(session)
+dialog.shown(session, "Test")
