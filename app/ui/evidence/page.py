@@ -34,7 +34,7 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
     large = [(number, cluster) for number, cluster in enumerate(each.clusters) if cluster.share >= _SMALLEST]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f"**{text.markdown(each.class_name)}**: decided by",
+            f"**{text.markdown(each.class_name)}**: decided by{' no one kind of region' * (not large)}",
             width="content",
             help="The score of a class is what it has above the mean of all classes, averaged over its photos. It is "
             "the sum of what each region adds, exactly, and takes away, below 0; regions that look alike are one "
@@ -191,10 +191,9 @@ def _regions(pairs: view.Pairs) -> None:
 page_header("Evidence", "What does each class rely on, and what does each prompt say?")
 pile, labelled_photos = labelled.choose_photos(session, "what each class relies on, and what each prompt says")
 if labelled_photos:
-    regions, prompts = tabs(("Regions", "Prompts"), EvidenceState.tab)
-    if regions.open:
-        with regions, problems_shown():
+    opened, there = tabs(("Regions", "Prompts"), EvidenceState.tab)
+    with there, problems_shown():
+        if opened == "Regions":
             _regions(labelled_photos)
-    if prompts.open:
-        with prompts, problems_shown():
+        else:
             each_prompt(session, pile, labelled_photos)

@@ -8,6 +8,7 @@ from app.ui import resources
 from app.ui.export import files
 from app.ui.widgets.elements import problems_shown
 from app.views import export
+from app.views.testing import taught_question
 from app.visitor.session import Session
 
 # Whose page has the dialog open; the page whose answer comes first.
@@ -39,18 +40,19 @@ def shown(session: Session, page: str) -> None:
     @st.dialog("Take away", width="large", on_dismiss=_open)
     def look() -> None:
         with problems_shown():
-            _offered(session, answer=page == EXPLORE)
+            _offered(session, page)
 
     look()
     return None
 
 
-def _offered(session: Session, *, answer: bool) -> None:
+def _offered(session: Session, page: str) -> None:
     backbone = resources.backbone(session.training.backbone_name)
-    asked = export.exported_question(session)
+    taught = page != EXPLORE and session.training.taught is not None
+    asked = taught_question(session) if taught else export.exported_question(session)
     with st.spinner("Looking at the photo …", show_time=False):
         classifier = export.exported_classifier(session, backbone, asked)
-        screen = export.screen(session, backbone) if answer else None
+        screen = export.screen(session, backbone) if page == EXPLORE else None
     version = export.version(session, asked, classifier.model_.config.topk)
     if screen is not None:
         st.subheader("This answer", anchor=False)

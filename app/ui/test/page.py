@@ -35,39 +35,32 @@ def _notes() -> None:
 
 
 def _no_tests() -> None:
-    st.info(
-        "**No test photos yet.** Add some to the classes on *Teach*.",
-        icon=":material/add_photo_alternate:",
-    )
+    st.info("**No test photos yet.** Add some to the classes on *Teach*.", icon=":material/add_photo_alternate:")
     onward("Add test photos", "ui/teach/page.py", ":material/school:")
 
 
 def _tested() -> None:
-    tested = None
     with problems_shown():
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.backbone_name))
         _notes()
         if tested is not None:
             known.show_accuracy(session, tested)
-    mistaken, none, labels, saved = tabs(("Mistakes", "None of these", "Labels", "Runs"), TestState.tab)
-    if mistaken.open:
-        with mistaken, problems_shown():
-            if tested is None:
+            with slot():
+                point_out_twins(session)
+        opened, there = tabs(("Mistakes", "None of these", "Labels", "Runs"), TestState.tab)
+        with there, problems_shown():
+            if opened == "None of these":
+                unknown.unknown(session, tested)
+            elif opened == "Labels":
+                known.hints(session, tested)
+            elif opened == "Runs":
+                runs.all_runs(session)
+            elif tested is None:
                 _no_tests()
             else:
                 mistakes.mistakes(session, tested)
                 known.calibration(tested, session.training.taught_model.after.calibration_.temperature)
-    if none.open:
-        with none, problems_shown():
-            unknown.unknown(session, tested)
-    if labels.open:
-        with labels, problems_shown():
-            point_out_twins(session)
-            known.hints(session, tested)
-    if saved.open:
-        with saved:
-            runs.all_runs(session)
 
 
 page_header("Test", "How good is it on new photos?", lambda: dialog.button(session, "Test"))

@@ -126,12 +126,11 @@ def _chosen(
     return keep(place, chosen)
 
 
-def tabs(names: Sequence[str], place: Place[str | None]) -> Sequence[Any]:
-    """Draw tabs, with the remembered one or the first open; only of that one ``open`` is true."""
-    shown = recall(place, names[0], names)
-    drawn = st.tabs(names, default=shown, key=place.key, on_change="rerun")
-    keep(place, next(name for name, tab in zip(names, drawn, strict=True) if tab.open))
-    return drawn
+def tabs(names: Sequence[str], place: Place[str | None]) -> tuple[str, Any]:
+    """Draw tabs, with the remembered one or the first open; return its name, and the place of what is in it."""
+    drawn = st.tabs(names, default=recall(place, names[0], names), key=place.key, on_change="rerun")
+    opened = next(at for at, tab in enumerate(drawn) if tab.open)
+    return keep(place, names[opened]), drawn[opened]
 
 
 def value_in_browser(place: Place[T | None]) -> T | None:
