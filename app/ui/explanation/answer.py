@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -14,9 +13,9 @@ from app.library import Explanation
 from app.photos import shelf
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone, session
-from app.ui.widgets.elements import image, problems_shown, show_notice, uploader
+from app.ui.widgets.elements import image, problems_shown, show_notice
 from app.ui.widgets.explainer import explainer
-from app.ui.widgets.remembered import one_of, put, value_in_browser
+from app.ui.widgets.remembered import value_in_browser
 from app.visitor.page_state import ExploreState, PhotoEdit, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
@@ -162,45 +161,6 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
             text.gain(100 * (score.after - score.before), "zero-shot"),
             help=None if unseen else "The model has seen these photos. Use other photos to judge it.",
         )
-
-
-# Pixels: the choice of the photo shown is beside it.
-_UPLOADER = 160
-
-
-def tryout(session: Session) -> None:
-    taught = session.training.taught
-    if taught is None:
-        st.caption("Available after training.")
-        return
-    with st.container(horizontal=True, vertical_alignment="top"):
-        with st.container(width=_UPLOADER):
-            uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
-        photos = session.photos.uploaded
-        if not photos:
-            return
-        shown = one_of(
-            "Photo shown",
-            photos,
-            ExploreState.photo,
-            next(reversed(photos)),
-            lambda key: photos[key].name,
-            label_visibility="collapsed",
-        )
-    photo = photos[shown]
-    frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
-    explanation, asked = session.answers.explain(frozen, photo, question), session.answers.before(question)
-    before = session.answers.explain(frozen, photo, asked) if asked.earlier else None
-    picture, when = session_photo_url(session, explanation), _when(session, question)
-    explainer(explanation, before, photo=photo.sha256, picture=picture, when=when)
-    correction(session, photo, explanation)
-
-
-def _take(session: Session, files: list[Any]) -> shelf.Verdicts:
-    verdicts = session.photos.shelf.add(files)
-    if verdicts.taken:
-        put(ExploreState.photo, verdicts.taken[-1].sha256)
-    return verdicts
 
 
 def correction(session: Session, photo: Photo, explanation: Explanation) -> None:

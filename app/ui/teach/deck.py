@@ -1,9 +1,11 @@
-"""The class cards: names, photos, every change undone, and which photo to label next."""
+"""The classes, a row each: names, photos, every change undone, and which photo to label next."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -17,7 +19,7 @@ from app.teaching.cards import Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, backbones, jobs
-from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader
+from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader, verdicts_of
 from app.views import testing
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
@@ -25,20 +27,9 @@ from gallop.data.project import MOST_CARDS, MOST_PHOTOS
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.wording import counted
 
-# Pixels of a column; if three do not fit side by side they are stacked.
-_NARROWEST = 280
-
-
-def three_columns() -> list[Any]:
-    """Return the columns. Streamlit before 1.66 puts them below each other on a phone alone."""
-    if not hasattr(st, "grid"):
-        return list(st.columns(3, gap="medium"))
-    grid = st.grid(3, min_column_width=_NARROWEST, gap="medium", key="teach")
-    return [grid.cell() for _ in range(3)]
-
 
 def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
-    """Draw it; return the place to its right. In a line it has no margin above, so all columns begin at one height.
+    """Draw it; return the place to its right. In a line it has no margin above, so both columns begin at one height.
 
     Args:
         anchor: for a link on the page that leads to it.
@@ -49,44 +40,50 @@ def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
 
 
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
-TESTS, _WEBCAM = "Test photos", "Webcam"
 ZIP, FOLDER = "class zip", "class folder"
-# The anchor of that column: where the columns are stacked, it begins after all cards.
+# The anchor of that column: on a phone it begins after all rows.
 TRAIN_ANCHOR = "train"
-# Pixels: a button and what it takes.
-_UPLOADER = 180
-_BESIDE_UNDO = 200
-_LIST_HIGH = 420
-# Cards at a time: more classes are rows of a list.
+# Pixels: a name, the button that takes files, and lists that are scrolled in.
+_NAME, UPLOAD, _LIST_HIGH, _FORM = 130, 96, 420, 420
+# Rows at a time: more classes are lines of a list.
 MOST_DRAWN = 12
+_ROWS = Path(__file__).with_name("rows.css")
 
 
 def cards(session: Session) -> None:
+    st.html(_ROWS)
     with heading("Collect"):
         if session.photos.deck.cards:
+            _last_change(session)
             st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
     start = slot()
     if not session.photos.deck.cards:
         start.info("**Start here:** name two or more classes.", icon=":material/school:")
-    _new_class(session)
-    _from_folders(session)
-    _notices(session)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _new_class(session)
+        _from_folders(session)
+    show_notice(session, Where.CARDS)
     with slot():
         point_out_twins(session)
-    shown = session.photos.deck.cards
+    shown = by_name(session)
     if len(shown) > MOST_DRAWN:
         shown = _from_list(session)
     for card in shown:
-        with st.container(border=True, key=f"card {card.id}", gap="small"):
-            _card(session, card)
+        with st.container(key=f"card {card.id}", gap="small"):
+            _row(session, card)
     projects.offer_sample(session)
 
 
-def _from_list(session: Session) -> tuple[Card, ...]:
+def by_name(session: Session) -> Sequence[Card]:
+    """Return the cards as a training orders their classes, however they came."""
+    return sorted(session.photos.deck.cards, key=attrgetter("name"))
+
+
+def _from_list(session: Session) -> Sequence[Card]:
     """Draw many classes as a list of rows; return the card of the selected row, none of several."""
     deck = session.photos.deck
     find = st.text_input("Find a class", key="find a class", placeholder="part of its name").strip()
-    found = [card for card in deck.cards if find.casefold() in card.name.casefold()]
+    found = [card for card in by_name(session) if find.casefold() in card.name.casefold()]
     table = {
         "": [session.photos.thumbnail(card) for card in found],
         "Class": [card.name for card in found],
@@ -121,7 +118,7 @@ def _from_list(session: Session) -> tuple[Card, ...]:
 
 
 def _new_class(session: Session) -> None:
-    with st.form("new class", clear_on_submit=True, border=False):
+    with st.form("new class", clear_on_submit=True, border=False, width=_FORM):
         line = st.container(horizontal=True, vertical_alignment="bottom")  # the button is as wide as its words
         typed = line.text_input(
             "New class",
@@ -144,7 +141,7 @@ def _new_class(session: Session) -> None:
 
 
 def _from_folders(session: Session) -> None:
-    with st.expander("All classes at once", icon=":material/folder_zip:", key="bulk"):
+    with st.popover("All classes at once", icon=":material/folder_zip:"):
         st.caption(
             "Name each folder after the class of its photos: `ant/1.jpg`, `bee/7.jpg`. Photos under a folder named "
             f"`test` become test photos. Up to {ZIP_MEGABYTES} MB per zip, {MOST_CARDS} classes, and {MOST_PHOTOS} "
@@ -155,21 +152,18 @@ def _from_folders(session: Session) -> None:
         bulk("A folder of class folders", FOLDER, accept_multiple_files="directory")
 
 
-def _notices(session: Session) -> None:
-    show_notice(session, Where.CARDS)
-    last, place = session.photos.deck.last_change, slot()
+def _last_change(session: Session) -> None:
+    last, change = session.photos.deck.last_change, session.photos.deck.changes
     if last is not None:
-        with place.container(horizontal=True, vertical_alignment="center", gap="small"):
-            change = session.photos.deck.changes
-            st.button(
-                "Undo",
-                key=f"undo {change}",
-                type="tertiary",
-                icon=":material/undo:",
-                on_click=session.photos.undo,
-                args=(change,),
-            )
-            st.caption(text.markdown(text.shorten(last, 80)), width=_BESIDE_UNDO)
+        st.button(
+            "Undo",
+            key=f"undo {change}",
+            type="tertiary",
+            icon=":material/undo:",
+            on_click=session.photos.undo,
+            args=(change,),
+        )
+        st.caption(text.markdown(text.shorten(last, 80)), width="content")
 
 
 def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[[list[Any]], Verdicts]:
@@ -183,68 +177,52 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[
     return take
 
 
-def _card(session: Session, card: Card) -> None:
-    name = text.markdown(text.shorten(card.name, 60))
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader(name, anchor=False, width="content")
-        _changes(session, card)
-    shown, strip = card.all, slot()
-    if shown:
-        with strip:
-            image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
-        st.caption(counts if card.enabled else f":material/visibility_off: Turned off. {counts}", width="content")
+def _row(session: Session, card: Card) -> None:
+    name, shown = text.markdown(text.shorten(card.name, 60)), card.all
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(name, anchor=False, width=_NAME)
         if shown:
-            st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_look_through, args=(card.id,))
-    with st.container(horizontal=True, vertical_alignment="top"):
-        with st.container(width=_UPLOADER):
-            uploader(
-                f"Photos of {name}",
-                f"shots {card.id}",
-                _taking(session, card, "shots"),
-                label_visibility="collapsed",
-            )
-        with st.popover("Test, webcam", width="content"):
-            _more_ways(session, card, name)
+            image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
+        counts = counted(len(card.shots), "photo") + (f" · {len(card.tests)} test" if card.tests else "")
+        st.caption(counts if card.enabled else f":material/visibility_off: Left out. {counts}", width="content")
+        take, adds = f"shots {card.id}", _taking(session, card, "shots")
+        quiet: Any = {"label_visibility": "collapsed", "verdicts_here": False}
+        with st.container(width=UPLOAD):
+            uploader(f"Photos of {name}", take, adds, **quiet)
+        with st.popover("Camera", icon=":material/photo_camera:"):
+            camera(f"Take photos of {name}", f"webcam {card.id}", adds, verdicts_here=False)
+        with st.popover("More", icon=":material/more_vert:"):
+            _more(session, card, name)
+    verdicts_of(take, f"webcam {card.id}", f"tests {card.id}")
 
 
-def _more_ways(session: Session, card: Card, name: str) -> None:
-    what = st.radio(
-        f"What to add to {name}", [TESTS, _WEBCAM], key=f"what {card.id}", horizontal=True, label_visibility="collapsed"
-    )
-    if what == _WEBCAM:
-        camera(f"Take photos of {name}", f"webcam {card.id}", _taking(session, card, "shots"))
-        return
+def _more(session: Session, card: Card, name: str) -> None:
+    deck = session.photos.deck
+    if card.all:
+        st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_look_through, args=(card.id,))
+    with st.form(f"rename {card.id}", border=False):
+        # A form: what is only typed, or comes late from the browser, renames nothing.
+        typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
+        if st.form_submit_button("Rename"):
+            with session.telling(Where.CARDS):
+                deck.rename(card.id, typed)
+            st.rerun()
     uploader(
         f"Test photos of {name}",
         f"tests {card.id}",
         _taking(session, card, "tests"),
         help="Never trained on: they show how good it is on photos it has not seen.",
+        verdicts_here=False,
     )
-
-
-def _changes(session: Session, card: Card) -> None:
-    deck = session.photos.deck
-    # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
-    with st.popover("Edit"):
-        with st.form(f"rename {card.id}", border=False):
-            # A form: what is only typed, or comes late from the browser, renames nothing.
-            typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
-            if st.form_submit_button("Rename"):
-                with session.telling(Where.CARDS):
-                    deck.rename(card.id, typed)
-                st.rerun()
-        # One key for both labels: a new button would be beside the old one for a moment, and move Delete away from a
-        # click.
-        st.button(
-            "Leave out of training" if card.enabled else "Take into training",
-            key=f"turn {card.id}",
-            type="tertiary",
-            on_click=deck.enable,
-            args=(not card.enabled, card.id),
-        )
-        st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
+    # One key for both labels: a new button would be beside the old one for a moment, and move Delete away from a click.
+    st.button(
+        "Leave out of training" if card.enabled else "Take into training",
+        key=f"turn {card.id}",
+        type="tertiary",
+        on_click=deck.enable,
+        args=(not card.enabled, card.id),
+    )
+    st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 
 def _look_through(card_id: int = 0) -> None:

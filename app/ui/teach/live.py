@@ -197,7 +197,9 @@ def _ended(session: Session) -> None:
     changes.what_changed(session, told=True)
     _scores(session, taught)
     _more_photos(session)
-    _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+    with st.expander("How it learned", icon=":material/show_chart:", key="learned", on_change="rerun") as fold:
+        if fold.open:
+            _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
 
 
 def _scores(session: Session, taught: Taught) -> None:
@@ -209,7 +211,7 @@ def _scores(session: Session, taught: Taught) -> None:
         if score.photos and score.after is not None and score.before is not None:
             column.metric(
                 f"Right on {score.photos} {which}",
-                f"{score.after:.0%}",
+                f"{100 * score.after:.0f} %",
                 text.gain(100 * (score.after - score.before), "zero-shot"),
             )
     if old and any(session.photos.tests().values()):

@@ -3,23 +3,21 @@
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.explanation import answer
-from app.ui.teach import deck, live, settings
+from app.ui.teach import deck, live, settings, trying
 from app.ui.widgets.elements import privacy_line, problems_shown, slot, verdicts_of
 
 session = resources.session()
 
 projects.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
-with slot():  # across the page: a list of classes does not fit in a column
+with slot():
     verdicts_of(deck.ZIP, deck.FOLDER)
-collect, train, try_it = deck.three_columns()
-with collect:
-    deck.cards(session)
+deck.cards(session)
 deck.dialogs(session)
+train, try_it = st.columns([2, 3], gap="large")
 with train:
     deck.heading("Train", deck.TRAIN_ANCHOR)
-    heart, button, shown = st.container(), st.container(), st.container()  # drawn after the settings, below them
-    settings.choose(session, heart)
+    button, shown = st.container(), st.container()  # drawn after the settings, above them
+    settings.choose(session)
     live.begin(session)
     with button:
         live.train_button(session)
@@ -28,6 +26,6 @@ with train:
 with try_it:
     deck.heading("Try")
     with problems_shown():
-        answer.tryout(session)
+        trying.answer(session)
         deck.next_photo(session)
 privacy_line()

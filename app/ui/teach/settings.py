@@ -35,21 +35,21 @@ from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
 
 
-def choose(session: Session, heart: DeltaGenerator) -> None:
-    """Draw them; their values are ``session.training.settings``, for the backbone that is chosen.
+def choose(session: Session) -> None:
+    """Draw them once there is a run to change, or what was chosen for it elsewhere; their values are
+    ``session.training.settings``, for the backbone that is chosen.
 
     A choice of backbones is always visible: a visitor who chose a wrong one would look for it.
-
-    Args:
-        heart: the place of dropout and k, which are always visible.
     """
     if backbones_widget.is_choice():
         backbones_widget.choose_backbone(session)
-    # Its label never changes: with another label it was another panel to a browser, and closed while it was in use.
-    with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun") as fold:
-        if fold.open and not backbones_widget.is_choice():
-            backbones_widget.choose_backbone(session)
-        _choose(session, heart, drawn=bool(fold.open))
+    if session.training.run_now is not None or session.training.backbone_name in session.training.settings_by_backbone:
+        heart = st.container()  # dropout and k, which are always visible
+        # Its label never changes: with another label it was another panel to a browser, and closed while it was in use.
+        with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun") as fold:
+            if fold.open and not backbones_widget.is_choice():
+                backbones_widget.choose_backbone(session)
+            _choose(session, heart, drawn=bool(fold.open))
     show_notice(session, Where.SETTINGS)
 
 
@@ -78,9 +78,8 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
     with heart:
         values["dropout"] = tune.dropout(session, int(values["global_prompts"]))
         topk = _scales(session, known, int(values.pop("local_prompts")))
-    session.training.settings = replace(usual, **values, topk=topk)  # what is not asked for has its usual value
-    with heart:
         tune.live(session)
+    session.training.settings = replace(usual, **values, topk=topk)  # what is not asked for has its usual value
 
 
 def _put_settings_of(session: Session, known: KnownBackbone) -> None:
@@ -147,8 +146,7 @@ def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ..
         typed = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=place.key, width=_K_WIDE)
         chosen.append(int(keep(place, typed)))
     st.caption(
-        f"k: how many of the {regions} regions a local prompt's score is the mean of. It acts at once, without a "
-        "training, and the next one learns with it."
+        f"k: how many of the {regions} regions a local prompt's score is the mean of. It acts at once."
         if count
         else "Without local prompts there is no k; their number is among all settings."
     )
