@@ -154,7 +154,9 @@ def _from_folders(session: Session) -> None:
 
 def _last_change(session: Session) -> None:
     last, change = session.photos.deck.last_change, session.photos.deck.changes
-    if last is not None:
+    if last is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.button(
             "Undo",
             key=f"undo {change}",
