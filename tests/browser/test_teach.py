@@ -120,7 +120,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Train")).click()
     expect(page.get_by_text("Done: 3 steps on 6 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
     settled(page)
-    assert 50 <= number(metric(page, "Right on 6 training photos").inner_text().replace("%", ".0")) <= 100
+    assert 50 <= number(metric(page, "Right on 6 training photos").inner_text().replace(" %", ".0")) <= 100
     # A photo it has not seen, answered wrongly or not, becomes a shot with one click.
     files_into(page, "Photos to try", [upload("rocket.jpg", photo("Rocket"))])
     expect(page.get_by_role("combobox", name="Photo shown")).to_have_value("rocket.jpg")
