@@ -114,6 +114,7 @@ class Job:
     Attributes:
         number: unique in the process.
         visitor: whose it is.
+        stopped: whether its last step is over; what it has made may still be measured.
         turn: when it is due: the first job of each visitor is in an earlier round than the second job of any visitor.
             Those that a visitor waits for come before all others.
     """
@@ -127,6 +128,7 @@ class Job:
         self._steps: Iterator[Any] | None = None
         self._manager = manager
         self._stop = threading.Event()
+        self.stopped = False
         self._state = State.QUEUED
         self._progress: Any = None
         self._result: Any = None
@@ -283,7 +285,7 @@ class JobManager:
                     insort(self._queue, job, key=attrgetter("turn"))
                     return
         else:
-            finished, error = False, ""
+            finished, error, job.stopped = False, "", True
         self._finish(job, finished=finished, error=error)
 
     def _steps_aside(self, job: Job, seconds: float) -> bool:

@@ -56,7 +56,7 @@ def main(runs: int) -> None:
         page.goto(f"{address}/teach")
         page.get_by_text("All classes at once").click()
         files_into(page, "A zip of class folders", [zipped(dict(files))])
-        expect(page.get_by_text("8 to learn from")).to_have_count(len(CLASSES))
+        expect(page.get_by_text("8 photos", exact=True)).to_have_count(len(CLASSES))
         page.get_by_text("All classes at once").click()
         for turn in range(runs + 1):
             wait_until_quiet(server.pid)

@@ -229,11 +229,16 @@ def number(words: str) -> float:
 
 
 def rounds(page: Page, epochs: int, way: str = "Custom") -> None:
-    """Open the settings of the page Teach and set how often the photos are gone through: 500 times at most.
+    """Open the settings of the page Teach, which come with a first training, and set how often the photos are gone
+    through: 500 times at most.
 
     All other settings are those of a way to teach.
     """
     settled(page)
+    if page.get_by_text("All settings").count() == 0:
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_text("Done:")).to_be_visible(timeout=2 * PATIENCE)
+        settled(page)
     if page.locator("details[open]").filter(has_text="All settings").count() == 0:
         page.get_by_text("All settings").click()
     for option in (way, "Custom"):

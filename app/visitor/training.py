@@ -24,6 +24,7 @@ from app.teaching.tasks import (
     new_photos,
 )
 from app.teaching.training import (
+    ALL_SHOTS,
     LIVE_PHOTOS,
     Course,
     Progress,
@@ -86,7 +87,7 @@ class VisitorTraining:
     def settings(self) -> Settings:
         """The settings that were chosen, for the current backbone: backbones need different settings."""
         name = "default" if self.backbone_name == DEFAULT_BACKBONE else "paper"
-        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name)
+        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name, counted=self.counted)
 
     @settings.setter
     def settings(self, chosen: Settings) -> None:
@@ -100,12 +101,14 @@ class VisitorTraining:
     def settings_on(self, known: KnownBackbone) -> Settings:
         """Return ``settings`` where more than the name of the current backbone is known."""
         name, regions = known.preset, regions_of(known)
-        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name, regions)
+        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name, regions, self.counted)
 
     @property
     def counted(self) -> tuple[int, int] | None:
         """How many photos the next training takes, and of how many classes; None without photos."""
-        counts = [min(len(photos), self.settings.shots or len(photos)) for photos in self.photos.shots().values()]
+        chosen = self.settings_by_backbone.get(self.backbone_name)
+        most = chosen.shots if chosen is not None else ALL_SHOTS
+        counts = [min(len(photos), most or len(photos)) for photos in self.photos.shots().values()]
         return (sum(counts), len(counts)) if any(counts) else None
 
     @property

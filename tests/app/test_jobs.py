@@ -76,6 +76,19 @@ def test_cancelled_is_said_only_when_the_step_in_hand_is_over(manager: JobManage
     assert wait(job).state is State.CANCELLED
 
 
+def test_that_it_has_stopped_is_known_before_what_it_made_is_measured(manager: JobManager) -> None:
+    task, measured = Counting(1_000_000), threading.Event()
+    task.result = lambda: int(measured.wait(60))  # type: ignore[method-assign]
+    job = manager.submit(task)
+    wait(job, lambda snapshot: (snapshot.progress or 0) >= 3)
+    assert not job.stopped
+    job.cancel()
+    assert until(lambda: job.stopped)
+    assert job.snapshot().state is State.RUNNING
+    measured.set()
+    assert wait(job).state is State.CANCELLED
+
+
 def test_the_second_job_waits_and_is_told_how_many_are_before_it(manager: JobManager) -> None:
     go = threading.Event()
     first, second, third = manager.submit(Counting(1, go)), manager.submit(Counting(1)), manager.submit(Counting(1))

@@ -39,7 +39,7 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     assert violations(second) == []
     files_into(second, "Open a project", [file])
     expect(second.get_by_text("4 classes, ")).to_be_visible(timeout=4 * PATIENCE)
-    expect(second.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
+    expect(second.get_by_text("8 photos · 6 test")).to_have_count(4)
     second.reload()
     go(second, "Test")
     expect(metric(second, re.compile("Accuracy on"))).to_have_text(figure)
@@ -57,6 +57,6 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     second.get_by_role("button", name="Remove everything").click()
     second.get_by_role("button", name="Remove now").click()
     reads(second, "its photos are gone")
-    expect(second.get_by_text("8 to learn from")).to_have_count(0)
+    expect(second.get_by_text("8 photos · 6 test")).to_have_count(0)
     first.reload()
     expect(answer(first)).to_have_text(said)

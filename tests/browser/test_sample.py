@@ -32,11 +32,11 @@ def test_a_visitor_without_photos_sees_every_page_full(page: Page) -> None:
     page.reload()
     expect(answer(page)).to_contain_text("%")
     go(page, "Teach")
-    expect(page.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
+    expect(page.get_by_text("8 photos · 6 test")).to_have_count(4)
     left = [
         page.get_by_role("heading", name=name, exact=True).bounding_box()["x"] for name in ("Collect", "Train", "Try")
     ]
     assert left[0] + 200 < left[1] < left[2] - 200, "three columns beside each other"
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("button", name="Remove everything")).to_be_visible()
-    expect(page.get_by_text("8 to learn from")).to_have_count(0)
+    expect(page.get_by_text("8 photos · 6 test")).to_have_count(0)

@@ -45,6 +45,8 @@ ZIP, FOLDER = "class zip", "class folder"
 TRAIN_ANCHOR = "train"
 # Pixels: a name, the button that takes files, and lists that are scrolled in.
 _NAME, UPLOAD, _LIST_HIGH, _FORM = 130, 96, 420, 420
+# Pixels of a photo in a row, and how many are shown.
+_SHOT, _MOST_SHOTS = 40, 8
 # Rows at a time: more classes are lines of a list.
 MOST_DRAWN = 12
 _ROWS = Path(__file__).with_name("rows.css")
@@ -154,7 +156,9 @@ def _from_folders(session: Session) -> None:
 
 def _last_change(session: Session) -> None:
     last, change = session.photos.deck.last_change, session.photos.deck.changes
-    if last is not None:
+    if last is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.button(
             "Undo",
             key=f"undo {change}",
@@ -182,7 +186,12 @@ def _row(session: Session, card: Card) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(name, anchor=False, width=_NAME)
         if shown:
-            image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
+            wide = _SHOT * min(len(shown), _MOST_SHOTS)
+            image(
+                shelf.strip(shown, most=_MOST_SHOTS),
+                alt=f"The first of the {len(shown)} photos of {card.name}",
+                width=wide,
+            )
         counts = counted(len(card.shots), "photo") + (f" · {len(card.tests)} test" if card.tests else "")
         st.caption(counts if card.enabled else f":material/visibility_off: Left out. {counts}", width="content")
         take, adds = f"shots {card.id}", _taking(session, card, "shots")

@@ -38,6 +38,8 @@ def begin(session: Session) -> None:
         session.training.retrain(jobs(), backbones())
         return
     session.training.asked = False
+    # As chosen, or what is usual for so many photos: from now on they can be changed.
+    session.training.settings = session.training.settings_on(backbones().status(session.training.backbone_name).known)
     try:
         session.training.start(jobs(), backbones())
     except GallopError as error:
@@ -124,7 +126,7 @@ def badge(session: Session, *, moves: bool = False) -> None:
             session.training.has_news(snapshot) if moves or not live else not snapshot.active
         ):
             _draw_again(session)
-        words = progress_in_words(snapshot, stopping=job.stopping).rstrip(".")
+        words = progress_in_words(job, snapshot).rstrip(".")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             where = "" if live else ". See the page *Teach*."
             st.caption(f":material/model_training: {words}{where}", width="content")
@@ -170,7 +172,7 @@ def _running(session: Session) -> None:
         snapshot = job.snapshot()
         if session.training.has_news(snapshot):
             _draw_again(session)
-        words = progress_in_words(snapshot, stopping=job.stopping)
+        words = progress_in_words(job, snapshot)
         st.progress((snapshot.progress or NOT_BEGUN).fraction, text=words)
         st.button(
             "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"

@@ -41,17 +41,15 @@ def choose(session: Session) -> None:
 
     A choice of backbones is always visible: a visitor who chose a wrong one would look for it.
     """
-    if backbones_widget.is_choice():
+    several, training = backbones_widget.is_choice(), session.training
+    if several:
         backbones_widget.choose_backbone(session)
-    known = backbones().status(session.training.backbone_name).known
-    usual = preset(usual_way(known.preset), known.preset, regions_of(known), session.training.counted)
-    if session.training.run_now is None and replace(session.training.settings_on(known), epochs=usual.epochs) == usual:
-        session.training.settings = usual
-    else:
+    # With several backbones, always: each has separate settings, and its own k.
+    if several or training.run_now is not None or training.backbone_name in training.settings_by_backbone:
         heart = st.container()  # dropout and k, which are always visible
         # Its label never changes: with another label it was another panel to a browser, and closed while it was in use.
         with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun") as fold:
-            if fold.open and not backbones_widget.is_choice():
+            if fold.open and not several:
                 backbones_widget.choose_backbone(session)
             _choose(session, heart, drawn=bool(fold.open))
     show_notice(session, Where.SETTINGS)

@@ -29,7 +29,7 @@ def answer(session: Session) -> None:
     if taught is None:
         st.caption("After training: the answer to a new photo, and where the model looks.")
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="try photos"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="card try"):
         with st.container(width=UPLOAD):
             uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
         if not photos:

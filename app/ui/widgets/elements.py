@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
 from app.backbones import BackboneLoading, BackboneProblem
-from app.jobs import NOT_BEGUN, Snapshot, State, Task
+from app.jobs import NOT_BEGUN, Job, Snapshot, State, Task
 from app.photos.shelf import Verdicts
 from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
@@ -238,10 +238,12 @@ def begin_job(session: Session, make: Callable[[], Task], name: str, words: str)
         session.page_jobs.start(jobs(), make(), name, words)
 
 
-def progress_in_words(snapshot: Snapshot, *, stopping: bool) -> str:
+def progress_in_words(job: Job, snapshot: Snapshot) -> str:
+    if job.stopped:
+        return "Stopped. What there is so far is kept; its figures follow"
     if snapshot.state is State.QUEUED and snapshot.ahead:
         return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours. It starts by itself."
-    return "Stopping after this step" if stopping else str((snapshot.progress or NOT_BEGUN).sentence)
+    return "Stopping after this step" if job.stopping else str((snapshot.progress or NOT_BEGUN).sentence)
 
 
 def watch_job(page_jobs: PageJobs) -> None:
@@ -255,7 +257,7 @@ def watch_job(page_jobs: PageJobs) -> None:
         snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
-        words = progress_in_words(snapshot, stopping=running.job.stopping)
+        words = progress_in_words(running.job, snapshot)
         st.progress((snapshot.progress or NOT_BEGUN).fraction, text=f"{running.words}. {words}")
         st.button(
             "Cancel this",
