@@ -20,7 +20,9 @@ from app.runs.store import data_folder, runs_folder
 from app.teaching.tasks import Teaching
 from app.teaching.training import Progress, Taught
 from app.ui import resources
+from app.ui.export.dialog import TAKE_AWAY
 from app.views.exploring import look_at, photo_on_explore
+from app.visitor.page_state import EvidenceState, TestState
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.state import ExplainerState
@@ -30,11 +32,17 @@ from tests.tiny import there as there
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
 Open = Callable[[], AppTest]
-EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
-TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
-COMPARE, EXPORT, SORT = "ui/compare/page.py", "ui/export/page.py", "ui/sort/page.py"
-EVIDENCE = "ui/evidence/page.py"
-PAGES = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, PROMPTS, COMPARE, EXPORT, METHOD)
+Place = tuple[str, str, Any]
+"""A page by its script, and a part of it: the key of its tabs or of its dialog, and which of these is open."""
+EXPLORE, TEACH, TEST = "ui/explore/page.py", "ui/teach/page.py", "ui/test/page.py"
+EVIDENCE, SORT, METHOD = "ui/evidence/page.py", "ui/sort/page.py", "ui/method/page.py"
+MISTAKES, NONE_OF_THESE, LABELS, RUNS = (
+    (TEST, TestState.tab.key, tab) for tab in ("Mistakes", "None of these", "Labels", "Runs")
+)
+REGIONS, PROMPTS = ((EVIDENCE, EvidenceState.tab.key, tab) for tab in ("Regions", "Prompts"))
+TAKEN_AWAY = EXPLORE, TAKE_AWAY, True
+PAGES: tuple[str | Place, ...] = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, METHOD)
+PLACES = (*PAGES, MISTAKES, NONE_OF_THESE, LABELS, RUNS, REGIONS, PROMPTS, TAKEN_AWAY)
 
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
@@ -72,7 +80,11 @@ def runs_of(at: AppTest) -> list[Any]:
     return there(session_of(at).training.ledger).runs()
 
 
-def go(at: AppTest, page: str) -> AppTest:
+def go(at: AppTest, place: str | Place) -> AppTest:
+    """To a page or a part of it. A dialog that was open is closed before, since it lies over all that leads on."""
+    page, key, opened = (place, TAKE_AWAY, False) if isinstance(place, str) else place
+    at.session_state[TAKE_AWAY] = False
+    at.session_state[key] = opened
     return fine(at.switch_page(page).run())
 
 

@@ -1,4 +1,4 @@
-"""The page Evidence in this process: every state, and figures that are those of the library."""
+"""What classes rely on, on the page Evidence in this process: every state, and the library's own figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
 from tests.app_pages import (
-    EVIDENCE,
+    REGIONS,
     Open,
     bars,
     button,
@@ -39,7 +39,7 @@ from tests.app_pages import (
 def asked(open_app: Open) -> AppTest:
     """The page with the evidence over the test photos, which it finds without being asked."""
     at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
-    return finish(go(train(at), EVIDENCE))
+    return finish(go(train(at), REGIONS))
 
 
 def found_by(at: AppTest) -> Evidence:
@@ -62,7 +62,7 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
         session.training.taught_model.after, [photo.image for photo, _ in pairs], [name for _, name in pairs]
     )
     for name in ("green", "red"):
-        put(at, "prompts class_name", name)
+        put(at, "evidence class_name", name)
         each = own.of(name)
         assert f"**{each.words}.**" in plain(at)
         assert [head.value for head in at.subheader] == [
@@ -76,7 +76,7 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
     session.evidence = session.evidence.opening(tile, "red").opening("no tile", "red").opening("a 0 -1 2", None)
     assert grid(fine(at.run()), "explainer")["state"]["region"] == int(tile.split()[2])
     assert "a photo of" in plain(at)
-    finish(put(at, "prompts pile", "Training photos"))
+    finish(put(at, "evidence pile", "Training photos"))
     assert len(found_by(at).data) == len(session.training.learned)
 
 
@@ -93,7 +93,7 @@ def test_answers_are_those_of_the_page_test_at_the_scales_that_were_set(tiny_app
 def test_a_cluster_is_covered_and_is_an_alarm_only_where_the_visitor_says_so(tiny_app: Open) -> None:
     at = asked(tiny_app)
     session, each = session_of(at), found_by(at).classes[0]
-    put(at, "prompts class_name", each.class_name)
+    put(at, "evidence class_name", each.class_name)
     number = next(i for i, cluster in enumerate(each.clusters) if cluster.photos)
     name = f"what if {number} {each.class_name}"
     finish(fine(at.button(key=name).click().run()))
@@ -149,7 +149,7 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
 
 
 def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
-    at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), EVIDENCE)
+    at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), REGIONS)
     session_of(at).page_jobs.cancel()
     finish(at)
     assert "Cancelled." in everything(at)

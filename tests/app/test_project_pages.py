@@ -16,10 +16,10 @@ from app.ui import resources
 from app.views.project import project_of
 from gallop import load_image
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
-    EXPORT,
     PROMPTS,
+    RUNS,
+    TAKEN_AWAY,
     TEACH,
     TEST,
     Open,
@@ -40,7 +40,7 @@ from tests.app_pages import (
 )
 from tests.tiny import members_of
 
-PAGES = (EXPLORE, TEST, PROMPTS, COMPARE, EXPORT)
+PAGES = (EXPLORE, TEST, PROMPTS, RUNS, TAKEN_AWAY)
 
 
 def saved(at: AppTest) -> bytes:
@@ -124,7 +124,7 @@ def test_what_is_here_is_replaced_only_when_that_is_said(at: AppTest, tiny_app: 
     session = session_of(at)
     session.photos.deck.add_photos([Member(CardPlace("red", False, "mine.png"), png(900, "red"))])
     before = session.photos.deck.cards
-    read(at, data, EXPORT)
+    read(at, data, TAKEN_AWAY)
     assert (session.photos.deck.cards, session.training.taught) == (before, None)
     fine(button(at, "Cancel").click().run())
     assert (session.photos.deck.cards, [found for found in at.button if found.label == "Replace"]) == (before, [])

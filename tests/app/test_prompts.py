@@ -1,4 +1,4 @@
-"""The page Prompts in this process: every state, and figures that are those of the library."""
+"""What prompts say, on the page Evidence in this process: every state, and figures that are those of the library."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parted(open_app: Open, **values: Any) -> AppTest:
         for contexts in (prompts.global_contexts, prompts.local_contexts):
             contexts.add_(contexts.std() * torch.randn(contexts.shape, generator=drawn))
     training.adopt(training.taught_model)  # what was computed from the others is forgotten
-    return put(go(at, PROMPTS), "prompts class_name", "green")
+    return put(go(at, PROMPTS), "evidence class_name", "green")
 
 
 def unfolded(at: AppTest) -> AppTest:
@@ -51,7 +51,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     prompts = [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     worth = [(row["prompt"], int(row["right alone"].split()[0])) for row in table(at, "right alone")]
     assert worth == list(zip(prompts, (each.alone for each in on_tests.worths), strict=True))
-    assert "so the figures are optimistic" in everything(put(at, "prompts pile", "Training photos"))
+    assert "so the figures are optimistic" in everything(put(at, "evidence pile", "Training photos"))
 
 
 def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from(tiny_app: Open) -> None:
@@ -158,9 +158,9 @@ def test_cards_have_the_accuracy_of_a_prompt_alone_and_what_is_lost_without_it(t
         assert f"**{card.alone / len(pairs):.0%}** right alone" in everything(at)
         assert tiles(at, card.name) == [asdict(tile) for tile in card.tiles]
     lost = [card.lost for card in made if card.lost is not None]
-    lead = f"**Together, the prompts get {all_right} of {len(pairs)} test photos right"
-    assert at.markdown[0].value.startswith(lead)
-    assert ("Nothing is lost" in at.markdown[0].value) == (max(lost) <= 0)
+    lead = next(said.value for said in at.markdown if said.value.startswith("**Together"))
+    assert lead.startswith(f"**Together, the prompts get {all_right} of {len(pairs)} test photos right")
+    assert ("Nothing is lost" in lead) == (max(lost) <= 0)
     for n in range(4):  # the best region of each photo for its own class
         own = [regions[b, truth[b], n] for b in range(len(pairs))]
         wanted = sorted(range(len(pairs)), key=lambda b: -own[b].max())[:4]

@@ -24,6 +24,9 @@ from tests import app_pages, tiny
 from tests.app.test_teach import add_classes, settings, teach, train
 from tests.app_pages import (
     EXPLORE,
+    LABELS,
+    MISTAKES,
+    NONE_OF_THESE,
     PAPERS,
     TEACH,
     TEST,
@@ -63,13 +66,14 @@ UNRELIABLE = "This limit is unreliable here: the smallest class has 3 shots, and
 
 
 def add_unknown(at: AppTest, *seeds: int, colour: str = "blue") -> AppTest:
+    at = go(at, NONE_OF_THESE)
     for seed in seeds:
         uploader(at, "Photos of none").upload(f"unknown {seed}.png", png(seed, colour))
     return fine(at.run())
 
 
 def track(at: AppTest) -> dict[str, Any]:
-    return grid(at, f"limit {session_of(at).training.number}")
+    return grid(go(at, NONE_OF_THESE), f"limit {session_of(at).training.number}")
 
 
 def does(at: AppTest) -> str:
@@ -197,11 +201,11 @@ def test_known_photos_called_none_of_these_and_unknown_ones_called_a_class_follo
     at = add_unknown(taught(tiny_app), 1, 2)
 
     def shown(kind: str) -> list[str]:
-        fine(at.selectbox(key="test group").set_value(kind).run())
+        fine(go(at, MISTAKES).selectbox(key="test group").set_value(kind).run())
         return [tile["key"] for tile in tiles(at)]
 
     def offered() -> set[str]:
-        return {str(option).split(":")[0] for option in at.selectbox(key="test group").options}
+        return {str(option).split(":")[0] for option in go(at, MISTAKES).selectbox(key="test group").options}
 
     def strangest(photos: Sequence[Photo]) -> list[str]:
         answers = there(testing.answered(session_of(at), resources.backbone(), photos))
@@ -289,7 +293,7 @@ def test_photos_are_encoded_once_known_against_unknown_is_measured_and_the_unkno
     with counted(resources.backbone()) as calls:
         put_limit(fine(at.run()), 0)
         assert calls == []
-        fine(at.selectbox(key="test group").set_value(testing.CALLED_NONE).run())
+        fine(go(at, MISTAKES).selectbox(key="test group").set_value(testing.CALLED_NONE).run())
         assert sum(calls) <= 1, "maps need no pass, and the photo that is opened one"
         calls.clear()
         add_unknown(at, 1, 2, 3)
@@ -341,7 +345,7 @@ def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_fr
     classifier, found = app_pages.taught_of(at).after, there(testing.measure(session, resources.backbone()))
     strict = float(np.sort(found.answers.outlier)[3])
     classifier.calibration_ = replace(classifier.calibration_, threshold=strict)
-    at = fine(at.run())
+    at = go(at, NONE_OF_THESE)
     broken = "This limit is unreliable here: 4 of 16 known test photos pass, but 95 % were promised."
     assert broken in [found.value.replace("\\", "") for found in at.warning]
     at = fine(button(at, "Use the limit from the test photos").click().run())
@@ -357,10 +361,10 @@ def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_fr
 
 def test_with_one_photo_a_class_no_label_is_called_right_and_the_track_makes_the_limit(tiny_app: Open) -> None:
     """Nothing can be held out."""
-    assert "No label was checked" in everything(taught(tiny_app, {"red": 1, "green": 1}, tests=0))
+    assert "No label was checked" in everything(go(taught(tiny_app, {"red": 1, "green": 1}, tests=0), LABELS))
     at = taught(tiny_app, {"red": 1, "green": 1})
-    assert re.search("Labels checked: 6. None is in doubt|Wrong label, or just hard", everything(at))
-    assert session_of(at).limit.value is None
+    assert re.search("Labels checked: 6. None is in doubt|Wrong label, or just hard", everything(go(at, LABELS)))
+    assert session_of(go(at, NONE_OF_THESE)).limit.value is None
     assert not unsaid(at, "There is no limit for “none of these” here", "Only test photos are judged")
     at = fine(button(at, "Use the limit from the test photos").click().run())
     assert does(at) == "6 of 6, 0 of 0"
@@ -374,7 +378,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     session = session_of(at)
     wrong = load_image(tiny.picture(4321, "red"), name="wrong.png")
     session.photos.deck.add_photos([Member(CardPlace("green", False, "wrong.png"), wrong)], "shots")
-    at = go(finish(train(settings(at, epochs=40, lr=0.5))), TEST)
+    at = go(finish(train(settings(at, epochs=40, lr=0.5))), LABELS)
     (doubt, *_), judged = testing.doubts(session, None)
     assert (doubt, judged) == (replace(doubt, photo=wrong, given="green", likely="red", learned=True), 11)
     rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos labelled red average "
@@ -439,7 +443,7 @@ def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_a
 def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(
     tiny_app: Open, head: str, weights: list[float]
 ) -> None:
-    at = add_unknown(taught(tiny_app, global_prompts=1, topk=(), head=head), 1)
+    at = taught(tiny_app, global_prompts=1, topk=(), head=head)
     assert [branch["weight"] for branch in grid(at, "explainer")["takes"][0]["branches"]] == weights
     assert metric(at, "Accuracy on 6 test photos")
-    assert len(track(at)["unknown"]) == 1
+    assert len(track(add_unknown(at, 1))["unknown"]) == 1
