@@ -56,7 +56,7 @@ def test_everything_is_gone_at_once_and_the_page_begins_anew(tiny_app: Open, mon
     at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}))
     token, before = at.session_state[resources.STATE], session_of(at)
     assert len(there(before.training.ledger).runs()) == 1
-    fine(button(go(at, TEACH), "Remove now").click().run())
+    fine(button(go(at, TEACH), "Remove everything").click().run())
     assert (resources.visitors().find(token), at.session_state[resources.STATE] != token) == (None, True)
     assert (session_of(at).photos.deck.cards, session_of(at).training.taught) == ((), None)
     assert any("its photos are gone" in found.value for found in at.info)

@@ -51,9 +51,9 @@ def manifest(data: bytes) -> dict[str, Any]:
     return dict(json.loads(members_of(data)["project.json"]))
 
 
-def read(at: AppTest, data: bytes, page: str = TEACH) -> AppTest:
-    """What dropping a project's file onto the page does."""
-    return finish(fine(uploader(go(at, page), "Open a project").upload("shop.zip", data, "application/zip").run()))
+def read(at: AppTest, data: bytes) -> AppTest:
+    """What dropping a project's file onto the menu *Project* does."""
+    return finish(fine(uploader(go(at, TEACH), "Open a project").upload("shop.zip", data, "application/zip").run()))
 
 
 def plain(found: Any) -> str:
@@ -124,7 +124,7 @@ def test_what_is_here_is_replaced_only_when_that_is_said(at: AppTest, tiny_app: 
     session = session_of(at)
     session.photos.deck.add_photos([Member(CardPlace("red", False, "mine.png"), png(900, "red"))])
     before = session.photos.deck.cards
-    read(at, data, TAKEN_AWAY)
+    read(at, data)
     assert (session.photos.deck.cards, session.training.taught) == (before, None)
     fine(button(at, "Cancel").click().run())
     assert (session.photos.deck.cards, [found for found in at.button if found.label == "Replace"]) == (before, [])

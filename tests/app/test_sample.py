@@ -136,7 +136,7 @@ def test_its_run_is_there_once_and_all_else_of_it_goes_at_a_click(app: Open, mon
     at = take(go(fine(app()), PROMPTS))
     ledger = there(session_of(at).training.ledger)
     ledger.rename(ledger.runs()[0].id, "mine now")
-    fine(button(go(at, TEACH), "Remove now").click().run())
+    fine(button(go(at, TEACH), "Remove everything").click().run())
     take(go(at, PROMPTS))
     assert [run.name for run in there(session_of(at).training.ledger).runs()] == ["mine now"]
 

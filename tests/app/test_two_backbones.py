@@ -28,8 +28,8 @@ from tests import tiny
 from tests.app_pages import (
     EXPLORE,
     RUNS,
-    TAKEN_AWAY,
     TEACH,
+    TEST,
     Open,
     again,
     answer,
@@ -47,6 +47,7 @@ from tests.app_pages import (
     taught_of,
     there,
     train,
+    unfolded,
     unsaid,
     uploader,
     with_photo,
@@ -89,7 +90,7 @@ def test_the_choice_is_small_there_and_says_what_computes(two: Open) -> None:
     chosen = fine(two()).selectbox(key="backbones chosen")
     assert (chosen.value, chosen.options) == ("mini", ["mini", "other", "other (query-query)"])
     assert not unsaid(
-        with_photo(two),
+        unfolded(with_photo(two), "more backbones"),
         "computes on cpu, fp32; 224 pixels; 14 x 14 regions",
         "was started without --allow-downloads",
         "ViT-B-16/openai",
@@ -125,7 +126,7 @@ def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page_with_the_s
     at: AppTest,
 ) -> None:
     button(go(at, TEACH), "Train").click()
-    at.switch_page(RUNS)  # one request then takes both to the server
+    at.switch_page(TEST)  # one request then takes both to the server
     fine(at.run())
     assert session_of(at).training.job is not None or session_of(at).training.taught is not None
     assert session_of(finish(at)).training.taught is not None
@@ -212,7 +213,9 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays_and_opens_as_s
     gate, load = threading.Event(), gallop.backbones.load_backbone
 
     def gated(source: str, **rest: Any) -> Backbone:
-        assert source == "mini" or gate.wait(60)  # Compare asks for the run's backbone too, for its prompts and maps
+        assert source == "mini" or gate.wait(
+            60
+        )  # what is drawn of runs asks for the run's backbone too, for its prompts and maps
         return load(source, **rest)
 
     monkeypatch.setattr(gallop.backbones, "load_backbone", gated)
@@ -228,8 +231,8 @@ def test_a_models_zip_opens_on_its_own_backbone(at: AppTest, tmp_path: Path) -> 
     ledger = there(session_of(train(choose(at, "other"))).training.ledger)
     files = ledger.files(ledger.runs()[0].id)
     assert json.loads(files.settings)["backbone"] == "other", "and no path of this machine"
-    go(choose(go(at, EXPLORE), "mini"), TAKEN_AWAY)
-    fine(uploader(at, "A model's zip").upload("model.zip", tiny.zip_of(files.as_folder())).run())
+    go(choose(go(at, EXPLORE), "mini"), TEACH)
+    fine(uploader(at, "Open a model").upload("model.zip", tiny.zip_of(files.as_folder())).run())
     assert any("model.zip is in use: green and red." in found.value.replace("\\", "") for found in at.success)
     assert session_of(at).training.backbone_name == "other"
     # By its weights, which were loaded; of unknown weights no path is opened.
