@@ -213,9 +213,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays_and_opens_as_s
     gate, load = threading.Event(), gallop.backbones.load_backbone
 
     def gated(source: str, **rest: Any) -> Backbone:
-        assert source == "mini" or gate.wait(
-            60
-        )  # what is drawn of runs asks for the run's backbone too, for its prompts and maps
+        assert source == "mini" or gate.wait(60)  # what flipped asks for it too, for its maps
         return load(source, **rest)
 
     monkeypatch.setattr(gallop.backbones, "load_backbone", gated)
