@@ -91,7 +91,7 @@ def adopt(session: Session, opened: Opened) -> None:
     if opened.source == "file":
         session.tell(
             Where.MODELS,
-            f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and it is among the runs on Test.",
+            f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and it is a run on Test.",
         )
     elif opened.source == "run":
         session.tell(Where.RUNS, f"{name} is now in use. Explore answers with it, and *Take away* saves it.")

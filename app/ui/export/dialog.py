@@ -15,8 +15,12 @@ TAKE_AWAY = "taken away"
 
 def button(session: Session) -> None:
     """Draw the button that opens the dialog, where there is something to take away."""
-    if session.photos.shelf.photos or session.photos.deck.cards or session.training.taught:
+    if _is_anything(session):
         st.button("Take away", key="take away", icon=":material/download:", on_click=_open)
+
+
+def _is_anything(session: Session) -> bool:
+    return bool(session.photos.shelf.photos or session.photos.deck.cards or session.training.taught)
 
 
 def _open(*, again: bool = True) -> None:
@@ -29,7 +33,7 @@ def shown(session: Session, *, answer: bool = False) -> None:
     Args:
         answer: whether the answer on Explore comes first.
     """
-    if not st.session_state.get(TAKE_AWAY):
+    if not (st.session_state.get(TAKE_AWAY) and _is_anything(session)):
         return
 
     @st.dialog("Take away", width="large", on_dismiss=lambda: _open(again=False))
