@@ -134,7 +134,7 @@ def project_file(project: Project) -> bytes:
         raise ProjectProblem(
             f"This project is too large to save: it has {len(made) / 2**20:.0f} MB in {len(contents)} files. The "
             f"limits are {MAX_ARCHIVE_BYTES // 2**20} MB and {MAX_MEMBERS} files. Remove some photos, or delete runs "
-            "on Compare."
+            "on the page Test."
         )
     return made
 

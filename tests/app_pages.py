@@ -22,6 +22,7 @@ from app.teaching.training import Progress, Taught
 from app.ui import resources
 from app.ui.export.dialog import TAKE_AWAY
 from app.views.exploring import look_at, photo_on_explore
+from app.visitor.page_state import EvidenceState, TestState
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.state import ExplainerState
@@ -31,19 +32,17 @@ from tests.tiny import there as there
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
 Open = Callable[[], AppTest]
+Place = tuple[str, str, Any]
+"""A page by its script, and a part of it: the key of its tabs or of its dialog, and which of these is open."""
 EXPLORE, TEACH, TEST = "ui/explore/page.py", "ui/teach/page.py", "ui/test/page.py"
 EVIDENCE, SORT, METHOD = "ui/evidence/page.py", "ui/sort/page.py", "ui/method/page.py"
-PAGES = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, METHOD)
-PROMPTS, MISTAKES, NONE_OF_THESE, LABELS, COMPARE, EXPORT = "prompts", "mistakes", "none", "labels", "runs", "files"
-PARTS: dict[str, tuple[str, str, Any]] = {
-    PROMPTS: (EVIDENCE, "evidence tab", "Prompts"),
-    MISTAKES: (TEST, "test tab", "Mistakes"),
-    NONE_OF_THESE: (TEST, "test tab", "None of these"),
-    LABELS: (TEST, "test tab", "Labels"),
-    COMPARE: (TEST, "test tab", "Runs"),
-    EXPORT: (EXPLORE, TAKE_AWAY, "Explore"),
-}
-"""Parts of a page that are opened: the page, and what opens them."""
+MISTAKES, NONE_OF_THESE, LABELS, RUNS = (
+    (TEST, TestState.tab.key, tab) for tab in ("Mistakes", "None of these", "Labels", "Runs")
+)
+REGIONS, PROMPTS = ((EVIDENCE, EvidenceState.tab.key, tab) for tab in ("Regions", "Prompts"))
+TAKEN_AWAY = EXPLORE, TAKE_AWAY, "Explore"
+PAGES: tuple[str | Place, ...] = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, METHOD)
+PLACES = (*PAGES, MISTAKES, NONE_OF_THESE, LABELS, RUNS, REGIONS, PROMPTS, TAKEN_AWAY)
 
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
@@ -81,13 +80,12 @@ def runs_of(at: AppTest) -> list[Any]:
     return there(session_of(at).training.ledger).runs()
 
 
-def go(at: AppTest, place: str) -> AppTest:
-    """Open a page, or a part of one."""
-    page, opens, how = PARTS.get(place, (place, "", None))
-    at.switch_page(page)
-    if opens:
-        at.session_state[opens] = how
-    return fine(at.run())
+def go(at: AppTest, place: str | Place) -> AppTest:
+    """To a page or a part of it. A dialog that was open is closed before, since it lies over all that leads on."""
+    page, key, opened = (place, TAKE_AWAY, "") if isinstance(place, str) else place
+    at.session_state[TAKE_AWAY] = ""
+    at.session_state[key] = opened
+    return fine(at.switch_page(page).run())
 
 
 def button(at: AppTest, label: str) -> Any:

@@ -27,6 +27,8 @@ from tests.nasty_images import encode
 from tests.tiny import zip_of
 
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
+TITLES = {"Explore": "GalLoP Explorer"}
+"""Headings of pages that are not their names."""
 HOSTILE = "![x](http://example.invalid/x.png)"
 expect.set_options(timeout=PATIENCE)
 
@@ -150,11 +152,32 @@ def open_sample(page: Page) -> None:
 
 
 def go(page: Page, name: str) -> None:
-    """To another page, until it is whole: every page ends with the privacy line."""
+    """To another page, until it is whole."""
     page.get_by_role("link", name=name, exact=True).click()
-    expect(page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
-    expect(page.get_by_text("not sent anywhere else")).to_be_visible()
+    expect(page.get_by_role("heading", name=TITLES.get(name, name), exact=True, level=1)).to_be_visible()
     settled(page)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Of the page Test or Evidence, until what it holds is drawn."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
+    settled(page)
+
+
+def open_menu(page: Page, name: str) -> None:
+    """Of the first line of a page; one that is open closes when something above it comes or goes: then once more."""
+    settled(page)
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def take_away(page: Page) -> Any:
+    """Open the dialog with what there is as files, and return it."""
+    open_menu(page, "Take away")
+    dialog = page.get_by_role("dialog", name="Take away")
+    expect(dialog.get_by_role("heading", name="This model")).to_be_visible()
+    settled(page)
+    return dialog
 
 
 def press(page: Page, *keys: str) -> None:

@@ -178,7 +178,7 @@ class Ledger:
             if len(numbers) >= MOST_RUNS or size + sum(map(len, contents.values())) > MOST_BYTES:
                 raise RunsProblem(
                     f"The last training was not saved as a run: your runs would exceed the limit of {MOST_RUNS} "
-                    f"runs or {MOST_BYTES // 2**20} MB. Delete some runs on Compare."
+                    f"runs or {MOST_BYTES // 2**20} MB. Delete some on the page Test."
                 )
             with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=self._at()) as draft:
                 for file, content in contents.items():

@@ -50,6 +50,8 @@ def choose_photos(session: Session, why: str) -> tuple[str, Sequence[tuple[Photo
         onward("Add test photos", "ui/teach/page.py", ":material/school:")
     if len(piles) > 1:
         pile = one_of_few("On which photos", piles, EvidenceState.pile, pile)
+        if pile != TESTS:
+            st.caption("These are training photos, so the figures are optimistic.")
     elif piles and pile != TESTS:
         st.info(
             "No matching test photos. These figures are from training photos, so they are optimistic.",

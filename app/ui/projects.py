@@ -36,7 +36,7 @@ from gallop.errors import GallopError
 
 _SAMPLE = (
     "Photos of candles, mugs, teapots and vases, and a model trained on them, so that every page has something to "
-    "show. *Remove everything* at the end of each page takes them away."
+    "show. *Privacy*, *Remove everything* takes them away again."
 )
 
 

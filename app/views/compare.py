@@ -1,4 +1,4 @@
-"""What the page Compare needs: the backbone of a run, its classifier, a photo explained by it, a run opened again.
+"""What runs on the page Test need: the backbone of a run, its classifier, a photo explained by it, a run opened again.
 
 Knows no Streamlit, and loads torch only when something is computed.
 """

@@ -1,4 +1,4 @@
-"""The files of the page Export: the current picture of Explore, ONNX, model cards. Knows no Streamlit.
+"""The files that are taken away: the current picture of Explore, ONNX, model cards. Knows no Streamlit.
 
 Torch is loaded only when something is computed.
 """

@@ -163,7 +163,7 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
     ledger, taught = session.training.ledger, session.training.taught
     here = {photo.sha256 for card in session.photos.deck.cards for photo in card.all}
     saved: list[ProjectRun] = []
-    with contextlib.suppress(RunsProblem):  # Compare reports it, and the photos are saved all the same
+    with contextlib.suppress(RunsProblem):  # the page Test reports it, and the photos are saved all the same
         if ledger is not None:
             about = [
                 run

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from gallop.runtime.writing import write_file
-from tests.browsing import PATIENCE, answer, expect, go, limit_track, settled
+from tests.browsing import PATIENCE, answer, expect, go, limit_track, open_tab, settled
 from tests.conftest import ROOT, launched, served
 
 PICTURE = ROOT / "docs" / "app.webp"
@@ -61,6 +61,7 @@ def frames(page: Any, server: str) -> Iterator[Frame]:
     settled(page)
     yield seen(1400)
     go(page, "Test")
+    open_tab(page, "None of these")
     expect(limit_track(page)).to_be_visible(timeout=PATIENCE)
     settled(page)
     limit_track(page).scroll_into_view_if_needed()

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.ui.moved import PLACES
 from tests.browsing import (
     PATIENCE,
     answer,
     choose_photo,
     expect,
     go,
-    limit_track,
+    metric,
     rounds,
 )
 from tests.conftest import ROOT, launched, served
@@ -64,13 +65,15 @@ def visit_with_sample(browser: Any, server: str) -> None:
     page.set_default_timeout(2 * PATIENCE)
     page.goto(f"{server}/test")
     page.get_by_role("button", name="Load a sample project").click()
-    expect(limit_track(page)).to_be_visible()
+    expect(metric(page, re.compile("Accuracy on"))).to_be_visible()
     go(page, "Sort")
     page.get_by_role("button", name="Try it with sample photos").click()
     expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
     token = urlsplit(page.url).query
-    for name in ("", "teach", "test", "evidence", "sort", "prompts", "compare", "export", "method"):
-        shoot(page, f"{server}/{name}?{token}", f"{name.replace('_', ' ') or 'explore'}, sample")
+    for name in ("", "teach", "test", "evidence", "sort", "method", *PLACES):
+        shoot(page, f"{server}/{name}?{token}", f"{name or 'explore'}, sample")
+    for tab in ("None of these", "Labels"):
+        shoot(page, f"{server}/test?{token}", f"test, {tab.lower()}", opened=(tab,))
     go(page, "Teach")
     rounds(page, 400)  # long enough for four pictures of it
     page.get_by_role("button", name="Train again", exact=True).click()
@@ -87,8 +90,8 @@ def visit(browser: Any, server: str) -> None:
     page.goto(server)
     page.get_by_role("heading", level=1).wait_for()
     shoot(page, server, "explore, empty")
-    for name in ("teach", "test", "evidence", "prompts", "compare", "export", "method"):
-        shoot(page, f"{server}/{name}", f"{name.replace('_', ' ')}, empty")
+    for name in ("teach", "test", "evidence", "sort", "method"):
+        shoot(page, f"{server}/{name}", f"{name}, empty")
     choose_photo(page, "Cat")
     expect(answer(page)).to_contain_text("%")
     shoot(page, page.url, "explore, zero-shot")

@@ -38,8 +38,8 @@ from gallop.backbones.weights import KnownBackbone
 from gallop.config import default_topk, scaled_topk, train_preset
 from tests import tiny
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
+    RUNS,
     TEACH,
     Open,
     button,
@@ -214,7 +214,7 @@ def test_a_model_that_is_opened_is_read_at_the_k_that_it_learned_with(three: Ope
     go(at, TEACH)
     fine(at.number_input(key="teach scales 0").set_value(40).run())
     assert session.training.scales()[0] == 40
-    fine(button(go(at, COMPARE), "Open A").click().run())
+    fine(button(go(at, RUNS), "Open A").click().run())
     assert session.training.scales() == (1, 3, 4, 5)
     go(at, TEACH)
     assert [k for k, _ in scales(at)] == [1, 3, 4, 5]

@@ -26,9 +26,9 @@ from tests.app.test_jobs import wait
 from tests.app.test_run_store import no_room
 from tests.app.test_teaching import SETTINGS, SHOTS
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
     HOSTILE,
+    RUNS,
     TEACH,
     Open,
     button,
@@ -52,7 +52,7 @@ from tests.app_pages import (
 
 
 def trained(open_app: Open, **settings: Any) -> AppTest:
-    return go(train(cards(fine(open_app()), {"red": 3, "green": 3}, tests=3, **settings)), COMPARE)
+    return go(train(cards(fine(open_app()), {"red": 3, "green": 3}, tests=3, **settings)), RUNS)
 
 
 def share(run: Run) -> float:
@@ -96,7 +96,7 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open, monkeypatch
 def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(at: AppTest) -> None:
     session = session_of(at)
     session.training.settings = replace(session.training.settings, lr=0.5, epochs=5)
-    go(train(at), COMPARE)
+    go(train(at), RUNS)
     # The new one beside the one before it.
     assert [at.selectbox(key=f"compare pin_{side}").value for side in "ab"] == [2, 1]
     assert [(line["what"], line["A"], line["B"]) for line in table(at, "what")] == [
@@ -126,7 +126,7 @@ def test_the_newest_run_with_figures_is_pinned_at_first_and_the_better_is_ahead_
     training = session_of(at).training
     (tested,), ledger = runs_of(at), there(training.ledger)
     ledger.save(replace(there(training.taught), answers={}, answers_before={}), "from a file")
-    at = go(at, COMPARE)
+    at = go(at, RUNS)
     assert (at.selectbox(key="compare pin_a").value, len(runs_of(at))) == (tested.id, 2)
     assert "right on 4 test photos" in everything(at)
     at = train(at)
@@ -135,7 +135,7 @@ def test_the_newest_run_with_figures_is_pinned_at_first_and_the_better_is_ahead_
     for guess in ("wrong", "right"):
         answers = {d: replace(one, label=one.truth if guess == "right" else "") for d, one in taught.answers.items()}
         ledger.save(replace(taught, answers=answers), guess)
-    right, wrong = (run.id for run in runs_of(go(at, COMPARE))[:2])
+    right, wrong = (run.id for run in runs_of(go(at, RUNS))[:2])
     for a, b, gain in ((right, wrong, "+100.0 points vs B"), (wrong, right, "-100.0 points vs B")):
         at.selectbox(key="compare pin_a").set_value(a)
         fine(at.selectbox(key="compare pin_b").set_value(b).run())
@@ -160,7 +160,7 @@ def test_photos_that_flipped_are_listed(tiny_app: Open) -> None:
 def test_runs_that_differ_in_the_seed_alone_have_their_spread_told(at: AppTest) -> None:
     session = session_of(at)
     session.training.settings = replace(session.training.settings, seed=1)
-    go(train(at), COMPARE)
+    go(train(at), RUNS)
     shares = [share(run) for run in runs_of(at)]
     assert not unsaid(at, f"{np.mean(shares):.1f} % on average over 2 seeds", f"{np.std(shares, ddof=1):.1f} points")
 
@@ -175,7 +175,7 @@ def test_a_run_is_renamed_exported_opened_and_deleted(at: AppTest) -> None:
     session = session_of(at)
     first = taught_of(at).after
     session.training.settings = replace(session.training.settings, lr=0.7, epochs=6)
-    go(train(at), COMPARE)
+    go(train(at), RUNS)
     second = taught_of(at).after
     fine(at.selectbox(key="compare pin_a").set_value(run.id).run())
     assert "is now in use" in everything(fine(at.button(key=f"open run {run.id}").click().run()))
@@ -186,7 +186,7 @@ def test_a_run_is_renamed_exported_opened_and_deleted(at: AppTest) -> None:
     assert "Where a local prompt looks" not in everything(go(at, TEACH)), "a run that was opened keeps no maps"
     go(at, EXPLORE)
     assert at.text_area(key="explore names").value.split("\n") == list(opened.model_.class_names)
-    fine(button(go(at, COMPARE), "Delete it").click().run())
+    fine(button(go(at, RUNS), "Delete it").click().run())
     assert [left.id for left in runs_of(at)] == [2]
 
 
@@ -214,7 +214,7 @@ def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pyt
     trained(tiny_app)
     monkeypatch.setattr("app.runs.store.locked", no_room)
     restart()
-    at = go(fine(tiny_app()), COMPARE)
+    at = go(fine(tiny_app()), RUNS)
     assert [line["run"] for line in table(at, "zero-shot")] == ["run 1"]
     assert "cannot be written" in fine(button(at, "Delete it").click().run()).error[0].value
 
@@ -224,7 +224,7 @@ def test_a_run_of_a_newer_version_is_told(tiny_app: Open, tmp_path: Path, monkey
     at = trained(tiny_app)
     (facts,) = (tmp_path / "data").rglob(FACTS)
     facts.write_text(json.dumps(json.loads(facts.read_text()) | {"format": FORMAT + 1}))
-    go(at, COMPARE)
+    go(at, RUNS)
     assert "saved by a newer version" in at.warning[0].value.replace("\\", "")
     assert not at.dataframe
 

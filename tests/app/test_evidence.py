@@ -1,4 +1,4 @@
-"""The page Evidence in this process: every state, and figures that are those of the library."""
+"""What classes rely on, on the page Evidence in this process: every state, and the library's own figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
 from tests.app_pages import (
-    EVIDENCE,
+    REGIONS,
     Open,
     bars,
     button,
@@ -40,7 +40,7 @@ from tests.app_pages import (
 def asked(open_app: Open) -> AppTest:
     """The page with the evidence over the test photos, which it finds without being asked."""
     at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
-    return finish(go(train(at), EVIDENCE))
+    return finish(go(train(at), REGIONS))
 
 
 def found_by(at: AppTest) -> Evidence:
@@ -152,7 +152,7 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
 
 
 def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
-    at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), EVIDENCE)
+    at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), REGIONS)
     session_of(at).page_jobs.cancel()
     finish(at)
     assert "Cancelled." in everything(at)

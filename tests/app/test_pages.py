@@ -9,14 +9,13 @@ from app.ui import resources
 from gallop import load_image
 from tests import tiny
 from tests.app_pages import (
-    COMPARE,
     EVIDENCE,
-    EXPORT,
+    EXPLORE,
     HOSTILE,
     METHOD,
-    PAGES,
-    PROMPTS,
+    PLACES,
     SORT,
+    TAKEN_AWAY,
     TEACH,
     TEST,
     Open,
@@ -53,8 +52,9 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
         assert words in go(at, page).info[0].value
         assert (coloured(at), len(at.get("plotly_chart")), len(at.metric)) == ([leads], 0, 0), page
         assert not unsaid(at, "not sent anywhere else", "never writes them to disk")
+    assert uploader(go(at, TEACH), "Open a model")
+    assert not [found for found in at.button if found.label == "Take away"], "there is nothing yet"
     assert go(at, TEACH).button(key="train").disabled
-    assert uploader(at, "Open a model")
     fine(button(go(at, TEST), "On to teaching").click().run())
     assert at.title[0].value == "Teach"
 
@@ -64,8 +64,10 @@ def test_a_page_after_teaching_has_one_coloured_button_at_most(tiny_app: Open) -
     assert coloured(go(at, TEACH)) == ["Train"]
     train(at)
     assert coloured(go(at, TEACH)) == ["Train again"]
-    assert coloured(go(at, EXPORT)) == ["Back to your classes", "Save the model as zip"]
-    assert [page for page in (TEST, PROMPTS, COMPARE, METHOD) if coloured(go(at, page))] == []
+    page, dialog = coloured(go(at, EXPLORE)), coloured(go(at, TAKEN_AWAY))
+    assert (page, dialog) == (["Back to your classes"], [*page, "Save the model as zip"]), "a dialog has its own"
+    others = (*(place for place in PLACES if place not in (EXPLORE, TAKEN_AWAY, TEACH, SORT)),)
+    assert [place for place in others if coloured(go(at, place))] == []
 
 
 def test_hostile_names_are_text_on_every_page(tiny_app: Open) -> None:
@@ -74,7 +76,7 @@ def test_hostile_names_are_text_on_every_page(tiny_app: Open) -> None:
     shown = "".join(everything(hand(at, class_name=name)) for name in HOSTILE)
     assert grid(at, "explainer")["names"] == HOSTILE, "the explainer takes them as they are, and as text"
     assert grid(go(at, METHOD), "steps")["names"] == HOSTILE
-    shown += everything(at) + everything(go(at, EXPORT))
+    shown += everything(at) + everything(go(at, TAKEN_AWAY))
     session = session_of(cards(at, dict.fromkeys(HOSTILE, 2), tests=1))
     session.photos.deck.delete(session.photos.deck.cards[0].id)
     shown += everything(go(at, TEACH))
@@ -82,7 +84,7 @@ def test_hostile_names_are_text_on_every_page(tiny_app: Open) -> None:
     train(at)
     session.photos.shelf.add([load_image(tiny.picture(77), name=f"{HOSTILE[0]}.png")])
     charts = []
-    for page in PAGES:
+    for page in PLACES:
         shown += everything(finish(go(at, page)))
         charts += [chart.proto.spec.replace("\\u003c", "<").split('"template"')[0] for chart in at.get("plotly_chart")]
     assert [raw for raw in ("![x](", "<b>", ":red[", "`code`", "$x$", "http://") if raw in shown] == []

@@ -16,10 +16,10 @@ from app.ui import resources
 from app.views.project import project_of
 from gallop import load_image
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
-    EXPORT,
     PROMPTS,
+    RUNS,
+    TAKEN_AWAY,
     TEACH,
     TEST,
     Open,
@@ -40,7 +40,7 @@ from tests.app_pages import (
 )
 from tests.tiny import members_of
 
-PAGES = (EXPLORE, TEST, PROMPTS, COMPARE, EXPORT)
+PAGES = (EXPLORE, TEST, PROMPTS, RUNS, TAKEN_AWAY)
 
 
 def saved(at: AppTest) -> bytes:
@@ -51,9 +51,9 @@ def manifest(data: bytes) -> dict[str, Any]:
     return dict(json.loads(members_of(data)["project.json"]))
 
 
-def read(at: AppTest, data: bytes, page: str = TEACH) -> AppTest:
-    """What dropping a project's file onto the page does."""
-    return finish(fine(uploader(go(at, page), "Open a project").upload("shop.zip", data, "application/zip").run()))
+def read(at: AppTest, data: bytes) -> AppTest:
+    """What dropping a project's file onto the menu *Project* does."""
+    return finish(fine(uploader(go(at, TEACH), "Open a project").upload("shop.zip", data, "application/zip").run()))
 
 
 def plain(found: Any) -> str:

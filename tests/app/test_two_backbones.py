@@ -26,9 +26,9 @@ from gallop.backbones import Backbone
 from gallop.errors import BackboneError
 from tests import tiny
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
-    EXPORT,
+    RUNS,
+    TAKEN_AWAY,
     TEACH,
     TEST,
     Open,
@@ -136,7 +136,7 @@ def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page_with_the_s
 @pytest.mark.slow
 def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
     at = cards(fine(two()), COLOURS, tests=2)
-    go(train(choose(go(train(at), TEACH), "other")), COMPARE)
+    go(train(choose(go(train(at), TEACH), "other")), RUNS)
     theirs, mine = there(session_of(at).training.ledger).runs()
     assert [(run.backbone_name, run.fingerprint) for run in (mine, theirs)] == [
         ("mini", tiny.new_vit().fingerprint),
@@ -157,10 +157,10 @@ def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
 @pytest.mark.slow
 def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two: Open) -> None:
     at = cards(fine(two()), COLOURS, tests=2)
-    assert "backbone" not in table(go(train(at), COMPARE), "zero-shot")[0], "all are of one"
+    assert "backbone" not in table(go(train(at), RUNS), "zero-shot")[0], "all are of one"
     assert "not comparable" not in everything(at)
     choose(go(at, TEACH), "other")
-    go(train(at), COMPARE)
+    go(train(at), RUNS)
     assert {line["run"]: line["backbone"] for line in table(at, "zero-shot")} == {"run 1": "mini", "run 2": "other"}
     assert [words.split(",")[0] for words in at.selectbox(key="compare pin_a").options] == [
         "run 2 (other",
@@ -198,7 +198,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays_and_opens_as_s
     options = resources.backbones().options
     restart()
     monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(Options()))
-    at = go(fine(two()), COMPARE)
+    at = go(fine(two()), RUNS)
     assert len(table(at, "run")) == 1
     fine(button(at, "Open A").click().run())
     told = " ".join(error.value.replace("\\", "") for error in at.error)
@@ -215,7 +215,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays_and_opens_as_s
         return load(source, **rest)
 
     monkeypatch.setattr(gallop.backbones, "load_backbone", gated)
-    at = go(fine(two()), COMPARE)
+    at = go(fine(two()), RUNS)
     until(lambda: any(found.label == "Open A" for found in again(at).button))
     fine(button(at, "Open A").click().run())
     assert session_of(at).page_jobs.running is not None, "no page waits for a backbone"
@@ -227,7 +227,7 @@ def test_a_models_zip_opens_on_its_own_backbone(at: AppTest, tmp_path: Path) -> 
     ledger = there(session_of(train(choose(at, "other"))).training.ledger)
     files = ledger.files(ledger.runs()[0].id)
     assert json.loads(files.settings)["backbone"] == "other", "and no path of this machine"
-    go(choose(go(at, EXPLORE), "mini"), EXPORT)
+    go(choose(go(at, EXPLORE), "mini"), TAKEN_AWAY)
     fine(uploader(go(at, TEACH), "Open a model").upload("model.zip", tiny.zip_of(files.as_folder())).run())
     assert any("model.zip is in use: green and red." in found.value.replace("\\", "") for found in at.success)
     assert session_of(at).training.backbone_name == "other"

@@ -16,9 +16,9 @@ from gallop import GalLoPClassifier
 from gallop.features.encoding import encode_photos
 from gallop.model.branches.kinds import REGIONS
 from tests.app_pages import (
-    COMPARE,
     EXPLORE,
     PROMPTS,
+    RUNS,
     TEACH,
     Open,
     cards,
@@ -84,7 +84,7 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_
 
 def reopened(at: AppTest) -> AppTest:
     """The newest run as the taught one, as whoever comes back to it has it, and Explore."""
-    (run,) = there(session_of(go(at, COMPARE)).training.ledger).runs()
+    (run,) = there(session_of(go(at, RUNS)).training.ledger).runs()
     at = go(fine(at.button(key=f"open run {run.id}").click().run()), EXPLORE)
     assert head_of(taught_of(at).after).shots is None, "of shots a run keeps sums alone"
     return at

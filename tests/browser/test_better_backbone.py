@@ -21,6 +21,7 @@ from tests.browsing import (
     expect,
     go,
     name_classes,
+    open_tab,
     rounds,
 )
 from tests.conftest import ROOT, serving, visiting
@@ -81,7 +82,8 @@ def test_a_better_backbone_is_offered_fetched_taught_and_changed_back(page: Page
     choose(page, "Backbone", "mini")
     expect(page.get_by_text("they do not work with the backbone chosen here")).to_be_visible()
     train(page)
-    go(page, "Compare")
+    go(page, "Test")
+    open_tab(page, "Runs")
     for name in (SMALL.name, "mini"):
         expect(page.get_by_text(name, exact=True).first).to_be_attached()  # cells of the table are drawn, not written
     go(page, "Teach")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import Page, answer, expect, files_into, go, open_sample, reads, rounds, settled, shots
+from tests.browsing import Page, answer, expect, files_into, go, open_menu, open_sample, reads, rounds, settled, shots
 
 
 def at_once(*clicked: Any) -> None:
@@ -37,17 +37,17 @@ def test_who_goes_to_another_page_gets_there_whatever_the_page_before_still_repo
     page: Page = new_page()
     expect(answer(page)).to_contain_text("%")
     settled(page)
-    at_once(link(page, "Compare"), sample(page, "Coffee"))
-    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
+    at_once(link(page, "Sort"), sample(page, "Coffee"))
+    expect(page.get_by_role("heading", name="Sort", exact=True)).to_be_visible()
     settled(page)
-    expect(page).to_have_url(re.compile("/compare"))
+    expect(page).to_have_url(re.compile("/sort"))
 
     at_once(link(page, "Test"), link(page, "Explore"))  # whoever goes to two of them is on the last one
     expect(answer(page)).to_contain_text("%")
     settled(page)
     sample(page, "Rocket").click()
-    link(page, "Export").click()  # what was clicked on before is heard, though never drawn
-    expect(page.get_by_role("heading", name="Export", exact=True)).to_be_visible()
+    link(page, "Evidence").click()  # what was clicked on before is heard, though never drawn
+    expect(page.get_by_role("heading", name="Evidence", exact=True)).to_be_visible()
     at_once(link(page, "Explore"), link(page, "Explore"))
     expect(sample(page, "Rocket")).to_have_attribute("aria-pressed", "true")
     settled(page)
@@ -84,11 +84,11 @@ def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page:
     running = page.get_by_text("See the page Teach.")
     expect(running).to_be_visible()
     settled(page)
-    page.get_by_role("button", name="Remove everything").click()
-    expect(page.get_by_role("button", name="Remove now")).to_be_visible()
+    open_menu(page, "Privacy")
+    expect(page.get_by_role("button", name="Remove everything")).to_be_visible()
     expect(running).to_be_visible()
     tab.get_by_role("button", name=cancel).click()
     expect(running).to_have_count(0)
     reads(page, re.compile("^Accuracy on"))
     settled(page)
-    expect(page.get_by_role("button", name="Remove now")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove everything")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The page Export in a real browser: the files that it hands out hold what the screen shows."""
+"""What is taken away in a real browser: the files hold what the screen shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from gallop import GalLoPClassifier
 from gallop.data.project import read_project
-from tests.browsing import PATIENCE, Page, answer, expect, go, number, open_sample, settled
+from tests.browsing import PATIENCE, Page, answer, expect, number, open_sample, settled, take_away
 
 
 def saved(page: Page, button: str, folder: Path) -> Path:
@@ -32,7 +32,7 @@ def test_what_is_saved_holds_what_the_screen_shows(page: Page, tmp_path: Path) -
     settled(page)
     name = page.locator(".explainer .best .name").inner_text().removeprefix("Nearest: ")
     share = pytest.approx(number(answer(page).inner_text()), abs=0.11)
-    go(page, "Export")
+    take_away(page)
     assert Image.open(saved(page, "Save this map as PNG", tmp_path)).format == "PNG"
     report = saved(page, "Save the report", tmp_path).read_text()
     assert number(re.findall(rf"{name}</strong>, [^%]+", report)[0]) == share

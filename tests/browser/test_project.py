@@ -10,12 +10,23 @@ import pytest
 
 from tests.browser.test_bearing import violations
 from tests.browser.test_export import saved
-from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, open_sample, reads, settled
+from tests.browsing import (
+    PATIENCE,
+    Page,
+    answer,
+    expect,
+    files_into,
+    go,
+    metric,
+    open_menu,
+    open_sample,
+    reads,
+    settled,
+)
 
 
 def menu(page: Page) -> None:
-    settled(page)
-    page.get_by_role("button", name="Project", exact=True).click()
+    open_menu(page, "Project")
     expect(page.get_by_role("button", name="Save project")).to_be_visible()
 
 
@@ -52,10 +63,9 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(second.get_by_role("button", name="Cancel")).to_be_visible()
     second.keyboard.press("Escape")
     assert violations(second) == []
+    open_menu(second, "Privacy")
     reads(second, "this URL brings them back until")
-    settled(second)
     second.get_by_role("button", name="Remove everything").click()
-    second.get_by_role("button", name="Remove now").click()
     reads(second, "its photos are gone")
     expect(second.get_by_text("8 photos · 6 test")).to_have_count(0)
     first.reload()

@@ -38,5 +38,5 @@ def test_a_visitor_without_photos_sees_every_page_full(page: Page) -> None:
     ]
     assert left[0] + 200 < left[1] < left[2] - 200, "three columns beside each other"
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_role("button", name="Remove everything")).to_be_visible()
+    expect(page.get_by_role("button", name="Privacy")).to_be_visible()
     expect(page.get_by_text("8 photos · 6 test")).to_have_count(0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import Page, answer, choose, expect, go, limit_track, open_sample, reads, settled
+from tests.browsing import Page, answer, choose, expect, go, limit_track, open_sample, open_tab, reads, settled
 
 PLACES = """plot => {
   const { data, _fullLayout: { xaxis, yaxis } } = plot, photos = data.find(({ customdata }) => customdata);
@@ -67,6 +67,7 @@ def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(pa
     settled(page)
     expect(compared.locator("option:checked")).to_have_text("vase")  # the page has heard of it
 
+    open_tab(page, "None of these")
     slider = limit_track(page)
 
     def does() -> tuple[int, ...]:

@@ -83,7 +83,7 @@ def adopt(session: Session, opened: Opened) -> None:
     session.training.adopt(taught)
     session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the model's k
     if opened.source != "project":  # of which the page says more
-        session.training.end_with("success", f"Opened {name}{' from the page Compare' * (opened.source == 'run')}.")
+        session.training.end_with("success", f"Opened {name}{' from the runs on Test' * (opened.source == 'run')}.")
     if opened.source == "file" and ledger is not None:
         ledger.save(taught, f"from {text.shorten(name, 60)}")
     session.limit.set_to(opened.limit)
@@ -91,7 +91,7 @@ def adopt(session: Session, opened: Opened) -> None:
     if opened.source == "file":
         session.tell(
             Where.MODELS,
-            f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and Compare lists it.",
+            f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and it is a run on Test.",
         )
     elif opened.source == "run":
         session.tell(Where.RUNS, f"{name} is now in use. Explore answers with it, and *Take away* saves it.")

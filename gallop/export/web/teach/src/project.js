@@ -11,7 +11,7 @@ export { LIMITS };
 const [FORMAT, MANIFEST, LONGEST, MOST_TEXT, MOST_JSON] = [2, "project.json", 60, 20_000, 4 * 2 ** 20];
 const MOST_TENSORS = 64 * 2 ** 20;
 const MOST_PICTURE = 20 * 2 ** 20;
-const ABOUT = "A GalLoP Explorer project. Open it on the page Teach or Export.";
+const ABOUT = "A GalLoP Explorer project. Open it on the page Teach.";
 const SHELVES = { look: LIMITS.shownSide, other: LIMITS.shotSide };
 const RUN_FILES = { "run.json": MOST_JSON, "gallop.json": MOST_JSON, "prompts.safetensors": MOST_TENSORS };
 const NOTHING = { runs: [], taught: null, limit: null, settings: {}, explore: {}, tuned: null };
