@@ -74,7 +74,9 @@ def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tin
     for _ in range(3):
         fine(at.run())
     assert at.text_area(key="explore names").proto.default == "red, blue"
-    session_of(at).photos.deck.add("red")
+    session = session_of(at)
+    session.photos.deck.add("red")
+    session.training.settings = session.training.settings  # chosen, so they are drawn
     go(at, TEACH)
     at.number_input(key="teach scales 1").set_value(3)
     for _ in range(3):

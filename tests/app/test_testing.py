@@ -324,7 +324,7 @@ def test_the_limit_decides_on_every_page_for_the_taught_classes_until_a_new_trai
     assert does(put_limit(at, 0)) == "0 of 6, 2 of 2"
     # Teach's try-out and Explore go by it.
     uploader(go(at, TEACH), "Photos to try").upload("found.png", png(1000, "red"))  # a test photo of red, so not kept
-    assert grid(fine(at.run()), "explainer")["threshold"] == session.limit.value != stored
+    assert grid(fine(at.run()), "tried map")["threshold"] == session.limit.value != stored
     assert grid(go(at, EXPLORE), "explainer")["threshold"] == session.limit.value != stored
     assert grid(at, "photo strip")["tiles"][0]["verdict"].startswith("none of these (nearest: ")
     assert "this limit was set by you" in everything(at).lower().replace("\\", "")

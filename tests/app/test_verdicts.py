@@ -107,7 +107,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     gains = [metric.label for metric in at.metric if metric.label.startswith("This photo is")]
     assert gains == ([f"This photo is {found.label}"] if said == found.label else [])
     for page in (TEACH, METHOD):
-        shown = grid(go(at, page), "explainer" if page == TEACH else "steps")
+        shown = grid(go(at, page), "tried map" if page == TEACH else "steps")
         assert (shown.get("doubt", ""), shown["threshold"]) == (doubt, pytest.approx(limit))
     at = go(at, NONE_OF_THESE)
     assert [warning.value.replace("\\", "") for warning in at.warning] == [doubt] * bool(doubt)

@@ -185,6 +185,8 @@ def _row(session: Session, card: Card) -> None:
     name, shown = text.markdown(text.shorten(card.name, 60)), card.all
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(name, anchor=False, width=_NAME)
+        counts = counted(len(card.shots), "photo") + (f" · {len(card.tests)} test" if card.tests else "")
+        st.caption(counts if card.enabled else f":material/visibility_off: Left out. {counts}", width=_NAME)
         if shown:
             wide = _SHOT * min(len(shown), _MOST_SHOTS)
             image(
@@ -192,8 +194,6 @@ def _row(session: Session, card: Card) -> None:
                 alt=f"The first of the {len(shown)} photos of {card.name}",
                 width=wide,
             )
-        counts = counted(len(card.shots), "photo") + (f" · {len(card.tests)} test" if card.tests else "")
-        st.caption(counts if card.enabled else f":material/visibility_off: Left out. {counts}", width="content")
         take, adds = f"shots {card.id}", _taking(session, card, "shots")
         quiet: Any = {"label_visibility": "collapsed", "verdicts_here": False}
         with st.container(width=UPLOAD):

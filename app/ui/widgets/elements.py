@@ -223,7 +223,7 @@ def _remove() -> None:
     st.session_state.clear()
 
 
-_JOB_SECONDS = 1.0
+_JOB_SECONDS = 0.5
 
 
 def start_job(session: Session, task: Task, name: str, words: str) -> None:
