@@ -88,8 +88,11 @@ def main() -> None:
         from safetensors.torch import save
 
         from gallop import load_backbone
+        from gallop.predictions.suggested import name_features
 
-        write_file(likely.FEATURES, save({"names": likely.name_features(load_backbone("mini")).half()}))
+        mini = load_backbone("mini", device="cpu")
+        features = name_features(mini, [*likely.likely_names()]).half()
+        write_file(likely.FEATURES, save({"names": features}, {"fingerprint": mini.fingerprint}))
 
 
 if __name__ == "__main__":
