@@ -20,6 +20,7 @@ import json
 import re
 from pathlib import Path
 
+from gallop import parse_names
 from gallop.names import likely
 from gallop.runtime.writing import write_file
 
@@ -35,13 +36,13 @@ SPELLED = {
     "childs room": "child's room",
     "veterinarians office": "veterinarian's office",
 }
-EVERYDAY = (  # what Explore suggested before there was this list
+EVERYDAY = parse_names(  # what Explore suggested before there was this list
     "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
     "snow, sky, city, street, house, bridge, boat, car, train, airplane, bicycle, motorcycle, person, baby, crowd, "
     "bread, cake, pizza, soup, salad, fruit, cup of coffee, bottle, book, computer, telephone, clock, chair, sofa, "
     "bed, table, lamp, shoe, dress, bag, guitar, painting, statue, map, text, toy, ball"
-).split(", ")
-GENERIC = set(
+)
+GENERIC = parse_names(
     "animal, carnivore, mammal, invertebrate, marine invertebrates, marine mammal, reptile, insect, bird, fish, "
     "shellfish, moths and butterflies, rays and skates, plant, food, fast food, baked goods, dairy, dessert, drink, "
     "fruit, vegetable, seafood, snack, pastry, furniture, clothing, footwear, fashion accessory, swimwear, "
@@ -49,7 +50,7 @@ GENERIC = set(
     "toy, container, box, home appliance, kitchen appliance, kitchenware, kitchen utensil, tableware, "
     "musical instrument, sports equipment, sports uniform, medical equipment, office supplies, personal care, "
     "cosmetics, hiking equipment, bowling equipment, plumbing fixture, bathroom accessory, cat furniture, sculpture, "
-    "text, scale, glass".split(", ")
+    "text, scale, glass"
 )
 
 
