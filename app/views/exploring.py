@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
@@ -16,21 +18,22 @@ from app.library import Backbone, Explanation
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
-from app.visitor.session import Session
-from gallop import Photo, load_image, parse_names
+from app.visitor.session import Session, Where
+from gallop import Photo, load_image
 from gallop.errors import ClassNameError, GallopError
 from gallop.images import CropBox
 from gallop.maps.explainer.state import ExplainerState
 from gallop.names.class_names import clean_name
+from gallop.names.likely import EVERYDAY, likely_names
 
-MOST_SUGGESTED = 6
-# Suggested class names where none were given: the backbone picks the likeliest of these.
-EVERYDAY = parse_names(
-    "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
-    "snow, sky, city, street, house, bridge, boat, car, train, airplane, bicycle, motorcycle, person, baby, crowd, "
-    "bread, cake, pizza, soup, salad, fruit, cup of coffee, bottle, book, computer, telephone, clock, chair, sofa, "
-    "bed, table, lamp, shoe, dress, bag, guitar, painting, statue, map, text, toy, ball"
-)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Below this probability an answer of names that nobody taught is a guess, and so it is where the second name is closer
+# than this to the first.
+UNSURE, CLOSE = 0.5, 0.1
+_features: WeakKeyDictionary[Backbone, Tensor] = WeakKeyDictionary()
+_seconds: WeakKeyDictionary[Backbone, float] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -215,10 +218,62 @@ def question_about(session: Session, photo: Photo, question: Question | None) ->
 
 
 def suggest(session: Session, backbone: Backbone, photo: Photo) -> tuple[str, ...]:
-    """Return the likeliest everyday things for a photo, the likeliest first: its names as long as none are typed."""
-    probabilities = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
-    likeliest = sorted(probabilities, key=lambda name: -probabilities[name])[:MOST_SUGGESTED]
-    return session.photos.suggested.setdefault(photo.sha256, tuple(likeliest))
+    """Return the likeliest names for a photo, the likeliest first: its names as long as none are typed.
+
+    Of the whole list on the backbone whose text features are shipped, or once ``know_all_names`` has run; before that
+    of its everyday words.
+    """
+    from gallop.features.encoding import encode_centres
+    from gallop.predictions.suggested import name_features, shipped_features, suggested_names
+
+    if backbone not in _features:
+        shipped, start = shipped_features(backbone), time.monotonic()
+        _features[backbone] = name_features(backbone, _names()[:EVERYDAY]) if shipped is None else shipped
+        _seconds[backbone] = (time.monotonic() - start) / EVERYDAY
+    (features,) = encode_centres(backbone, [photo], session.photos.features())
+    names = suggested_names(features.global_[0], _features[backbone])
+    return session.photos.suggested.setdefault(photo.sha256, names)
+
+
+def seconds_for_all_names(backbone: Backbone) -> float:
+    """Return about how long ``know_all_names`` takes; 0 where there is nothing to do."""
+    left = len(_names()) - len(_features.get(backbone, _names()))
+    return left * _seconds.get(backbone, 0.0)
+
+
+def know_all_names(session: Session, backbone: Backbone) -> Generator[float, None, None]:
+    """Compute the text features of the whole list, yielding the fraction that is done; the next suggestions are of it.
+
+    For all visitors of the backbone, until it is unloaded.
+    """
+    import torch
+
+    from gallop.predictions.suggested import name_features
+
+    parts = [_features[backbone]]
+    for start in range(EVERYDAY, len(_names()), EVERYDAY):
+        yield start / len(_names())
+        parts.append(name_features(backbone, _names()[start : start + EVERYDAY]))
+    _features[backbone] = torch.cat(parts)
+    session.photos.suggested.clear()
+
+
+def _names() -> list[str]:
+    return [*likely_names()]
+
+
+def is_guess(explanation: Explanation) -> bool:
+    """Return whether the first name is less probable than not, or the second one nearly as probable."""
+    best, *others = sorted(explanation.probabilities.values(), reverse=True)
+    return bool(others) and (best < UNSURE or best - others[0] < CLOSE)
+
+
+def begin_class(session: Session, photo: Photo, name: str) -> None:
+    """Put a photo on the card of a class, which is created if missing; where it is there already, nothing changes."""
+    with session.telling(Where.CARDS):
+        place = session.photos.place_of(photo)
+        if place is None or place[0].name.casefold() != name.casefold():
+            session.tell(Where.CARDS, session.photos.relabel(photo, name), "success")
 
 
 def _question_for_uploaded(session: Session, photo: Photo | None) -> Question | None:

@@ -20,6 +20,7 @@ from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreS
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import TemplateError
+from gallop.names.likely import likely_names
 from gallop.names.templates import parse_templates
 
 FOLDER, WEBCAM = "Folder", "Webcam"
@@ -117,7 +118,7 @@ def choose_names(typed: list[str]) -> tuple[str, ...]:
     _set(_CHIPS, list(names))
     st.multiselect(
         "What might it be?",
-        [*names, *(name for name in exploring.EVERYDAY if name not in names)],
+        [*names, *(name for name in likely_names() if name not in names)],
         key=_CHIPS,
         accept_new_options=True,
         placeholder="A name, then Enter",

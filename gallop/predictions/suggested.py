@@ -1,0 +1,60 @@
+"""Names for a photo of which nothing is known: the likely names that stand out, none close to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from gallop.backbones import Backbone
+from gallop.names.likely import FEATURES, likely_names
+from gallop.names.templates import fill
+
+SUGGESTED = 5
+# Names whose features, less the mean of all names', have a larger cosine say nearly the same.
+_CLOSE = 0.7
+_TEMPLATE = "A photo of a {}"
+
+
+def name_features(backbone: Backbone, names: Sequence[str]) -> Tensor:
+    """Return unit text features (K, D) of names, each in "A photo of a {}"."""
+    with torch.inference_mode(), backbone.autocast_text(learning=False):
+        texts = backbone.text.encode_texts([fill(_TEMPLATE, name) for name in names])
+    return normalize(texts.float().cpu(), dim=-1)
+
+
+def shipped_features(backbone: Backbone) -> Tensor | None:
+    """Return ``name_features`` of all likely names (K, D), rounded to half precision; None unless this is the backbone
+    that they came with.
+    """
+    with safe_open(FEATURES, "pt") as file:
+        if file.metadata().get("fingerprint") != backbone.fingerprint:
+            return None
+        features: Tensor = file.get_tensor("names")
+    return features.float()
+
+
+def suggested_names(image: Tensor, texts: Tensor) -> tuple[str, ...]:
+    """Return the names that stand out for a photo, the likeliest first.
+
+    A name's score is its cosine with the photo, standardised over all names, and what ``likely_names`` adds. Of names
+    close to each other only the likeliest is suggested.
+
+    Args:
+        image: global feature (D).
+        texts: ``name_features`` (K, D) of the first K likely names.
+    """
+    cosines = texts @ normalize(image.float().cpu(), dim=-1)
+    added = torch.tensor([*likely_names().values()][: len(texts)])
+    scores = (cosines - cosines.mean()) / cosines.std().clamp_min(1e-6) + added
+    apart = normalize(texts - texts.mean(dim=0), dim=-1)
+    names, chosen = [*likely_names()], list[str]()
+    while len(chosen) < SUGGESTED and scores.max() > -torch.inf:
+        best = int(scores.argmax())
+        chosen.append(names[best])
+        scores[best] = -torch.inf
+        scores[apart @ apart[best] > _CLOSE] = -torch.inf
+    return tuple(chosen)
