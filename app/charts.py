@@ -92,8 +92,6 @@ def titled_axis(title: str, **more: Any) -> dict[str, Any]:
     return {"title": {"text": title}} | more
 
 
-# Groups that a legend names.
-_LEGEND = 20
 # Classes in a matrix of confusions.
 MOST_CONFUSED = 50
 # Wrong, none, right: distinguishable with any colour vision, and light enough for dark figures in both themes.
@@ -179,33 +177,6 @@ def deletion_curve(deletion: Deletion) -> go.Figure:
     return new_chart(
         lines, xaxis=percent_axis("regions removed"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
     )
-
-
-def set_map(places: NDArray[Any], groups: Sequence[str], names: Sequence[str], *, lasso: bool) -> go.Figure:
-    """Draw photos as points (n, 2), coloured by group; what is selected has the index of its photo in ``customdata``.
-
-    WebGL draws thousands of them. The axes have no scale: only what is near each other means anything.
-
-    Args:
-        lasso: whether points are selected by drawing around them: then Streamlit hears nothing of a click on one.
-    """
-    members = {group: [i for i, each in enumerate(groups) if each == group] for group in sorted(set(groups))}
-    traces = [
-        go.Scattergl(
-            x=places[mine, 0].tolist(),
-            y=places[mine, 1].tolist(),
-            mode="markers",
-            name=text.plotly(group),
-            marker={"size": 9 if len(groups) < 500 else 5},
-            customdata=mine,
-            hovertext=[f"{text.plotly(names[i])}: {text.plotly(group)}" for i in mine],
-            hoverinfo="text",
-        )
-        for group, mine in members.items()
-    ]
-    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    how = {"dragmode": "lasso" if lasso else False, "showlegend": len(members) <= _LEGEND}
-    return new_chart(traces, height=460, xaxis=bare, yaxis=bare, **how)
 
 
 HISTOGRAM_BINS = 24

@@ -7,15 +7,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from app.backbones import BackboneRoom, OnBackbone
 from app.jobs import Steps, counted_steps
 from app.library import Backbone, Evidence
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
-from app.views.testing import features_of, region_url, taught_question
+from app.views.testing import region_url, taught_question
 from app.visitor.session import Session
 from gallop import Photo
 
@@ -64,16 +61,3 @@ def tile(session: Session, frozen: Backbone, found: Evidence, gallery: int, i: i
     words = "" if answer == truth else f"really {truth}"
     key = f"{photo.sha256} 0 {'-' if region is None else place} {gallery}"
     return PhotoTile(key, answer, url, words, about=photo.name)
-
-
-def layout(session: Session, frozen: Backbone, photos: Sequence[Photo], way: str) -> NDArray[np.float32]:
-    """Return photos, at least three, in two dimensions, (n, 2), by their features: with "PCA" or "t-SNE"."""
-
-    def compute() -> NDArray[np.float32]:
-        from sklearn import decomposition, manifold
-
-        near = min(30, (len(photos) - 1) / 3)  # photos that count as neighbours
-        by_name = {"PCA": decomposition.PCA(2), "t-SNE": manifold.TSNE(perplexity=near, random_state=0)}
-        return np.asarray(by_name[way].fit_transform(features_of(session, frozen, photos).global_.float()), np.float32)
-
-    return session.answers.figure("layout", photos, way, compute)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from unittest import mock
 
@@ -11,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
-from app.views import evidence as view
 from app.views import testing
 from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
@@ -20,7 +18,6 @@ from gallop.evaluation.what_if import WhatIf
 from tests.app_pages import (
     REGIONS,
     Open,
-    bars,
     button,
     cards,
     everything,
@@ -108,34 +105,6 @@ def test_a_cluster_is_covered_and_is_an_alarm_only_where_the_visitor_says_so(tin
         assert "the answers depend on it" in plain(at)
         assert not at.error, "no alarm without a mark"
         assert "the answers depend on it" in fine(at.checkbox(key=f"background {name}").check().run()).error[0].value
-
-
-def test_the_map_has_a_point_a_photo_in_each_colour_and_layout_and_pca_is_that_of_the_features(tiny_app: Open) -> None:
-    at = asked(tiny_app)
-    at.session_state["set map"] = True
-    fine(at.run())
-
-    def traces(way: str, colour: str) -> dict[str, list[int]]:
-        at.radio(key="layout of the map").set_value(way)
-        at.radio(key="colour of the map").set_value(colour)
-        drawn = json.loads(bars(fine(at.run()), f"map {way} {colour}"))["data"]
-        assert {trace["type"] for trace in drawn} == {"scattergl"}
-        return {trace["name"]: trace["customdata"] for trace in drawn}
-
-    assert {name: len(points) for name, points in traces("PCA", "class").items()} == {"red": 3, "green": 3}
-    for way, colour in (("t-SNE", "verdict"), ("PCA", "answer")):
-        assert sorted(i for points in traces(way, colour).values() for i in points) == list(range(6))
-    by_evidence = traces("PCA", "evidence")
-    assert sorted(i for name, points in by_evidence.items() if name != "other classes" for i in points) == [
-        *found_by(at).classes[0].photos
-    ]
-
-    session, frozen = session_of(at), resources.backbone()
-    photos = [photo for some in session.photos.tests().values() for photo in some]
-    features = np.asarray(testing.features_of(session, frozen, photos).global_.float())
-    _, sizes, _ = np.linalg.svd(features - features.mean(axis=0))
-    places = view.layout(session, frozen, photos, "PCA")
-    assert np.linalg.norm(places, axis=0) == pytest.approx(sizes[:2], rel=1e-3)
 
 
 def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-import numpy as np
 import streamlit as st
 
 from app import charts, text
 from app.library import Backbone, ClassEvidence, Evidence
 from app.ui import labelled, resources
 from app.ui.evidence.prompts import each_prompt
-from app.ui.widgets.elements import chart, image, made_by_job, page_header, photo_strip, problems_shown, start_job
+from app.ui.widgets.elements import image, made_by_job, page_header, photo_strip, problems_shown, start_job
 from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
 from app.visitor.page_state import EvidenceState
@@ -23,8 +22,8 @@ _FEW, _MOST = 200, 24
 _SMALLEST = 0.05
 # Pixels of a picture in the first line.
 _SIDE = 56
-# Numbers of the galleries that are of no cluster.
-_MAP, _GROUPS = 99, 100
+# Numbers of the galleries that are of no cluster begin here.
+_GROUPS = 100
 
 session = resources.session()
 
@@ -115,53 +114,6 @@ def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
         _gallery(frozen, found, pairs, number, [(i, None) for i in group.photos[:_MOST]])
 
 
-def _set_map(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs) -> None:
-    """Draw all photos as points, and those chosen there."""
-    st.caption(
-        "Photos whose features are alike are near each other. PCA keeps large distances; t-SNE, which takes "
-        "longer, keeps neighbours together. Coloured by evidence: which cluster of the class shown above adds most."
-    )
-    names = np.array(found.data.class_names)
-    groups = {
-        "class": names[found.truth],
-        "answer": names[found.predicted],
-        "verdict": np.where(found.truth == found.predicted, "right", "wrong"),
-        "evidence": np.array(
-            [
-                f"cluster {each.leading[i] + 1} of {each.class_name}" if i in each.leading else "other classes"
-                for i in range(len(pairs))
-            ]
-        ),
-    }
-    with st.container(horizontal=True):
-        way = st.radio("Laid out by", ("PCA", "t-SNE"), horizontal=True, key="layout of the map")
-        colour = st.radio("Coloured by", groups, horizontal=True, key="colour of the map")
-        mode = st.radio("Photos chosen by", ("lasso", "click"), horizontal=True, key="hand on the map")
-    with st.spinner("Laying out the photos …", show_time=True):
-        places = view.layout(session, frozen, [photo for photo, _ in pairs], way)
-    key = f"map {way} {colour} {mode}"
-
-    def chosen() -> list[tuple[int, int | None]]:
-        sent = {str(point.get("customdata")) for point in st.session_state[key]["selection"]["points"]}
-        return [(i, None) for i in range(len(pairs)) if str(i) in sent]
-
-    def choose() -> None:
-        if len(chosen()) == 1:
-            tile = view.tile(session, frozen, found, _MAP, *chosen()[0])
-            session.evidence = session.evidence.opening(tile.key, None)
-
-    chart(
-        charts.set_map(places, groups[colour].tolist(), [photo.name for photo, _ in pairs], lasso=mode == "lasso"),
-        key=key,
-        alt=f"{len(pairs)} photos as points, laid out by {way}, coloured by {colour}.",
-        on_select=choose,
-        selection_mode="lasso" if mode == "lasso" else "points",
-    )
-    if shown := chosen():
-        st.caption(f"{len(shown)} chosen{f'; the first {_MOST} are shown' if len(shown) > _MOST else ''}.")
-        _gallery(frozen, found, pairs, _MAP, shown[:_MOST])
-
-
 def _regions(pairs: view.Pairs) -> None:
     key = tuple((photo.sha256, name) for photo, name in pairs), session.training.version, session.training.scales()
     found: Evidence | None = made_by_job(session, "evidence", key)
@@ -182,10 +134,6 @@ def _regions(pairs: view.Pairs) -> None:
     each = found.of(one_of("Class shown", names, EvidenceState.class_name, names[0]))
     _clusters(frozen, found, each, pairs, key)
     _groups(frozen, found, pairs)
-    if len(pairs) > 2:
-        with st.expander("Map of the photos", icon=":material/scatter_plot:", key="set map", on_change="rerun") as fold:
-            if fold.open:
-                _set_map(frozen, found, each, pairs)
 
 
 page_header("Evidence", "What does each class rely on, and what does each prompt say?")

@@ -14,6 +14,7 @@ from app.ui import resources
 from app.ui.resources import backbones
 from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
+from app.views.exploring import UNSURE
 from app.visitor.page_state import BackbonesState
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone, Licence
@@ -110,10 +111,6 @@ def _more(session: Session) -> None:
                 )
         if not backbones().options.downloads:
             st.caption("The app was started without --allow-downloads, so these backbones cannot be downloaded here.")
-
-
-# Below this probability of its best answer, mini is called unsure of the names.
-UNSURE = 0.5
 
 
 def offer_better(session: Session, explanation: Explanation) -> None:
