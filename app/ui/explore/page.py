@@ -16,7 +16,7 @@ from app.views import exploring
 from app.visitor.page_state import Question
 
 MORE_WIDE = 210  # pixels
-WHAT_IT_IS = "GalLoP compares a photo, and its best regions, with short texts: its prompts"
+WHAT_IT_IS = "GalLoP compares photos, part by part, with texts"
 LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 
 session = resources.session()
