@@ -255,6 +255,10 @@ class VisitorTraining:
 
         return OnBackbone(room, self.backbone_name, make)
 
+    def encode_later(self, photos: Iterable[Photo]) -> None:
+        """Encode photos as ``encode_ahead``, the next time that it is called."""
+        self._pending.extend(photos)
+
     def encode_ahead(self, manager: JobManager, room: BackboneRoom, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the current settings need not."""
         self._pending.extend(photos)
