@@ -70,7 +70,7 @@ def take_sample(session: Session) -> None:
 
 
 def menu(session: Session) -> None:
-    """Draw a menu to save the project, or open one or a model; on Teach, where the photos of an opened one are encoded."""
+    """Draw a menu to save the project, or open one or a model; the photos of an opened one are encoded from here on."""
     session.training.encode_ahead(jobs(), backbones(), ())
     # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
     with st.popover("Project", icon=":material/folder:"):

@@ -355,6 +355,7 @@ class VisitorTraining:
         """Remove the taught models and the settings of all backbones."""
         self.settings_by_backbone, self._taught, self._outcomes = {}, {}, {}
         self._runs, self._followed = {}, {}
+        self._pending.clear()
 
     def set_taught(self, taught: Taught) -> None:
         """Use a taught model as the latest run of its backbone."""

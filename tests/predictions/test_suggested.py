@@ -31,7 +31,7 @@ def test_a_generic_word_stands_back_from_a_specific_one_that_is_as_near() -> Non
 
 
 def test_another_backbone_has_no_features_that_came_with_mini() -> None:
-    assert shipped_features(tiny.backbone()) is None
+    assert shipped_features(tiny.vit()) is None
 
 
 @pytest.mark.slow
