@@ -9,12 +9,11 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone, Explanation
+from app.library import Backbone, Explanation, KnownNames
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
@@ -24,9 +23,6 @@ from gallop.errors import ClassNameError, GallopError
 from gallop.images import CropBox
 from gallop.maps.explainer.state import ExplainerState
 from gallop.names.class_names import clean_name
-
-if TYPE_CHECKING:
-    from gallop.predictions.suggested import KnownNames
 
 # Below this probability an answer of names that nobody taught is a guess, and so it is where the second name is closer
 # than this to the first.
@@ -223,12 +219,12 @@ def suggest(session: Session, backbone: Backbone, photo: Photo) -> tuple[str, ..
     of its everyday words.
     """
     from gallop.features.encoding import encode_centres
-    from gallop.predictions.suggested import KnownNames, suggested_names
+    from gallop.predictions import suggested
 
     if backbone not in _known:
-        _known[backbone] = KnownNames.at_once(backbone)
+        _known[backbone] = suggested.KnownNames.at_once(backbone)
     (features,) = encode_centres(backbone, [photo], session.photos.features())
-    names = suggested_names(features.global_[0], _known[backbone].texts)
+    names = suggested.suggested_names(features.global_[0], _known[backbone].texts)
     return session.photos.suggested.setdefault(photo.sha256, names)
 
 

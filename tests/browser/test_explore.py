@@ -137,9 +137,7 @@ def test_a_local_prompts_dot_chooses_its_map_and_a_global_ones_is_marked(page: P
     expect(page.get_by_label("Local prompt 3: its k best regions")).to_be_visible()
     whole.click()
     expect(whole).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".classes")).to_have_text(
-        re.compile("^Global 2 says “A photo of a cat”: cat 0.0918, rabbit .*, dog .*")
-    )
+    expect(page.locator(".classes")).to_have_text(re.compile("^Global 2 says “A photo of a cat”: cat 0.0918, rabbit .*, dog .*"))
     expect(page.get_by_label("Local prompt 3: its k best regions")).to_be_visible()
 
 
