@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gallop.model.similarities import Similarities as Similarities
     from gallop.predictions.faithfulness import Deletion as Deletion
     from gallop.predictions.predict import Predictions as Predictions
+    from gallop.predictions.suggested import KnownNames as KnownNames
     from gallop.predictions.together import Together as Together
     from gallop.training.pace import Pace as Pace
 else:

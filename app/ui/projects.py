@@ -70,7 +70,8 @@ def take_sample(session: Session) -> None:
 
 
 def menu(session: Session) -> None:
-    """Draw a menu to save the project, or open one or a model."""
+    """Draw a menu to save the project, or open one or a model; the photos of an opened one are encoded from here on."""
+    session.training.encode_ahead(jobs(), backbones(), ())
     # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
     with st.popover("Project", icon=":material/folder:"):
         st.download_button(
@@ -168,4 +169,4 @@ def _replace(session: Session, project: Project, name: str) -> None:
         words = f"{problem.words} To learn from its photos, train on Teach." if problem else ""
         session.tell(Where.PROJECT, f"{done} {words}".strip(), "error" if problem else "success")
         shots = (photo for card in project.cards if card.enabled for photo in card.shots)
-        session.training.encode_ahead(jobs(), backbones(), shots)
+        session.training.encode_later(shots)  # Explore's answer needs none of them

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone, Explanation
+from app.library import Backbone, Explanation, KnownNames
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
@@ -24,16 +23,12 @@ from gallop.errors import ClassNameError, GallopError
 from gallop.images import CropBox
 from gallop.maps.explainer.state import ExplainerState
 from gallop.names.class_names import clean_name
-from gallop.names.likely import EVERYDAY, likely_names
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # Below this probability an answer of names that nobody taught is a guess, and so it is where the second name is closer
 # than this to the first.
 UNSURE, CLOSE = 0.5, 0.1
-_features: WeakKeyDictionary[Backbone, Tensor] = WeakKeyDictionary()
-_seconds: WeakKeyDictionary[Backbone, float] = WeakKeyDictionary()
+# For all visitors of a backbone, until it is unloaded.
+_known: WeakKeyDictionary[Backbone, KnownNames] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -220,46 +215,28 @@ def question_about(session: Session, photo: Photo, question: Question | None) ->
 def suggest(session: Session, backbone: Backbone, photo: Photo) -> tuple[str, ...]:
     """Return the likeliest names for a photo, the likeliest first: its names as long as none are typed.
 
-    Of the whole list on the backbone whose text features are shipped, or once ``know_all_names`` has run; before that
+    Of the whole list on the backbone whose text features are shipped, or once ``read_all_names`` has run; before that
     of its everyday words.
     """
     from gallop.features.encoding import encode_centres
-    from gallop.predictions.suggested import name_features, shipped_features, suggested_names
+    from gallop.predictions import suggested
 
-    if backbone not in _features:
-        shipped, start = shipped_features(backbone), time.monotonic()
-        _features[backbone] = name_features(backbone, _names()[:EVERYDAY]) if shipped is None else shipped
-        _seconds[backbone] = (time.monotonic() - start) / EVERYDAY
+    if backbone not in _known:
+        _known[backbone] = suggested.KnownNames.at_once(backbone)
     (features,) = encode_centres(backbone, [photo], session.photos.features())
-    names = suggested_names(features.global_[0], _features[backbone])
+    names = suggested.suggested_names(features.global_[0], _known[backbone].texts)
     return session.photos.suggested.setdefault(photo.sha256, names)
 
 
 def seconds_for_all_names(backbone: Backbone) -> float:
-    """Return about how long ``know_all_names`` takes; 0 where there is nothing to do."""
-    left = len(_names()) - len(_features.get(backbone, _names()))
-    return left * _seconds.get(backbone, 0.0)
+    """Return about how long ``read_all_names`` takes; 0 where there is nothing to do."""
+    return _known[backbone].seconds_left if backbone in _known else 0.0
 
 
-def know_all_names(session: Session, backbone: Backbone) -> Generator[float, None, None]:
-    """Compute the text features of the whole list, yielding the fraction that is done; the next suggestions are of it.
-
-    For all visitors of the backbone, until it is unloaded.
-    """
-    import torch
-
-    from gallop.predictions.suggested import name_features
-
-    parts = [_features[backbone]]
-    for start in range(EVERYDAY, len(_names()), EVERYDAY):
-        yield start / len(_names())
-        parts.append(name_features(backbone, _names()[start : start + EVERYDAY]))
-    _features[backbone] = torch.cat(parts)
+def read_all_names(session: Session, backbone: Backbone) -> Iterator[float]:
+    """Let a backbone read the whole list, yielding the fraction that is done; the next suggestions are of it."""
+    yield from _known[backbone].read_all(backbone)
     session.photos.suggested.clear()
-
-
-def _names() -> list[str]:
-    return [*likely_names()]
 
 
 def is_guess(explanation: Explanation) -> bool:

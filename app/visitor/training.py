@@ -258,6 +258,10 @@ class VisitorTraining:
 
         return OnBackbone(room, self.backbone_name, make)
 
+    def encode_later(self, photos: Iterable[Photo]) -> None:
+        """Encode photos as ``encode_ahead``, the next time that it is called."""
+        self._pending.extend(photos)
+
     def encode_ahead(self, manager: JobManager, room: BackboneRoom, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the current settings need not."""
         self._pending.extend(photos)
@@ -354,6 +358,7 @@ class VisitorTraining:
         """Remove the taught models and the settings of all backbones."""
         self.settings_by_backbone, self._taught, self._outcomes = {}, {}, {}
         self._runs, self._followed = {}, {}
+        self._pending.clear()
 
     def set_taught(self, taught: Taught) -> None:
         """Use a taught model as the latest run of its backbone."""

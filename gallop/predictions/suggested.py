@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from safetensors import safe_open
@@ -10,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from gallop.backbones import Backbone
-from gallop.names.likely import FEATURES, likely_names
+from gallop.names.likely import EVERYDAY, FEATURES, likely_names
 from gallop.names.templates import fill
 
 SUGGESTED = 5
@@ -58,3 +60,38 @@ def suggested_names(image: Tensor, texts: Tensor) -> tuple[str, ...]:
         scores[best] = -torch.inf
         scores[apart @ apart[best] > _CLOSE] = -torch.inf
     return tuple(chosen)
+
+
+@dataclass
+class KnownNames:
+    """The likely names that a backbone has read: all of them, or until then the everyday words.
+
+    Attributes:
+        texts: ``name_features`` (K, D) of the first K likely names.
+        pace: seconds that one name took.
+    """
+
+    texts: Tensor
+    pace: float = 0.0
+
+    @classmethod
+    def at_once(cls, backbone: Backbone) -> KnownNames:
+        """Return all names where their features came with the backbone, else the everyday words."""
+        shipped, start = shipped_features(backbone), time.monotonic()
+        if shipped is not None:
+            return cls(shipped)
+        texts = name_features(backbone, [*likely_names()][:EVERYDAY])
+        return cls(texts, (time.monotonic() - start) / EVERYDAY)
+
+    @property
+    def seconds_left(self) -> float:
+        """About how long ``read_all`` takes; 0 where there is nothing left to read."""
+        return self.pace * (len(likely_names()) - len(self.texts))
+
+    def read_all(self, backbone: Backbone) -> Iterator[float]:
+        """Read the other names, yielding the fraction that is done; all are known at the end, and none before."""
+        names, parts = [*likely_names()], [self.texts]
+        for start in range(len(self.texts), len(names), EVERYDAY):
+            yield start / len(names)
+            parts.append(name_features(backbone, names[start : start + EVERYDAY]))
+        self.texts = torch.cat(parts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest import mock
 
 import pytest
@@ -15,6 +16,7 @@ from app.ui.widgets import remembered
 from app.views import exploring
 from app.visitor import page_state
 from gallop.errors import BackboneError
+from gallop.names.likely import EVERYDAY, likely_names
 from tests import tiny
 from tests.app.test_teach import card, settings, teach, train
 from tests.app_pages import (
@@ -106,6 +108,40 @@ def test_each_photo_has_suggestions_of_its_own_and_the_answer_to_them(tiny_app: 
     names = {name: chips(look(at, name)).value for name in own}
     assert names["red.png"] != names["blue.png"]
     assert {name: answer(look(at, name)).split(":")[0] for name in own} == own
+
+
+def test_a_guess_says_so_and_begins_the_class_with_this_photo(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = fine(tiny_app())
+    fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
+    monkeypatch.setattr(exploring, "CLOSE", 2.0)
+    for names in (["dog", "cat"], ["mine", "yours"]):  # typed ones, too
+        assert not unsaid(fine(chips(at).set_value(names).run()), "A guess: *mini* was not shown this.")
+    name = answer(at).split(":")[0]
+    begin = button(at, "Show it a few photos of")
+    fine(begin.click().run())
+    deck = session_of(at).photos.deck
+    assert [(card.name, len(card.shots)) for card in deck.cards] == [(name, 1)]
+    exploring.begin_class(session_of(at), there(exploring.photo_on_explore(session_of(at))), name.upper())
+    assert [len(card.all) for card in deck.cards] == [1], "it is there already"
+    session_of(at).photos.undo()
+    assert not deck.cards
+
+
+def test_of_a_backbone_without_shipped_features_all_names_are_read_when_asked(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    before = chips(fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())).value
+    assert set(before) <= set([*likely_names()][:EVERYDAY])
+    fine(button(at, "Suggest from 1,763 names (about ").click().run())
+    after = chips(at).value
+    assert (len(after), set(after) <= set(likely_names())) == (5, True)
+    assert not [found for found in at.button if found.label.startswith("Suggest from")], "there is nothing more to read"
+
+
+def test_an_answer_is_a_guess_below_one_half_or_where_two_are_close() -> None:
+    said = [{"a": 0.49, "b": 0.3}, {"a": 0.52, "b": 0.48}, {"a": 0.7, "b": 0.3}, {"a": 1.0}]
+    assert [exploring.is_guess(cast(Any, SimpleNamespace(probabilities=each))) for each in said] == [
+        *(True, True, False, False)
+    ]
 
 
 def test_names_are_chips(at: AppTest) -> None:

@@ -64,6 +64,16 @@ def take(at: AppTest) -> AppTest:
 
 @pytest.mark.slow
 @needs_mini
+def test_the_samples_photos_are_encoded_on_teach_and_not_before_explore_answers(app: Open) -> None:
+    at = take(fine(app()))
+    taught = session_of(at).training
+    assert (answer(at) != "", taught._encoding) == (True, None)
+    go(at, TEACH)
+    assert taught._encoding is not None
+
+
+@pytest.mark.slow
+@needs_mini
 def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
     at = fine(app())
     for page in PAGES:

@@ -33,6 +33,6 @@ def more_names(session: Session, backbone: Backbone) -> None:
         return
     if st.button(f"Suggest from {len(likely_names()):,} names ({time_in_words(seconds)})", key="more names"):
         bar = st.progress(0.0, "Reading the names …")
-        for fraction in exploring.know_all_names(session, backbone):
+        for fraction in exploring.read_all_names(session, backbone):
             bar.progress(fraction, "Reading the names …")
         st.rerun()
