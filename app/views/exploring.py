@@ -246,10 +246,9 @@ def is_guess(explanation: Explanation) -> bool:
 
 
 def begin_class(session: Session, photo: Photo, name: str) -> None:
-    """Put a photo on the card of a class, which is created if missing; where it is there already, nothing changes."""
+    """Put a photo on the card of a class, which is created if missing; one that is on a card already stays there."""
     with session.telling(Where.CARDS):
-        place = session.photos.place_of(photo)
-        if place is None or place[0].name.casefold() != name.casefold():
+        if session.photos.place_of(photo) is None:
             session.tell(Where.CARDS, session.photos.relabel(photo, name), "success")
 
 

@@ -17,7 +17,6 @@ EVERYDAY = 58
 """So many names at the beginning of the list are everyday words: a short list, where all would take too long."""
 # In standard deviations of a photo's cosines with all names.
 _EVERYDAY, _GENERIC = 0.5, -0.5
-_LARGEST = 2**20
 
 
 @cache
@@ -25,7 +24,7 @@ def likely_names() -> dict[str, float]:
     """Return all names, each with what is added to its standardised cosine with a photo: everyday words are a little
     more probable, and a generic word, such as "animal", is there for photos in which nothing specific stands out.
     """
-    lines = read_text(LIST, _LARGEST).splitlines()
+    lines = read_text(LIST, 2**20).splitlines()
     return {
         line.removeprefix("~"): _EVERYDAY * (place < EVERYDAY) + _GENERIC * line.startswith("~")
         for place, line in enumerate(lines)
