@@ -13,8 +13,8 @@ from gallop.model.calibration import UNRELIABLE
 from tests.app_pages import (
     EXPLORE,
     METHOD,
+    NONE_OF_THESE,
     TEACH,
-    TEST,
     Open,
     cards,
     chips,
@@ -109,7 +109,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     for page in (TEACH, METHOD):
         shown = grid(go(at, page), "explainer" if page == TEACH else "steps")
         assert (shown.get("doubt", ""), shown["threshold"]) == (doubt, pytest.approx(limit))
-    at = go(at, TEST)
+    at = go(at, NONE_OF_THESE)
     assert [warning.value.replace("\\", "") for warning in at.warning] == [doubt] * bool(doubt)
     session.photos.unknown.add([photo])
     assert [row["answer"] for row in table(fine(at.run()), "answer")] == [said]
