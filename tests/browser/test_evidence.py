@@ -29,6 +29,7 @@ def test_a_cluster_is_covered_and_photos_are_chosen_on_the_map(page: Page) -> No
     open_sample(page)
     go(page, "Evidence")
     expect(page.get_by_role("heading", name="Map of the photos")).to_be_visible(timeout=4 * PATIENCE)
+    settled(page)  # of the galleries above it, some are drawn later
     galleries = page.get_by_role("group", name="Photos")
     clusters = galleries.count()
     page.get_by_role("button", name="What if it were not there?").first.click()
