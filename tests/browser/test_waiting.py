@@ -31,7 +31,8 @@ _WATCHED = """() => {
     const now = (name) => () => (watched[name] ??= performance.now());
     document.addEventListener("painted", now("painted"), { capture: true });
     const gone = now("gone");
-    new MutationObserver(() => document.querySelector("#waiting") || gone()).observe(document.body, { childList: true });
+    const watch = new MutationObserver(() => document.querySelector("#waiting") || gone());
+    watch.observe(document.body, { childList: true });
     new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => (watched.shifts += value))).observe({
         type: "layout-shift",
         buffered: true,
