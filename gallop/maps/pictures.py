@@ -46,8 +46,8 @@ def map_picture(
 ) -> Image.Image:
     """Draw the photo, the map of one local prompt (counted from 0) over it, and its top-k regions outlined. RGB.
 
-    What the model did not see has no map, and is dimmed around a thin frame. Under a map the photo is nearly grey; a map of no
-    opacity leaves it its colours.
+    What the model did not see has no map, and is dimmed around a thin frame. Under a map the photo is nearly grey;
+    a map of no opacity leaves it its colours.
 
     Args:
         minus: whose scores are subtracted, as in ``map_panel``; its top-k regions get a dot.
