@@ -11,8 +11,8 @@ from gallop.features import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import next_to_label
 from tests.app_pages import (
+    LABELS,
     TEACH,
-    TEST,
     Open,
     cards,
     everything,
@@ -67,7 +67,7 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
         ("copy.jpg", "green"),
         (shot.name, "red"),
     ]
-    for page in (TEST, TEACH):
+    for page in (LABELS, TEACH):
         assert "copy.jpg (green) and" in everything(go(at, page)).replace("\\", "")
     key, before = f"twins {pair.tested.sha256} {pair.learned.sha256}", session.photos.deck.cards
     assert "the same picture in both" not in everything(fine(at.button(key=f"{key} keep").click().run()))

@@ -38,6 +38,7 @@ def test_what_is_saved_holds_what_the_screen_shows(page: Page, tmp_path: Path) -
     assert number(re.findall(rf"{name}</strong>, [^%]+", report)[0]) == share
     with zipfile.ZipFile(saved(page, "Save the model as zip", tmp_path)) as archive:
         archive.extractall(tmp_path)
+    page.get_by_text("The training as code").click()
     with zipfile.ZipFile(saved(page, "Save the code and its photos", tmp_path)) as archive:
         archive.extract("project.zip", tmp_path)
         assert b"classifier.fit('project.zip')" in archive.read("code.py")

@@ -30,7 +30,7 @@ def test_an_address_of_before_leads_to_its_place_and_opens_it(new_page: Any) -> 
         page.goto(f"{server}/{address}")
         arrived(page, name)
         expect(dialog).to_have_count(0)
-        expect(page.get_by_role("alert").first).to_be_visible()
+        expect(page.get_by_text("Start here").or_(page.get_by_text("name two or more classes"))).to_be_visible()
     open_sample(page)
     visit = urlsplit(page.url).query
     for address, (name, tab) in LEAD.items():
