@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_607,
-    "app": 8_178,
-    "benchmarks": 6_466,
+    "gallop": 16_684,
+    "app": 8_290,
+    "benchmarks": 6_513,
     "notebooks": 2_693,
-    "docs": 664,
+    "docs": 668,
     "checkpoints": 1_000,
-    "tests": 26_190,
-    SCRIPTS: 12_785,
+    "tests": 26_398,
+    SCRIPTS: 12_837,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 

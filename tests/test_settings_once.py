@@ -66,12 +66,12 @@ options = parse("train photos --out model --warmup 2 --schedule line --tilt 0.5"
 found["parser"] = asdict(train.training_of(options, "default")) | asdict(train.method_of(options, "default"))
 
 def script():
-    import streamlit as st
-
     from app.ui.resources import session
     from app.ui.teach.settings import choose
 
-    choose(session(), st.container())
+    training = session().training
+    training.settings = training.settings  # chosen, so they are drawn
+    choose(session())
 
 at = AppTest.from_function(script, default_timeout=60)
 at.session_state["teach way"], at.session_state["settings"] = "Custom", True

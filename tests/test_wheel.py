@@ -117,6 +117,7 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "ui/explore/waiting_picture.html",
         "ui/sort/sort.css",
         "ui/sort/sort.js",
+        "ui/teach/rows.css",
         "ui/test/limit_track.css",
         "ui/test/limit_track.js",
         "ui/widgets/range.css",

@@ -96,6 +96,7 @@ def test_pages_fit_a_telephone_and_ask_nobody_and_the_explainer_lives(built: Pat
     page.goto((built / "index.html").as_uri())
     page.wait_for_url("**/docs/index.html")
     explainer = page.locator(".living .explainer")
+    explainer.get_by_text("Compare classes, figures, colours").click()
     explainer.get_by_role("combobox").first.select_option("mug")
     explainer.get_by_text("Where it sees mug").wait_for()
     assert not [url for url in asked if not url.startswith(("file:", "data:"))]
