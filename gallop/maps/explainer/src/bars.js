@@ -4,8 +4,7 @@ import { element, put, say } from "./dom.js";
 import { capital, percent } from "./words.js";
 
 const ROWS = 6;
-const taughtNote = (names) =>
-  `${capital(names.join(", "))}: how much the photo is like those ${names.length > 1 ? "they" : "it"} learned from.`;
+const taughtNote = (names) => `${capital(names.join(", "))}: how like the training photos it is.`;
 
 /* A line of a class: its name, its probability, a bar, and thinner bars of the branches. */
 class Row {
