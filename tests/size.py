@@ -16,12 +16,12 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_684,
-    "app": 8_290,
+    "app": 8_300,
     "benchmarks": 6_513,
     "notebooks": 2_693,
     "docs": 668,
     "checkpoints": 1_000,
-    "tests": 26_398,
+    "tests": 26_405,
     SCRIPTS: 12_837,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

@@ -65,7 +65,7 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
         large = [i for i, cluster in enumerate(each.clusters) if cluster.share >= 0.05]
         shares = [f"{100 * cluster.share:.0f} %" for cluster in each.clusters]
         assert f"**{name}**: decided by" in plain(at)
-        assert [head.value for head in at.subheader] == [f"{each.clusters[i].called}: {shares[i]}" for i in large]
+        assert [head.value for head in at.header] == [f"{each.clusters[i].called}: {shares[i]}" for i in large]
         assert [tiles(at, number) for number in large] == [
             [pairs[region.photo][0].sha256 for region in each.clusters[number].gallery] for number in large
         ]
@@ -126,4 +126,4 @@ def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
     finish(at)
     assert "Cancelled." in everything(at)
     finish(fine(button(at, "Find what each class relies on").click().run()))
-    assert at.subheader
+    assert at.header

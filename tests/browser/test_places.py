@@ -10,12 +10,12 @@ import pytest
 from app.ui.moved import PLACES
 from tests.browsing import Page, expect, go, open_sample, reads, settled
 
-LEAD = {"prompts": ("Evidence", "Prompts"), "compare": ("Test", "Runs"), "export": ("Teach", "")}
+LEAD = {"prompts": ("Evidence", "Prompts"), "compare": ("Test", "Runs"), "export": ("", "")}
 """By the address: the page, and the tab that is open there; without one, the dialog *Take away* is."""
 
 
 def arrived(page: Page, name: str) -> None:
-    expect(page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name=name or "GalLoP Explorer", exact=True, level=1)).to_be_visible()
     settled(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert urlsplit(page.url).path == f"/{name.lower()}"
@@ -30,7 +30,8 @@ def test_an_address_of_before_leads_to_its_place_and_opens_it(new_page: Any) -> 
         page.goto(f"{server}/{address}")
         arrived(page, name)
         expect(dialog).to_have_count(0)
-        expect(page.get_by_text("Start here").or_(page.get_by_text("name two or more classes"))).to_be_visible()
+        if name:
+            expect(page.get_by_text("Start here")).to_be_visible()
     open_sample(page)
     visit = urlsplit(page.url).query
     for address, (name, tab) in LEAD.items():

@@ -45,7 +45,7 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             image(url, alt=cluster.called, width=_SIDE)
             st.markdown(f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1)}", width="content")
     for number, cluster in large:
-        st.subheader(f"{text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
+        st.header(f"{text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
         _gallery(frozen, found, pairs, number, [(one.photo, one.region) for one in cluster.gallery], each.class_name)
         _what_if(found, each, number, pairs, key)
     with st.expander("All clusters", icon=":material/table:", key="all clusters"):

@@ -63,7 +63,7 @@ def _card(session: Session, card: PromptCard, photos: int) -> None:
         truth = {tile.key: tile.name for tile in card.tiles}
         session.evidence = session.evidence.opening(key, truth.get(key))
 
-    st.subheader(card.name, anchor=False)
+    st.header(card.name, anchor=False)
     st.markdown(f"**{text.share(card.alone / photos)}** right alone{_lost(card.lost)}")
     st.markdown(text.markdown(card.words))
     if card.dead:

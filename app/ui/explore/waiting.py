@@ -7,6 +7,7 @@ are equal. It is in a closed shadow root, so no style or script of the page reac
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -50,14 +51,26 @@ def _drawn() -> str:
     answer, colours = next(iter(sample_answers().values()), None), _colours()
     if answer is None or not colours:
         return ""
+    picture, urls = _once(PICTURE.read_text(encoding="utf-8"))
+    photo = f"--photo: url('{answer.shown['photo']}');"
     return Template(_beside("html")).substitute(
-        style=f':host {{ {colours} --st-font: "Source Sans", sans-serif; }}\n'
+        style=f':host {{ {colours} {photo} {urls} --st-font: "Source Sans", sans-serif; }}\n'
         + _beside("css")
         + STYLE_SHEET.read_text(encoding="utf-8"),
         names="".join(f"<b>{name}</b>" for name in answer.class_names),
-        picture=Template(PICTURE.read_text(encoding="utf-8")).substitute(photo=answer.shown["photo"]),
+        picture=picture,
         script=_beside("js").replace("PAGE_IS_DRAWN", PAGE_IS_DRAWN),
     )
+
+
+def _once(picture: str) -> tuple[str, str]:
+    """Return the picture with its photo, and maps that are drawn several times, as variables of a style; and these."""
+    drawn = re.findall(r"url\('data:[^']+'\)", picture)
+    names = {url: f"--map-{n}" for n, url in enumerate(dict.fromkeys(drawn)) if drawn.count(url) > 1}
+    for url, name in names.items():
+        picture = picture.replace(url, f"var({name})")
+    shown = 'style="background: var(--photo) center / 100% 100%"'
+    return picture.replace('src="$photo"', shown), " ".join(f"{name}: {url};" for url, name in names.items())
 
 
 def _beside(kind: str) -> str:

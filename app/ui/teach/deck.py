@@ -187,13 +187,11 @@ def _row(session: Session, card: Card) -> None:
         st.subheader(name, anchor=False, width=_NAME)
         counts = counted(len(card.shots), "photo") + (f" · {len(card.tests)} test" if card.tests else "")
         st.caption(counts if card.enabled else f":material/visibility_off: Left out. {counts}", width=_NAME)
+        strip = st.container(width="content")  # there without photos, too: what follows stays what it is
         if shown:
-            wide = _SHOT * min(len(shown), _MOST_SHOTS)
-            image(
-                shelf.strip(shown, most=_MOST_SHOTS),
-                alt=f"The first of the {len(shown)} photos of {card.name}",
-                width=wide,
-            )
+            wide, alt = _SHOT * min(len(shown), _MOST_SHOTS), f"The first of the {len(shown)} photos of {card.name}"
+            with strip:
+                image(shelf.strip(shown, most=_MOST_SHOTS), alt=alt, width=wide)
         take, adds = f"shots {card.id}", _taking(session, card, "shots")
         quiet: Any = {"label_visibility": "collapsed", "verdicts_here": False}
         with st.container(width=UPLOAD):

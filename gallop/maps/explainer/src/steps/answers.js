@@ -21,7 +21,7 @@ export class TopK extends Panel {
       () => {},
       () => set({ topk: this.usual }),
     );
-    this.add(this.few.root, this.ranking, this.track.root);
+    this.add(this.few.root, this.ranking, this.track.root, this.track.sum);
   }
 
   show({ c, name, take, now, usual, ink }) {
@@ -39,7 +39,8 @@ export class TopK extends Panel {
     );
     drawRanking(this.ranking, sorted, k, score, ink);
     put(this.ranking, "aria-label", `All regions by cosine. The mean of the ${k} best: ${signed(score)}.`);
-    this.track.show(prompt, now.topk, usual, take.local.regions, `Their mean: ${signed(score)}`);
+    const title = `Local prompt ${prompt + 1}: its k best regions`;
+    this.track.show(prompt, now.topk, usual, take.local.regions, title, `Their mean: ${signed(score)}`);
     this.tell(
       `All regions in order. Only the k best count for ${name}, and k differs between local prompts: small for ` +
         "details, large for what fills the photo.",
