@@ -5,16 +5,22 @@ To be taken again when the explainer draws, or the first sample's answer is, som
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from app.ui.explore.waiting import PICTURE
 from gallop.runtime.writing import write_file
 from tests.browsing import answer, expect, settled
 from tests.conftest import ROOT, launched, served, visiting
 
+PNG = re.compile(r"data:image/png;base64,([\w+/=]+)")
 WINDOW: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "device_scale_factor": 2}
 """What is drawn finely can be shown small, too."""
 _TAKEN = """
@@ -46,7 +52,14 @@ def taken(page: Any) -> str:
     expect(answer(page)).to_contain_text("%")
     settled(page)
     picture: str = page.locator(".explainer").evaluate(_TAKEN)
-    return f"{picture}\n"
+    return f"{PNG.sub(_packed, picture)}\n"
+
+
+def _packed(found: re.Match[str]) -> str:
+    """Return a PNG of Chromium's, the same in fewer bytes."""
+    packed = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(found[1]))).save(packed, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ def test_the_first_page_is_streamlits_with_the_picture_in_it(app_server: str) ->
     assert (response.headers["cache-control"], "modulepreload" in response.headers["link"]) == ("no-store", True)
     ((response, short, _),) = asked(app_server, "/", **{"Accept-Encoding": "gzip, br"})
     assert (response.headers["content-encoding"], gzip.decompress(short)) == ("gzip", body)
-    assert len(short) < 130_000, "with the outlines of four maps"
+    assert len(short) < 120_000
 
 
 @pytest.mark.parametrize(

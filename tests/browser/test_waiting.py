@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from app.ui.explore.waiting import PICTURE
-from docs.pictures.first import WINDOW, taken
+from docs.pictures.first import PNG, WINDOW, taken
 from tests.browser.test_bearing import broken_rules
 from tests.browsing import RUNS, Page, answer, choose_photo, expect, settled
 
@@ -22,7 +22,6 @@ LIVING = "[data-testid=stMain] .explainer"
 PARTS = {"photo": ".stage", "verdict": ".best", "bars": ".bars", "legend": ".legend", "k": ".k"}
 NEAR = 3
 """Pixels that nobody sees move."""
-_PNG = re.compile(r"data:image/png;base64,([\w+/=]+)")
 
 STILL = 0.02
 """Cumulative layout shift that nobody notices."""
@@ -100,8 +99,8 @@ def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(held: Open,
 @pytest.mark.slow
 def test_the_picture_is_what_the_living_page_shows(new_page: Any) -> None:
     now, kept = taken(new_page(**WINDOW)), PICTURE.read_text(encoding="utf-8")
-    assert _PNG.sub("", now) == _PNG.sub("", kept), "python -m docs.pictures.first takes it again"
-    for mine, theirs in zip(_PNG.findall(kept), _PNG.findall(now), strict=True):
+    assert PNG.sub("", now) == PNG.sub("", kept), "python -m docs.pictures.first takes it again"
+    for mine, theirs in zip(PNG.findall(kept), PNG.findall(now), strict=True):
         pixels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(png))), dtype=float) for png in (mine, theirs)]
         assert pixels[0].shape == pixels[1].shape
         assert np.abs(pixels[0] - pixels[1]).mean() < 1
