@@ -89,7 +89,7 @@ def main() -> None:
         from safetensors.torch import save
 
         from gallop import load_backbone
-        from gallop.predictions.suggested import name_features
+        from gallop.model.prompted import name_features
 
         mini = load_backbone("mini", device="cpu")
         features = name_features(mini, [*likely.likely_names()]).half()

@@ -380,9 +380,7 @@ class PromptModel:
         """Return the text features of names in the sentence that all prompts begin with, (K, D) of length 1 on the CPU:
         nothing that is learned changes them.
         """
-        with torch.no_grad(), self.backbone.autocast_text(learning=False):
-            text = self.backbone.text.encode_texts([f"{CONTEXT_INIT} {name}" for name in class_names])
-        return F.normalize(text.float(), dim=-1).cpu()
+        return name_features(self.backbone, class_names)
 
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Return cosines of images and regions with every class and prompt, on the backbone's device.
@@ -489,6 +487,13 @@ def _encoded(backbone: Backbone, names: NameTokens, contexts: Tensor) -> Tensor:
     """Return text features (K, P, D) of every class name after every context (P, C, T)."""
     with backbone.autocast_text(learning=contexts.requires_grad):
         return backbone.text.encode(contexts, names).float()
+
+
+def name_features(backbone: Backbone, names: Sequence[str]) -> Tensor:
+    """Return the text features of names after "A photo of a", (K, D) of length 1 on the CPU."""
+    with torch.no_grad(), backbone.autocast_text(learning=False):
+        text = backbone.text.encode_texts([f"{CONTEXT_INIT} {name}" for name in names])
+    return F.normalize(text.float(), dim=-1).cpu()
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,20 +12,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from gallop.backbones import Backbone
+from gallop.model.prompted import name_features
 from gallop.names.likely import EVERYDAY, FEATURES, likely_names
-from gallop.names.templates import fill
 
 SUGGESTED = 5
 # Names whose features, less the mean of all names', have a larger cosine say nearly the same.
 _CLOSE = 0.7
-_TEMPLATE = "A photo of a {}"
-
-
-def name_features(backbone: Backbone, names: Sequence[str]) -> Tensor:
-    """Return unit text features (K, D) of names, each in "A photo of a {}"."""
-    with torch.inference_mode(), backbone.autocast_text(learning=False):
-        texts = backbone.text.encode_texts([fill(_TEMPLATE, name) for name in names])
-    return normalize(texts.float().cpu(), dim=-1)
 
 
 def shipped_features(backbone: Backbone) -> Tensor | None:

@@ -5,8 +5,9 @@ import torch
 from torch.nn.functional import normalize
 
 from gallop import load_backbone
+from gallop.model.prompted import name_features
 from gallop.names.likely import EVERYDAY, likely_names
-from gallop.predictions.suggested import name_features, shipped_features, suggested_names
+from gallop.predictions.suggested import shipped_features, suggested_names
 from tests import tiny
 from tests.conftest import ROOT
 

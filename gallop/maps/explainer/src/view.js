@@ -272,7 +272,7 @@ export class Explainer {
   /* What a prompt says that was not learned; templates repeat where there are fewer of them than prompts. */
   template(p) {
     const { templates } = this.data;
-    const n = p % this.takes[0].global.prompts;
+    const n = p - (p < this.takes[0].global.prompts ? 0 : this.takes[0].global.prompts); // of its kind
     return templates ? `“${templates[n % templates.length].replaceAll("{}", this.name)}”` : "";
   }
 
