@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_684,
-    "app": 8_300,
+    "gallop": 16_681,
+    "app": 8_299,
     "benchmarks": 6_513,
     "notebooks": 2_693,
-    "docs": 668,
+    "docs": 678,
     "checkpoints": 1_000,
     "tests": 26_405,
     SCRIPTS: 12_837,

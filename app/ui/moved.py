@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import streamlit as st
 
-from app.ui.export.dialog import EXPLORE, TAKE_AWAY
+from app.ui.export import dialog
 from app.ui.widgets.remembered import put
 from app.visitor.page_state import EvidenceState, TestState
 
-# By the old address: the page, and what is opened there.
-PLACES: dict[str, tuple[str, Any, str]] = {
-    "prompts": ("ui/evidence/page.py", EvidenceState.tab, "Prompts"),
-    "compare": ("ui/test/page.py", TestState.tab, "Runs"),
-    "export": ("ui/explore/page.py", None, TAKE_AWAY),
-}
+# By the old address: the page.
+PLACES = {"prompts": "ui/evidence/page.py", "compare": "ui/test/page.py", "export": "ui/explore/page.py"}
 
 
 def lead(address: str) -> NoReturn:
-    page, tab, opened = PLACES[address]
-    if tab is None:
-        st.session_state[opened] = EXPLORE
+    """Go to the page of an old address, and open what was there."""
+    if address == "prompts":
+        put(EvidenceState.tab, "Prompts")
+    elif address == "compare":
+        put(TestState.tab, "Runs")
     else:
-        put(tab, opened)
-    st.switch_page(page)
+        dialog.ask(dialog.EXPLORE)
+    st.switch_page(PLACES[address])

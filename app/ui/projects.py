@@ -12,7 +12,7 @@ from app.library import Backbone
 from app.projects import Project, project_file, read_project
 from app.runs.run import classifier_of, unzipped
 from app.ui.explanation import current
-from app.ui.resources import backbones, jobs
+from app.ui.resources import backbones
 from app.ui.widgets.backbones import choose
 from app.ui.widgets.elements import listen, show_notice, slot
 from app.ui.widgets.remembered import forget
@@ -70,8 +70,7 @@ def take_sample(session: Session) -> None:
 
 
 def menu(session: Session) -> None:
-    """Draw a menu to save the project, or open one or a model; the photos of an opened one are encoded from here on."""
-    session.training.encode_ahead(jobs(), backbones(), ())
+    """Draw a menu to save the project, or open one or a model."""
     # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
     with st.popover("Project", icon=":material/folder:"):
         st.download_button(

@@ -29,7 +29,7 @@ session = resources.session()
 
 
 def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs, key: Hashable) -> None:
-    """Draw what a class is decided by: its clusters, and below the table of all those that add much."""
+    """Draw what a class is decided by: the clusters that add much, and below them the table of all."""
     large = [(number, cluster) for number, cluster in enumerate(each.clusters) if cluster.share >= _SMALLEST]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
@@ -56,7 +56,8 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             "mistakes with it": [len(cluster.mistakes) for cluster in each.clusters],
         }
         st.dataframe(table, hide_index=True, key="clusters")
-        st.caption(f"{text.share(each.rest_share)} of the score is in no cluster.")
+        none = f" No group of at least {LEAST} photos fails more often than the others beyond chance."
+        st.caption(f"{text.share(each.rest_share)} of the score is in no cluster.{none * (not found.groups.found)}")
 
 
 def _what_if(found: Evidence, each: ClassEvidence, number: int, pairs: view.Pairs, key: Hashable) -> None:

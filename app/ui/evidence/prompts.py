@@ -29,8 +29,6 @@ def each_prompt(session: Session, pile: str, pairs: Sequence[tuple[Photo, str]])
     st.markdown(f"**{prompts.lead(figures, pile)}**")
     if words := prompts.coinciding(figures.diversity):
         st.info(words, icon=":material/join_inner:")
-    if pile != labelled.TESTS and testing.labelled(session)[0]:
-        st.caption("These are training photos, so the figures are optimistic.")
     taught = session.training.taught_model
     class_name = one_of(
         "Words for the class",
@@ -104,7 +102,7 @@ def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
         "the words and the rest as parts of what the context adds. Last columns: the weight of the plain class; the "
         "rest as a part of the whole feature.",
     )
-    interval = " to ".join(f"{text.share(end)}" for end in figures.accuracy.interval)
+    interval = " to ".join(text.share(end) for end in figures.accuracy.interval)
     st.caption(
         f"95 % interval of all prompts together: {interval}. A difference of one or two photos means nothing. Words of "
         f"{text.markdown(told[0].class_name)}."
@@ -122,9 +120,9 @@ def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
             "words its context adds": ", ".join(f"{part.word} {text.share(part.added)}" for part in words.parts[1:-1])
             if words.learned
             else "none: it says what “A photo of a” says",
-            "in no word": f"{text.share(words.rest.added)}" if words.learned else "",
+            "in no word": text.share(words.rest.added) if words.learned else "",
             "plain class": f"{words.parts[0].weight:.2f}",
-            "rest of the whole": f"{text.share(words.rest.share, 1)}",
+            "rest of the whole": text.share(words.rest.share, 1),
         }
         for name, each, words in zip(figures.names, figures.worths, told, strict=True)
     ]

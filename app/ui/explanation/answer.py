@@ -164,7 +164,7 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     if score.before is not None and score.after is not None:
         right.metric(
             f"Accuracy on {score.photos} {'test' if unseen else 'training'} photos",
-            f"{text.share(score.after)}",
+            text.share(score.after),
             text.gain(100 * (score.after - score.before), "zero-shot"),
             help=None if unseen else "The model has seen these photos. Use other photos to judge it.",
         )

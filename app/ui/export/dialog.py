@@ -18,26 +18,24 @@ TAKE_AWAY, EXPLORE = "taken away", "Explore"
 def button(session: Session, page: str) -> None:
     """Draw the button that opens the dialog, where there is something to take away."""
     if _anything(session):
-        st.button("Take away", key="take away", icon=":material/download:", on_click=_open, args=(page,))
+        st.button("Take away", key="take away", icon=":material/download:", on_click=ask, args=(page,))
 
 
 def _anything(session: Session) -> bool:
     return bool(session.photos.shelf.photos or session.photos.deck.cards or session.training.taught)
 
 
-def _open(page: str = "") -> None:
+def ask(page: str = "") -> None:
     """Open the dialog on a page; without one, close it."""
     st.session_state[TAKE_AWAY] = page
 
 
 def shown(session: Session, page: str) -> None:
     """Draw the dialog if it is open on this page, at its end: a dialog may not lie inside another part."""
-    if st.session_state.get(TAKE_AWAY) != page:
-        return _open()
-    if not _anything(session):
-        return None
+    if st.session_state.get(TAKE_AWAY) != page or not _anything(session):
+        return ask()
 
-    @st.dialog("Take away", width="large", on_dismiss=_open)
+    @st.dialog("Take away", width="large", on_dismiss=ask)
     def look() -> None:
         with problems_shown():
             _offered(session, page)

@@ -175,7 +175,7 @@ def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
     )
     table = {
         "score": list(separation),
-        "FPR95": [f"{text.share(each.fpr95)}" for each in separation.values()],
+        "FPR95": [text.share(each.fpr95) for each in separation.values()],
         "AUROC": [f"{each.auroc:.3f}" for each in separation.values()],
     }
     st.dataframe(pd.DataFrame(table), hide_index=True, key="separation")

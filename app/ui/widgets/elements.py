@@ -240,7 +240,7 @@ def begin_job(session: Session, make: Callable[[], Task], name: str, words: str)
 
 def progress_in_words(job: Job, snapshot: Snapshot) -> str:
     if job.stopped:
-        return "Stopped. What there is so far is kept; its figures follow"
+        return "Stopped, and finishing up"
     if snapshot.state is State.QUEUED and snapshot.ahead:
         return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours. It starts by itself."
     return "Stopping after this step" if job.stopping else str((snapshot.progress or NOT_BEGUN).sentence)
