@@ -21,7 +21,7 @@ CEILINGS = {
     "notebooks": 2_693,
     "docs": 678,
     "checkpoints": 1_000,
-    "tests": 26_405,
+    "tests": 26_406,
     SCRIPTS: 12_837,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

@@ -70,6 +70,7 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
             [pairs[region.photo][0].sha256 for region in each.clusters[number].gallery] for number in large
         ]
         assert [row["of the score"] for row in table(at, "of the score")] == shares
+    assert "No group of at least 8 photos fails more often" in plain(at)
     tile = grid(at, "evidence 0")["tiles"][0]["key"]
     session.evidence = session.evidence.opening(tile, "red").opening("no tile", "red").opening("a 0 -1 2", None)
     assert grid(fine(at.run()), "explainer")["state"]["region"] == int(tile.split()[2])
