@@ -16,7 +16,7 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_681,
-    "app": 8_299,
+    "app": 8_302,
     "benchmarks": 6_513,
     "notebooks": 2_693,
     "docs": 678,

@@ -135,13 +135,16 @@ def _show_opened(session: Session, tested: testing.TestedPhoto) -> None:
     frozen, question, photo = backbone(session.training.backbone_name), testing.taught_question(session), tested.photo
     explanation = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
     label, name = explanation.label, text.markdown(tested.really)
+    answer = f"answered **{text.markdown(explanation.answer)}**, {text.percent(explanation.probabilities[label])}"
     if tested.really == NONE_OF_THESE:
-        verdict = "it belongs to none of the classes"
+        verdict = "; it belongs to none of the classes."
     elif label != tested.really:
-        verdict = f"really **{name}** ({text.percent(explanation.probabilities[tested.really])})"
+        verdict = f"; the right answer is **{name}** ({text.percent(explanation.probabilities[tested.really])})."
+    elif explanation.answer == label:
+        verdict = ", and that is right."
     else:
-        verdict = "right" if explanation.answer == label else f"the nearest class is right: **{name}**"
-    st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}: {verdict}")
+        verdict = f", but the nearest class is right: **{name}**."
+    st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}: {answer}{verdict}")
     usual = tuple(explanation.topk)
 
     def moved(state: ExplainerState) -> None:
