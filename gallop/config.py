@@ -373,6 +373,13 @@ BackbonePreset = Literal["default", "paper"]
 Preset = Literal["accurate", "backbone", "default", "paper", "short"]
 """The same by name, or those of the backbone in use: "default" for ``mini``, and "paper" for every other."""
 
+_PLAIN = f"{CONTEXT_INIT} {{}}"
+ZERO_SHOT: dict[BackbonePreset, tuple[str, ...]] = {
+    "default": (_PLAIN, "a photo of part of a {}", "A photo of several {}", "a photo of a {} in a room"),
+    "paper": (_PLAIN,),
+}
+"""The templates of zero-shot, by the preset of a backbone: four keep the prompts apart (benchmarks/settings.md)."""
+
 STORED_VIEWS, STORED_ROUNDS = 4, 50
 """Of a training with the paper's other settings that encodes its views once: views of each photo, and most rounds."""
 

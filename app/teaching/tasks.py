@@ -260,7 +260,7 @@ class Teaching:
             cache=False,
             global_prompts=settings.global_prompts,
             topk=settings.topk,
-            method=looks_of(settings),
+            **looks_of(settings),
         ).zero_shot(self.names)
         # No features of visitors' photos are written to disk.
         after = GalLoPClassifier(
@@ -476,7 +476,7 @@ def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, cour
     """Return a model that was trained before as the result of a training, without photos and maps."""
     from gallop import GalLoPClassifier
 
-    empty = GalLoPClassifier(backbone=backbone, cache=False, method=looks_of(after.model_.config))
+    empty = GalLoPClassifier(backbone=backbone, cache=False, **looks_of(after.model_.config))
     return Taught(empty.zero_shot(after.model_.class_names), after, settings, **course.course())
 
 

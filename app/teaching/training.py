@@ -77,9 +77,9 @@ class Settings(TrainConfig, MethodConfig):
         return TrainConfig(**_values(self, TrainConfig))
 
 
-def looks_of(method: MethodConfig) -> MethodConfig:
-    """Return the default method with the same detail: what is compared must have the same regions."""
-    return MethodConfig(detail=method.detail, detail_in=method.detail_in)
+def looks_of(method: MethodConfig) -> dict[str, Any]:
+    """Return the settings of the same detail: what is compared must have the same regions."""
+    return {"detail": method.detail, "detail_in": method.detail_in}
 
 
 def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainConfig]) -> dict[str, Any]:

@@ -137,9 +137,9 @@ class VisitorAnswers:
             sizes: dict[str, Any] = {}
             if question.like_taught and taught is not None:
                 method = taught.after.model_.config
-                sizes = {"global_prompts": method.global_prompts, "topk": method.topk, "method": looks_of(method)}
+                sizes = {"global_prompts": method.global_prompts, "topk": method.topk, **looks_of(method)}
             empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
-            return empty.zero_shot(question.names, question.templates)
+            return empty.zero_shot(question.names, question.templates[: sizes.get("global_prompts")])
         return _with_names(taught.after, question)
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:

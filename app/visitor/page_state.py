@@ -12,18 +12,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast, overload
 
+from app.backbones import DEFAULT_BACKBONE
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import QUICK, Settings, preset
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
+from gallop.config import ZERO_SHOT
 from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
-# The text of every prompt before anything is learned.
-DEFAULT_TEMPLATES = ("A photo of a {}",)
+# The texts of prompts before anything is learned.
+DEFAULT_TEMPLATES = ZERO_SHOT["default"]
+
+
+def usual_templates(backbone_name: str) -> tuple[str, ...]:
+    """Return what zero-shot asks on a backbone, by its name."""
+    return DEFAULT_TEMPLATES if backbone_name == DEFAULT_BACKBONE else ZERO_SHOT["paper"]
 
 
 @dataclass(frozen=True)
@@ -352,7 +359,9 @@ class ExploreState:
         return Question(
             names,
             self.prompts == TAUGHT and training.knows(names),
-            parse_templates("\n".join(DEFAULT_TEMPLATES) if self.templates is None else self.templates),
+            parse_templates(self.templates)
+            if self.templates and self.templates.strip()
+            else usual_templates(training.backbone_name),
         )
 
     def names_on(self, photos: VisitorPhotos) -> str:

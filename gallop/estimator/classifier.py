@@ -229,11 +229,12 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
-        """Take a class list without learning anything: each prompt is its starting words. Returns self.
+        """Take a class list without learning anything: each prompt is a template. Returns self.
 
-        Settings without a value are the paper's, where all start from "A photo of a". To one class, which warns, every
-        photo belongs with p = 1, and there is no limit. Of ``templates``, such as "a sketch of a {}", prompt m takes
-        the m-th, repeated from the first. Raises ClassNameError and TemplateError.
+        Settings without a value are the paper's. Of ``templates``, such as "a sketch of a {}", prompt m takes the m-th,
+        repeated from the first. Without any they are those of ``config.ZERO_SHOT`` for the backbone; where ``method``
+        or ``starts`` was given, its starting words. To one class, which warns, every photo belongs with p = 1, and
+        there is no limit. Raises ClassNameError and TemplateError.
         """
         self._start(self._settings.untaught(class_names, templates))
         return self

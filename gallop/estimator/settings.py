@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
+from gallop.config import (
+    ZERO_SHOT,
+    BackbonePreset,
+    MethodConfig,
+    TrainConfig,
+    default_topk,
+    method_preset,
+    train_preset,
+)
 from gallop.data import LabelledPhotos
 from gallop.errors import warn_caller
 from gallop.features.encoding import Cache, checked, open_cache
@@ -103,7 +111,11 @@ class Settings:
         """Return a model that knows classes by their names alone. Warns of a single class, and of a k above the number
         of regions. Raises ClassNameError and TemplateError.
         """
-        model = PromptModel(self.load_backbone(), class_names, self.method("paper"), templates=templates)
+        method, backbone = self.method("paper"), self.load_backbone()
+        untouched = [self.arguments.get(name) for name in ("preset", "method", "starts")] == ["backbone", None, None]
+        if templates is None and untouched and backbone.preset == "default":
+            templates = ZERO_SHOT["default"][: method.global_prompts]
+        model = PromptModel(backbone, class_names, method, templates=templates)
         if len(model.class_names) == 1:
             warn_caller(
                 f"{model.class_names[0]!r} is the only class, so every photo is assigned to it with probability 1, and "

@@ -293,6 +293,7 @@ def test_a_photo_can_be_taken_away_and_only_once(tiny_app: Open, monkeypatch: py
 
 
 def test_the_page_says_in_words_and_numbers_what_the_explainer_shows(at: AppTest) -> None:
+    fine(at.text_area(key="explore templates").set_value("A photo of a {}").run())
     for name in ("red", "green", "blue"):
         shown = explained(hand(at, k={0: 2, 3: 7}, class_name=name))
         assert f"score of {name}" in score(at)
@@ -308,21 +309,24 @@ def test_the_page_says_in_words_and_numbers_what_the_explainer_shows(at: AppTest
 
 
 def test_templates_change_the_answer_and_make_prompts_differ(at: AppTest) -> None:
-    one = (explained(at).shares, score(at))
+    four = (explained(at).shares, score(at))
+    assert grid(at, "explainer")["alike"].startswith("4 global prompts differ")
+    fine(at.text_area(key="explore templates").set_value("A photo of a {}").run())
     assert grid(at, "explainer")["alike"].startswith("4 global prompts answer as one (cosine 1.000)")
+    one = (explained(at).shares, score(at))
+    assert one != four
     fine(at.text_area(key="explore templates").set_value("a drawing of a {}\n{} on a table").run())
     assert (explained(at).shares, score(at)) != one
     line = at.dataframe[0].value.set_index("class").loc["red"]
     assert line["global 1"] == line["global 3"] != line["global 2"] == line["global 4"]
-    fine(at.text_area(key="explore templates").set_value("A photo of a {}").run())
-    assert (explained(at).shares, score(at)) == one
+    fine(at.text_area(key="explore templates").set_value(" ").run())
+    assert (explained(at).shares, score(at)) == four, "nothing typed is what zero-shot asks"
 
 
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
         ("a photo", "has 0 placeholders"),
-        ("", "No template was given"),
         ("a {}\n" * 5, "the maximum is 4"),
         ("x " * 90 + "{}", "too little room"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from app.photos.sample_answers import sample_answers
 from app.views import method
-from app.visitor.page_state import Question
+from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from gallop.backbones import Damping, load_backbone
 from gallop.config import MethodConfig
 from tests import tiny
@@ -86,7 +86,7 @@ def test_the_page_follows_photo_k_class_and_region(tiny_app: Open) -> None:
     data = grid(go(hand(at, k={0: 2}, class_name="green", region=3), METHOD), "steps")
     assert (data["takes"], data["names"]) == (shown["takes"], ["red", "green", "blue"])
     assert (data["state"]["topk"][0], data["state"]["class_name"], data["state"]["region"]) == (2, "green", 3)
-    assert (data["method"]["texts"], data["method"]["pixels"]) == (["A photo of a {}"], [40, 32])
+    assert (data["method"]["texts"], data["method"]["pixels"]) == (list(DEFAULT_TEMPLATES), [40, 32])
     uploader(go(at, EXPLORE), "Upload photos").upload("other.png", png(50, "blue", (30, 44)))
     assert grid(go(fine(at.run()), METHOD), "steps")["method"]["pixels"] == [30, 44]
     assert grid(at, "steps")["state"]["region"] is None, "a region is asked of a photo"

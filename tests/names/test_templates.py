@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from gallop.backbones import load_backbone
+from gallop.config import ZERO_SHOT, MethodConfig
 from gallop.errors import TemplateError
 from gallop.estimator import GalLoPClassifier
 from gallop.names.templates import fill, parse_templates
@@ -71,6 +73,18 @@ def test_each_prompt_is_its_template_counted_round() -> None:
             assert found.global_scores[row, m] == pytest.approx(float(cosine(whole, text)), abs=1e-5)
             if m < 2:
                 assert found.local_scores[row, m] == pytest.approx(float(cosine(regions[0], text).max()), abs=1e-5)
+
+
+def test_zero_shot_on_mini_asks_four_sentences_unless_its_words_were_chosen() -> None:
+    mini = load_backbone("mini", device="cpu")
+
+    def asked(**settings: Any) -> tuple[str, ...] | None:
+        return GalLoPClassifier(cache=False, **{"backbone": mini} | settings).zero_shot(NAMES).model_.templates
+
+    four = ZERO_SHOT["default"]
+    assert (asked(), asked(global_prompts=2)) == (four, four[:2])
+    chosen = {"method": MethodConfig()}, {"starts": "a sketch of a"}, {"preset": "paper"}, {"backbone": vit()}
+    assert [asked(**settings) for settings in chosen] == [None] * 4
 
 
 def test_a_class_added_later_is_put_into_the_same_templates() -> None:

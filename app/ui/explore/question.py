@@ -16,7 +16,7 @@ from app.ui.widgets import backbones
 from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
 from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget, value_in_browser
 from app.views import exploring
-from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState
+from app.visitor.page_state import TAUGHT, UNTAUGHT, ExploreState, usual_templates
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import TemplateError
@@ -165,8 +165,9 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
             st.text_area,
             f"Templates: one on each line, up to {MOST_TEMPLATES}",
             ExploreState.templates,
-            "\n".join(DEFAULT_TEMPLATES),
+            "",
             height=100,
+            placeholder="\n".join(usual_templates(session().training.backbone_name)),
             help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them "
             "they are repeated. Learned prompts replace templates.",
         )
@@ -188,7 +189,7 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
 
 def _templates(typed: str) -> tuple[str, ...]:
     """Return the templates for zero-shot. Raises TemplateError where what was typed cannot be used."""
-    templates = parse_templates(typed)
+    templates = parse_templates(typed) if typed.strip() else usual_templates(session().training.backbone_name)
     if len(templates) > MOST_TEMPLATES:
         raise TemplateError(f"These are {len(templates)} templates; the maximum is {MOST_TEMPLATES}.")
     return templates

@@ -66,7 +66,8 @@ def page_files(
     """
     runtime = runtime_files()
     if model is None:
-        model = GalLoPClassifier(device="cpu").zero_shot(TAUGHT_NAMES if teach else FIRST_NAMES)
+        plain = "paper" if teach else "backbone"  # what is taught there begins with one sentence
+        model = GalLoPClassifier(device="cpu", preset=plain).zero_shot(TAUGHT_NAMES if teach else FIRST_NAMES)
     model = ready_for_onnx(model)
     facts = page_facts(model)
     if teach and facts["fixed"]:
