@@ -269,11 +269,14 @@ export class Explainer {
     this.dots.show([...counts, this.data.alike ?? ""], scores, others, names, this.axis, now.prompt, { says, tell, all });
   }
 
-  /* What a prompt says that was not learned; templates repeat where there are fewer of them than prompts. */
+  /* What a prompt says that was not learned; templates repeat where there are fewer of them than prompts. Of several
+     there is no room for the words that nearly all begin with. */
   template(p) {
     const { templates } = this.data;
+    if (!templates) return "";
     const n = p - (p < this.takes[0].global.prompts ? 0 : this.takes[0].global.prompts); // of its kind
-    return templates ? `“${templates[n % templates.length].replaceAll("{}", this.name)}”` : "";
+    const said = templates[n % templates.length].replaceAll("{}", this.name);
+    return `“${templates.length > 1 ? said.replace(/^a photo of (?=.)/i, "") : said}”`;
   }
 
   /* Why the limit decides nothing, if so; the answer; and its probability, which means nothing with one class. */
