@@ -19,7 +19,6 @@ from app.views.export import exported_classifier
 from gallop import Photo, load_image
 from gallop.documents.model_card import model_card
 from gallop.maps.explainer.state import ExplainerState
-from gallop.wording import answer_in_words
 from tests import app_pages, tiny
 from tests.app.test_teach import add_classes, settings, teach, train
 from tests.app_pages import (
@@ -220,7 +219,7 @@ def test_known_photos_called_none_of_these_and_unknown_ones_called_a_class_follo
     put_limit(at, -1)
     assert shown(testing.CALLED_A_CLASS) == strangest([*session_of(at).photos.unknown.photos.values()])[::-1]
     assert {tile["verdict"] for tile in tiles(at)} == {"really none of these"}
-    assert "it belongs to none of the classes" in everything(at)
+    assert ", really none of these" in everything(at)
     assert not [found for found in at.button if found.label.startswith("Learn from")], "it has no class to learn"
 
 
@@ -245,8 +244,8 @@ def test_a_pair_of_classes_shows_its_photos_and_what_a_browser_sends_of_a_click_
         photos = [found.answers.photos[i] for i in found.evaluation.cell(*cell)]
         assert [tile["about"] for tile in tiles(at)] == [photo.name for photo in photos]
         said = app_pages.taught_of(at).names[cell[1]]
-        # As Markdown: brackets are shown as typed.
-        assert text.markdown(answer_in_words(said, None, UNRELIABLE)) in everything(at)
+        assert {tile["name"].split(",")[0] for tile in tiles(at)} == {said}
+        assert f"**, really {text.markdown(app_pages.taught_of(at).names[cell[0]])}" in everything(at)
         assert app_pages.answer(at).startswith(f"{said}: ")
         shown.append(grid(at, "explainer")["photo"])
     assert len(set(shown)) == len(cells)

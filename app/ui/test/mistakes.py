@@ -20,7 +20,7 @@ from app.views import testing
 from app.visitor.page_state import Group, TestState
 from app.visitor.session import Session, Where
 from gallop.maps.explainer.state import ExplainerState
-from gallop.wording import NONE_OF_THESE, counted
+from gallop.wording import counted
 
 # Classes of a matrix that has the photos beside it.
 _BESIDE = 25
@@ -114,7 +114,9 @@ def _gallery(
     photo_strip("tested photos", tiles, opened.photo.sha256, lambda photo: _open(session, photo), select=select)
     labels = Labels(session, selected or [opened.photo], Where.OPENED, "opened")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{len(selected)} selected**" if selected else "**The opened photo**", width="content")
+        named, really = text.shorten(opened.photo.name, 40), opened.really
+        one = f"**{text.markdown(named)}**, really {text.markdown(really)}"
+        st.markdown(f"**{len(selected)} selected**" if selected else one, width="content")
         words = "Learn from these" if len(selected) > 1 else "Learn from this"
         replace(labels, key="learn").use_for("shots", words, icon=":material/school:")
         labels.menu("Labelled wrongly")
@@ -134,17 +136,6 @@ def _open(session: Session, photo: str) -> None:
 def _show_opened(session: Session, tested: testing.TestedPhoto) -> None:
     frozen, question, photo = backbone(session.training.backbone_name), testing.taught_question(session), tested.photo
     explanation = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
-    label, name = explanation.label, text.markdown(tested.really)
-    answer = f"answered **{text.markdown(explanation.answer)}**, {text.percent(explanation.probabilities[label])}"
-    if tested.really == NONE_OF_THESE:
-        verdict = "; it belongs to none of the classes."
-    elif label != tested.really:
-        verdict = f"; the right answer is **{name}** ({text.percent(explanation.probabilities[tested.really])})."
-    elif explanation.answer == label:
-        verdict = ", and that is right."
-    else:
-        verdict = f", but the nearest class is right: **{name}**."
-    st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}: {answer}{verdict}")
     usual = tuple(explanation.topk)
 
     def moved(state: ExplainerState) -> None:
