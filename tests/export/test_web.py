@@ -108,6 +108,11 @@ def test_a_page_that_teaches_begins_without_training(
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_page_that_teaches_takes_minis_zero_shot_model_without_its_templates(onnxruntime_web: None) -> None:
+    _, facts = page_files(GalLoPClassifier(device="cpu").zero_shot(NAMES), teach=True)
+    assert (facts["names"], facts["templates"], "teach" in facts) == ([*NAMES], ["A photo of a {}"], True)
+
+
 def test_names_and_photos_to_begin_with_go_together() -> None:
     assert clean_names(FIRST_NAMES) == FIRST_NAMES
     assert [path.parent.name for path in photos_to_begin_with((*FIRST_NAMES, "cat"))] == [*FIRST_NAMES]

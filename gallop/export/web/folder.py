@@ -20,7 +20,7 @@ from gallop import __version__
 from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
 from gallop.backbones.text.tokenizers import clip_tokenizer
 from gallop.checkpoints.settings import Checkpoint
-from gallop.config import HEADS, train_preset
+from gallop.config import HEADS, ZERO_SHOT, train_preset
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
@@ -66,8 +66,11 @@ def page_files(
     """
     runtime = runtime_files()
     if model is None:
-        plain = "paper" if teach else "backbone"  # what is taught there begins with one sentence
-        model = GalLoPClassifier(device="cpu", preset=plain).zero_shot(TAUGHT_NAMES if teach else FIRST_NAMES)
+        model = GalLoPClassifier(device="cpu").zero_shot(TAUGHT_NAMES if teach else FIRST_NAMES)
+    before = model.model_
+    if teach and before.templates == ZERO_SHOT["default"][: before.config.global_prompts]:
+        # What is learned there continues from prompts, of which a template is none.
+        model = GalLoPClassifier(before.backbone, method=before.config).zero_shot(before.class_names)
     model = ready_for_onnx(model)
     facts = page_facts(model)
     if teach and facts["fixed"]:
