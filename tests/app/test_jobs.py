@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from app.jobs import Job, JobManager, PlainError, QueueFull, Snapshot, State, Steps
+from app.jobs import Counted, Job, JobManager, PlainError, QueueFull, Snapshot, State, Steps, Stopped
 from tests.conftest import ROOT
 from tests.tiny import there
 from tests.until import until
@@ -147,6 +147,127 @@ def test_work_in_the_background_steps_aside_for_a_training_and_goes_on_after_it(
     go.set()
     assert (wait(training).result, wait(waiting).result) == (3, 4), "it went on where it was"
     assert order == ["waiting", *["training"] * 3, *["waiting"] * 3]
+
+
+def in_steps(order: list[str], name: str, steps: int, seconds: float = 0.02) -> Steps[None]:
+    """A task that notes its name at each step, which takes so long."""
+
+    def run() -> Generator[Counted, None, None]:
+        for done in range(steps):
+            order.append(name)
+            time.sleep(seconds)
+            yield Counted((done + 1) / steps, name)
+
+    return Steps(run())
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs are short up to a tenth of a second."""
+    monkeypatch.setattr("app.jobs.SHORT_SECONDS", 0.1)
+
+
+def is_long(snapshot: Snapshot) -> bool:
+    """Whether a task of ``in_steps`` has had its first tenth of a second, with some to spare."""
+    return snapshot.progress is not None and snapshot.progress.fraction >= 0.2
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_short_job_runs_between_two_steps_of_a_long_one_of_any_visitor(manager: JobManager) -> None:
+    order: list[str] = []
+    long = manager.submit(in_steps(order, "long", 50), visitor="a")
+    wait(long, is_long)
+    short = [manager.submit(in_steps(order, name, 2), visitor=name) for name in ("b", "a")]
+    assert [wait(job).state for job in (*short, long)] == [State.DONE] * 3
+    assert [name for name in order if name != "long"] == ["b", "b", "a", "a"]
+    assert order.index("a") < len(order) - 20, "the long one went on after them"
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_second_long_job_has_its_first_seconds_and_then_waits_for_the_first(manager: JobManager) -> None:
+    order: list[str] = []
+    first = manager.submit(in_steps(order, "first", 40), visitor="a")
+    wait(first, is_long)
+    second = manager.submit(in_steps(order, "second", 40), visitor="b")
+    wait(second)
+    begun = order.index("second")
+    assert 2 <= order[begun : order.index("first", begun)].count("second") <= 8
+    assert "first" not in order[order.index("second", order.index("first", begun)) :], "then one after the other"
+
+
+@pytest.mark.usefixtures("brief")
+def test_short_jobs_of_one_visitor_do_not_run_in_a_row_while_others_wait(manager: JobManager) -> None:
+    order: list[str] = []
+    long = manager.submit(in_steps(order, "long", 30), visitor="a")
+    wait(long, is_long)
+    go = threading.Event()
+    held = manager.submit(Counting(1, go), visitor="held")
+    wait(held, lambda snapshot: snapshot.state is State.RUNNING)
+    short = [manager.submit(in_steps(order, name, 1), visitor=name[0]) for name in ("b1", "b2", "c1")]
+    go.set()
+    for job in (*short, long):
+        wait(job)
+    assert [name for name in order if name != "long"] == ["b1", "c1", "b2"]
+    assert "long" in order[order.index("c1") : order.index("b2")], "a step of the long one before the second of b"
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_job_that_waits_is_told_how_long_those_before_it_take(manager: JobManager) -> None:
+    first = manager.submit(in_steps([], "first", 100), visitor="a")
+    wait(first, is_long)
+    second = manager.submit(in_steps([], "second", 100), visitor="b")
+    waits = wait(second, lambda snapshot: snapshot.progress is not None and snapshot.state is State.QUEUED)
+    assert (waits.ahead, waits.wait) == (1, pytest.approx(1.5, abs=0.7))
+    first.cancel()
+    second.cancel()
+    assert (wait(first).wait, wait(second).wait) == (0, 0)
+
+
+def test_a_job_that_tells_nothing_of_how_far_it_is_counts_as_a_short_one(manager: JobManager) -> None:
+    go = threading.Event()
+    first, second = (manager.submit(Counting(1, go), visitor=name) for name in ("a", "b"))
+    later = manager.submit(Counting(1), urgent=False, visitor="b")
+    assert until(lambda: later.snapshot().ahead == 2)
+    assert second.snapshot().wait == pytest.approx(5, abs=0.1)
+    go.set()
+    for job in (first, second, later):
+        wait(job)
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_job_that_has_stepped_aside_is_cancelled_at_once(manager: JobManager) -> None:
+    first = manager.submit(in_steps([], "first", 10**6), visitor="a")
+    until(lambda: first.worked > 0.2)
+    second = manager.submit(in_steps([], "second", 10**6), visitor="b")
+    wait(second, lambda snapshot: snapshot.progress is not None and snapshot.state is State.QUEUED)
+    second.cancel()
+    assert second.stopped
+    assert (wait(second).state, first.snapshot().active) == (State.CANCELLED, True)
+    first.cancel()
+    wait(first)
+
+
+def test_a_task_that_is_stopped_may_take_further_steps_and_others_run_between_them(manager: JobManager) -> None:
+    order: list[str] = []
+
+    def run() -> Generator[int, None, str]:
+        try:
+            while True:
+                yield 1
+        except Stopped:
+            for _ in range(50):
+                order.append("wrap up")
+                time.sleep(0.02)
+                yield 2
+        return "made"
+
+    job = manager.submit(Steps(run()), visitor="a")
+    wait(job, lambda snapshot: snapshot.progress == 1)
+    job.worked = 6.0  # as after six seconds
+    job.cancel()
+    wait(job, lambda snapshot: snapshot.progress == 2)
+    wait(manager.submit(in_steps(order, "other", 1), visitor="b"))
+    assert (wait(job).state, wait(job).result, order[-1]) == (State.CANCELLED, "made", "wrap up")
 
 
 def test_background_work_of_two_visitors_takes_turns(manager: JobManager, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -298,9 +298,11 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 1 step each: 5 more.
     pace = tasks.Bar(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
-    encoding, calibrating = 64 * 2 * tasks.VIEW, 5 * 3 * tasks.SIDE_BY_SIDE
+    head, calibrating = 64 * tasks.VIEW, 5 * 3 * tasks.SIDE_BY_SIDE
+    encoding = 3 * head
     for seconds, phase, done, of, left, steps in (
-        (1, "encoding", 32, 128, None, encoding / 4),  # what a step takes is not known
+        (1, "head", 32, 64, None, head / 2),  # what a step takes is not known
+        (1, "encoding", 32, 128, None, head + 2 * head / 4),
         (1, "encoding", 128, 128, None, encoding),
         (0, "training", 1, 10, None, encoding + 1),
         (2, "training", 2, 10, (8 + calibrating) * 2, encoding + 2),

@@ -27,7 +27,7 @@ from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
 from gallop.errors import sentence_of
-from gallop.wording import counted
+from gallop.wording import counted, time_in_words
 
 
 def slot() -> DeltaGenerator:
@@ -242,7 +242,9 @@ def progress_in_words(job: Job, snapshot: Snapshot) -> str:
     if job.stopped:
         return "Stopped, and finishing up"
     if snapshot.state is State.QUEUED and snapshot.ahead:
-        return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours. It starts by itself."
+        wait = "" if snapshot.wait is None else f", {time_in_words(snapshot.wait)}"
+        does = "starts" if snapshot.progress is None else "goes on"
+        return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours{wait}. It {does} by itself."
     return "Stopping after this step" if job.stopping else str((snapshot.progress or NOT_BEGUN).sentence)
 
 
