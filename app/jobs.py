@@ -107,7 +107,7 @@ def counted_steps(steps: Iterator[Any], key: Hashable) -> Generator[Counted, Non
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a job at one moment. ``ahead`` counts the jobs before it, and these take ``wait`` seconds, None where
+    """The state of a job at one moment. ``ahead`` counts the jobs before it, which take ``wait`` seconds, None where
     that is not known; ``error`` is a sentence.
     """
 

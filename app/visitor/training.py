@@ -259,7 +259,7 @@ class VisitorTraining:
         return OnBackbone(room, self.backbone_name, make)
 
     def encode_later(self, photos: Iterable[Photo]) -> None:
-        """Encode photos as ``encode_ahead``, the next time that it is called."""
+        """Encode photos as ``encode_ahead``, once the page is drawn."""
         self._pending.extend(photos)
 
     def encode_ahead(self, manager: JobManager, room: BackboneRoom, photos: Iterable[Photo]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import repeat
 from unittest import mock
 
 import numpy as np
@@ -15,6 +16,7 @@ from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
+from gallop.runtime.progress import StageEvent
 from tests.app_pages import (
     REGIONS,
     Open,
@@ -35,9 +37,13 @@ from tests.app_pages import (
 
 
 def asked(open_app: Open) -> AppTest:
-    """The page with the evidence over the test photos, which it finds without being asked."""
-    at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
-    return finish(go(train(at), REGIONS))
+    """The page with the evidence over the test photos."""
+    return find(go(train(cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)), REGIONS))
+
+
+def find(at: AppTest) -> AppTest:
+    """What the button does, to its end."""
+    return finish(fine(button(at, "Find what each class relies on").click().run()))
 
 
 def found_by(at: AppTest) -> Evidence:
@@ -75,7 +81,8 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
     session.evidence = session.evidence.opening(tile, "red").opening("no tile", "red").opening("a 0 -1 2", None)
     assert grid(fine(at.run()), "explainer")["state"]["region"] == int(tile.split()[2])
     assert "a photo of" in plain(at)
-    finish(put(at, "evidence pile", "Training photos"))
+    assert "Takes about 1 s" in everything(put(at, "evidence pile", "Training photos"))
+    find(at)
     assert len(found_by(at).data) == len(session.training.learned)
 
 
@@ -83,7 +90,7 @@ def test_answers_are_those_of_the_page_test_at_the_scales_that_were_set(tiny_app
     at = asked(tiny_app)
     session, before = session_of(at), found_by(at)
     session.training.settings = replace(session.training.settings, topk=tuple(1 for _ in session.training.scales()))
-    finish(fine(at.run()))
+    find(fine(at.run()))
     now = testing.answered(session, resources.backbone(), [photo for photo, _ in testing.labelled(session)[0]])
     assert found_by(at).probabilities == pytest.approx(there(now).found.probabilities, abs=2e-3), "half precision"
     assert not np.allclose(found_by(at).scores, before.scores)
@@ -121,10 +128,10 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
     assert tiles(at, 100) == [found.data.hashes[i] for i in (4, 1)]
 
 
-def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
+def test_what_was_cancelled_is_told_and_can_be_asked_for_again(tiny_app: Open) -> None:
     at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), REGIONS)
-    session_of(at).page_jobs.cancel()
-    finish(at)
+    with mock.patch("gallop.evaluation.evidence.evidence_steps", return_value=repeat(StageEvent("regions", 1, 2))):
+        fine(button(at, "Find what each class relies on").click().run())
+        finish(fine(button(at, "Cancel this").click().run()))
     assert "Cancelled." in everything(at)
-    finish(fine(button(at, "Find what each class relies on").click().run()))
-    assert at.header
+    assert find(at).header
