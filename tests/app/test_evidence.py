@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import text
 from app.ui import resources
-from app.views import testing
+from app.views import compare, testing
+from app.views import evidence as view
+from app.visitor.page_state import AskedRegion
 from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
 from gallop.runtime.progress import StageEvent
 from tests.app_pages import (
+    EXPLORE,
     REGIONS,
     Open,
     button,
@@ -126,6 +130,40 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
     assert "\\<b\\>" in everything(at), "escaped"
     assert "In common: pale photos." in plain(at)
     assert tiles(at, 100) == [found.data.hashes[i] for i in (4, 1)]
+
+
+def test_a_region_is_looked_for_in_the_other_photos_at_a_click_here_and_on_explore(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, where = session_of(at), "Where else is this?"
+    tile = grid(at, "evidence 0")["tiles"][0]["key"]
+    session.evidence = session.evidence.opening(tile, "red")
+    finish(fine(button(fine(at.run()), where).click().run()))
+    digest, _, region, _ = tile.split()
+    every = compare.photos(session)
+    _, (name, shown) = session.page_jobs.result("where else")
+    assert (name, len(shown), "for red:" in plain(at)) == ("red", len(every) - 1, True)
+    of_photo = [caption.value for caption in at.caption if caption.value.startswith(("+0.", "-0."))]
+    assert of_photo == [f"{adds:+.4f}, {text.markdown(photo)}" for *_, adds, photo in shown]
+    cosines = [float(words.removeprefix("cosine ")) for _, words, *_ in shown]
+    assert cosines == sorted(cosines, reverse=True)
+    at = go(at, EXPLORE)
+    assert where not in everything(at), "no region is selected"
+    session.explore = replace(session.explore, photo=digest, region=AskedRegion(int(region), (4, 4)), region_of=digest)
+    session.explore = replace(session.explore, class_name="green")
+    finish(fine(button(fine(at.run()), where).click().run()))
+    assert "for green:" in plain(at)
+    session.explore = replace(session.explore, region=AskedRegion((int(region) + 1) % 16, (4, 4)))
+    assert button(fine(at.run()), where), "of another region nothing is known"
+
+
+def test_of_more_photos_than_are_looked_at_some_are_left_out(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=1)
+    photos = list(compare.photos(session_of(at)).values())
+    assert view.others(session_of(at), photos[2]) == [*photos[:2], *photos[3:]]
+    monkeypatch.setattr(view, "MOST", 4)
+    assert view.others(session_of(at), photos[0]) == photos[1::2]
+    monkeypatch.setattr(view, "MOST", 3)
+    assert len(view.others(session_of(at), photos[0])) == 3
 
 
 def test_what_was_cancelled_is_told_and_can_be_asked_for_again(tiny_app: Open) -> None:

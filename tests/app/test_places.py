@@ -80,9 +80,9 @@ def test_photos_of_an_opened_project_are_encoded_once_its_page_is_drawn(tiny_app
     at = taught(tiny_app)
     training = session_of(at).training
     training.encode_later(session_of(at).photos.shots()["red"])
-    assert training.seconds_a_view is None
+    assert training._encoding is None
     fine(at.run())
-    assert until(lambda: training.seconds_a_view is not None)
+    assert until(lambda: training._encoding is not None and training.has_encoded)
 
 
 def go_there(at: AppTest, place: tuple[str, str, str]) -> None:
