@@ -1,6 +1,6 @@
 """Long work in the background: one worker thread, turns by visitor, real cancelling. Knows no Streamlit and no torch.
 
-A task is a generator of small steps. Between two steps the worker checks whether it was asked to stop, so a job is
+Work is a generator of small steps. Between two steps the worker checks whether it was asked to stop, so a job is
 "cancelled" only when the work has really stopped; and whether another job comes first. Each job does its first five
 seconds of work before the rest of longer ones, so nobody waits for a training to have what takes a moment. Background
 work yields to all others at once and continues after them; visitors' background work takes turns of half a second.
@@ -18,13 +18,15 @@ from collections.abc import Generator, Hashable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from gallop.errors import GallopError, sentence_of
 
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+Work = Generator[Any, None, Any]
+"""What it yields after each step is its progress, what it returns its result. At any step it may be closed, or told to
+end by ``Stopped``."""
 
 # With the backbone that ships a step takes a second or two, with a large one on a busy processor minutes. One that
 # takes so long is given up, so that others need not wait for it.
@@ -46,9 +48,8 @@ class QueueFull(PlainError):
 
 
 class Stopped(BaseException):
-    """Raised in a task at the step at which it is cancelled; it may catch it and take further steps to wrap up.
-
-    Like GeneratorExit no Exception, so that no task takes it for a failure of its own.
+    """Raised in work at the step at which it is cancelled: its result is None, unless it catches this and wraps up, in
+    further steps. Like GeneratorExit no Exception, so that no work takes it for a failure of its own.
     """
 
 
@@ -60,41 +61,16 @@ class State(Enum):
     FAILED = "failed"
 
 
-class Task(Protocol):
-    """Work in steps."""
-
-    def run(self) -> Iterator[Any]:
-        """Yield the progress after each step; at any of them it may be closed, or be told to end by ``Stopped``."""
-
-    def result(self) -> Any:
-        """Return what there is so far, when the work is done or was cancelled."""
-
-
 @dataclass(frozen=True)
 class Counted:
-    """The progress of a task, as a fraction and as a sentence."""
+    """The progress of work, as a fraction and as a sentence."""
 
     fraction: float
     sentence: str
 
 
-# What is shown of a task before its first step.
+# What is shown of work before its first step.
 NOT_BEGUN = Counted(0.0, "Starting")
-
-
-class Steps(Generic[T]):
-    """A task that is one generator: what it yields is its progress, what it returns at its end is its result."""
-
-    def __init__(self, steps: Generator[Any, None, T]) -> None:
-        self._steps = steps
-        self._made: T | None = None
-
-    def run(self) -> Iterator[Any]:
-        self._made = yield from self._steps
-
-    def result(self) -> T | None:
-        """Return what it made; None where it was cancelled before its end."""
-        return self._made
 
 
 def counted_steps(steps: Iterator[Any], key: Hashable) -> Generator[Counted, None, tuple[Hashable, Any]]:
@@ -124,11 +100,12 @@ class Snapshot:
 
 
 class Job:
-    """One task in the queue, with methods to inspect and cancel it.
+    """Work in the queue, with methods to inspect and cancel it.
 
     Attributes:
         number: unique in the process.
         visitor: whose it is.
+        stopping: whether a stop was asked for; the work may still be in its last step.
         turn: when it is due: short ones first, then those that a visitor waits for. The first job of each visitor is in
             an earlier round than the second job of any visitor.
         worked: seconds of its steps.
@@ -136,14 +113,12 @@ class Job:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, task: Task, manager: JobManager, *, urgent: bool, visitor: str, round_: int) -> None:
+    def __init__(self, work: Work, manager: JobManager, *, urgent: bool, visitor: str, round_: int) -> None:
         self.number = next(Job._numbers)
         self.urgent, self.visitor = urgent, visitor
         self.turn, self.worked = (_SHORT if urgent else _BACKGROUND, round_, self.number), 0.0
-        self._task: Task | None = task
-        self._steps: Any = None
-        self._manager = manager
-        self._stop, self._told = threading.Event(), False
+        self._work, self._manager = work, manager
+        self.stopping = self._told = False
         self._state = State.QUEUED
         self._progress: Any = None
         self._result: Any = None
@@ -151,13 +126,8 @@ class Job:
 
     def cancel(self) -> None:
         """Ask for a stop after the current step. The result so far remains available."""
-        self._stop.set()
+        self.stopping = True
         self._manager._stop_waiting(self)
-
-    @property
-    def stopping(self) -> bool:
-        """Whether a stop was asked for; the work may still be in its last step."""
-        return self._stop.is_set()
 
     @property
     def stopped(self) -> bool:
@@ -183,7 +153,7 @@ class Job:
 
     def _end(self, state: State, result: Any = None, error: str = "") -> None:
         """The manager's lock is held."""
-        self._state, self._result, self._error, self._task, self._steps = state, result, error, None, None
+        self._state, self._result, self._error = state, result, error
 
 
 class JobManager:
@@ -208,8 +178,8 @@ class JobManager:
         # A daemon thread inside torch at exit aborts the process; so it is stopped and joined before.
         atexit.register(self.close)
 
-    def submit(self, task: Task, *, urgent: bool = True, visitor: str = "") -> Job:
-        """Queue a task.
+    def submit(self, work: Work, *, urgent: bool = True, visitor: str = "") -> Job:
+        """Queue work.
 
         Args:
             urgent: a visitor waits for it. Other jobs yield whenever an urgent one is queued.
@@ -229,7 +199,7 @@ class JobManager:
                     "minute."
                 )
             job = Job(
-                task,
+                work,
                 self,
                 urgent=urgent,
                 visitor=visitor,
@@ -245,15 +215,13 @@ class JobManager:
         """Cancel everything and wait until the worker has stopped."""
         with self._work:
             self._closed = True
-            for job in self._all():
-                job._stop.set()
             self._work.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(timeout)
         atexit.unregister(self.close)
 
-    # All below: the lock is held, but in _stop_waiting, _loop, _advance, _step and _finish ------------------------
+    # All below: the lock is held, but in _stop_waiting, _loop, _advance and _step ---------------------------------
 
     def _all(self) -> list[Job]:
         return [*self._queue, *([self._running] if self._running else [])]
@@ -276,7 +244,7 @@ class JobManager:
         with self._work:
             if job in self._queue:
                 self._queue.remove(job)
-                if job._steps is None:
+                if not job.worked:
                     job._end(State.CANCELLED)
                     return
                 job.turn, job.urgent, job.worked = (_SHORT, *job.turn[1:]), True, 0.0
@@ -285,7 +253,7 @@ class JobManager:
     def _give_up_if_stuck(self) -> None:
         job = self._running
         if job is not None and time.monotonic() - self._since > self._stuck:
-            job._stop.set()
+            job.stopping = True
             job._end(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so the job was stopped.")
             self._running = None
             self._start()  # the thread that is stuck ends by itself when it comes back
@@ -313,22 +281,27 @@ class JobManager:
     def _advance(self, job: Job) -> None:
         """Run a job until it ends, or until it has to step aside."""
         began = time.monotonic()
-        finished, error = False, ""
-        while not (finished or error or self._closed):
+        while True:
             step_began = time.monotonic()
-            finished, progress, error = self._step(job)
+            finished, made, error = self._step(job)
             with self._work:
                 if not self._mine(job):
                     return
                 self._since = time.monotonic()
                 job.worked += self._since - step_began
-                if not (finished or error):
-                    job._progress = progress
-                    if self._steps_aside(job, self._since - began):
-                        job._state, self._running = State.QUEUED, None
-                        insort(self._queue, job, key=attrgetter("turn"))
-                        return
-        self._finish(job, finished=finished, error=error)
+                if finished or error:
+                    self._running = None
+                    job._end(
+                        State.FAILED if error else State.CANCELLED if job._told else State.DONE,
+                        None if error else made,
+                        error,
+                    )
+                    return
+                job._progress = made
+                if self._steps_aside(job, self._since - began):
+                    job._state, self._running = State.QUEUED, None
+                    insort(self._queue, job, key=attrgetter("turn"))
+                    return
 
     def _steps_aside(self, job: Job, seconds: float) -> bool:
         """Whether a job that has run for so long lets another one run that comes first; background work queues then
@@ -345,34 +318,22 @@ class JobManager:
         return bool(self._queue) and self._next().turn < job.turn
 
     def _step(self, job: Job) -> tuple[bool, Any, str]:
-        """One step: whether it was the last, the progress, and what went wrong."""
-        assert job._task is not None
+        """One step: whether it was the last, the progress or then the result, and what went wrong."""
         try:
-            if job._steps is None:
-                job._steps = job._task.run()
+            if self._closed:
+                job._told = True
+                job._work.close()
+                return True, None, ""
             if job.stopping and not job._told:
                 job._told = True
-                return False, job._steps.throw(Stopped()), ""
-            return False, next(job._steps), ""
-        except (StopIteration, Stopped):
+                return False, job._work.throw(Stopped()), ""
+            return False, next(job._work), ""
+        except StopIteration as end:
+            return True, end.value, ""
+        except Stopped:
             return True, None, ""
         except Exception as error:
             return False, None, _sentence(error)
-
-    def _finish(self, job: Job, *, finished: bool, error: str) -> None:
-        task, steps, result = job._task, job._steps, None
-        try:
-            if steps is not None and hasattr(steps, "close"):
-                steps.close()
-            if not error and not self._closed and task is not None:
-                result = task.result()
-        except Exception as problem:
-            error = _sentence(problem)
-        with self._work:
-            if self._mine(job):
-                self._running = None
-                ended = State.DONE if finished and not job._told else State.CANCELLED
-                job._end(State.FAILED if error else ended, result, error)
 
 
 def _sentence(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Teaching: learning prompts from a few photos of each class, as tasks for the job manager. Knows no Streamlit.
+"""Teaching: learning prompts from a few photos of each class, as work for the job manager. Knows no Streamlit.
 
 Also adding photos to a taught model, which its head learns at once, without another training.
 """
@@ -248,15 +248,24 @@ class Teaching:
         self._steps, self._of_steps = 0, 0
         self._ready: Taught | None = None
         self._ready_time = 0.0
-        self._finished = self._wrapped = False
 
-    def run(self) -> Iterator[Progress]:
-        """Learn and measure in steps; where it is stopped, only measure what has learned so far."""
+    def run(self) -> Generator[Progress, None, Taught | None]:
+        """Learn and measure in steps, and return the result; stopped, measure what has learned so far. That is None
+        before the first step, where there is no head that has learned, and of a live training before its end.
+        """
         try:
             yield from self._learn()
+            yield from self._wrap_up()
         except Stopped:
-            if self._from is None:
-                yield from self._wrap_up()
+            if self._from is not None:
+                return None
+            yield from self._wrap_up()
+        if self._after is None:
+            return self._ready
+        self._look(self._after, self._steps, always=True)
+        taught = self._compared(self._taught(self._after))
+        self._save(taught)
+        return taught
 
     def _learn(self) -> Iterator[Progress]:
         # Imported only when a training starts, so that pages are drawn without torch.
@@ -293,8 +302,6 @@ class Teaching:
                 tried = True
                 yield from self._make_ready(after)
         self._after = after  # also where no prompt has learned, in no rounds
-        yield from self._wrap_up()
-        self._finished = True
 
     def _head_first(self) -> Iterator[Progress]:
         """Train the head, which answers until the prompts do: it is in closed form, so encoding is all it takes."""
@@ -336,24 +343,8 @@ class Teaching:
     def _complete(self) -> bool:
         return self._after is not None and self._of_steps == self._steps
 
-    def result(self) -> Taught | None:
-        """Return the result so far; None before the first step, where there is no head that has learned, and of a live
-        training before its end.
-        """
-        if self._from is not None and not self._finished:
-            return None
-        deque(self._wrap_up(), maxlen=0)  # what is left of it
-        if self._after is None:
-            return self._ready
-        self._look(self._after, self._steps, always=True)
-        taught = self._compared(self._taught(self._after))
-        self._save(taught)
-        return taught
-
     def _wrap_up(self) -> Iterator[Progress]:
         """Measure the prompts that are kept, of the best epoch where the training steps were cut short, or the head."""
-        if self._wrapped:
-            return
         if self._after is None:
             if self._ready is not None:
                 yield from self._make_ready(self._ready.after)
@@ -364,7 +355,6 @@ class Teaching:
             if "before" not in self._answers:
                 yield from self._measure("before", self._before)
             yield from self._measure("after", self._after)
-        self._wrapped = True
 
     def _compared(self, taught: Taught) -> Taught:
         """Return it with its changes against the run before, and how often its test photos were asked."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.backbones import BackboneRoom, OnBackbone
-from app.jobs import Counted, Steps, counted_steps
+from app.backbones import BackboneRoom, on_backbone
+from app.jobs import Work, counted_steps
 from app.library import Backbone, Evidence
 from app.photos.shelf import thumbnail_url
 from app.views import compare
@@ -29,8 +29,8 @@ def task(
     pairs: Pairs,
     key: Hashable,
     covered: tuple[Evidence, str, int] | None = None,
-) -> OnBackbone:
-    """Return the task that finds the ``Evidence`` over photos at the current scales, or covers a cluster: a ``WhatIf``.
+) -> Work:
+    """Return the work that finds the ``Evidence`` over photos at the current scales, or covers a cluster: a ``WhatIf``.
 
     Args:
         pairs: each photo with its class.
@@ -39,7 +39,7 @@ def task(
     """
     (photos, names), topk = zip(*pairs, strict=True), session.training.scales()
 
-    def make(frozen: Backbone) -> Steps[Any]:
+    def make(frozen: Backbone) -> Work:
         from gallop.evaluation.evidence import evidence_steps
         from gallop.evaluation.what_if import what_if
 
@@ -47,9 +47,9 @@ def task(
         classifier.cache, model = session.photos.features(), classifier.model_
         classifier.model_ = model.with_config(replace(model.config, topk=topk))
         steps = what_if(classifier, *covered) if covered else evidence_steps(classifier, photos, names)
-        return Steps(counted_steps(steps, key))
+        return counted_steps(steps, key)
 
-    return OnBackbone(room, session.training.backbone_name, make)
+    return on_backbone(room, session.training.backbone_name, make)
 
 
 def others(session: Session, photo: Photo) -> list[Photo]:
@@ -66,8 +66,8 @@ def where_else(
     asked: AskedRegion,
     class_name: str | None,
     key: Hashable,
-) -> OnBackbone:
-    """Return the task that finds a region in ``others``: pictures, with what each adds to its photo's score.
+) -> Work:
+    """Return the work that finds a region in ``others``: pictures, with what each adds to its photo's score.
 
     Args:
         class_name: whose score; that of the most probable class if None.
@@ -75,7 +75,7 @@ def where_else(
     """
     photos, topk = others(session, photo), session.training.scales() if question.taught else None
 
-    def steps(frozen: Backbone) -> Generator[Counted, None, tuple[Hashable, Any]]:
+    def steps(frozen: Backbone) -> Work:
         from gallop.predictions.alike import where_else
 
         model = session.answers.classifier(frozen, question).model_
@@ -89,7 +89,7 @@ def where_else(
         ]
         return key, (name, made)
 
-    return OnBackbone(room, session.training.backbone_name, lambda frozen: Steps(steps(frozen)))
+    return on_backbone(room, session.training.backbone_name, steps)
 
 
 def tile(session: Session, frozen: Backbone, found: Evidence, gallery: int, i: int, region: int | None) -> PhotoTile:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
-from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Steps, Task
+from app.backbones import DEFAULT_BACKBONE, BackboneRoom, on_backbone
+from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Work
 from app.library import Backbone, Pace
 from app.photos.shelf import allowed
 from app.runs.store import Ledger
@@ -228,7 +228,7 @@ class VisitorTraining:
         if self.watch.photo is None:
             self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
 
-        def make(backbone: Backbone) -> Task:
+        def make(backbone: Backbone) -> Work:
             more: dict[str, Any] = {"save": self.ledger.save} if self.ledger else {}
             unknown = tuple(photos.unknown.photos.values())
             return Teaching(
@@ -237,14 +237,14 @@ class VisitorTraining:
                 unknown=unknown,
                 live=live,
                 **more,
-            )
+            ).run()
 
-        job = manager.submit(OnBackbone(room, self.backbone_name, make), urgent=not live, visitor=self.visitor)
+        job = manager.submit(on_backbone(room, self.backbone_name, make), urgent=not live, visitor=self.visitor)
         self.job, self._training_on, self._job_is_live, self._tried = job, self.backbone_name, live, None
         self._outcomes.pop(self.backbone_name, None)
 
-    def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Task:
-        """Return the task of ``tasks.foretelling`` on the cards, with the backbone chosen.
+    def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Work:
+        """Return the work of ``tasks.foretelling`` on the cards, with the backbone chosen.
 
         Raises:
             PlainError: these photos cannot be trained on.
@@ -253,10 +253,9 @@ class VisitorTraining:
         if problem := check_photos(shots):
             raise PlainError(problem)
 
-        def make(backbone: Backbone) -> Task:
-            return Steps(steps(backbone, photos.features(), shots, settings))
-
-        return OnBackbone(room, self.backbone_name, make)
+        return on_backbone(
+            room, self.backbone_name, lambda backbone: steps(backbone, photos.features(), shots, settings)
+        )
 
     def encode_later(self, photos: Iterable[Photo]) -> None:
         """Encode photos as ``encode_ahead``, once the page is drawn."""
@@ -270,7 +269,7 @@ class VisitorTraining:
         try:
             settings = self.fitting
             self._encoding = manager.submit(
-                OnBackbone(room, self.backbone_name, lambda backbone: Steps(self._ahead(backbone, settings))),
+                on_backbone(room, self.backbone_name, lambda backbone: self._ahead(backbone, settings)),
                 urgent=False,
                 visitor=self.visitor,
             )

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.jobs import JobManager, State, Steps
+from app.jobs import JobManager, State
 from app.views import export
 from app.views.export import exported_question
 from gallop import GalLoPClassifier
@@ -199,7 +199,7 @@ def test_an_export_that_takes_long_is_not_given_up_and_one_that_is_cancelled_is_
     go_on = threading.Event()
     slow = replace(FORMATS["onnx"], make=lambda _: go_on.wait(60))
     with closing(JobManager() if cancel else JobManager(stuck=2)) as manager:
-        job = manager.submit(Steps(export.exporting(slow, ModelToExport(tiny.classifier()), "key")))
+        job = manager.submit(export.exporting(slow, ModelToExport(tiny.classifier()), "key"))
         wait(job, lambda snapshot: snapshot.progress is not None)
         if cancel:
             job.cancel()

@@ -35,7 +35,7 @@ from gallop.features.encoding import MemoryCache
 from gallop.training.pace import Pace
 from gallop.wording import time_in_words
 from tests import tiny
-from tests.app_pages import there
+from tests.app_pages import followed, there
 from tests.features.test_encoding import counted
 
 SETTINGS = Settings(epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
@@ -53,15 +53,10 @@ def task(settings: Settings = SETTINGS, watch: Watch | None = None, **tests: tup
     return Teaching(tiny.vit(), MemoryCache(), SHOTS, tests, settings, watch or Watch())
 
 
-def run(teaching: Teaching, until: Any = None) -> tuple[list[Progress], Taught]:
+def run(teaching: Teaching, until: Any = lambda _: False) -> tuple[list[Progress], Taught]:
     """Every progress, up to the first one for which ``until`` holds, and the result."""
-    seen, steps = [], teaching.run()
-    for progress in steps:
-        seen.append(progress)
-        if until is not None and until(progress):
-            break
-    steps.close()  # type: ignore[attr-defined]
-    return seen, there(teaching.result())
+    seen, taught = followed(teaching.run(), until)
+    return seen, there(taught)
 
 
 def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prompts() -> None:
@@ -124,11 +119,8 @@ def test_a_cancelled_training_keeps_the_prompts_of_its_best_epoch() -> None:
 
 
 def test_cancelled_before_its_first_step_it_leaves_nothing() -> None:
-    teaching = task()
-    steps = teaching.run()
-    next(steps)
-    steps.close()  # type: ignore[attr-defined]
-    assert teaching.result() is None
+    seen, taught = followed(task().run(), lambda _: True)
+    assert (len(seen), taught) == (1, None)
 
 
 def test_it_is_compared_with_the_earlier_model_also_on_unknown_photos_where_there_are_some() -> None:

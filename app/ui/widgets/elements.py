@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
 from app.backbones import BackboneLoading, BackboneProblem
-from app.jobs import NOT_BEGUN, Job, Snapshot, State, Task
+from app.jobs import NOT_BEGUN, Job, Snapshot, State, Work
 from app.photos.shelf import Verdicts
 from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
@@ -226,13 +226,13 @@ def _remove() -> None:
 _JOB_SECONDS = 0.5
 
 
-def start_job(session: Session, task: Task, name: str, words: str) -> None:
+def start_job(session: Session, work: Work, name: str, words: str) -> None:
     with problems_shown():
-        session.page_jobs.start(jobs(), task, name, words)
+        session.page_jobs.start(jobs(), work, name, words)
         st.rerun()
 
 
-def begin_job(session: Session, make: Callable[[], Task], name: str, words: str) -> None:
+def begin_job(session: Session, make: Callable[[], Work], name: str, words: str) -> None:
     """Start a job of the page Teach in a callback; if it cannot start, its settings say why."""
     with session.telling(Where.SETTINGS):
         session.page_jobs.start(jobs(), make(), name, words)
