@@ -15,7 +15,7 @@ import threading
 import time
 from bisect import insort
 from collections.abc import Generator, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from operator import attrgetter
 from typing import Any
@@ -88,10 +88,10 @@ class Snapshot:
     """
 
     state: State
-    ahead: int
-    progress: Any
-    result: Any
-    error: str
+    ahead: int = 0
+    progress: Any = None
+    result: Any = None
+    error: str = ""
     wait: float | None = None
 
     @property
@@ -119,10 +119,7 @@ class Job:
         self.turn, self.worked = (_SHORT if urgent else _BACKGROUND, round_, self.number), 0.0
         self._work, self._manager = work, manager
         self.stopping = self._told = False
-        self._state = State.QUEUED
-        self._progress: Any = None
-        self._result: Any = None
-        self._error = ""
+        self._now = Snapshot(State.QUEUED)
 
     def cancel(self) -> None:
         """Ask for a stop after the current step. The result so far remains available."""
@@ -132,7 +129,7 @@ class Job:
     @property
     def stopped(self) -> bool:
         """Whether its last step is over, after a cancel; what it has made may still be measured."""
-        return self._told or (self.stopping and self._state is State.QUEUED)
+        return self._told or (self.stopping and self._now.state is State.QUEUED)
 
     def snapshot(self) -> Snapshot:
         with self._manager._lock:
@@ -140,20 +137,20 @@ class Job:
             before = self._manager._before(self)
             wait = [job.left(short=job.turn[0] == _SHORT) for job in before]
             seconds = None if None in wait else sum(filter(None, wait))
-            return Snapshot(self._state, len(before), self._progress, self._result, self._error, seconds)
+            return replace(self._now, ahead=len(before), wait=seconds)
 
     def left(self, *, short: bool) -> float | None:
         """Return about how many seconds it still takes, or with ``short`` until its first are over; None where that is
         not known.
         """
-        left, done = getattr(self._progress, "seconds_left", None), getattr(self._progress, "fraction", 0.0)
+        left, done = getattr(self._now.progress, "seconds_left", None), getattr(self._now.progress, "fraction", 0.0)
         if left is None and done > 0:
             left = self.worked * (1 - done) / done
         return min(max(SHORT_SECONDS - self.worked, 0.0), SHORT_SECONDS if left is None else left) if short else left
 
-    def _end(self, state: State, result: Any = None, error: str = "") -> None:
-        """The manager's lock is held."""
-        self._state, self._result, self._error = state, result, error
+    def _is(self, state: State, **more: Any) -> None:
+        """Note what has become of it. The manager's lock is held."""
+        self._now = replace(self._now, state=state, **more)
 
 
 class JobManager:
@@ -245,7 +242,7 @@ class JobManager:
             if job in self._queue:
                 self._queue.remove(job)
                 if not job.worked:
-                    job._end(State.CANCELLED)
+                    job._is(State.CANCELLED)
                     return
                 job.turn, job.urgent, job.worked = (_SHORT, *job.turn[1:]), True, 0.0
                 insort(self._queue, job, key=attrgetter("turn"))
@@ -254,13 +251,9 @@ class JobManager:
         job = self._running
         if job is not None and time.monotonic() - self._since > self._stuck:
             job.stopping = True
-            job._end(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so the job was stopped.")
+            job._is(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so the job was stopped.")
             self._running = None
             self._start()  # the thread that is stuck ends by itself when it comes back
-
-    def _mine(self, job: Job) -> bool:
-        """Whether this thread still has the job, or it was given up meanwhile."""
-        return self._running is job and self._thread is threading.current_thread()
 
     def _loop(self) -> None:
         while True:
@@ -275,7 +268,8 @@ class JobManager:
                 self._queue.remove(job)
                 self._round = max(self._round, job.turn[1])
                 self._served = {*self._served, job.visitor} if job.turn[0] == _SHORT else set()
-                job._state, self._running, self._since = State.RUNNING, job, time.monotonic()
+                self._running, self._since = job, time.monotonic()
+                job._is(State.RUNNING)
             self._advance(job)
 
     def _advance(self, job: Job) -> None:
@@ -285,21 +279,19 @@ class JobManager:
             step_began = time.monotonic()
             finished, made, error = self._step(job)
             with self._work:
-                if not self._mine(job):
+                if self._running is not job or self._thread is not threading.current_thread():  # it was given up
                     return
                 self._since = time.monotonic()
                 job.worked += self._since - step_began
                 if finished or error:
                     self._running = None
-                    job._end(
-                        State.FAILED if error else State.CANCELLED if job._told else State.DONE,
-                        None if error else made,
-                        error,
-                    )
+                    ended = State.CANCELLED if job._told else State.DONE
+                    job._is(State.FAILED if error else ended, result=made, error=error)
                     return
-                job._progress = made
+                job._is(State.RUNNING, progress=made)
                 if self._steps_aside(job, self._since - began):
-                    job._state, self._running = State.QUEUED, None
+                    self._running = None
+                    job._is(State.QUEUED)
                     insort(self._queue, job, key=attrgetter("turn"))
                     return
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from app.jobs import Counted, PlainError, Stopped, counted_steps
-from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache, Pace
+from app.library import Backbone, Curve, GalLoPClassifier, MemoryCache, Pace
 from app.teaching.training import (
     LIVE_ROUNDS,
     Answer,
@@ -184,18 +184,12 @@ def foretelling(
 ) -> Generator[Counted, None, Curve]:
     """Compute the learning curve of the photos on the cards."""
     from gallop.evaluation.curve import curve_steps
-
-    data = _labelled(shots, settings, cache)
-    steps = curve_steps(backbone, data, settings.method(), seed=settings.seed, cache=cache)
-    return cast("Curve", (yield from counted_steps(steps, None))[1])
-
-
-def _labelled(shots: Mapping[str, Sequence[Photo]], settings: Settings, cache: MemoryCache | None) -> LabelledPhotos:
     from gallop.training.learn import shots_to_learn
 
-    pairs = drawn_shots(shots, settings)
-    photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
-    return shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
+    photos, names = zip(*drawn_shots(shots, settings), strict=True)
+    data = shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
+    steps = curve_steps(backbone, data, settings.method(), seed=settings.seed, cache=cache)
+    return cast("Curve", (yield from counted_steps(steps, None))[1])
 
 
 class Teaching:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, on_backbone
@@ -261,9 +262,8 @@ class VisitorTraining:
         """Encode photos as ``encode_ahead``, once the page is drawn."""
         self._pending.extend(photos)
 
-    def encode_ahead(self, manager: JobManager, room: BackboneRoom, photos: Iterable[Photo]) -> None:
+    def encode_ahead(self, manager: JobManager, room: BackboneRoom) -> None:
         """Encode photos in the background, so that a training with the current settings need not."""
-        self._pending.extend(photos)
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
             return
         try:
@@ -288,22 +288,20 @@ class VisitorTraining:
         return "" if self._pace is None else time_in_words(self._pace.seconds(photos, self.fitting.training()))
 
     def _ahead(self, backbone: Backbone, settings: Settings) -> Generator[int, None, None]:
-        yield from encoding_ahead(backbone, self.photos.features(), self._pending, settings, self._takes)
+        takes = partial(setattr, self, "seconds_a_view")
+        yield from encoding_ahead(backbone, self.photos.features(), self._pending, settings, takes)
         from gallop.training.pace import Pace
 
         photos, classes = self.counted or (0, 0)
         if photos and not (self.is_live and self.run_now):  # a live training is about to start
             self._pace = Pace.measured(backbone, classes, settings.method(), settings.training(), photos)
 
-    def _takes(self, seconds: float) -> None:
-        self.seconds_a_view = seconds
-
     @property
     def has_encoded(self) -> bool:
         """Whether the photos of the cards are encoded, so that answers to them take no time."""
         if self._encoding is not None:
-            return self._encoding.snapshot().state is State.DONE
-        return self.taught is not None
+            return not self._pending and self._encoding.snapshot().state is State.DONE
+        return not self._pending and self.taught is not None
 
     def settle(self) -> Taught | None:
         """Take over the result of a training, or its uncalibrated model; return what is to be shown now."""

@@ -141,7 +141,7 @@ def test_the_colour_of_the_result_is_that_of_what_fell(noticed: int, kind: str) 
     changes = Changes({NOTICED: Proportion(9, 9)}, {NOTICED: Proportion(noticed, 9)})
     taught = Taught(None, tiny.classifier().zero_shot(["red", "green"]), SETTINGS, changes=changes)  # type: ignore[arg-type]
     training = VisitorTraining(VisitorPhotos())
-    training.job = mock.Mock(snapshot=lambda: Snapshot(State.DONE, 0, None, taught, ""))
+    training.job = mock.Mock(snapshot=lambda: Snapshot(State.DONE, result=taught))
     training.settle()
     first = "Worse than the run before: " if noticed < 9 else "Against the run before: "
     assert (training.outcome[0], training.outcome[1].startswith(first)) == (kind, True)  # type: ignore[index]
@@ -171,7 +171,7 @@ def test_in_no_rounds_the_head_learns_and_is_calibrated() -> None:
     assert tiny.equal(tiny.learned(taught.after), tiny.learned(taught.before))
     assert taught.after.calibration_.threshold is not None
     assert {progress.phase for progress in seen} == {"head", "encoding", "measuring"}
-    assert training_outcome(Snapshot(State.DONE, 0, None, taught, "")) == (
+    assert training_outcome(Snapshot(State.DONE, result=taught)) == (
         "success",
         "Done: 0 steps on 6 photos of 2 classes.",
     )
@@ -193,7 +193,7 @@ def test_of_many_photos_a_head_answers_before_all_of_them_are_encoded() -> None:
 def test_cancelled_before_the_first_step_of_the_prompts_the_head_stays() -> None:
     _, taught = run(task(WITH_HEAD), until=lambda progress: progress.ready is not None)
     assert (taught.steps, taught.stopped_early, len(taught.answers)) == (0, False, 6)
-    assert training_outcome(Snapshot(State.CANCELLED, 0, None, taught, "")) == (
+    assert training_outcome(Snapshot(State.CANCELLED, result=taught)) == (
         "info",
         "Cancelled before the first step of the prompts: the head has learned, and answers with them.",
     )

@@ -232,12 +232,6 @@ def start_job(session: Session, work: Work, name: str, words: str) -> None:
         st.rerun()
 
 
-def begin_job(session: Session, make: Callable[[], Work], name: str, words: str) -> None:
-    """Start a job of the page Teach in a callback; if it cannot start, its settings say why."""
-    with session.telling(Where.SETTINGS):
-        session.page_jobs.start(jobs(), make(), name, words)
-
-
 def progress_in_words(job: Job, snapshot: Snapshot) -> str:
     if job.stopped:
         return "Stopped, and finishing up"
