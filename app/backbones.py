@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import finalize
 
-from app.jobs import Counted, JobManager, PlainError, Steps, Task
+from app.jobs import Counted, JobManager, PlainError, Work
 from app.library import Backbone
 from app.options import Options
 from gallop.backbones.weights import KnownBackbone, backbones_here, named_backbone, offered_backbones
@@ -361,38 +361,14 @@ class BackboneRoom:
 _STEP = 0.5
 
 
-class OnBackbone:
-    """A task that is created when its backbone is loaded.
-
-    Args:
-        name: of the backbone.
-        make: creates the task.
-    """
-
-    def __init__(self, room: BackboneRoom, name: str, make: Callable[[Backbone], Task]) -> None:
-        self._room, self._name, self._make = room, name, make
-        self._task: Task | None = None
-        self._lease: Lease | None = None
-
-    def run(self) -> Iterator[Any]:
-        while self._lease is None:
-            self._lease = self._room.lease(self._name, _STEP)
-            if self._lease is None:
-                yield Counted(0.0, self._room.status(self._name).sentence)
-        try:
-            self._task = self._make(self._lease.backbone)
-            yield from self._task.run()
-        except Exception:  # then ``result`` is not called
-            self._lease.give_back()
-            raise
-
-    def result(self) -> Any:
-        """Return the result of the task; None if it was cancelled before its backbone was loaded."""
-        try:
-            return None if self._task is None else self._task.result()
-        finally:
-            if self._lease is not None:
-                self._lease.give_back()
+def on_backbone(room: BackboneRoom, name: str, make: Callable[[Backbone], Work]) -> Work:
+    """Do work that is made with a backbone, by its name, once that is loaded; it stays loaded to the end."""
+    while (lease := room.lease(name, _STEP)) is None:
+        yield Counted(0.0, room.status(name).sentence)
+    try:
+        return (yield from make(lease.backbone))
+    finally:
+        lease.give_back()
 
 
 # Seconds without progress after which a download is given up.
@@ -408,8 +384,8 @@ def to_download(room: BackboneRoom) -> list[KnownBackbone]:
     return [known for known in offered_backbones() if room.listing.find(known.name) is None]
 
 
-def downloading(room: BackboneRoom, name: str) -> Steps[str]:
-    """Return the task of one download, from the short list alone; its result is the backbone's name.
+def downloading(room: BackboneRoom, name: str) -> Work:
+    """Return the work of one download, from the short list alone; its result is the backbone's name.
 
     Raises:
         PlainError: the app was started without downloads, or it is not on the list.
@@ -426,4 +402,4 @@ def downloading(room: BackboneRoom, name: str) -> Steps[str]:
         room.listing.look(again=True)
         return name
 
-    return Steps(steps())
+    return steps()

@@ -1,8 +1,9 @@
 """Long work in the background: one worker thread, turns by visitor, real cancelling. Knows no Streamlit and no torch.
 
-A task is a generator of small steps. Between two steps the worker checks whether it was asked to stop, so a job is
-"cancelled" only when the work has really stopped; and whether a more urgent job waits, so background work yields to a
-training at once and continues after it. Visitors' background work takes turns of half a second.
+Work is a generator of small steps. Between two steps the worker checks whether it was asked to stop, so a job is
+"cancelled" only when the work has really stopped; and whether another job comes first. Each job does its first five
+seconds of work before the rest of longer ones, so nobody waits for a training to have what takes a moment. Background
+work yields to all others at once and continues after them; visitors' background work takes turns of half a second.
 """
 
 from __future__ import annotations
@@ -14,22 +15,28 @@ import threading
 import time
 from bisect import insort
 from collections.abc import Generator, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from gallop.errors import GallopError, sentence_of
 
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+Work = Generator[Any, None, Any]
+"""What it yields after each step is its progress, what it returns its result. At any step it may be closed, or told to
+end by ``Stopped``."""
 
 # With the backbone that ships a step takes a second or two, with a large one on a busy processor minutes. One that
 # takes so long is given up, so that others need not wait for it.
 STUCK_SECONDS = 600.0
 # Seconds of background work after which that of another visitor has its turn.
 TURN_SECONDS = 0.5
+# Seconds of work with which a job is short: so many of each job are done before the rest of those that take longer.
+SHORT_SECONDS = 5.0
+# What comes first.
+_SHORT, _LONG, _BACKGROUND = range(3)
 
 
 class PlainError(GallopError):
@@ -40,6 +47,12 @@ class QueueFull(PlainError):
     """Too many jobs are waiting."""
 
 
+class Stopped(BaseException):
+    """Raised in work at the step at which it is cancelled: its result is None, unless it catches this and wraps up, in
+    further steps. Like GeneratorExit no Exception, so that no work takes it for a failure of its own.
+    """
+
+
 class State(Enum):
     QUEUED = "queued"
     RUNNING = "running"
@@ -48,41 +61,16 @@ class State(Enum):
     FAILED = "failed"
 
 
-class Task(Protocol):
-    """Work in steps."""
-
-    def run(self) -> Iterator[Any]:
-        """Yield the progress after each step; a task may be closed at any of them."""
-
-    def result(self) -> Any:
-        """Return what there is so far, when the work is done or was cancelled."""
-
-
 @dataclass(frozen=True)
 class Counted:
-    """The progress of a task, as a fraction and as a sentence."""
+    """The progress of work, as a fraction and as a sentence."""
 
     fraction: float
     sentence: str
 
 
-# What is shown of a task before its first step.
+# What is shown of work before its first step.
 NOT_BEGUN = Counted(0.0, "Starting")
-
-
-class Steps(Generic[T]):
-    """A task that is one generator: what it yields is its progress, what it returns at its end is its result."""
-
-    def __init__(self, steps: Generator[Any, None, T]) -> None:
-        self._steps = steps
-        self._made: T | None = None
-
-    def run(self) -> Iterator[Any]:
-        self._made = yield from self._steps
-
-    def result(self) -> T | None:
-        """Return what it made; None where it was cancelled before its end."""
-        return self._made
 
 
 def counted_steps(steps: Iterator[Any], key: Hashable) -> Generator[Counted, None, tuple[Hashable, Any]]:
@@ -95,13 +83,16 @@ def counted_steps(steps: Iterator[Any], key: Hashable) -> Generator[Counted, Non
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a job at one moment. ``ahead`` counts the jobs before it; ``error`` is a sentence."""
+    """The state of a job at one moment. ``ahead`` counts the jobs before it, which take ``wait`` seconds, None where
+    that is not known; ``error`` is a sentence.
+    """
 
     state: State
-    ahead: int
-    progress: Any
-    result: Any
-    error: str
+    ahead: int = 0
+    progress: Any = None
+    result: Any = None
+    error: str = ""
+    wait: float | None = None
 
     @property
     def active(self) -> bool:
@@ -109,49 +100,57 @@ class Snapshot:
 
 
 class Job:
-    """One task in the queue, with methods to inspect and cancel it.
+    """Work in the queue, with methods to inspect and cancel it.
 
     Attributes:
         number: unique in the process.
         visitor: whose it is.
-        stopped: whether its last step is over; what it has made may still be measured.
-        turn: when it is due: the first job of each visitor is in an earlier round than the second job of any visitor.
-            Those that a visitor waits for come before all others.
+        stopping: whether a stop was asked for; the work may still be in its last step.
+        turn: when it is due: short ones first, then those that a visitor waits for. The first job of each visitor is in
+            an earlier round than the second job of any visitor.
+        worked: seconds of its steps.
     """
 
     _numbers = itertools.count(1)
 
-    def __init__(self, task: Task, manager: JobManager, *, urgent: bool, visitor: str, round_: int) -> None:
+    def __init__(self, work: Work, manager: JobManager, *, urgent: bool, visitor: str, round_: int) -> None:
         self.number = next(Job._numbers)
-        self.urgent, self.visitor, self.turn = urgent, visitor, (not urgent, round_, self.number)
-        self._task: Task | None = task
-        self._steps: Iterator[Any] | None = None
-        self._manager = manager
-        self._stop = threading.Event()
-        self.stopped = False
-        self._state = State.QUEUED
-        self._progress: Any = None
-        self._result: Any = None
-        self._error = ""
+        self.urgent, self.visitor = urgent, visitor
+        self.turn, self.worked = (_SHORT if urgent else _BACKGROUND, round_, self.number), 0.0
+        self._work, self._manager = work, manager
+        self.stopping = self._told = False
+        self._now = Snapshot(State.QUEUED)
 
     def cancel(self) -> None:
         """Ask for a stop after the current step. The result so far remains available."""
-        self._stop.set()
-        self._manager._drop_if_not_begun(self)
+        self.stopping = True
+        self._manager._stop_waiting(self)
 
     @property
-    def stopping(self) -> bool:
-        """Whether a stop was asked for; the work may still be in its last step."""
-        return self._stop.is_set()
+    def stopped(self) -> bool:
+        """Whether its last step is over, after a cancel; what it has made may still be measured."""
+        return self._told or (self.stopping and self._now.state is State.QUEUED)
 
     def snapshot(self) -> Snapshot:
         with self._manager._lock:
             self._manager._give_up_if_stuck()
-            return Snapshot(self._state, self._manager._ahead(self), self._progress, self._result, self._error)
+            before = self._manager._before(self)
+            wait = [job.left(short=job.turn[0] == _SHORT) for job in before]
+            seconds = None if None in wait else sum(filter(None, wait))
+            return replace(self._now, ahead=len(before), wait=seconds)
 
-    def _end(self, state: State, result: Any = None, error: str = "") -> None:
-        """The manager's lock is held."""
-        self._state, self._result, self._error, self._task, self._steps = state, result, error, None, None
+    def left(self, *, short: bool) -> float | None:
+        """Return about how many seconds it still takes, or with ``short`` until its first are over; None where that is
+        not known.
+        """
+        left, done = getattr(self._now.progress, "seconds_left", None), getattr(self._now.progress, "fraction", 0.0)
+        if left is None and done > 0:
+            left = self.worked * (1 - done) / done
+        return min(max(SHORT_SECONDS - self.worked, 0.0), SHORT_SECONDS if left is None else left) if short else left
+
+    def _is(self, state: State, **more: Any) -> None:
+        """Note what has become of it. The manager's lock is held."""
+        self._now = replace(self._now, state=state, **more)
 
 
 class JobManager:
@@ -168,6 +167,7 @@ class JobManager:
         self._work = threading.Condition(self._lock)
         self._queue: list[Job] = []  # by turn
         self._round = 0  # of the job that was begun last
+        self._served: set[str] = set()  # the visitors whose short jobs have run since a long one had its turn
         self._running: Job | None = None
         self._since = 0.0  # when the current step began
         self._closed = False
@@ -175,8 +175,8 @@ class JobManager:
         # A daemon thread inside torch at exit aborts the process; so it is stopped and joined before.
         atexit.register(self.close)
 
-    def submit(self, task: Task, *, urgent: bool = True, visitor: str = "") -> Job:
-        """Queue a task.
+    def submit(self, work: Work, *, urgent: bool = True, visitor: str = "") -> Job:
+        """Queue work.
 
         Args:
             urgent: a visitor waits for it. Other jobs yield whenever an urgent one is queued.
@@ -196,7 +196,7 @@ class JobManager:
                     "minute."
                 )
             job = Job(
-                task,
+                work,
                 self,
                 urgent=urgent,
                 visitor=visitor,
@@ -212,47 +212,48 @@ class JobManager:
         """Cancel everything and wait until the worker has stopped."""
         with self._work:
             self._closed = True
-            for job in self._all():
-                job._stop.set()
             self._work.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(timeout)
         atexit.unregister(self.close)
 
-    # All below: the lock is held, but in _loop, _advance, _step and _end ------------------------------------------
+    # All below: the lock is held, but in _stop_waiting, _loop, _advance and _step ---------------------------------
 
     def _all(self) -> list[Job]:
         return [*self._queue, *([self._running] if self._running else [])]
 
-    def _ahead(self, job: Job) -> int:
-        if job not in self._queue:
-            return 0
-        # A running job of the background steps aside for an urgent one after its step, so it is not before that.
-        waits = self._running is not None and (self._running.urgent or not job.urgent)
-        return self._queue.index(job) + waits
+    def _before(self, job: Job) -> list[Job]:
+        """The jobs before one that waits. A running one steps aside after its step for those that come first."""
+        return [other for other in self._all() if other.turn < job.turn] if job in self._queue else []
+
+    def _next(self) -> Job:
+        """The job whose turn it is: a long one before the second short one in a row of the same visitor."""
+        due = (job for job in self._queue if job.turn[0] == _LONG or job.visitor not in self._served)
+        return next((job for job in due if job.urgent), self._queue[0])
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
         self._thread.start()
 
-    def _drop_if_not_begun(self, job: Job) -> None:
+    def _stop_waiting(self, job: Job) -> None:
+        """End a job that has not begun. One that has stepped aside is over too, and wraps up soon."""
         with self._work:
-            if job in self._queue and job._steps is None:
+            if job in self._queue:
                 self._queue.remove(job)
-                job._end(State.CANCELLED)
+                if not job.worked:
+                    job._is(State.CANCELLED)
+                    return
+                job.turn, job.urgent, job.worked = (_SHORT, *job.turn[1:]), True, 0.0
+                insort(self._queue, job, key=attrgetter("turn"))
 
     def _give_up_if_stuck(self) -> None:
         job = self._running
         if job is not None and time.monotonic() - self._since > self._stuck:
-            job._stop.set()
-            job._end(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so the job was stopped.")
+            job.stopping = True
+            job._is(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so the job was stopped.")
             self._running = None
             self._start()  # the thread that is stuck ends by itself when it comes back
-
-    def _mine(self, job: Job) -> bool:
-        """Whether this thread still has the job, or it was given up meanwhile."""
-        return self._running is job and self._thread is threading.current_thread()
 
     def _loop(self) -> None:
         while True:
@@ -263,66 +264,68 @@ class JobManager:
                     self._work.wait()
                 if not self._queue:
                     return
-                job = self._queue.pop(0)
+                job = self._next()
+                self._queue.remove(job)
                 self._round = max(self._round, job.turn[1])
-                job._state, self._running, self._since = State.RUNNING, job, time.monotonic()
+                self._served = {*self._served, job.visitor} if job.turn[0] == _SHORT else set()
+                self._running, self._since = job, time.monotonic()
+                job._is(State.RUNNING)
             self._advance(job)
 
     def _advance(self, job: Job) -> None:
         """Run a job until it ends, or until it has to step aside."""
         began = time.monotonic()
-        while not job._stop.is_set():
-            finished, progress, error = self._step(job)
+        while True:
+            step_began = time.monotonic()
+            finished, made, error = self._step(job)
             with self._work:
-                if not self._mine(job):
+                if self._running is not job or self._thread is not threading.current_thread():  # it was given up
                     return
                 self._since = time.monotonic()
+                job.worked += self._since - step_began
                 if finished or error:
-                    break
-                job._progress = progress
-                if not job.urgent and self._steps_aside(job, self._since - began):
-                    job._state, self._running = State.QUEUED, None
+                    self._running = None
+                    ended = State.CANCELLED if job._told else State.DONE
+                    job._is(State.FAILED if error else ended, result=made, error=error)
+                    return
+                job._is(State.RUNNING, progress=made)
+                if self._steps_aside(job, self._since - began):
+                    self._running = None
+                    job._is(State.QUEUED)
                     insort(self._queue, job, key=attrgetter("turn"))
                     return
-        else:
-            finished, error, job.stopped = False, "", True
-        self._finish(job, finished=finished, error=error)
 
     def _steps_aside(self, job: Job, seconds: float) -> bool:
-        """Whether background work that has run for so long lets another job run: an urgent one, or, behind which it
-        queues then, one of another visitor.
+        """Whether a job that has run for so long lets another one run that comes first; background work queues then
+        behind that of other visitors.
         """
+        if job.turn[0] == _SHORT:
+            if job.worked < SHORT_SECONDS:
+                return False
+            job.turn = (_LONG, *job.turn[1:])
         others = [other for other in self._queue if other.visitor != job.visitor]
-        if seconds > TURN_SECONDS and others:
-            job.turn = (True, max(other.turn[1] for other in others) + 1, job.number)
+        if not job.urgent and seconds > TURN_SECONDS and others:
+            job.turn = (_BACKGROUND, max(other.turn[1] for other in others) + 1, job.number)
             return True
-        return any(other.urgent for other in self._queue)
+        return bool(self._queue) and self._next().turn < job.turn
 
     def _step(self, job: Job) -> tuple[bool, Any, str]:
-        """One step: whether it was the last, the progress, and what went wrong."""
-        assert job._task is not None
+        """One step: whether it was the last, the progress or then the result, and what went wrong."""
         try:
-            if job._steps is None:
-                job._steps = job._task.run()
-            return False, next(job._steps), ""
-        except StopIteration:
+            if self._closed:
+                job._told = True
+                job._work.close()
+                return True, None, ""
+            if job.stopping and not job._told:
+                job._told = True
+                return False, job._work.throw(Stopped()), ""
+            return False, next(job._work), ""
+        except StopIteration as end:
+            return True, end.value, ""
+        except Stopped:
             return True, None, ""
         except Exception as error:
             return False, None, _sentence(error)
-
-    def _finish(self, job: Job, *, finished: bool, error: str) -> None:
-        task, steps, result = job._task, job._steps, None
-        try:
-            if steps is not None and hasattr(steps, "close"):
-                steps.close()
-            if not error and not self._closed and task is not None:
-                result = task.result()
-        except Exception as problem:
-            error = _sentence(problem)
-        with self._work:
-            if self._mine(job):
-                self._running = None
-                job._end(State.FAILED if error else State.DONE if finished else State.CANCELLED, result, error)
 
 
 def _sentence(error: Exception) -> str:

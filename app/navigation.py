@@ -58,4 +58,5 @@ with resources.page_drawn():
                 live.badge(session)
         watch_job(session.page_jobs)
     page.run()
+    session.training.encode_ahead(resources.jobs(), resources.backbones())  # photos that came in with this run
 remembered.run_ends()

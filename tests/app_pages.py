@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from app import text
+from app.jobs import Stopped, Work
 from app.photos.archives import CardPlace, Member
 from app.runs.store import data_folder, runs_folder
 from app.teaching.tasks import Teaching
@@ -146,14 +147,36 @@ def hold(patch: pytest.MonkeyPatch, when: Callable[[Progress], bool]) -> None:
     """Let trainings tell the same again, and do nothing, as long as this holds of what they tell."""
     run = Teaching.run
 
-    def held(task: Teaching) -> Iterator[Progress]:
-        for progress in run(task):
-            yield progress
-            while when(progress):
-                time.sleep(0.01)
+    def held(task: Teaching) -> Generator[Progress, None, Taught | None]:
+        steps, stopped = run(task), None
+        while True:
+            try:
+                progress = next(steps) if stopped is None else steps.throw(stopped)
+            except StopIteration as end:
+                return cast("Taught | None", end.value)
+            stopped = None
+            try:
                 yield progress
+                while when(progress):
+                    time.sleep(0.01)
+                    yield progress
+            except Stopped as told:
+                stopped = told
 
     patch.setattr(Teaching, "run", held)
+
+
+def followed(work: Work, until: Callable[[Any], bool] = lambda _: False) -> tuple[list[Any], Any]:
+    """Every progress of work, up to the first one for which this holds, at which it is stopped; and its result."""
+    seen = list[Any]()
+    try:
+        while not (seen and until(seen[-1])):
+            seen.append(next(work))
+        work.throw(Stopped())
+        while True:
+            next(work)
+    except StopIteration as end:
+        return seen, end.value
 
 
 def learning(progress: Progress) -> bool:

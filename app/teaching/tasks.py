@@ -1,4 +1,4 @@
-"""Teaching: learning prompts from a few photos of each class, as tasks for the job manager. Knows no Streamlit.
+"""Teaching: learning prompts from a few photos of each class, as work for the job manager. Knows no Streamlit.
 
 Also adding photos to a taught model, which its head learns at once, without another training.
 """
@@ -16,8 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from app.jobs import Counted, PlainError, counted_steps
-from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache, Pace
+from app.jobs import Counted, PlainError, Stopped, counted_steps
+from app.library import Backbone, Curve, GalLoPClassifier, MemoryCache, Pace
 from app.teaching.training import (
     LIVE_ROUNDS,
     Answer,
@@ -46,7 +46,7 @@ VIEW = 0.15
 
 
 class Bar:
-    """The progress over encoding, training and calibration, and the time left at the measured rate.
+    """The progress over a head, encoding, training and calibration, and the time left at the measured rate.
 
     Calibration trains once more for each fold of the photos without it, all folds at once. The duration of a step is
     known only after two steps, and photos are encoded at another rate, so until then there is no estimate.
@@ -61,6 +61,7 @@ class Bar:
         steps, _ = replace(config, epochs=config.epochs if rounds is None else rounds).steps(photos)
         # Of each phase, in steps.
         self._sizes = {
+            "head": photos * VIEW,  # the centre crops, which calibration takes too
             "encoding": photos * config.views * VIEW,
             "training": float(steps),
             "calibrating": of_folds * config.calibration_folds * SIDE_BY_SIDE,
@@ -81,7 +82,7 @@ class Bar:
         self.fraction = max(self.fraction, min((before + made) / self.steps, 1.0))
         if phase != self._phase:
             self._phase, self._since = phase, (now, made)
-        elif phase != "encoding":
+        elif phase not in ("head", "encoding"):
             began, then = self._since
             self._rate = (now - began) / (made - then)
         self.left = (size - made + after) * self._rate if self._rate else None
@@ -183,18 +184,12 @@ def foretelling(
 ) -> Generator[Counted, None, Curve]:
     """Compute the learning curve of the photos on the cards."""
     from gallop.evaluation.curve import curve_steps
-
-    data = _labelled(shots, settings, cache)
-    steps = curve_steps(backbone, data, settings.method(), seed=settings.seed, cache=cache)
-    return cast("Curve", (yield from counted_steps(steps, None))[1])
-
-
-def _labelled(shots: Mapping[str, Sequence[Photo]], settings: Settings, cache: MemoryCache | None) -> LabelledPhotos:
     from gallop.training.learn import shots_to_learn
 
-    pairs = drawn_shots(shots, settings)
-    photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
-    return shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
+    photos, names = zip(*drawn_shots(shots, settings), strict=True)
+    data = shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
+    steps = curve_steps(backbone, data, settings.method(), seed=settings.seed, cache=cache)
+    return cast("Curve", (yield from counted_steps(steps, None))[1])
 
 
 class Teaching:
@@ -247,9 +242,26 @@ class Teaching:
         self._steps, self._of_steps = 0, 0
         self._ready: Taught | None = None
         self._ready_time = 0.0
-        self._finished = False
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Generator[Progress, None, Taught | None]:
+        """Learn and measure in steps, and return the result; stopped, measure what has learned so far. That is None
+        before the first step, where there is no head that has learned, and of a live training before its end.
+        """
+        try:
+            yield from self._learn()
+            yield from self._wrap_up()
+        except Stopped:
+            if self._from is not None:
+                return None
+            yield from self._wrap_up()
+        if self._after is None:
+            return self._ready
+        self._look(self._after, self._steps, always=True)
+        taught = self._compared(self._taught(self._after))
+        self._save(taught)
+        return taught
+
+    def _learn(self) -> Iterator[Progress]:
         # Imported only when a training starts, so that pages are drawn without torch.
         from gallop import GalLoPClassifier
 
@@ -284,12 +296,11 @@ class Teaching:
                 tried = True
                 yield from self._make_ready(after)
         self._after = after  # also where no prompt has learned, in no rounds
-        yield from self._measure("after", after)
-        self._finished = True
 
     def _head_first(self) -> Iterator[Progress]:
         """Train the head, which answers until the prompts do: it is in closed form, so encoding is all it takes."""
         from gallop import GalLoPClassifier
+        from gallop.features.encoding import encode_centres
         from gallop.training.learn import learned_before
 
         settings, cache = self._settings.method(), False if self._cache is None else self._cache
@@ -303,7 +314,10 @@ class Teaching:
         size = _PHOTOS_AT_ONCE * math.ceil(len(self.names) / _PHOTOS_AT_ONCE)  # full batches, all classes in the first
         for start in range(0, len(rounds), size):
             part = rounds[start : start + size]
-            first.add_shots([photo for photo, _ in part], [name for _, name in part])
+            photos = [photo for photo, _ in part]
+            for batch, _ in enumerate(encode_centres(self._backbone, photos, self._cache, sight=first.model_.sight)):
+                yield self._progress("head", start + batch * _PHOTOS_AT_ONCE, len(rounds))  # with many classes a while
+            first.add_shots(photos, [name for _, name in part])
             learned = rounds[: start + len(part)]
             # Usable with a few photos of each class, long before all of them are encoded; then again with all.
             if len(learned) == len(rounds) or (self._ready is None and len(learned) >= _FIRST_ANSWER * len(self.names)):
@@ -323,25 +337,18 @@ class Teaching:
     def _complete(self) -> bool:
         return self._after is not None and self._of_steps == self._steps
 
-    def result(self) -> Taught | None:
-        """Return the result so far; None before the first step, where there is no head that has learned, and of a live
-        training before its end.
-        """
-        if self._from is not None and not self._finished:
-            return None
-        if self._before is None or self._after is None:
+    def _wrap_up(self) -> Iterator[Progress]:
+        """Measure the prompts that are kept, of the best epoch where the training steps were cut short, or the head."""
+        if self._after is None:
             if self._ready is not None:
-                deque(self._make_ready(self._ready.after), maxlen=0)
-            return self._ready
-        if not self._complete:  # cancelled during the training steps
-            self._best.restore(self._after)
-        if "before" not in self._answers:
-            deque(self._measure("before", self._before), maxlen=0)
-        deque(self._measure("after", self._after), maxlen=0)  # also where it was cut short
-        self._look(self._after, self._steps, always=True)
-        taught = self._compared(self._taught(self._after))
-        self._save(taught)
-        return taught
+                yield from self._make_ready(self._ready.after)
+        else:
+            assert self._before is not None
+            if not self._complete:
+                self._best.restore(self._after)
+            if "before" not in self._answers:
+                yield from self._measure("before", self._before)
+            yield from self._measure("after", self._after)
 
     def _compared(self, taught: Taught) -> Taught:
         """Return it with its changes against the run before, and how often its test photos were asked."""
@@ -413,7 +420,7 @@ class Teaching:
         return self._progress("training", event.step, event.steps)
 
     def _progress(self, phase: str, done: int, total: int) -> Progress:
-        if phase not in ("head", "measuring"):
+        if phase != "measuring":
             self._bar.note(phase, done, total)
         return Progress(
             phase,

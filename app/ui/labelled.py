@@ -10,12 +10,12 @@ import streamlit as st
 from app import text
 from app.library import Backbone
 from app.ui import projects
-from app.ui.explanation.answer import session_photo_url
+from app.ui.explanation.answer import session_photo_url, where_else
 from app.ui.widgets.elements import onward
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of_few
 from app.views import testing
-from app.visitor.page_state import EvidenceState
+from app.visitor.page_state import AskedRegion, EvidenceState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.state import ExplainerState
@@ -77,3 +77,5 @@ def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Phot
     words = session.answers.words_of(backbone, photo, question, state.of(explanation).class_name or explanation.label)
     picture = session_photo_url(session, explanation)
     photo_explained(replace(explanation, words=words), picture=picture, state=state, moved=moved)
+    shown = state.of(explanation)
+    where_else(session, photo, question, AskedRegion.of(shown.region, explanation.grid), shown.class_name)

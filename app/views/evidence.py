@@ -7,16 +7,20 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.backbones import BackboneRoom, OnBackbone
-from app.jobs import Steps, counted_steps
+from app.backbones import BackboneRoom, on_backbone
+from app.jobs import Work, counted_steps
 from app.library import Backbone, Evidence
 from app.photos.shelf import thumbnail_url
+from app.views import compare
 from app.views.exploring import PhotoTile
 from app.views.testing import region_url, taught_question
+from app.visitor.page_state import AskedRegion, Question
 from app.visitor.session import Session
 from gallop import Photo
 
 Pairs = Sequence[tuple[Photo, str]]
+# Photos in which a region is looked for.
+MOST = 200
 
 
 def task(
@@ -25,8 +29,8 @@ def task(
     pairs: Pairs,
     key: Hashable,
     covered: tuple[Evidence, str, int] | None = None,
-) -> OnBackbone:
-    """Return the task that finds the ``Evidence`` over photos at the current scales, or covers a cluster: a ``WhatIf``.
+) -> Work:
+    """Return the work that finds the ``Evidence`` over photos at the current scales, or covers a cluster: a ``WhatIf``.
 
     Args:
         pairs: each photo with its class.
@@ -35,7 +39,7 @@ def task(
     """
     (photos, names), topk = zip(*pairs, strict=True), session.training.scales()
 
-    def make(frozen: Backbone) -> Steps[Any]:
+    def make(frozen: Backbone) -> Work:
         from gallop.evaluation.evidence import evidence_steps
         from gallop.evaluation.what_if import what_if
 
@@ -43,9 +47,49 @@ def task(
         classifier.cache, model = session.photos.features(), classifier.model_
         classifier.model_ = model.with_config(replace(model.config, topk=topk))
         steps = what_if(classifier, *covered) if covered else evidence_steps(classifier, photos, names)
-        return Steps(counted_steps(steps, key))
+        return counted_steps(steps, key)
 
-    return OnBackbone(room, session.training.backbone_name, make)
+    return on_backbone(room, session.training.backbone_name, make)
+
+
+def others(session: Session, photo: Photo) -> list[Photo]:
+    """Return the visitor's photos but for one; every so many where there are more than ``MOST``."""
+    every = [other for other in compare.photos(session).values() if other is not photo]
+    return every[:: -(-len(every) // MOST) or 1]
+
+
+def where_else(
+    session: Session,
+    room: BackboneRoom,
+    photo: Photo,
+    question: Question,
+    asked: AskedRegion,
+    class_name: str | None,
+    key: Hashable,
+) -> Work:
+    """Return the work that finds a region in ``others``: pictures, with what each adds to its photo's score.
+
+    Args:
+        class_name: whose score; that of the most probable class if None.
+        key: returned with the name of the class and, for each region, its picture, words, what it adds, and its photo.
+    """
+    photos, topk = others(session, photo), session.training.scales() if question.taught else None
+
+    def steps(frozen: Backbone) -> Work:
+        from gallop.predictions.alike import where_else
+
+        model = session.answers.classifier(frozen, question).model_
+        grid, name = model.sight.grids(frozen)[-1], class_name or session.answers.explain(frozen, photo, question).label
+        found = where_else(model, photo, asked.on(grid), photos, name, topk=topk, cache=session.photos.features())
+        _, regions = yield from counted_steps(found, key)
+        made = [
+            (region_url(frozen, other, each.region, grid), f"cosine {each.cosine:.2f}", each.adds, other.name)
+            for each in regions
+            for other in [photos[each.photo]]
+        ]
+        return key, (name, made)
+
+    return on_backbone(room, session.training.backbone_name, steps)
 
 
 def tile(session: Session, frozen: Backbone, found: Evidence, gallery: int, i: int, region: int | None) -> PhotoTile:

@@ -26,7 +26,9 @@ from gallop.export.formats import Exported, ExportFormat, ModelToExport
 from gallop.maps.look import Style, Subject, shared_scale
 
 # Seconds between two checks of an export.
-BEAT = 1.0
+BEAT = 0.5
+# One export at a time: PyTorch's is not made for several threads.
+_exports = ThreadPoolExecutor(1, "export")
 
 
 @dataclass(frozen=True)
@@ -178,14 +180,13 @@ def exporting(
     """Make a file of a slow format, such as an ONNX file, which is checked; return it with its key.
 
     Writing such a file is one call, which may take minutes on a busy machine. So it runs in a separate thread, and the
-    job makes a step each second while the thread runs: the job manager never takes it for stuck.
+    job makes a step each half second while the thread runs: the job manager never takes it for stuck. Cancelled, it
+    leaves the call to its end, which nobody takes; the next export waits for that.
     """
-    start, takes = time.monotonic(), format_.seconds
-    with ThreadPoolExecutor(1, "export") as executor:  # it waits for the thread, after a cancel too
-        export = executor.submit(format_.make, model)
-        while not export.done():
-            seconds = time.monotonic() - start
-            sentence = f"In progress: {seconds:.0f} of about {takes:.0f} seconds"
-            yield Counted(seconds / (seconds + takes / 2), sentence)
-            wait([export], BEAT)
-        return key, export.result()
+    start, takes, export = time.monotonic(), format_.seconds, _exports.submit(format_.make, model)
+    while not export.done():
+        seconds = time.monotonic() - start
+        sentence = f"In progress: {seconds:.0f} of about {takes:.0f} seconds"
+        yield Counted(seconds / (seconds + takes / 2), sentence)
+        wait([export], BEAT)
+    return key, export.result()

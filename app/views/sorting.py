@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from app.backbones import BackboneRoom, OnBackbone
-from app.jobs import Counted, Steps, Task
+from app.backbones import BackboneRoom, on_backbone
+from app.jobs import Counted, Work
 from app.library import Backbone, Together
 from app.photos.archives import CardPlace, Member
 from app.photos.pile import PilePhoto, ScoredPhotos, kept_small
@@ -42,11 +42,11 @@ def version(session: Session) -> tuple[Any, tuple[int, ...], float | None, bool]
     )
 
 
-def sorting(session: Session, room: BackboneRoom) -> Task:
-    """Return the task that checks what waits and has the taught model answer it, and the others if it is a new one."""
+def sorting(session: Session, room: BackboneRoom) -> Work:
+    """Return the work that checks what waits and has the taught model answer it, and the others if it is a new one."""
     pile, (*_, topk, limit, together) = session.photos.pile, (of := version(session))
 
-    def make(backbone: Backbone) -> Task:
+    def make(backbone: Backbone) -> Work:
         from gallop.features.encoding import ImageFeatures, encode_centres
         from gallop.model.answers import answers
         from gallop.predictions.predict import similarities
@@ -77,9 +77,9 @@ def sorting(session: Session, room: BackboneRoom) -> Task:
                 done, left = done + len(files), len(again) + len(pile.waiting)
                 yield Counted(done / max(done + left, 1), f"{done} of {done + left} photos")
 
-        return Steps(steps())
+        return steps()
 
-    return OnBackbone(room, session.training.backbone_name, make)
+    return on_backbone(room, session.training.backbone_name, make)
 
 
 def _decided(photos: Sequence[PilePhoto], *, together: bool) -> dict[str, PilePhoto]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal
 
-from app.jobs import Job, JobManager, PlainError, Snapshot, State, Task
+from app.jobs import Job, JobManager, PlainError, Snapshot, State, Work
 from app.projects import Project
 from app.visitor.answers import VisitorAnswers, VisitorLimit
 from app.visitor.page_state import (
@@ -70,7 +70,7 @@ class PageJobs:
     running: PageJob | None = None
     _ended: dict[str, Snapshot] = field(default_factory=dict)
 
-    def start(self, manager: JobManager, task: Task, name: str, words: str) -> None:
+    def start(self, manager: JobManager, work: Work, name: str, words: str) -> None:
         """Queue a job; the last result of this name is forgotten.
 
         Raises:
@@ -78,7 +78,7 @@ class PageJobs:
         """
         if self.running is not None:
             raise PlainError(f"{self.running.words} is still in progress. Wait for it to end, or cancel it.")
-        self.running = PageJob(name, words, manager.submit(task, visitor=self.visitor))
+        self.running = PageJob(name, words, manager.submit(work, visitor=self.visitor))
         self._ended.pop(name, None)
 
     def settle(self) -> None:

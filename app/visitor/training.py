@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
-from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Steps, Task
+from app.backbones import DEFAULT_BACKBONE, BackboneRoom, on_backbone
+from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Work
 from app.library import Backbone, Pace
 from app.photos.shelf import allowed
 from app.runs.store import Ledger
@@ -228,7 +229,7 @@ class VisitorTraining:
         if self.watch.photo is None:
             self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
 
-        def make(backbone: Backbone) -> Task:
+        def make(backbone: Backbone) -> Work:
             more: dict[str, Any] = {"save": self.ledger.save} if self.ledger else {}
             unknown = tuple(photos.unknown.photos.values())
             return Teaching(
@@ -237,14 +238,14 @@ class VisitorTraining:
                 unknown=unknown,
                 live=live,
                 **more,
-            )
+            ).run()
 
-        job = manager.submit(OnBackbone(room, self.backbone_name, make), urgent=not live, visitor=self.visitor)
+        job = manager.submit(on_backbone(room, self.backbone_name, make), urgent=not live, visitor=self.visitor)
         self.job, self._training_on, self._job_is_live, self._tried = job, self.backbone_name, live, None
         self._outcomes.pop(self.backbone_name, None)
 
-    def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Task:
-        """Return the task of ``tasks.foretelling`` on the cards, with the backbone chosen.
+    def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Work:
+        """Return the work of ``tasks.foretelling`` on the cards, with the backbone chosen.
 
         Raises:
             PlainError: these photos cannot be trained on.
@@ -253,24 +254,22 @@ class VisitorTraining:
         if problem := check_photos(shots):
             raise PlainError(problem)
 
-        def make(backbone: Backbone) -> Task:
-            return Steps(steps(backbone, photos.features(), shots, settings))
-
-        return OnBackbone(room, self.backbone_name, make)
+        return on_backbone(
+            room, self.backbone_name, lambda backbone: steps(backbone, photos.features(), shots, settings)
+        )
 
     def encode_later(self, photos: Iterable[Photo]) -> None:
-        """Encode photos as ``encode_ahead``, the next time that it is called."""
+        """Encode photos as ``encode_ahead``, once the page is drawn."""
         self._pending.extend(photos)
 
-    def encode_ahead(self, manager: JobManager, room: BackboneRoom, photos: Iterable[Photo]) -> None:
+    def encode_ahead(self, manager: JobManager, room: BackboneRoom) -> None:
         """Encode photos in the background, so that a training with the current settings need not."""
-        self._pending.extend(photos)
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
             return
         try:
             settings = self.fitting
             self._encoding = manager.submit(
-                OnBackbone(room, self.backbone_name, lambda backbone: Steps(self._ahead(backbone, settings))),
+                on_backbone(room, self.backbone_name, lambda backbone: self._ahead(backbone, settings)),
                 urgent=False,
                 visitor=self.visitor,
             )
@@ -289,22 +288,20 @@ class VisitorTraining:
         return "" if self._pace is None else time_in_words(self._pace.seconds(photos, self.fitting.training()))
 
     def _ahead(self, backbone: Backbone, settings: Settings) -> Generator[int, None, None]:
-        yield from encoding_ahead(backbone, self.photos.features(), self._pending, settings, self._takes)
+        takes = partial(setattr, self, "seconds_a_view")
+        yield from encoding_ahead(backbone, self.photos.features(), self._pending, settings, takes)
         from gallop.training.pace import Pace
 
         photos, classes = self.counted or (0, 0)
         if photos and not (self.is_live and self.run_now):  # a live training is about to start
             self._pace = Pace.measured(backbone, classes, settings.method(), settings.training(), photos)
 
-    def _takes(self, seconds: float) -> None:
-        self.seconds_a_view = seconds
-
     @property
     def has_encoded(self) -> bool:
         """Whether the photos of the cards are encoded, so that answers to them take no time."""
         if self._encoding is not None:
-            return self._encoding.snapshot().state is State.DONE
-        return self.taught is not None
+            return not self._pending and self._encoding.snapshot().state is State.DONE
+        return not self._pending and self.taught is not None
 
     def settle(self) -> Taught | None:
         """Take over the result of a training, or its uncalibrated model; return what is to be shown now."""

@@ -69,6 +69,9 @@ def visit_with_sample(browser: Any, server: str) -> None:
     go(page, "Sort")
     page.get_by_role("button", name="Try it with sample photos").click()
     expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
+    go(page, "Evidence")
+    page.get_by_role("button", name="Find what each class relies on").click()
+    expect(page.get_by_text("decided by")).to_be_visible()
     token = urlsplit(page.url).query
     for name in ("", "teach", "test", "evidence", "sort", "method", *PLACES):
         shoot(page, f"{server}/{name}?{token}", f"{name or 'explore'}, sample")

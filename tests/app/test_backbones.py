@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from app.backbones import BackboneProblem, BackboneRoom, Lease, OnBackbone, download_manager, downloading, to_download
-from app.jobs import Counted, JobManager, PlainError, Snapshot, State
+from app.backbones import BackboneProblem, BackboneRoom, Lease, download_manager, downloading, on_backbone, to_download
+from app.jobs import Counted, JobManager, PlainError, Snapshot, State, Work
 from app.options import Options
 from gallop.backbones import Backbone, weights
 from gallop.backbones.weights import KnownBackbone
@@ -200,13 +200,17 @@ def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> 
 # Work ----------------------------------------------------------------------------------------------------------------
 
 
+def held(backbone: Backbone) -> Work:
+    return Held(backbone).run()
+
+
 class Held(Counting):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__(3, threading.Event())
         self.backbone = backbone
 
-    def result(self) -> Any:
-        return super().result(), self.backbone.loaded
+    def made(self) -> Any:
+        return super().made(), self.backbone.loaded
 
 
 def test_work_waits_for_its_backbone_in_steps_and_holds_it_to_its_end(
@@ -214,12 +218,12 @@ def test_work_waits_for_its_backbone_in_steps_and_holds_it_to_its_end(
 ) -> None:
     room, made = make(backbones=1), list[Held]()
 
-    def work(backbone: Backbone) -> Held:
+    def work(backbone: Backbone) -> Work:
         made.append(Held(backbone))
-        return made[-1]
+        return made[-1].run()
 
     loads.may_end.clear()
-    job = manager.submit(OnBackbone(room, "a", work))
+    job = manager.submit(on_backbone(room, "a", work))
     assert wait(job, waits).state is State.RUNNING
     loads.may_end.set()
     until(lambda: made)
@@ -233,13 +237,13 @@ def test_work_waits_for_its_backbone_in_steps_and_holds_it_to_its_end(
 def test_work_that_is_cancelled_or_fails_gives_its_backbone_back(make: Any, loads: Loads, manager: JobManager) -> None:
     room, fail = make(backbones=1), mock.Mock(side_effect=BackboneError("It went wrong."))
     loads.may_end.clear()
-    job = manager.submit(OnBackbone(room, "a", Held))
+    job = manager.submit(on_backbone(room, "a", held))
     wait(job, waits)
     job.cancel()
     assert (wait(job).state, job.snapshot().result) == (State.CANCELLED, None)
     loads.may_end.set()
-    assert wait(manager.submit(OnBackbone(room, "b", fail))).error == "It went wrong."
-    assert "not on this machine" in wait(manager.submit(OnBackbone(room, "/etc/passwd", Held))).error
+    assert wait(manager.submit(on_backbone(room, "b", fail))).error == "It went wrong."
+    assert "not on this machine" in wait(manager.submit(on_backbone(room, "/etc/passwd", held))).error
     leased(room, "c")
 
 

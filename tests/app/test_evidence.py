@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import repeat
 from unittest import mock
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import text
 from app.ui import resources
-from app.views import testing
+from app.views import compare, testing
+from app.views import evidence as view
+from app.visitor.page_state import AskedRegion
 from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf
+from gallop.runtime.progress import StageEvent
 from tests.app_pages import (
+    EXPLORE,
     REGIONS,
     Open,
     button,
@@ -35,9 +41,13 @@ from tests.app_pages import (
 
 
 def asked(open_app: Open) -> AppTest:
-    """The page with the evidence over the test photos, which it finds without being asked."""
-    at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)
-    return finish(go(train(at), REGIONS))
+    """The page with the evidence over the test photos."""
+    return find(go(train(cards(fine(open_app()), {"red": 3, "green": 3}, tests=3)), REGIONS))
+
+
+def find(at: AppTest) -> AppTest:
+    """What the button does, to its end."""
+    return finish(fine(button(at, "Find what each class relies on").click().run()))
 
 
 def found_by(at: AppTest) -> Evidence:
@@ -75,7 +85,8 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
     session.evidence = session.evidence.opening(tile, "red").opening("no tile", "red").opening("a 0 -1 2", None)
     assert grid(fine(at.run()), "explainer")["state"]["region"] == int(tile.split()[2])
     assert "a photo of" in plain(at)
-    finish(put(at, "evidence pile", "Training photos"))
+    assert "Takes about 1 s" in everything(put(at, "evidence pile", "Training photos"))
+    find(at)
     assert len(found_by(at).data) == len(session.training.learned)
 
 
@@ -83,7 +94,7 @@ def test_answers_are_those_of_the_page_test_at_the_scales_that_were_set(tiny_app
     at = asked(tiny_app)
     session, before = session_of(at), found_by(at)
     session.training.settings = replace(session.training.settings, topk=tuple(1 for _ in session.training.scales()))
-    finish(fine(at.run()))
+    find(fine(at.run()))
     now = testing.answered(session, resources.backbone(), [photo for photo, _ in testing.labelled(session)[0]])
     assert found_by(at).probabilities == pytest.approx(there(now).found.probabilities, abs=2e-3), "half precision"
     assert not np.allclose(found_by(at).scores, before.scores)
@@ -121,10 +132,44 @@ def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
     assert tiles(at, 100) == [found.data.hashes[i] for i in (4, 1)]
 
 
-def test_what_was_cancelled_waits_for_a_click(tiny_app: Open) -> None:
+def test_a_region_is_looked_for_in_the_other_photos_at_a_click_here_and_on_explore(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, where = session_of(at), "Where else is this?"
+    tile = grid(at, "evidence 0")["tiles"][0]["key"]
+    session.evidence = session.evidence.opening(tile, "red")
+    finish(fine(button(fine(at.run()), where).click().run()))
+    digest, _, region, _ = tile.split()
+    every = compare.photos(session)
+    _, (name, shown) = session.page_jobs.result("where else")
+    assert (name, len(shown), "for red:" in plain(at)) == ("red", len(every) - 1, True)
+    of_photo = [caption.value for caption in at.caption if caption.value.startswith(("+0.", "-0."))]
+    assert of_photo == [f"{adds:+.4f}, {text.markdown(photo)}" for *_, adds, photo in shown]
+    cosines = [float(words.removeprefix("cosine ")) for _, words, *_ in shown]
+    assert cosines == sorted(cosines, reverse=True)
+    at = go(at, EXPLORE)
+    assert where not in everything(at), "no region is selected"
+    session.explore = replace(session.explore, photo=digest, region=AskedRegion(int(region), (4, 4)), region_of=digest)
+    session.explore = replace(session.explore, class_name="green")
+    finish(fine(button(fine(at.run()), where).click().run()))
+    assert "for green:" in plain(at)
+    session.explore = replace(session.explore, region=AskedRegion((int(region) + 1) % 16, (4, 4)))
+    assert button(fine(at.run()), where), "of another region nothing is known"
+
+
+def test_of_more_photos_than_are_looked_at_some_are_left_out(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=1)
+    photos = list(compare.photos(session_of(at)).values())
+    assert view.others(session_of(at), photos[2]) == [*photos[:2], *photos[3:]]
+    monkeypatch.setattr(view, "MOST", 4)
+    assert view.others(session_of(at), photos[0]) == photos[1::2]
+    monkeypatch.setattr(view, "MOST", 3)
+    assert len(view.others(session_of(at), photos[0])) == 3
+
+
+def test_what_was_cancelled_is_told_and_can_be_asked_for_again(tiny_app: Open) -> None:
     at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), REGIONS)
-    session_of(at).page_jobs.cancel()
-    finish(at)
+    with mock.patch("gallop.evaluation.evidence.evidence_steps", return_value=repeat(StageEvent("regions", 1, 2))):
+        fine(button(at, "Find what each class relies on").click().run())
+        finish(fine(button(at, "Cancel this").click().run()))
     assert "Cancelled." in everything(at)
-    finish(fine(button(at, "Find what each class relies on").click().run()))
-    assert at.header
+    assert find(at).header

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -31,6 +30,7 @@ from tests.app_pages import (
     explained,
     fine,
     finish,
+    followed,
     go,
     grid,
     hold,
@@ -60,7 +60,8 @@ def run(
     settings: Settings = SETTINGS, shots: Any = None, tests: Any = None, **more: Any
 ) -> tuple[list[Progress], Taught]:
     teaching = Teaching(tiny.vit(), MemoryCache(), shots or SHOTS, tests or {}, settings, Watch(), **more)
-    return list(teaching.run()), there(teaching.result())
+    seen, taught = followed(teaching.run())
+    return seen, there(taught)
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +118,8 @@ def test_fewer_and_more_prompts_go_on_from_those_that_both_have(first: Taught) -
 def test_superseded_it_leaves_nothing(first: Taught) -> None:
     saved: list[Taught] = []
     teaching = Teaching(tiny.vit(), MemoryCache(), SHOTS, {}, SETTINGS, Watch(), saved.append, earlier=first, live=True)
-    steps: Iterator[Progress] = teaching.run()
-    while next(steps).phase != "calibrating":
-        pass
-    steps.close()  # type: ignore[attr-defined]
-    assert (teaching.result(), saved) == (None, [])
+    _, taught = followed(teaching.run(), lambda progress: progress.phase == "calibrating")
+    assert (taught, saved) == (None, [])
 
 
 def test_dropout_numbers_of_prompts_and_k_can_be_live_and_other_settings_ask_for_a_training() -> None:

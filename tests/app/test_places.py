@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.jobs import JobManager
 from app.ui.export.dialog import TAKE_AWAY
 from tests.app_pages import (
     EVIDENCE,
@@ -15,6 +16,8 @@ from tests.app_pages import (
     METHOD,
     MISTAKES,
     NONE_OF_THESE,
+    PAGES,
+    PLACES,
     PROMPTS,
     REGIONS,
     RUNS,
@@ -28,16 +31,18 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    session_of,
     train,
     with_photo,
 )
+from tests.until import until
 
 DRAWN = {
     MISTAKES: "app.ui.test.mistakes.mistakes",
     NONE_OF_THESE: "app.ui.test.unknown.unknown",
     LABELS: "app.ui.test.known.hints",
     RUNS: "app.ui.test.runs.all_runs",
-    REGIONS: "app.views.evidence.task",
+    REGIONS: "app.ui.widgets.elements.made_by_job",
     PROMPTS: "app.ui.evidence.prompts.each_prompt",
 }
 """By the tab, what draws or computes all that is in it."""
@@ -60,6 +65,24 @@ def test_only_the_tab_that_is_open_is_computed(tiny_app: Open, monkeypatch: pyte
         go_there(at, tab)
         assert [each for each in DRAWN if asked[each].called] == [tab]
         asked[tab].reset_mock()
+
+
+def test_no_page_starts_a_job_when_it_is_opened(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = taught(tiny_app)
+    monkeypatch.setattr(JobManager, "submit", mock.Mock(side_effect=AssertionError("a job")))
+    for place in (*PAGES, *PLACES):
+        go(at, place)
+    with pytest.raises(AssertionError, match="a job"):
+        fine(button(go(at, REGIONS), "Find what each class relies on").click().run())
+
+
+def test_photos_of_an_opened_project_are_encoded_once_its_page_is_drawn(tiny_app: Open) -> None:
+    at = taught(tiny_app)
+    training = session_of(at).training
+    training.encode_later(session_of(at).photos.shots()["red"])
+    assert training._encoding is None
+    fine(at.run())
+    assert until(lambda: training._encoding is not None and training.has_encoded)
 
 
 def go_there(at: AppTest, place: tuple[str, str, str]) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from threading import Event
 from typing import Any
+from unittest import mock
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
+from app.jobs import JobManager
 from app.runs.store import MACHINE
 from app.text import percent
 from app.ui import resources
 from app.views.project import SAMPLE, is_there, sample_run
+from app.visitor.training import VisitorTraining
 from gallop import load_image
 from gallop.backbones.loading import load_backbone
 from tests.app_pages import (
@@ -64,12 +67,23 @@ def take(at: AppTest) -> AppTest:
 
 @pytest.mark.slow
 @needs_mini
-def test_the_samples_photos_are_encoded_on_teach_and_not_before_explore_answers(app: Open) -> None:
-    at = take(fine(app()))
-    taught = session_of(at).training
-    assert (answer(at) != "", taught._encoding) == (True, None)
-    go(at, TEACH)
-    assert taught._encoding is not None
+def test_the_samples_photos_are_encoded_once_explore_has_answered_and_then_no_page_starts_a_job(
+    app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def answered(training: VisitorTraining, *_: Any) -> None:
+        asked.append(bool(training._pending))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VisitorTraining, "encode_ahead", answered)
+        at = take(fine(app()))
+    assert (answer(at) != "", asked[-1]) == (True, True), "after the page, and no part of it"
+    fine(at.run())
+    assert session_of(at).training._encoding is not None
+    monkeypatch.setattr(JobManager, "submit", mock.Mock(side_effect=AssertionError("a job")))
+    for page in PAGES:
+        go(at, page)
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ from gallop.features.encoding import MemoryCache
 from gallop.training.pace import Pace
 from gallop.wording import time_in_words
 from tests import tiny
-from tests.app_pages import there
+from tests.app_pages import followed, there
 from tests.features.test_encoding import counted
 
 SETTINGS = Settings(epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
@@ -53,15 +53,10 @@ def task(settings: Settings = SETTINGS, watch: Watch | None = None, **tests: tup
     return Teaching(tiny.vit(), MemoryCache(), SHOTS, tests, settings, watch or Watch())
 
 
-def run(teaching: Teaching, until: Any = None) -> tuple[list[Progress], Taught]:
+def run(teaching: Teaching, until: Any = lambda _: False) -> tuple[list[Progress], Taught]:
     """Every progress, up to the first one for which ``until`` holds, and the result."""
-    seen, steps = [], teaching.run()
-    for progress in steps:
-        seen.append(progress)
-        if until is not None and until(progress):
-            break
-    steps.close()  # type: ignore[attr-defined]
-    return seen, there(teaching.result())
+    seen, taught = followed(teaching.run(), until)
+    return seen, there(taught)
 
 
 def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prompts() -> None:
@@ -124,11 +119,8 @@ def test_a_cancelled_training_keeps_the_prompts_of_its_best_epoch() -> None:
 
 
 def test_cancelled_before_its_first_step_it_leaves_nothing() -> None:
-    teaching = task()
-    steps = teaching.run()
-    next(steps)
-    steps.close()  # type: ignore[attr-defined]
-    assert teaching.result() is None
+    seen, taught = followed(task().run(), lambda _: True)
+    assert (len(seen), taught) == (1, None)
 
 
 def test_it_is_compared_with_the_earlier_model_also_on_unknown_photos_where_there_are_some() -> None:
@@ -149,7 +141,7 @@ def test_the_colour_of_the_result_is_that_of_what_fell(noticed: int, kind: str) 
     changes = Changes({NOTICED: Proportion(9, 9)}, {NOTICED: Proportion(noticed, 9)})
     taught = Taught(None, tiny.classifier().zero_shot(["red", "green"]), SETTINGS, changes=changes)  # type: ignore[arg-type]
     training = VisitorTraining(VisitorPhotos())
-    training.job = mock.Mock(snapshot=lambda: Snapshot(State.DONE, 0, None, taught, ""))
+    training.job = mock.Mock(snapshot=lambda: Snapshot(State.DONE, result=taught))
     training.settle()
     first = "Worse than the run before: " if noticed < 9 else "Against the run before: "
     assert (training.outcome[0], training.outcome[1].startswith(first)) == (kind, True)  # type: ignore[index]
@@ -179,7 +171,7 @@ def test_in_no_rounds_the_head_learns_and_is_calibrated() -> None:
     assert tiny.equal(tiny.learned(taught.after), tiny.learned(taught.before))
     assert taught.after.calibration_.threshold is not None
     assert {progress.phase for progress in seen} == {"head", "encoding", "measuring"}
-    assert training_outcome(Snapshot(State.DONE, 0, None, taught, "")) == (
+    assert training_outcome(Snapshot(State.DONE, result=taught)) == (
         "success",
         "Done: 0 steps on 6 photos of 2 classes.",
     )
@@ -201,7 +193,7 @@ def test_of_many_photos_a_head_answers_before_all_of_them_are_encoded() -> None:
 def test_cancelled_before_the_first_step_of_the_prompts_the_head_stays() -> None:
     _, taught = run(task(WITH_HEAD), until=lambda progress: progress.ready is not None)
     assert (taught.steps, taught.stopped_early, len(taught.answers)) == (0, False, 6)
-    assert training_outcome(Snapshot(State.CANCELLED, 0, None, taught, "")) == (
+    assert training_outcome(Snapshot(State.CANCELLED, result=taught)) == (
         "info",
         "Cancelled before the first step of the prompts: the head has learned, and answers with them.",
     )
@@ -298,9 +290,11 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 1 step each: 5 more.
     pace = tasks.Bar(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
-    encoding, calibrating = 64 * 2 * tasks.VIEW, 5 * 3 * tasks.SIDE_BY_SIDE
+    head, calibrating = 64 * tasks.VIEW, 5 * 3 * tasks.SIDE_BY_SIDE
+    encoding = 3 * head
     for seconds, phase, done, of, left, steps in (
-        (1, "encoding", 32, 128, None, encoding / 4),  # what a step takes is not known
+        (1, "head", 32, 64, None, head / 2),  # what a step takes is not known
+        (1, "encoding", 32, 128, None, head + 2 * head / 4),
         (1, "encoding", 128, 128, None, encoding),
         (0, "training", 1, 10, None, encoding + 1),
         (2, "training", 2, 10, (8 + calibrating) * 2, encoding + 2),

@@ -112,6 +112,7 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
     open_tab(page, "Prompts")
     found["Evidence, prompts"] = violations(page)
     open_tab(page, "Regions")
+    page.get_by_role("button", name="Find what each class relies on").click()
     expect(page.get_by_text("decided by")).to_be_visible(timeout=4 * PATIENCE)
     page.locator(".strip .choose").first.click()
     reads(page, ", a photo of ")

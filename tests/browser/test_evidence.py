@@ -1,4 +1,4 @@
-"""The page Evidence in a real browser: found without a click, a cluster covered."""
+"""The page Evidence in a real browser: found at a click, a cluster covered."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def test_a_cluster_is_covered_and_a_photo_of_it_is_opened(page: Page) -> None:
     open_sample(page)
     go(page, "Evidence")
     galleries = page.get_by_role("group", name="Photos")
+    page.get_by_role("button", name="Find what each class relies on").click()
     expect(page.get_by_text("decided by")).to_be_visible(timeout=4 * PATIENCE)
     page.get_by_role("button", name="What if it were not there?").first.click()
     expect(page.get_by_text(re.compile("Without it .* of .* are right"))).to_be_visible(timeout=4 * PATIENCE)

@@ -15,9 +15,12 @@ from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
 from app.visitor.page_state import EvidenceState
 from gallop.evaluation.failing_groups import LEAST
+from gallop.wording import time_in_words
 
-# Photos whose evidence is found without being asked for, as it takes seconds; and photos of a gallery.
-_FEW, _MOST = 200, 24
+# Photos of a gallery.
+_MOST = 24
+# Of a photo on two processors: to encode it, where that was not measured, and to sort its regions into clusters.
+_ENCODING, _SORTING = 0.03, 0.01
 # Of the score: smaller clusters are in the table alone.
 _SMALLEST = 0.05
 # Pixels of a picture in the first line.
@@ -119,16 +122,16 @@ def _regions(pairs: view.Pairs) -> None:
     key = tuple((photo.sha256, name) for photo, name in pairs), session.training.version, session.training.scales()
     found: Evidence | None = made_by_job(session, "evidence", key)
     if found is None:
-        busy = session.page_jobs.running is not None
-        asked = st.button(
+        if st.button(
             f"Find what each class relies on in {len(pairs)} photos",
             key="find evidence",
             type="primary",
-            disabled=busy,
+            disabled=session.page_jobs.running is not None,
             icon=":material/search_insights:",
-        )
-        if asked or (len(pairs) <= _FEW and not busy and not session.page_jobs.problem("evidence")):
+        ):
             start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
+        takes = len(pairs) * (_SORTING + (session.training.seconds_a_view or _ENCODING))
+        st.caption(f"Takes {time_in_words(takes)}, and less where the photos are encoded: each is looked at once.")
         return
     frozen = resources.backbone(session.training.backbone_name)
     names = [one.class_name for one in found.classes]

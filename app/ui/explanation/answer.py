@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -12,15 +13,17 @@ from app import text
 from app.library import Explanation
 from app.photos import shelf
 from app.ui.explanation.labels import Labels
-from app.ui.resources import backbone, session
-from app.ui.widgets.elements import image, problems_shown, show_notice
+from app.ui.resources import backbone, backbones, session
+from app.ui.widgets.elements import image, made_by_job, problems_shown, show_notice, start_job
 from app.ui.widgets.explainer import explainer
 from app.ui.widgets.remembered import value_in_browser
-from app.visitor.page_state import ExploreState, PhotoEdit, Question
+from app.views import evidence
+from app.visitor.page_state import AskedRegion, ExploreState, PhotoEdit, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.config import HEADS
 from gallop.maps.photo import photo_url
+from gallop.wording import counted
 
 
 def unnamed(photo: Photo) -> None:
@@ -195,6 +198,44 @@ def _is_shown(session: Session, photo: Photo, name: str) -> bool:
 _SHOWN, _SIDE, _WIDE = 8, 120, 88
 
 
+def _row(pictures: Iterable[tuple[Any, str, float, str]]) -> None:
+    """Draw pictures side by side, each with its text alternative, and below it what it adds and its name."""
+    with st.container(horizontal=True, gap="small"):
+        for picture, alt, adds, name in pictures:
+            with st.container(width=_WIDE, gap="small"):
+                image(picture, width="stretch", alt=alt)
+                st.caption(f"{adds:+.4f}, {text.markdown(text.shorten(name, 24))}")
+
+
+def where_else(
+    session: Session, photo: Photo, question: Question, asked: AskedRegion | None, class_name: str | None
+) -> None:
+    """Draw the button that looks for a region in the visitor's other photos, or what it has found.
+
+    Args:
+        asked: the region; without one nothing is drawn, nor where there are no other photos.
+        class_name: the class explained; the most probable one if None.
+    """
+    others, state = evidence.others(session, photo), (session.training.version, session.photos.deck.changes)
+    if asked is None or len(question.names) < 2 or not others:
+        return
+    key = photo.sha256, question, asked, class_name, state
+    if (found := made_by_job(session, "where else", key)) is not None:
+        st.markdown(f"What the regions most like it add to their photos' scores for {text.markdown(found[0])}:")
+        _row(found[1])
+    elif st.button(
+        "Where else is this?",
+        key="where else",
+        type="tertiary",
+        icon=":material/image_search:",
+        disabled=session.page_jobs.running is not None,
+        help=f"The regions most like the one selected, one a photo, in {counted(len(others), 'photo')} on the cards or "
+        "uploaded, by the features that the model sees; and what each adds to its photo's score.",
+    ):
+        task = evidence.where_else(session, backbones(), photo, question, asked, class_name, key)
+        start_job(session, task, "where else", "Looking for regions like it")
+
+
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     """Draw the photos that add most to the score of a class, or take most from it.
 
@@ -204,12 +245,7 @@ def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Pho
     voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _SHOWN)
     st.markdown(f"These training photos raise or lower the {title}'s score for {text.markdown(class_name)} most.")
-    with st.container(horizontal=True, gap="small"):
-        for i in shown:
-            photo, name = learned[i]
-            with st.container(width=_WIDE, gap="small"):
-                image(shelf.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
-                st.caption(f"{given[i]:+.4f}, {text.markdown(text.shorten(name, 24))}")
+    _row((shelf.strip([photo], side=_SIDE), photo.name, given[i], name) for i in shown for photo, name in [learned[i]])
     others = sum(given) - sum(given[i] for i in shown)
     more = f" the other {len(given) - len(shown)} photos add {others:+.4f}, and" if len(given) > len(shown) else ""
     rest = round(float(voted.rest[row]), 4) + 0.0  # no minus before a zero

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app import text
-from app.backbones import BackboneLoading, OnBackbone
-from app.jobs import Steps
+from app.backbones import BackboneLoading, on_backbone
 from app.library import Backbone
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import Taught
@@ -60,7 +59,7 @@ def open_on(session: Session, backbone_name: str, make: Callable[[Backbone], Ope
         except BackboneLoading:
             session.page_jobs.start(
                 jobs(),
-                OnBackbone(backbones(), backbone_name, lambda backbone: Steps(opening(lambda: make(backbone)))),
+                on_backbone(backbones(), backbone_name, lambda backbone: opening(lambda: make(backbone))),
                 _OPENING,
                 f"Opening {text.markdown(name)} with its backbone",
             )

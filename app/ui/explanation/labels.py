@@ -17,7 +17,7 @@ from app import text
 from app.backbones import BackboneLoading
 from app.photos import shelf
 from app.teaching.cards import Pile
-from app.ui.resources import backbones, holding, jobs
+from app.ui.resources import holding
 from app.ui.widgets.elements import image
 from app.views.testing import Twins, twins
 from app.visitor.session import Session, Where
@@ -112,7 +112,7 @@ class Labels:
             self.session.tell(self.where, photos.change(self.photos, act))
             hashes = {photos.as_on_card(photo) for photo in self.photos}
             moved = [photo for card in photos.deck.cards for photo in card.all if photo.sha256 in hashes]
-            self.session.training.encode_ahead(jobs(), backbones(), moved)
+            self.session.training.encode_later(moved)
 
 
 def point_out_twins(session: Session) -> None:

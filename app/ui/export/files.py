@@ -8,8 +8,7 @@ from functools import partial
 import streamlit as st
 
 from app import text
-from app.backbones import DEFAULT_BACKBONE, OnBackbone
-from app.jobs import Steps
+from app.backbones import DEFAULT_BACKBONE, on_backbone
 from app.library import GalLoPClassifier
 from app.runs.run import (
     Files,
@@ -103,8 +102,8 @@ def _make_beside(
     ):
         start_job(
             session,
-            OnBackbone(
-                backbones(), session.training.backbone_name, lambda _: Steps(export.exporting(format_, model, version))
+            on_backbone(
+                backbones(), session.training.backbone_name, lambda _: export.exporting(format_, model, version)
             ),
             key,
             f"The {format_.name}",

@@ -18,7 +18,7 @@ from app.photos.shelf import Verdicts
 from app.teaching.cards import Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
-from app.ui.resources import backbone, backbones, jobs
+from app.ui.resources import backbone
 from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader, verdicts_of
 from app.views import testing
 from app.visitor.session import Session, Where
@@ -175,7 +175,7 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[
 
     def take(files: list[Any]) -> Verdicts:
         added = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
-        session.training.encode_ahead(jobs(), backbones(), added.taken)  # if that fails, the training reports why
+        session.training.encode_later(added.taken)  # if that fails, the training reports why
         return added
 
     return take

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -16,7 +15,7 @@ from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation import changes
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones, jobs
-from app.ui.widgets.elements import begin_job, chart, problems_shown, progress_in_words
+from app.ui.widgets.elements import chart, problems_shown, progress_in_words, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
@@ -231,20 +230,15 @@ def _more_photos(session: Session) -> None:
     name = f"curve {hash((frozenset(photos), session.training.backbone_name))}"
     curve, problem = session.page_jobs.result(name), session.page_jobs.problem(name)
     if curve is None:
-        st.button(
+        if st.button(
             "Would more photos help?",
             icon=":material/trending_up:",
             key="curve",
             disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
-            on_click=begin_job,
-            args=(
-                session,
-                partial(session.training.on_cards, backbones(), foretelling),
-                name,
-                "Computing the learning curve",
-            ),
             help="Holds out photos of your cards in turn, and lets the head learn from 1, 2, 4, ... of the others.",
-        )
+        ):
+            work = session.training.on_cards(backbones(), foretelling)
+            start_job(session, work, name, "Computing the learning curve")
         st.caption(text.markdown(problem))
         return
     st.markdown(f"**Would more photos help?** {text.markdown(curve.words)}")

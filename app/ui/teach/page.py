@@ -16,7 +16,6 @@ page_header(
     lambda: projects.menu(session),
 )
 projects.outcome(session)
-session.training.encode_ahead(resources.jobs(), resources.backbones(), ())  # the photos of an opened project
 with slot():
     verdicts_of(deck.ZIP, deck.FOLDER)
 deck.cards(session)

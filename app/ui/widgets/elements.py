@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
 from app.backbones import BackboneLoading, BackboneProblem
-from app.jobs import NOT_BEGUN, Job, Snapshot, State, Task
+from app.jobs import NOT_BEGUN, Job, Snapshot, State, Work
 from app.photos.shelf import Verdicts
 from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
@@ -27,7 +27,7 @@ from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
 from gallop.errors import sentence_of
-from gallop.wording import counted
+from gallop.wording import counted, time_in_words
 
 
 def slot() -> DeltaGenerator:
@@ -226,23 +226,19 @@ def _remove() -> None:
 _JOB_SECONDS = 0.5
 
 
-def start_job(session: Session, task: Task, name: str, words: str) -> None:
+def start_job(session: Session, work: Work, name: str, words: str) -> None:
     with problems_shown():
-        session.page_jobs.start(jobs(), task, name, words)
+        session.page_jobs.start(jobs(), work, name, words)
         st.rerun()
-
-
-def begin_job(session: Session, make: Callable[[], Task], name: str, words: str) -> None:
-    """Start a job of the page Teach in a callback; if it cannot start, its settings say why."""
-    with session.telling(Where.SETTINGS):
-        session.page_jobs.start(jobs(), make(), name, words)
 
 
 def progress_in_words(job: Job, snapshot: Snapshot) -> str:
     if job.stopped:
         return "Stopped, and finishing up"
     if snapshot.state is State.QUEUED and snapshot.ahead:
-        return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours. It starts by itself."
+        wait = "" if snapshot.wait is None else f", {time_in_words(snapshot.wait)}"
+        does = "starts" if snapshot.progress is None else "goes on"
+        return f"Waiting: {counted(snapshot.ahead, 'job')} ahead of yours{wait}. It {does} by itself."
     return "Stopping after this step" if job.stopping else str((snapshot.progress or NOT_BEGUN).sentence)
 
 
