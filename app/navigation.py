@@ -9,9 +9,9 @@ import streamlit as st
 from app import text
 from app.ui import moved, resources
 from app.ui.explanation import current
-from app.ui.streamlit_insides import draw_from_the_top
+from app.ui.streamlit_insides import draw_from_the_top, drawn_anew
 from app.ui.teach import live
-from app.ui.widgets import backbones, remembered
+from app.ui.widgets import backbones
 from app.ui.widgets.elements import receive, slot, watch_job
 from app.visitor.registry import TooManyVisitors
 
@@ -45,11 +45,10 @@ above = slot()  # no widget in it has a state: a click on a page's name is detec
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended and its photos are gone, or it belongs to another browser"
     above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")
-remembered.run_begins()
 backbones.settle_download(session)
 session.page_jobs.settle()
 current.settle_opening(session)
-with resources.page_drawn():
+with drawn_anew(), resources.page_drawn():
     receive()
     with above:
         if page.title != "Teach":
@@ -58,4 +57,3 @@ with resources.page_drawn():
                 live.badge(session)
         watch_job(session.page_jobs)
     page.run()
-remembered.run_ends()

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
@@ -103,13 +104,15 @@ def draw_from_the_top() -> None:
     stack.context_dg_stack.set(stack.get_default_dg_stack_value())
 
 
-@comfort("objects that removed widgets refer to stay in memory until their page is closed")
-def drop_widgets_of_before(before: dict[str, Any]) -> None:
-    """After a complete run: drop what is registered of widgets as it was before the run: they were not drawn again.
+@contextmanager
+def drawn_anew() -> Iterator[None]:
+    """After a complete run: drop what was registered before it of widgets that it has not drawn again.
 
     Streamlit drops none of it before the page is closed, with all that callbacks refer to: one visitor's clicks
     held dozens of models in memory.
     """
+    before = dict(_registered())
+    yield
     registered = _registered()
     for name, known in before.items():
         if registered.get(name) is known:
@@ -117,12 +120,8 @@ def drop_widgets_of_before(before: dict[str, Any]) -> None:
 
 
 @comfort("objects that removed widgets refer to stay in memory until their page is closed", {})
-def registered_widgets() -> dict[str, Any]:
-    """Return what Streamlit has registered of every widget that this page has ever drawn, by its id."""
-    return dict(_registered())
-
-
 def _registered() -> dict[str, Any]:
+    """Return what Streamlit has registered of every widget that this page has ever drawn, by its id."""
     return cast("dict[str, Any]", _context().session_state._state._new_widget_state.widget_metadata)
 
 

@@ -111,7 +111,7 @@ if find is not None and part is not None and asked is not None:
     with left:
         details.map_tested(part, asked, find)
     with middle:
-        answer.shots_that_voted(part, asked, find, session.explore.class_name)
+        answer.shots_that_voted(part, asked, find, session.explore.explainer.class_name)
 with strip:
     chosen, tiles = photo.sha256 if photo is not None else None, exploring.tiles(session, photo, asked)
     photo_strip("photo strip", tiles, chosen, question.show_photo, take_away=question.take_away)

@@ -11,12 +11,13 @@ from streamlit.delta_generator import DeltaGenerator
 from app import text
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import Verdicts
+from app.ui.explanation.current import photo_in_browser
 from app.ui.resources import session
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
-from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget, value_in_browser
+from app.ui.widgets.remembered import keep, one_of_few, put, recall, remember, set_widget
 from app.views import exploring
-from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState
+from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import TemplateError
@@ -33,7 +34,7 @@ def upload() -> None:
 
 def more_ways() -> None:
     with st.popover("Webcam, folder", width="stretch"):
-        if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
+        if one_of_few("Photos from", [FOLDER, WEBCAM], "explore source", FOLDER) == WEBCAM:
             camera("Take a photo", "webcam", _take, verdicts_here=False)
         else:
             uploader(
@@ -45,13 +46,13 @@ def show_photo(photo: str) -> None:
     """In a callback, or before anything is drawn: show this one, by content hash, with the names that go with it."""
     exploring.look_at(session(), photo)
     if session().explore.photo is not None:
-        put(ExploreState.photo, session().explore.photo)
+        put("explore photo", session().explore.photo)
 
 
 def take_away(photo: str) -> None:
     """Remove the photo with this content hash, in a callback; one that is not there does nothing."""
     session().photos.shelf.photos.pop(photo, None)
-    if value_in_browser(ExploreState.photo) == photo and (left := session().photos.shelf.photos):
+    if photo_in_browser() == photo and (left := session().photos.shelf.photos):
         show_photo(next(reversed(left)))
 
 
@@ -63,7 +64,7 @@ def _take(files: list[Any]) -> Verdicts:
 
 
 _MOST_CLASSES = 200
-_CHIPS, _LIST = "class name chips", ExploreState.names.key
+_CHIPS, _LIST = "class name chips", "explore names"
 
 
 @dataclass
@@ -122,8 +123,8 @@ def choose_names(typed: list[str]) -> tuple[str, ...]:
         key=_CHIPS,
         accept_new_options=True,
         placeholder="A name, then Enter",
+        persist_state="session",
     )
-    drawn(_CHIPS)
     place = slot()
     for sentence in notes:
         place.caption(f":material/info: {text.markdown(sentence)}")
@@ -134,12 +135,13 @@ def names_as_list() -> None:
     _set(_LIST, session().explore.names_on(session().photos))
     st.text_area(
         "Class names, one on each line or with commas",
-        recall(ExploreState.names, st.session_state[_LIST]),
+        recall(_LIST, st.session_state[_LIST]),
         key=_LIST,
         height=150,
+        persist_state="session",
         help="Any words in English.",
     )
-    keep(ExploreState.names, session().explore.names)
+    keep(_LIST, session().explore.names)
 
 
 def _drawn(key: str) -> _Drawn:
@@ -164,7 +166,7 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
         typed = remember(
             st.text_area,
             f"Templates: one on each line, up to {MOST_TEMPLATES}",
-            ExploreState.templates,
+            "explore templates",
             "\n".join(DEFAULT_TEMPLATES),
             height=100,
             help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them "
@@ -173,7 +175,7 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
         remember(
             st.toggle,
             "Finer maps",
-            ExploreState.second_look,
+            "explore second_look",
             False,
             help="A second look at each photo, at twice the size, for four times as many regions. The answer does not "
             "change and comes first; the map follows, after four times the work with mini and nine times with other "
@@ -213,7 +215,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
             icon=":material/info:",
         )
         return False
-    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], ExploreState.prompts, UNTAUGHT, label_visibility="collapsed")
+    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], "explore prompts", UNTAUGHT, label_visibility="collapsed")
     added = [name for name in names if name not in session.training.taught.names]
     if chosen == TAUGHT and added:
         st.caption(
