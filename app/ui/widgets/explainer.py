@@ -14,7 +14,7 @@ from app.library import Explanation
 from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
 from app.ui.widgets.elements import reported
-from app.views.exploring import look_at
+from app.views.exploring import answer_as_text, look_at
 from app.visitor.page_state import DEFAULT_TEMPLATES, AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
@@ -132,6 +132,9 @@ def _drawn(
         on_change,
         on_edit,
     )
+    with st.container(key="answer as text"):
+        st.html("<style>:has(> .st-key-answer-as-text) {display: none}</style>")  # a screen reader has the explainer's own
+        st.text(answer_as_text(extent, state))
 
 
 def _unseen(found: Explanation | SampleAnswer) -> float:
