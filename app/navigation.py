@@ -11,7 +11,7 @@ from app.ui import moved, resources
 from app.ui.explanation import current
 from app.ui.streamlit_insides import draw_from_the_top, drawn_anew
 from app.ui.teach import live
-from app.ui.widgets import backbones
+from app.ui.widgets import backbones, remembered
 from app.ui.widgets.elements import receive, slot, watch_job
 from app.visitor.registry import TooManyVisitors
 
@@ -48,7 +48,7 @@ if session.lost and not session.photos.deck.cards and not session.photos.shelf.p
 backbones.settle_download(session)
 session.page_jobs.settle()
 current.settle_opening(session)
-with drawn_anew(), resources.page_drawn():
+with drawn_anew(), remembered.run(), resources.page_drawn():
     receive()
     with above:
         if page.title != "Teach":

@@ -267,7 +267,11 @@ def answer_as_text(found: Explanation | SampleAnswer, state: ExplainerState) -> 
     now, prompt = found.with_topk(state.topk) if found.topk else found, state.prompt
     chances = now.probabilities
     likeliest = sorted(chances, key=chances.__getitem__, reverse=True)[:_LIKELIEST]
-    said = [f"Answer: {now.answer}", ", ".join(f"{name} {text.percent(chances[name])}" for name in likeliest), now.doubt]
+    said = [
+        f"Answer: {now.answer}",
+        ", ".join(f"{name} {text.percent(chances[name])}" for name in likeliest),
+        now.doubt,
+    ]
     if now.threshold is not None and not now.doubt:
         said.append(strange_in_words(strangeness(now.ood_score, now.threshold, len(chances))))
     if prompt < len(now.topk):

@@ -13,23 +13,25 @@ from tests.app_pages import EXPLORE, TEACH, Open, fine, go, grid, png, session_o
 
 K, RUN = "teach scales 0", "compare pin_a"
 
-# The same slider four times: remembered, and by Streamlit alone, whose value is set from the script; a switch to have
-# another page, and one to begin again.
+# The same slider three times: remembered, and by Streamlit alone, whose value is set from the script; switches to draw
+# another page, to begin again, and to cut a run short before its end.
 SCRIPT = """
 import streamlit as st
 from app.ui.widgets import remembered
 
 if st.session_state.get("again"):
     remembered.forget()
-if not st.session_state.get("elsewhere"):
-    shown = remembered.recall("teach scales 0", 5, range(1, 10))
-    st.slider("k", 1, 9, shown, key="teach scales 0", persist_state="session")
-    remembered.keep("teach scales 0", st.session_state["teach scales 0"])
-    for name, how in {"persistent": {"persist_state": "session"}, "plain": {}}.items():
-        if not st.session_state.get(f"{name} is set"):
-            st.session_state[f"{name} is set"], st.session_state[name] = True, 5
-        st.slider(name, 1, 9, key=name, **how)
-    st.button("Back", on_click=remembered.put, args=("teach scales 0", 3))
+with remembered.run():
+    if not st.session_state.get("elsewhere"):
+        shown = remembered.recall("teach scales 0", 5, range(1, 10))
+        remembered.keep("teach scales 0", st.slider("k", 1, 9, shown, key="teach scales 0"))
+        for name, how in {"persistent": {"persist_state": "session"}, "plain": {}}.items():
+            if not st.session_state.get(f"{name} is set"):
+                st.session_state[f"{name} is set"], st.session_state[name] = True, 5
+            st.slider(name, 1, 9, key=name, **how)
+        st.button("Back", on_click=remembered.put, args=("teach scales 0", 3))
+    if st.session_state.get("cut"):
+        st.stop()
 """
 BOTH = (K, "persistent", "plain")
 
@@ -47,12 +49,16 @@ def at(tiny_app: Open) -> AppTest:
 
 def test_a_value_is_sent_again_where_the_run_that_set_it_was_lost(at: AppTest) -> None:
     """Another event interrupts it: the browser has seen nothing of it, and sends nothing of its widgets."""
+    at.session_state["cut"] = True
     fine(at.run())
     assert [sent(at, key) for key in BOTH] == [5, 5, 5]
     lost = at._tree = ElementTree()
     lost._runner = at
     fine(at.run())
     assert [sent(at, key) for key in BOTH] == [5, 5, 1], "without persist_state it is the default"
+    assert fine(at.run()).slider(key=K).proto.set_value, "until a run comes to its end"
+    at.session_state["cut"] = False
+    assert [fine(at.run()).slider(key=K).proto.set_value for _ in range(2)] == [True, False], "and then no more"
 
 
 def test_what_was_moved_is_not_set_again_and_what_is_put_is(at: AppTest) -> None:
@@ -113,7 +119,8 @@ import streamlit as st
 from app.ui.widgets import remembered
 
 names = st.session_state.setdefault("names", {1: "one", 2: "two", 3: "two"})
-remembered.one_of("Run", names, "compare pin_a", 1, names.__getitem__)
+with remembered.run():
+    remembered.one_of("Run", names, "compare pin_a", 1, names.__getitem__)
 st.selectbox("Plain", names, format_func=names.__getitem__, key="plain", persist_state="session")
 """
 

@@ -30,7 +30,7 @@ def dropout(session: Session, prompts: int) -> float:
         session.training.settings = replace(session.training.settings, dropout=float(st.session_state[_DROPOUT]))
 
     shown = float(recall(_DROPOUT, session.training.settings.dropout))
-    how: Any = {"key": _DROPOUT, "help": about.help, "on_change": moved, "persist_state": "session"}
+    how: Any = {"key": _DROPOUT, "help": about.help, "on_change": moved}
     return float(keep(_DROPOUT, st.select_slider(about.label, steps_of(prompts, shown), shown, "{:.2g}".format, **how)))
 
 

@@ -138,7 +138,6 @@ def names_as_list() -> None:
         recall(_LIST, st.session_state[_LIST]),
         key=_LIST,
         height=150,
-        persist_state="session",
         help="Any words in English.",
     )
     keep(_LIST, session().explore.names)

@@ -122,7 +122,7 @@ def _key(name: str) -> str:
 
 
 def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool) -> Any:
-    common: dict[str, Any] = {"key": key, "help": about.help, "disabled": disabled, "persist_state": "session"}
+    common: dict[str, Any] = {"key": key, "help": about.help, "disabled": disabled}
     if isinstance(shown, bool):  # no switch: its label has one line, which does not fit in half a column
         words = {False: "no", True: "yes"}
         return column.selectbox(about.label, list(words), int(shown), format_func=words.__getitem__, **common)
@@ -149,9 +149,7 @@ def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ..
     for n, usual in enumerate(with_prompts(last, count, regions)):
         key = f"teach scales {n}"
         shown = recall(key, usual, range(1, regions + 1))
-        typed = line.number_input(
-            f"k, local {n + 1}", 1, regions, shown, key=key, width=_K_WIDE, persist_state="session"
-        )
+        typed = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=key, width=_K_WIDE)
         chosen.append(int(keep(key, typed)))
     st.caption(
         f"k: how many of the {regions} regions a local prompt's score is the mean of. It acts at once."

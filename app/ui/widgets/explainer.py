@@ -133,7 +133,9 @@ def _drawn(
         on_edit,
     )
     with st.container(key="answer as text"):
-        st.html("<style>:has(> .st-key-answer-as-text) {display: none}</style>")  # a screen reader has the explainer's own
+        st.html(
+            "<style>:has(> .st-key-answer-as-text) {display: none}</style>"
+        )  # a screen reader has the explainer's own
         st.text(answer_as_text(extent, state))
 
 

@@ -1,10 +1,10 @@
 """Widgets that remember their value across pages and a reload.
 
-Streamlit keeps a value as long as a page is connected (``persist_state``), and sends it again where the run that set it
-was interrupted. A reload is another connection. So each value is also kept in the visitor's session, by the key of the
-widget: what is asked on Explore, which is read elsewhere, as a field of ``ExploreState``, the others in
-``Session.values``. On a busy machine even a complete run may be lost on its way, so what is recalled is the widget's
-default too.
+Streamlit itself keeps a value as long as a page is connected (``persist_state``), and not over a reload. So a value is
+kept in the visitor's session, by the key of the widget: what is asked on Explore, which is read elsewhere, as a field of
+``ExploreState``, the others in ``Session.values``. It is set before the widget is drawn, in every run until one has
+completed: the browser may be ahead by then. Where a run is lost on its way a browser shows the widget's default, so
+that is what is recalled, too.
 
 A browser knows a choice by its label alone, so a list of choices is drawn by ``one_of`` or ``one_of_few``: equal labels
 are numbered, and a choice whose label has changed is set again.
@@ -13,7 +13,8 @@ are numbered, and a choice whose label has changed is set again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -26,6 +27,16 @@ T = TypeVar("T")
 
 EXPLORE = "explore "
 """Begins the keys of what is asked on Explore; a field of ``ExploreState`` follows."""
+# The keys of widgets; for a list of choices, each with its choice and the label of that.
+_DRAWING, _SHOWN = "widgets of this run", "widgets of the last complete run"
+
+
+@contextmanager
+def run() -> Iterator[None]:
+    """Draw a page inside; where that completes, its widgets are now those in the browser."""
+    st.session_state[_DRAWING] = {}
+    yield
+    st.session_state[_SHOWN] = st.session_state[_DRAWING]
 
 
 def recall(key: str, default: T, allowed: Collection[Any] | None = None) -> T:
@@ -41,11 +52,18 @@ def recall(key: str, default: T, allowed: Collection[Any] | None = None) -> T:
 
 
 def set_widget(key: str, value: Any) -> None:
-    """Set the widget of ``key`` to ``value``, before it is drawn: only where it differs, or what the visitor does
-    meanwhile would be undone.
+    """Set the widget of ``key`` to ``value``, before it is drawn.
+
+    Nothing is set if the last complete run has drawn it with this value: that would undo what the visitor does
+    meanwhile.
     """
-    if key not in st.session_state or st.session_state[key] != value:
+    shown = key in st.session_state and key in st.session_state.get(_SHOWN, ())
+    if not shown or st.session_state[key] != value:
         st.session_state[key] = value
+
+
+def drawn(key: str, *label: Any) -> None:
+    st.session_state.setdefault(_DRAWING, {}).setdefault(key, label)
 
 
 def keep(key: str, value: T) -> T:
@@ -55,12 +73,14 @@ def keep(key: str, value: T) -> T:
         session().explore = replace(session().explore, **changed)
     else:
         session().values[key] = value
+    drawn(key)
     return value
 
 
 def put(key: str, value: Any) -> None:
     """Set the widget of ``key`` to ``value``, before it is drawn or in a callback."""
     st.session_state[key] = keep(key, value)
+    st.session_state.get(_SHOWN, {}).pop(key, None)
 
 
 def forget() -> None:
@@ -78,7 +98,7 @@ def remember(draw: Any, label: str, key: str, default: T, **settings: Any) -> T:
     Args:
         draw: such as ``st.toggle``.
     """
-    value: T = draw(label, value=recall(key, default), key=key, persist_state="session", **settings)
+    value: T = draw(label, value=recall(key, default), key=key, **settings)
     return keep(key, value)
 
 
@@ -99,12 +119,13 @@ def one_of(
         words: gives the label of an option.
     """
     labels = _numbered({option: words(option) for option in options})
-    value, told = recall(key, default, labels), f"{key} as told"
-    if st.session_state.get(told, (None, ""))[0] == value and st.session_state[told][1] != labels[value]:
+    value = recall(key, default, labels)
+    shown = st.session_state.get(_SHOWN, {}).get(key)
+    if shown and shown[0] == value and shown[1] != labels[value]:
         st.session_state[key] = value
-    settings |= {"format_func": labels.__getitem__, "persist_state": "session"}
-    chosen: T = draw(label, list(labels), list(labels).index(value), key=key, **settings)
-    st.session_state[told] = chosen, labels[chosen]
+    index = list(labels).index(value)
+    chosen: T = draw(label, list(labels), index, key=key, format_func=labels.__getitem__, **settings)
+    drawn(key, chosen, labels[chosen])
     return keep(key, chosen)
 
 
