@@ -12,11 +12,13 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
 import streamlit as st
+
+from gallop.runtime.hosts import LOCAL_NAMES
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,22 @@ def _server() -> Any:
     """Return Streamlit's runtime; None in tests, which have none."""
     runtime = import_module("streamlit.runtime")
     return runtime.get_instance() if runtime.exists() else None
+
+
+def for_this_machine_alone() -> bool:
+    """Return whether only this machine's own browsers reach the app."""
+    return {st.get_option("server.address"), *st.get_option("server.allowedHosts")} <= {*LOCAL_NAMES}
+
+
+def programs_refused() -> str:
+    """Return why Streamlit's interface for programs may not be on here, as a sentence; empty where it may or is off."""
+    with suppress(RuntimeError):  # Streamlit before 1.67 has no such option
+        if st.get_option("server.enableAgentApi") and not for_this_machine_alone():
+            return (
+                "server.enableAgentApi lets any program that reaches the app use it without a browser, and so without "
+                "the cookie that tells visitors apart. It is for this machine alone: leave out --host, or turn it off."
+            )
+    return ""
 
 
 @comfort("sessions are closed only when others need their place", "")

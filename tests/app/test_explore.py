@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import text
 from app.ui import resources
 from app.ui.explanation import current
 from app.ui.explore import question
@@ -307,6 +308,17 @@ def test_the_page_says_in_words_and_numbers_what_the_explainer_shows(at: AppTest
     assert first != second != shown.shares
     at.text_area(key="explore templates").set_value("a drawing of a {}\n{} on a table")
     assert len(fine(at.run()).dataframe[0].value.columns) == 2 + 4 + 4
+
+
+def test_a_program_reads_the_answer_without_the_table(at: AppTest) -> None:
+    shown = explained(hand(at, k={0: 2}, prompt=0))
+    best, *others = sorted(shown.shares, key=shown.shares.__getitem__, reverse=True)
+    words = next(found.value for found in at.text if found.value.startswith("Answer: "))
+    assert best in words.partition(". ")[0]
+    assert ", ".join(f"{name} {text.percent(shown.shares[name])}" for name in (best, *others)).lower() in words.lower()
+    assert words.endswith("of 2 regions.")
+    sample = [found.value for found in fine(look(at, "Cat")).text]
+    assert [said.startswith("Answer: cat, ") and "%" in said for said in sample] == [True]
 
 
 def test_templates_change_the_answer_and_make_prompts_differ(at: AppTest) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.teaching.training import LIVE_PHOTOS, Settings
-from app.ui.widgets.remembered import keep, recall, set_widget
+from app.ui.widgets.remembered import drawn, keep, recall, set_widget
 from app.visitor.session import Session
 from gallop.setting import settings_of
 
@@ -46,11 +46,11 @@ def live(session: Session) -> None:
     st.toggle(
         "Retrain as I change it",
         key=_LIVE,
-        persist_state="session",
         on_change=switched,
         help="After a change of dropout, of the number of prompts or of a photo, prompts go on learning from where "
         f"they are, and the answer follows. Up to {LIVE_PHOTOS} photos this is on unless you turn it off.",
     )
+    drawn(_LIVE)
 
 
 def beside_the_answer(session: Session) -> DeltaGenerator:

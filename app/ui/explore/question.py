@@ -15,7 +15,7 @@ from app.ui.explanation.current import photo_in_browser
 from app.ui.resources import session
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
-from app.ui.widgets.remembered import keep, one_of_few, put, recall, remember, set_widget
+from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget
 from app.views import exploring
 from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT
 from app.visitor.session import Session, Where
@@ -123,8 +123,8 @@ def choose_names(typed: list[str]) -> tuple[str, ...]:
         key=_CHIPS,
         accept_new_options=True,
         placeholder="A name, then Enter",
-        persist_state="session",
     )
+    drawn(_CHIPS)
     place = slot()
     for sentence in notes:
         place.caption(f":material/info: {text.markdown(sentence)}")

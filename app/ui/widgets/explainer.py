@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -22,6 +23,7 @@ from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale
 
 KEY = "explainer"
+_HIDDEN = Path(__file__).with_name("answer.css")
 _explainer_draw = st.components.v2.component(
     "gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8")
 )
@@ -133,9 +135,7 @@ def _drawn(
         on_edit,
     )
     with st.container(key="answer as text"):
-        st.html(
-            "<style>:has(> .st-key-answer-as-text) {display: none}</style>"
-        )  # a screen reader has the explainer's own
+        st.html(_HIDDEN)
         st.text(answer_as_text(extent, state))
 
 

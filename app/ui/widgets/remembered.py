@@ -1,8 +1,8 @@
 """Widgets that remember their value across pages and a reload.
 
 Streamlit itself keeps a value as long as a page is connected (``persist_state``), and not over a reload. So a value is
-kept in the visitor's session, by the key of the widget: what is asked on Explore, which is read elsewhere, as a field of
-``ExploreState``, the others in ``Session.values``. It is set before the widget is drawn, in every run until one has
+kept in the visitor's session, by the key of the widget: what is asked on Explore as a field of ``ExploreState``, since
+it is read elsewhere, the others in ``Session.values``. It is set before the widget is drawn, in every run until one has
 completed: the browser may be ahead by then. Where a run is lost on its way a browser shows the widget's default, so
 that is what is recalled, too.
 
