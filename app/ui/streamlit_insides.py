@@ -4,7 +4,7 @@ Nothing here is promised by Streamlit: names with an underscore, modules below `
 and files are called. Where such a name is gone the app starts all the same, and its log says what is missed. No other
 module uses such names. (``app.middleware`` also reads Streamlit's ``index.html`` and ``manifest.json``: where they are
 laid out otherwise, the first page comes as Streamlit sends it.) An issue of streamlit/streamlit is named where one is
-known.
+known; ``docs/reference/streamlit.md`` shows the two faults that have none.
 """
 
 from __future__ import annotations
