@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.explanation import answer, changes, tune
-from app.ui.explore import details, guess, question
+from app.ui.explore import details, question
 from app.ui.export import dialog
 from app.ui.teach import live
 from app.ui.widgets import backbones
@@ -90,8 +90,8 @@ with explained:
             said = () if taught else asked.templates
             answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note, said)
             if not taught:
-                guess.way_on(session, photo, shown)
-                guess.more_names(session, backbone)
+                question.way_on(session, photo, shown)
+                question.more_names(session, backbone)
                 backbones.offer_better(session, shown)
             ahead = answer.follow_up(session, part, asked)
             find = partial(answer.explained_at_current_k, session, part, asked)

@@ -28,7 +28,7 @@ from app.ui.explanation import tune
 from app.ui.resources import backbones
 from app.ui.widgets import backbones as backbones_widget
 from app.ui.widgets.elements import cells, show_notice
-from app.ui.widgets.remembered import keep, one_of_few, put, recall
+from app.ui.widgets.remembered import keep, one_of_few, put, recall, remember
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
@@ -147,10 +147,9 @@ def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ..
     last, regions = session.training.settings_on(known).topk, regions_of(known)
     chosen, line = [], st.container(horizontal=True, gap="small")
     for n, usual in enumerate(with_prompts(last, count, regions)):
-        key = f"teach scales {n}"
-        shown = recall(key, usual, range(1, regions + 1))
-        typed = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=key, width=_K_WIDE)
-        chosen.append(int(keep(key, typed)))
+        within: dict[str, Any] = {"min_value": 1, "max_value": regions, "width": _K_WIDE}
+        key, allowed = f"teach scales {n}", range(1, regions + 1)
+        chosen.append(remember(line.number_input, f"k, local {n + 1}", key, usual, allowed, **within))
     st.caption(
         f"k: how many of the {regions} regions a local prompt's score is the mean of. It acts at once."
         if count

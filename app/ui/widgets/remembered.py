@@ -92,13 +92,13 @@ def forget() -> None:
     session().explore = ExploreState()
 
 
-def remember(draw: Any, label: str, key: str, default: T, **settings: Any) -> T:
+def remember(draw: Any, label: str, key: str, default: T, allowed: Collection[Any] | None = None, **settings: Any) -> T:
     """Draw a widget that is no choice, at the remembered value or ``default``; return and remember its value.
 
     Args:
         draw: such as ``st.toggle``.
     """
-    value: T = draw(label, value=recall(key, default), key=key, **settings)
+    value: T = draw(label, value=recall(key, default, allowed), key=key, **settings)
     return keep(key, value)
 
 
