@@ -4,7 +4,7 @@ ways on from an answer that is a guess.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import streamlit as st
@@ -71,37 +71,25 @@ _MOST_CLASSES = 200
 _CHIPS, _LIST = "class name chips", "explore names"
 
 
-@dataclass
-class _Drawn:
-    """What a widget of this page was drawn with. Choosing a photo sets the names that go with it, and a browser that
-    has not received them yet, or whose widget is in a closed expander, still sends the old ones.
+def _by_hand(key: str, held: Any) -> bool:
+    """Return whether the visitor has changed what the browser holds of a widget.
+
+    Choosing a photo sets the names that go with it, and a browser that has not received them yet, or whose widget is in
+    a closed expander, still sends what was drawn before.
     """
-
-    last: Any = None
-    behind: list[Any] = field(default_factory=list)
-
-    def by_hand(self, held: Any) -> bool:
-        """Return whether the visitor has changed what the browser holds."""
-        if held == self.last:
-            self.behind.clear()
-        return held is not None and held != self.last and held not in self.behind
-
-    def draw(self, value: Any, held: Any) -> None:
-        if value == held:
-            self.behind.clear()
-        elif self.last is not None and value != self.last:
-            self.behind.append(self.last)
-        self.behind = [old for old in self.behind if old != value]
-        self.last = value
+    drawn = _drawn(key)
+    if held in drawn[-1:]:  # the browser is up to date
+        del drawn[:-1]
+    return held is not None and held not in drawn
 
 
 def names_by_hand() -> list[str]:
     """Take over what the visitor has made of the class names, and return it; empty where that is nothing new."""
     held = st.session_state.get(_CHIPS)
-    if _drawn(_LIST).by_hand(st.session_state.get(_LIST)):
+    if _by_hand(_LIST, st.session_state.get(_LIST)):
         session().explore = replace(session().explore, names=st.session_state[_LIST])
         return [st.session_state[_LIST]]
-    if _drawn(_CHIPS).by_hand(None if held is None else list(held)):
+    if _by_hand(_CHIPS, None if held is None else list(held)):
         names, _ = exploring.merged_names(held or ())
         session().explore = replace(session().explore, names="\n".join(names))
         return list(held or ())
@@ -147,12 +135,14 @@ def names_as_list() -> None:
     keep(_LIST, session().explore.names)
 
 
-def _drawn(key: str) -> _Drawn:
-    return cast(_Drawn, st.session_state.setdefault(f"{key} as drawn", _Drawn()))
+def _drawn(key: str) -> list[Any]:
+    """Return what a widget was drawn with that the browser may still send, the last at the end."""
+    return cast("list[Any]", st.session_state.setdefault(f"{key} as drawn", []))
 
 
 def _set(key: str, value: Any) -> None:
-    _drawn(key).draw(value, st.session_state.get(key))
+    before = [] if value == st.session_state.get(key) else [old for old in _drawn(key) if old != value]
+    st.session_state[f"{key} as drawn"] = [*before, value]
     set_widget(key, value)
 
 
