@@ -267,16 +267,13 @@ def answer_as_text(found: Explanation | SampleAnswer, state: ExplainerState) -> 
     now, prompt = found.with_topk(state.topk) if found.topk else found, state.prompt
     chances = now.probabilities
     likeliest = sorted(chances, key=chances.__getitem__, reverse=True)[:_LIKELIEST]
-    said = [
-        f"Answer: {now.answer}",
-        ", ".join(f"{name} {text.percent(chances[name])}" for name in likeliest),
-        now.doubt,
-    ]
+    shares = ", ".join(f"{name} {text.percent(chances[name])}" for name in likeliest)
+    said = [f"Answer: {now.answer}", f"Probabilities: {shares}", now.doubt.removesuffix(".")]
     if now.threshold is not None and not now.doubt:
-        said.append(strange_in_words(strangeness(now.ood_score, now.threshold, len(chances))))
+        said.append(f"It is {strange_in_words(strangeness(now.ood_score, now.threshold, len(chances)))}")
     if prompt < len(now.topk):
         said.append(f"Local prompt {prompt + 1}: {now.describe(state.class_name or now.label, prompt)}")
-    return " ".join(f"{words[0].upper()}{words[1:].removesuffix('.')}." for words in said if words)
+    return " ".join(f"{words}." for words in said if words)
 
 
 def _question_for_uploaded(session: Session, photo: Photo | None) -> Question | None:
