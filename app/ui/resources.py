@@ -74,7 +74,7 @@ class Shared:
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
     runs: Path = field(default_factory=lambda: runs_folder(data_folder()))
-    visitors: Visitors = field(default_factory=lambda: _visitors())
+    visitors: Visitors = field(default_factory=_visitors)
     unread: UnreadFiles = field(default_factory=UnreadFiles)
     # That of the server; None in tests without one.
     loop: asyncio.AbstractEventLoop | None = None

@@ -40,7 +40,7 @@ def session_seconds(address: str | None) -> float:
 
 
 @dataclass
-class Visitor:
+class _Visitor:
     session: Session
     # The number of the browser that started it; empty where that stores no cookies.
     browser: str
@@ -76,7 +76,7 @@ class Visitors:
     # Pages that were closed, and when that was seen.
     _left: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _visitors: dict[str, Visitor] = field(default_factory=dict)
+    _visitors: dict[str, _Visitor] = field(default_factory=dict)
     _reaper: threading.Thread | None = None
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -97,7 +97,7 @@ class Visitors:
             self._look()
             gone = [self._visitors.pop(token).session for token in self._leaving(browser)]
             token = secrets.token_hex(16)
-            self._visitors[token] = Visitor(Session(browser), browser, self.clock(), self.clock())
+            self._visitors[token] = _Visitor(Session(browser), browser, self.clock(), self.clock())
             if self._reaper is None:
                 self._reaper = threading.Thread(target=self._reap, name="visitors", daemon=True)
                 self._reaper.start()
@@ -180,7 +180,7 @@ class Visitors:
                 self._left[page] = now
             visitor.seen = now if visitor.leases else visitor.seen
 
-    def _away(self, visitor: Visitor) -> float:
+    def _away(self, visitor: _Visitor) -> float:
         """Return for how many seconds no page of a visitor was open when last checked."""
         return self.clock() - visitor.seen
 

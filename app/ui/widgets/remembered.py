@@ -68,19 +68,23 @@ def drawn(key: str, *label: Any) -> None:
 
 def keep(key: str, value: T) -> T:
     """Return and remember the value of the widget of ``key``, after it was drawn."""
-    if key.startswith(EXPLORE):
-        changed: dict[str, Any] = {key.removeprefix(EXPLORE): value}
-        session().explore = replace(session().explore, **changed)
-    else:
-        session().values[key] = value
+    _write(key, value)
     drawn(key)
     return value
 
 
 def put(key: str, value: Any) -> None:
     """Set the widget of ``key`` to ``value``, before it is drawn or in a callback."""
-    st.session_state[key] = keep(key, value)
+    _write(key, value)
+    st.session_state[key] = value
     st.session_state.get(_SHOWN, {}).pop(key, None)
+
+
+def _write(key: str, value: Any) -> None:
+    if key.startswith(EXPLORE):
+        session().explore = replace(session().explore, **{key.removeprefix(EXPLORE): value})
+    else:
+        session().values[key] = value
 
 
 def forget() -> None:
