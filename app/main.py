@@ -158,6 +158,8 @@ async def starts(_: st.App) -> AsyncIterator[None]:
     yield
 
 
+if refusal := streamlit_insides.programs_refused():
+    sys.exit(refusal)
 rest = Rest()
 static = Path(st.__file__).with_name("static")
 base_path = f"/{st.get_option('server.baseUrlPath')}/".replace("//", "/")

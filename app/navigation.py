@@ -7,13 +7,13 @@ import pandas  # noqa: F401  imported before any thread starts: plotly fails on 
 import streamlit as st
 
 from app import text
+from app.jobs import PlainError
 from app.ui import moved, resources
 from app.ui.explanation import current
-from app.ui.streamlit_insides import draw_from_the_top
+from app.ui.streamlit_insides import draw_from_the_top, drawn_anew
 from app.ui.teach import live
 from app.ui.widgets import backbones, remembered
 from app.ui.widgets.elements import receive, slot, watch_job
-from app.visitor.registry import TooManyVisitors
 
 # A file of the app: an icon given by name would be requested from a Google server.
 ICON = Path(__file__).with_name("icon.png")
@@ -36,7 +36,7 @@ try:
     session = resources.session()
     session.shown.clear()
     taught = session.training.settle()
-except TooManyVisitors as error:
+except PlainError as error:  # there is no room for another visitor
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
 if taught is not None:
@@ -45,11 +45,10 @@ above = slot()  # no widget in it has a state: a click on a page's name is detec
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended and its photos are gone, or it belongs to another browser"
     above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")
-remembered.run_begins()
 backbones.settle_download(session)
 session.page_jobs.settle()
 current.settle_opening(session)
-with resources.page_drawn():
+with drawn_anew(), remembered.run(), resources.page_drawn():
     receive()
     with above:
         if page.title != "Teach":
@@ -59,4 +58,3 @@ with resources.page_drawn():
         watch_job(session.page_jobs)
     page.run()
     session.training.encode_ahead(resources.jobs(), resources.backbones())  # photos that came in with this run
-remembered.run_ends()

@@ -23,7 +23,6 @@ from app.teaching.training import Progress, Taught
 from app.ui import resources
 from app.ui.export.dialog import TAKE_AWAY
 from app.views.exploring import look_at, photo_on_explore
-from app.visitor.page_state import EvidenceState, TestState
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.state import ExplainerState
@@ -38,9 +37,9 @@ Place = tuple[str, str, Any]
 EXPLORE, TEACH, TEST = "ui/explore/page.py", "ui/teach/page.py", "ui/test/page.py"
 EVIDENCE, SORT, METHOD = "ui/evidence/page.py", "ui/sort/page.py", "ui/method/page.py"
 MISTAKES, NONE_OF_THESE, LABELS, RUNS = (
-    (TEST, TestState.tab.key, tab) for tab in ("Mistakes", "None of these", "Labels", "Runs")
+    (TEST, "test tab", tab) for tab in ("Mistakes", "None of these", "Labels", "Runs")
 )
-REGIONS, PROMPTS = ((EVIDENCE, EvidenceState.tab.key, tab) for tab in ("Regions", "Prompts"))
+REGIONS, PROMPTS = ((EVIDENCE, "evidence tab", tab) for tab in ("Regions", "Prompts"))
 TAKEN_AWAY = EXPLORE, TAKE_AWAY, "Explore"
 PAGES: tuple[str | Place, ...] = (EXPLORE, TEACH, TEST, EVIDENCE, SORT, METHOD)
 PLACES = (*PAGES, MISTAKES, NONE_OF_THESE, LABELS, RUNS, REGIONS, PROMPTS, TAKEN_AWAY)

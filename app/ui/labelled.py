@@ -15,7 +15,7 @@ from app.ui.widgets.elements import onward
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of_few
 from app.views import testing
-from app.visitor.page_state import AskedRegion, EvidenceState
+from app.visitor.page_state import AskedRegion
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.explainer.state import ExplainerState
@@ -49,7 +49,7 @@ def choose_photos(session: Session, why: str) -> tuple[str, Sequence[tuple[Photo
         )
         onward("Add test photos", "ui/teach/page.py", ":material/school:")
     if len(piles) > 1:
-        pile = one_of_few("On which photos", piles, EvidenceState.pile, pile)
+        pile = one_of_few("On which photos", piles, "evidence pile", pile)
         if pile != TESTS:
             st.caption("These are training photos, so the figures are optimistic.")
     elif piles and pile != TESTS:

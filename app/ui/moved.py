@@ -8,7 +8,6 @@ import streamlit as st
 
 from app.ui.export import dialog
 from app.ui.widgets.remembered import put
-from app.visitor.page_state import EvidenceState, TestState
 
 # By the old address: the page.
 PLACES = {"prompts": "ui/evidence/page.py", "compare": "ui/test/page.py", "export": "ui/explore/page.py"}
@@ -17,9 +16,9 @@ PLACES = {"prompts": "ui/evidence/page.py", "compare": "ui/test/page.py", "expor
 def lead(address: str) -> NoReturn:
     """Go to the page of an old address, and open what was there."""
     if address == "prompts":
-        put(EvidenceState.tab, "Prompts")
+        put("evidence tab", "Prompts")
     elif address == "compare":
-        put(TestState.tab, "Runs")
+        put("test tab", "Runs")
     else:
         dialog.ask(dialog.EXPLORE)
     st.switch_page(PLACES[address])

@@ -29,7 +29,7 @@ from app.views.project import (
     sample_project,
     take_over,
 )
-from app.visitor.page_state import CompareState, EvidenceState, ExploreState, ExportState, TeachState, TestState
+from app.visitor.page_state import CompareState, EvidenceState, TestState
 from app.visitor.session import Session, Where
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.errors import GallopError
@@ -154,9 +154,9 @@ def _replace(session: Session, project: Project, name: str) -> None:
     session.asked = None
     with session.telling(Where.PROJECT):
         done = take_over(session, project, name)
-        forget(ExploreState, TeachState, TestState, EvidenceState, CompareState, ExportState)
-        session.explore, session.teach, session.test = ExploreState(), TeachState(), TestState()
-        session.evidence, session.compare, session.export = EvidenceState(), CompareState(), ExportState()
+        forget()
+        session.test, session.evidence, session.compare = TestState(), EvidenceState(), CompareState()
+        session.form_of = None
         if backbones().listing.seek(project.backbone_name) is not None:
             choose(session, project.backbone_name)
         session.notices.pop(Where.PROJECT, None)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -18,7 +19,7 @@ from app.middleware import BROWSER
 from app.options import options
 from app.photos.shelf import UnreadFiles
 from app.runs.store import Ledger, data_folder, owner_of, runs_folder
-from app.ui.streamlit_insides import close_page, connected, drop_file, this_page
+from app.ui.streamlit_insides import close_page, connected, drop_file, for_this_machine_alone, this_page
 from app.visitor.registry import Visitors, session_seconds
 from app.visitor.session import Session
 from gallop.runtime.process import prepare
@@ -56,6 +57,12 @@ def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
     return shared.unread.comes(file, name, size, browser, page, visitors().held(browser))
 
 
+def _visitors() -> Visitors:
+    """Return the registry of sessions; that of strangers is loaded only where others reach the app."""
+    kind: type[Visitors] = Visitors if for_this_machine_alone() else import_module("app.serving.places").Places
+    return kind(connected, keep=session_seconds(st.get_option("server.address")), closed=forget_page)
+
+
 @dataclass
 class Shared:
     """What there is once in the process.
@@ -67,11 +74,7 @@ class Shared:
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
     runs: Path = field(default_factory=lambda: runs_folder(data_folder()))
-    visitors: Visitors = field(
-        default_factory=lambda: Visitors(
-            connected, keep=session_seconds(st.get_option("server.address")), closed=forget_page
-        )
-    )
+    visitors: Visitors = field(default_factory=_visitors)
     unread: UnreadFiles = field(default_factory=UnreadFiles)
     # That of the server; None in tests without one.
     loop: asyncio.AbstractEventLoop | None = None
@@ -148,7 +151,7 @@ def session() -> Session:
     """Return the visitor's session, the same after a reload; an address from another browser gives no access to it.
 
     Raises:
-        TooManyVisitors: there is no room for a new one.
+        PlainError: there is no room for a new one.
     """
     token = st.session_state.get(STATE) or st.query_params.get(ADDRESS, "")
     browser = st.context.cookies.to_dict().get(BROWSER, "")

@@ -4,18 +4,21 @@ Nothing here is promised by Streamlit: names with an underscore, modules below `
 and files are called. Where such a name is gone the app starts all the same, and its log says what is missed. No other
 module uses such names. (``app.middleware`` also reads Streamlit's ``index.html`` and ``manifest.json``: where they are
 laid out otherwise, the first page comes as Streamlit sends it.) An issue of streamlit/streamlit is named where one is
-known.
+known; ``docs/reference/streamlit.md`` shows the two faults that have none.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
 import streamlit as st
+
+from gallop.runtime.hosts import LOCAL_NAMES
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +65,22 @@ def _server() -> Any:
     return runtime.get_instance() if runtime.exists() else None
 
 
+def for_this_machine_alone() -> bool:
+    """Return whether only this machine's own browsers reach the app."""
+    return {st.get_option("server.address"), *st.get_option("server.allowedHosts")} <= {*LOCAL_NAMES}
+
+
+def programs_refused() -> str:
+    """Return why Streamlit's interface for programs may not be on here, as a sentence; empty where it may or is off."""
+    with suppress(RuntimeError):  # Streamlit before 1.67 has no such option
+        if st.get_option("server.enableAgentApi") and not for_this_machine_alone():
+            return (
+                "server.enableAgentApi lets any program that reaches the app use it without a browser, and so without "
+                "the cookie that tells visitors apart. It is for this machine alone: leave out --host, or turn it off."
+            )
+    return ""
+
+
 @comfort("sessions are closed only when others need their place", "")
 def this_page() -> str:
     """Return Streamlit's name for the open page that is being drawn: a session lives as long as one of its pages."""
@@ -103,13 +122,15 @@ def draw_from_the_top() -> None:
     stack.context_dg_stack.set(stack.get_default_dg_stack_value())
 
 
-@comfort("objects that removed widgets refer to stay in memory until their page is closed")
-def drop_widgets_of_before(before: dict[str, Any]) -> None:
-    """After a complete run: drop what is registered of widgets as it was before the run: they were not drawn again.
+@contextmanager
+def drawn_anew() -> Iterator[None]:
+    """After a complete run: drop what was registered before it of widgets that it has not drawn again.
 
     Streamlit drops none of it before the page is closed, with all that callbacks refer to: one visitor's clicks
     held dozens of models in memory.
     """
+    before = dict(_registered())
+    yield
     registered = _registered()
     for name, known in before.items():
         if registered.get(name) is known:
@@ -117,12 +138,8 @@ def drop_widgets_of_before(before: dict[str, Any]) -> None:
 
 
 @comfort("objects that removed widgets refer to stay in memory until their page is closed", {})
-def registered_widgets() -> dict[str, Any]:
-    """Return what Streamlit has registered of every widget that this page has ever drawn, by its id."""
-    return dict(_registered())
-
-
 def _registered() -> dict[str, Any]:
+    """Return what Streamlit has registered of every widget that this page has ever drawn, by its id."""
     return cast("dict[str, Any]", _context().session_state._state._new_widget_state.widget_metadata)
 
 

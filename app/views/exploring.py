@@ -23,6 +23,7 @@ from gallop.errors import ClassNameError, GallopError
 from gallop.images import CropBox
 from gallop.maps.explainer.state import ExplainerState
 from gallop.names.class_names import clean_name
+from gallop.wording import strange_in_words, strangeness
 
 # Below this probability an answer of names that nobody taught is a guess, and so it is where the second name is closer
 # than this to the first.
@@ -250,6 +251,29 @@ def begin_class(session: Session, photo: Photo, name: str) -> None:
     with session.telling(Where.CARDS):
         if session.photos.place_of(photo) is None:
             session.tell(Where.CARDS, session.photos.relabel(photo, name), "success")
+
+
+# Classes in the text of an answer.
+_LIKELIEST = 5
+
+
+def answer_as_text(found: Explanation | SampleAnswer, state: ExplainerState) -> str:
+    """Return what an explainer says, for programs that read a page without running its scripts: the answer, the
+    likeliest classes with their probabilities, the verdict and the best regions; of a sample's stored answer only the
+    first, at the stored k.
+    """
+    if isinstance(found, SampleAnswer):
+        return f"Answer: {found.label}, {text.percent(found.probability)}, at k = {', '.join(map(str, found.topk))}."
+    now, prompt = found.with_topk(state.topk) if found.topk else found, state.prompt
+    chances = now.probabilities
+    likeliest = sorted(chances, key=chances.__getitem__, reverse=True)[:_LIKELIEST]
+    shares = ", ".join(f"{name} {text.percent(chances[name])}" for name in likeliest)
+    said = [f"Answer: {now.answer}", f"Probabilities: {shares}", now.doubt.removesuffix(".")]
+    if now.threshold is not None and not now.doubt:
+        said.append(f"It is {strange_in_words(strangeness(now.ood_score, now.threshold, len(chances)))}")
+    if prompt < len(now.topk):
+        said.append(f"Local prompt {prompt + 1}: {now.describe(state.class_name or now.label, prompt)}")
+    return " ".join(f"{words}." for words in said if words)
 
 
 def _question_for_uploaded(session: Session, photo: Photo | None) -> Question | None:

@@ -102,8 +102,8 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
     except GallopError as error:
         raise PlainError(f"{error} Fix it on the page Explore.") from error
     explanation = explanation.with_topk(shown.scales_of(explanation.topk))
-    chosen = shown.class_name if shown.class_name in explanation.class_names else None
-    return Screen(photo, asked, explanation, chosen or explanation.label, shown.style)
+    chosen = shown.explainer.class_name if shown.explainer.class_name in explanation.class_names else None
+    return Screen(photo, asked, explanation, chosen or explanation.label, shown.explainer.style)
 
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:

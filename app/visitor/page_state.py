@@ -1,8 +1,7 @@
-"""UI state that survives reruns, one dataclass a page, and what is asked on Explore. Knows no Streamlit and no torch.
+"""UI state that survives a change of page and a reload, one dataclass a page, and what is asked on Explore. Knows no
+Streamlit and no torch.
 
-Only state that survives a change of page or a reload. The value of a widget is a ``Remembered`` field. Read on a state
-it is the value; read on the class it is its ``Place``, which a widget takes: ``CompareState.pin_a`` is where the first
-pin is remembered, and the key of its widget follows from that.
+Values of widgets that only their own page reads are in ``Session.values``, by key.
 """
 
 from __future__ import annotations
@@ -10,17 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE
 from app.photos.sample_answers import sample_answers
-from app.teaching.training import QUICK, Settings, preset
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
 from gallop.config import ZERO_SHOT
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
@@ -49,72 +46,6 @@ class Question:
     templates: tuple[str, ...] = DEFAULT_TEMPLATES
     like_taught: bool = False
     earlier: bool = False
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Place(Generic[T]):
-    """Where a value is remembered: a field of a page's state, or a part of the value of that field.
-
-    Attributes:
-        page: which state of the session.
-        part: the index in a tuple, or the field of a dataclass.
-    """
-
-    page: str
-    field: str
-    part: int | str | None = None
-
-    @property
-    def key(self) -> str:
-        return " ".join(str(word) for word in (self.page, self.field, self.part) if word is not None)
-
-    def at(self, part: int | str) -> Place[Any]:
-        return Place(self.page, self.field, part)
-
-    def read(self, session: object) -> T | None:
-        """Return the remembered value; None before its widget was used."""
-        value: Any = getattr(getattr(session, self.page), self.field)
-        if isinstance(self.part, int):
-            value = value[self.part] if self.part < len(value) else None
-        elif self.part is not None:
-            value = getattr(value, self.part)
-        return cast("T | None", value)
-
-    def write(self, session: object, value: T) -> None:
-        new: Any = value
-        state = getattr(session, self.page)
-        held = getattr(state, self.field)
-        if isinstance(self.part, int):
-            new = (*held[: self.part], value, *held[self.part + 1 :])
-        elif self.part is not None:
-            new = replace(held, **{self.part: value})
-        setattr(session, self.page, replace(state, **{self.field: new}))
-
-
-class Remembered(Generic[T]):
-    """A field of the frozen dataclass of a page; ``ExploreState`` is the session's ``explore``."""
-
-    def __init__(self, untouched: T) -> None:
-        self._untouched = untouched
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._place: Place[T] = Place(owner.__name__.removesuffix("State").lower(), name)
-
-    @overload
-    def __get__(self, state: None, owner: type) -> Place[T]: ...
-    @overload
-    def __get__(self, state: object, owner: type) -> T: ...
-    def __get__(self, state: object | None, owner: type) -> Place[T] | T:
-        if state is None:
-            return self._place
-        return cast(T, state.__dict__[self._place.field])
-
-    def __set__(self, state: object, value: T | Place[T]) -> None:
-        # The dataclass takes the class attribute, a Place, as the field's default.
-        state.__dict__[self._place.field] = self._untouched if value is self._place else value
 
 
 @dataclass(frozen=True)
@@ -189,33 +120,6 @@ class PhotoEdit:
         return replace(self, **given)
 
 
-@dataclass(frozen=True)
-class TeachState:
-    """Of the page Teach.
-
-    Attributes:
-        way, settings, local_prompts, scales: the values in the form; a training takes ``VisitorTraining.settings``.
-        backbone_name: whose settings the form shows; None before it was drawn, and where they were changed elsewhere.
-        watched: card and content hash of the photo that is watched.
-        changed: content hash of the changed photo whose maps are shown.
-    """
-
-    way: Remembered[str | None] = Remembered(None)
-    settings: Remembered[Settings] = Remembered(preset(QUICK))
-    local_prompts: Remembered[int | None] = Remembered(None)
-    scales: Remembered[tuple[int, ...]] = Remembered(())
-    watched: Remembered[str | None] = Remembered(None)
-    changed: Remembered[str | None] = Remembered(None)
-    backbone_name: str | None = None
-
-
-@dataclass(frozen=True)
-class BackbonesState:
-    """Of the pages that ask a backbone: which, and which of its regions; ``VisitorTraining.backbone_name`` answers."""
-
-    chosen: Remembered[str | None] = Remembered(None)
-
-
 # Photos of the test: of a pair of classes, or of a kind.
 Group = tuple[int, int] | str
 
@@ -225,16 +129,10 @@ class TestState:
     """Of the page Test.
 
     Attributes:
-        tab: the one that is open.
-        group, page: which photos are shown: those of a pair of classes (the true one and the answer, by index) or a
-            kind of ``testing.groups``, and so many pages further.
         opened, selected: content hashes of photos.
         explainer_state, explainer_photo: the explainer as the visitor left it, and the content hash of its photo.
     """
 
-    tab: Remembered[str | None] = Remembered(None)
-    group: Remembered[Group | None] = Remembered(None)
-    page: Remembered[int | None] = Remembered(None)
     opened: str = ""
     selected: frozenset[str] = frozenset()
     explainer_state: ExplainerState = ExplainerState()
@@ -256,16 +154,10 @@ class EvidenceState:
     """Of the page Evidence.
 
     Attributes:
-        tab: the one that is open.
-        pile: the photos that figures are computed on.
-        class_name: whose words, regions and clusters are shown.
         opened: the tile that is opened, as ``opening`` takes it.
         explainer_state: of its photo, as the visitor left it.
     """
 
-    tab: Remembered[str | None] = Remembered(None)
-    pile: Remembered[str | None] = Remembered(None)
-    class_name: Remembered[str | None] = Remembered(None)
     opened: str = ""
     explainer_state: ExplainerState = ExplainerState()
 
@@ -289,20 +181,10 @@ class CompareState:
     """Of the runs on the page Test.
 
     Attributes:
-        pin_a, pin_b: the two that are compared.
         newest: the newest run with figures when they were drawn last.
     """
 
-    pin_a: Remembered[int | None] = Remembered(None)
-    pin_b: Remembered[int | None] = Remembered(None)
     newest: int | None = None
-
-
-@dataclass(frozen=True)
-class ExportState:
-    """Of what is taken away: which local prompt's map."""
-
-    map: Remembered[int | None] = Remembered(None)
 
 
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
@@ -310,44 +192,30 @@ UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
 
 @dataclass(frozen=True)
 class ExploreState:
-    """The values of its widgets; None where one was not used yet.
+    """What is asked on Explore, and how it is shown. The first six are values of widgets; None before they are used.
 
     Attributes:
         source: where photos come from.
         photo: content hash.
         names: as they are typed; None follows the photo shown.
-        typed_names: the last typed ones, while a sample is shown with its names.
         templates: as they are typed.
         prompts: ``UNTAUGHT`` or ``TAUGHT``: which answer.
-        class_name, against: the class explained, the most probable one if None, and the one it is compared with.
-        before: whether it is compared with itself before teaching.
-        prompt, all_scales: the local prompt whose map is shown, counted from 0; or all.
-        region, region_of: the region that is selected, and the content hash of its photo.
-        drawn: one of ``DRAWN``.
-        opacity, hidden: in percent; regions whose score is below ``hidden`` are not drawn.
-        scales: k of the local prompts.
         second_look: whether maps from a second look follow the answer.
+        typed_names: the last typed ones, while a sample is shown with its names.
+        explainer: as the visitor left it, except its region.
+        region, region_of: the region that is selected, and the content hash of its photo.
     """
 
-    source: Remembered[str | None] = Remembered(None)
-    photo: Remembered[str | None] = Remembered(None)
-    names: Remembered[str | None] = Remembered(None)
-    typed_names: Remembered[str | None] = Remembered(None)
-    templates: Remembered[str | None] = Remembered(None)
-    prompts: Remembered[str | None] = Remembered(None)
-    class_name: Remembered[str | None] = Remembered(None)
-    against: Remembered[str | None] = Remembered(None)
-    before: Remembered[bool | None] = Remembered(None)
-    prompt: Remembered[int | None] = Remembered(None)
-    all_scales: Remembered[bool | None] = Remembered(None)
-    region: Remembered[AskedRegion | None] = Remembered(None)
-    region_of: Remembered[str | None] = Remembered(None)
-    colours: Remembered[str | None] = Remembered(None)
-    drawn: Remembered[str | None] = Remembered(None)
-    opacity: Remembered[int | None] = Remembered(None)
-    hidden: Remembered[int | None] = Remembered(None)
-    scales: Remembered[tuple[int, ...]] = Remembered(())
-    second_look: Remembered[bool | None] = Remembered(None)
+    source: str | None = None
+    photo: str | None = None
+    names: str | None = None
+    templates: str | None = None
+    prompts: str | None = None
+    second_look: bool | None = None
+    typed_names: str | None = None
+    explainer: ExplainerState = ExplainerState()
+    region: AskedRegion | None = None
+    region_of: str | None = None
 
     def question(self, training: VisitorTraining) -> Question:
         """Return what is asked: the class list and templates, zero-shot or taught.
@@ -387,50 +255,19 @@ class ExploreState:
             return replace(self, photo=photo, names=typed)
         return replace(self, photo=photo, names=None, typed_names=typed)
 
-    def scales_of(self, usual: Sequence[int]) -> tuple[int, ...]:
-        """Return the k of each local prompt: from its slider, or from ``usual``."""
-        return (*self.scales, *usual[len(self.scales) :])[: len(usual)]
-
     def explainer_state(self, photo: str, grid: tuple[int, int]) -> ExplainerState:
         """Return the state of the explainer for a photo, by its content hash, with this grid of regions."""
-        return ExplainerState(
-            self.class_name,
-            self.against,
-            bool(self.before),
-            self.prompt or 0,
-            self.scales,
-            self.region.on(grid) if self.region is not None and self.region_of == photo else None,
-            bool(self.all_scales),
-            self.style,
-        )
+        here = self.region is not None and self.region_of == photo
+        return replace(self.explainer, region=self.region.on(grid) if self.region is not None and here else None)
 
     def with_explainer_state(self, explainer: ExplainerState, photo: str, grid: tuple[int, int]) -> ExploreState:
-        """Return it with the explainer of a photo as the visitor left it; fields that were not used stay None."""
-        return replace(
-            self,
-            class_name=explainer.class_name,
-            against=explainer.against,
-            before=explainer.before,
-            prompt=explainer.prompt,
-            all_scales=explainer.all_scales,
-            region=AskedRegion.of(explainer.region, grid),
-            region_of=photo,
-            colours=_touched(self.colours, explainer.style.colours, Style.colours),
-            drawn=_touched(self.drawn, explainer.style.drawn, Style.drawn),
-            opacity=_touched(self.opacity, round(100 * explainer.style.opacity), round(100 * Style.opacity)),
-            hidden=_touched(self.hidden, round(100 * explainer.style.threshold), 0),
-            scales=explainer.topk,
-        )
+        """Return it with the explainer of a photo as the visitor left it."""
+        region = AskedRegion.of(explainer.region, grid)
+        return replace(self, explainer=replace(explainer, turn=0), region=region, region_of=photo)
 
-    @property
-    def style(self) -> Style:
-        return Style(
-            Style.colours if self.colours is None else self.colours,
-            Style.opacity if self.opacity is None else self.opacity / 100,
-            0.0 if self.hidden is None else self.hidden / 100,
-            Style.drawn if self.drawn is None else self.drawn,
-        )
+    def scales_of(self, usual: Sequence[int]) -> tuple[int, ...]:
+        """Return the k of each local prompt: from its slider, or from ``usual``."""
+        return (*self.explainer.topk, *usual[len(self.explainer.topk) :])[: len(usual)]
 
-
-def _touched(held: T | None, received: T, usual: T) -> T | None:
-    return None if held is None and received == usual else received
+    def with_scales(self, topk: Sequence[int]) -> ExploreState:
+        return replace(self, explainer=replace(self.explainer, topk=tuple(topk)))

@@ -1,10 +1,10 @@
-"""The sessions of all visitors: they survive a reload of the page and, in local use, a closed page for some hours.
+"""The sessions of all pages: they survive a reload and, in local use, a closed page for some hours.
 
 A reload ends the connection at once, so a session must not end with it. Each page that is drawn holds a lease as long
 as it is connected, and only when no lease was held for the set time is the session closed, its training cancelled and
 its photos dropped. Leases are never returned, since a page could return that of another: the server checks repeatedly
 whether a page is connected. Results that can be computed again are dropped after a grace time, and where photos of
-sessions without a page fill the memory, those of the browser that has most are closed early.
+sessions without a page fill the memory, some of these are closed early. ``app.serving`` has what strangers need beside.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from app.jobs import PlainError
 from app.options import options
 from app.visitor.session import Session
 from gallop.runtime.hosts import LOCAL_NAMES
@@ -28,9 +26,6 @@ LOCAL_SECONDS = 8 * 3600.0
 # Of the grace time, after which a closed page is forgotten. The server would do so after the full grace time, but only
 # when another page is closed.
 CLOSED_FRACTION = 0.75
-MOST_SESSIONS = 32
-# How long after the last click an empty session cannot be replaced.
-SETTLING_SECONDS = 30.0
 # Of photos in sessions without a page; one visitor's limit is lower.
 MOST_RESTING_BYTES = 1536 * 2**20
 
@@ -42,10 +37,6 @@ def session_seconds(address: str | None) -> float:
     if (keep := options().keep) is not None:
         return keep
     return LOCAL_SECONDS if address in LOCAL_NAMES else GRACE_SECONDS
-
-
-class TooManyVisitors(PlainError):
-    """The limit of visitors is reached."""
 
 
 @dataclass
@@ -70,7 +61,6 @@ class Visitors:
     Args:
         connected: whether the page of this name is still open.
         grace: seconds without an open page after which a session rests, and may be closed where others need room.
-        most: sessions at a time; their photos lie in memory.
         keep: seconds without an open page after which a session is closed; the grace time at least.
         most_bytes: of photos in sessions that rest.
         clock: returns the current time in seconds.
@@ -79,7 +69,6 @@ class Visitors:
 
     connected: Callable[[str], bool]
     grace: float = GRACE_SECONDS
-    most: int = MOST_SESSIONS
     keep: float = 0.0
     most_bytes: int = MOST_RESTING_BYTES
     clock: Callable[[], float] = time.monotonic
@@ -95,32 +84,25 @@ class Visitors:
         self.keep = max(self.keep, self.grace)
 
     def new(self, browser: str = "") -> str:
-        """Start a session and return its token; where there is no room, another one is closed.
+        """Start a session and return its token.
 
         Args:
             browser: its number, ``middleware.BROWSER``. Browsers that store no cookies and other programs have none:
                 sessions that they start are open to all clients without a number.
 
         Raises:
-            TooManyVisitors: there are ``most`` sessions already.
+            PlainError: there is no room.
         """
         with self._lock:
             self._look()
-            over = max(len(self._visitors) + 1 - self.most, 0)
-            gone = [self._visitors.pop(token).session for token in self._least_missed(browser)[:over]]
-            full = len(self._visitors) >= self.most
+            gone = [self._visitors.pop(token).session for token in self._leaving(browser)]
             token = secrets.token_hex(16)
-            if not full:
-                self._visitors[token] = _Visitor(Session(browser), browser, self.clock(), self.clock())
+            self._visitors[token] = _Visitor(Session(browser), browser, self.clock(), self.clock())
             if self._reaper is None:
                 self._reaper = threading.Thread(target=self._reap, name="visitors", daemon=True)
                 self._reaper.start()
         for session in gone:
             session.close()
-        if full:
-            raise TooManyVisitors(
-                f"The app is full: {self.most} people are already using it. Try again in a few minutes."
-            )
         return token
 
     def held(self, browser: str) -> int:
@@ -163,7 +145,7 @@ class Visitors:
             resting = self._resting()
             sizes = {token: size for token in resting if (size := self._visitors[token].session.photos.size)}
             while sum(sizes.values()) > self.most_bytes:
-                largest = self._of_largest(sizes)
+                largest = self._first_to_go(sizes)
                 del sizes[largest]
                 gone.append(self._visitors.pop(largest).session)
             for visitor in (self._visitors[token] for token in resting if token in self._visitors):
@@ -207,27 +189,14 @@ class Visitors:
         away = [(token, visitor) for token, visitor in self._visitors.items() if self._away(visitor) > self.grace]
         return [token for token, _ in sorted(away, key=lambda pair: (pair[1].session.photos.size > 0, pair[1].seen))]
 
-    def _of_largest(self, sizes: Mapping[str, int]) -> str:
-        """Return the oldest session of the browser whose sessions take the most bytes: none pushes others out.
+    def _leaving(self, browser: str) -> list[str]:
+        """Return the sessions that make room for a new one of this browser: on one's own machine there is room."""
+        return []
+
+    def _first_to_go(self, sizes: Mapping[str, int]) -> str:
+        """Return which of these sessions makes room for photos: on one's own machine the oldest.
 
         Args:
             sizes: bytes of sessions, the oldest first.
         """
-        taken = Counter[str]()
-        for token, size in sizes.items():
-            taken[self._visitors[token].browser] += size
-        return next(token for token in sizes if self._visitors[token].browser == taken.most_common(1)[0][0])
-
-    def _least_missed(self, browser: str) -> list[str]:
-        """Return sessions that may be replaced by a new one, the least missed first.
-
-        First empty ones: without a page, then with a page that was not clicked for a while. Then those that rest. Last
-        those of a browser that has more than half of all sessions, such as a program that stores no cookies, unless it
-        is the browser of the new session.
-        """
-        held = Counter(visitor.browser for visitor in self._visitors.values())
-        late = self.clock() - SETTLING_SECONDS
-        oldest = sorted(self._visitors.items(), key=lambda pair: (len(pair[1].leases) > 0, pair[1].drawn))
-        unused = [t for t, v in oldest if not v.session.has_anything and (not v.leases or v.drawn < late)]
-        crowd = [t for t, v in oldest if v.browser != browser and 2 * held[v.browser] > self.most]
-        return [*dict.fromkeys([*unused, *self._resting(), *crowd])]
+        return next(iter(sizes))

@@ -17,13 +17,10 @@ from app.projects import Project
 from app.visitor.answers import VisitorAnswers, VisitorLimit
 from app.visitor.page_state import (
     AskedRegion,
-    BackbonesState,
     CompareState,
     EvidenceState,
     ExploreState,
-    ExportState,
     PhotoEdit,
-    TeachState,
     TestState,
 )
 from app.visitor.photos import VisitorPhotos
@@ -124,7 +121,10 @@ class Session:
     Attributes:
         page_jobs: jobs of pages other than Teach.
         downloads: downloads of backbones for this visitor.
-        explore, teach, test, prompts, compare, export, backbones: the states of the pages.
+        values: of the widgets that only their own page reads, by key.
+        explore, test, evidence, compare: the states of the pages.
+        form_of: the backbone whose settings the form of Teach shows; None before it was drawn, and where they were
+            changed elsewhere.
         region, region_of: the region selected last on a single map, and the content hash of its photo.
         edit: what is covered of the photo on Explore, and which part of it is looked at.
         notices: messages to show once.
@@ -139,9 +139,10 @@ class Session:
         self.limit = VisitorLimit(self.training)
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.page_jobs, self.downloads = PageJobs(browser), PageJobs(browser)
-        self.explore, self.teach, self.test, self.evidence = ExploreState(), TeachState(), TestState(), EvidenceState()
-        self.compare, self.export = CompareState(), ExportState()
-        self.backbones = BackbonesState()
+        self.values: dict[str, Any] = {}
+        self.explore, self.test, self.evidence = ExploreState(), TestState(), EvidenceState()
+        self.compare = CompareState()
+        self.form_of: str | None = None
         self.region: AskedRegion | None = None
         self.region_of = ""
         self.edit = PhotoEdit()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
@@ -31,7 +32,9 @@ def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
         "STREAMLIT_SERVER_ALLOWED_HOSTS": "hub.example 127.0.0.1",
         "STREAMLIT_SERVER_HEADLESS": "false",  # though there is no screen
     }
-    with mock.patch.dict(os.environ, told), serving(folder, command, ROOT) as (address, _):
+    with ExitStack() as stack:
+        with mock.patch.dict(os.environ, told):  # no longer than it starts: the server of all tests is told nothing
+            address, _ = stack.enter_context(serving(folder, command, ROOT))
         yield address, folder
 
 

@@ -10,12 +10,15 @@ from unittest import mock
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import text
 from app.ui import resources
+from app.ui.explanation import current
 from app.ui.explore import question
 from app.ui.widgets import remembered
 from app.views import exploring
 from app.visitor import page_state
 from gallop.errors import BackboneError
+from gallop.maps.look import Style
 from gallop.names.likely import EVERYDAY, likely_names
 from tests import tiny
 from tests.app.test_teach import card, settings, teach, train
@@ -283,7 +286,7 @@ def test_a_photo_can_be_taken_away_and_only_once(tiny_app: Open, monkeypatch: py
     at = with_photo(tiny_app)
     session = session_of(at)
     (photo,) = session.photos.shelf.photos
-    for module in (question, remembered):
+    for module in (current, question, remembered):
         monkeypatch.setattr(module, "session", lambda: session)
     for _ in range(2):
         question.take_away(photo)
@@ -306,6 +309,17 @@ def test_the_page_says_in_words_and_numbers_what_the_explainer_shows(at: AppTest
     assert first != second != shown.shares
     at.text_area(key="explore templates").set_value("a drawing of a {}\n{} on a table")
     assert len(fine(at.run()).dataframe[0].value.columns) == 2 + 4 + 4
+
+
+def test_a_program_reads_the_answer_without_the_table(at: AppTest) -> None:
+    shown = explained(hand(at, k={0: 2}, prompt=0))
+    best, *others = sorted(shown.shares, key=shown.shares.__getitem__, reverse=True)
+    words = next(found.value for found in at.text if found.value.startswith("Answer: "))
+    assert best in words.partition(". ")[0]
+    assert ", ".join(f"{name} {text.percent(shown.shares[name])}" for name in (best, *others)) in words
+    assert words.endswith("of 2 regions.")
+    sample = [found.value for found in fine(look(at, "Cat")).text]
+    assert [said.startswith("Answer: cat, ") and "%" in said for said in sample] == [True]
 
 
 def test_templates_change_the_answer_and_make_prompts_differ(at: AppTest) -> None:
@@ -349,10 +363,9 @@ def test_what_a_hand_left_stands_as_long_as_there_is_such_a_class(at: AppTest) -
 
 
 def test_how_maps_are_drawn_is_kept_and_what_nobody_touched_stays_so(at: AppTest) -> None:
-    state = session_of(hand(at, k={0: 2})).explore
-    assert (state.opacity, state.hidden, state.colours, state.drawn) == (None, None, None, None)
+    assert session_of(hand(at, k={0: 2})).explore.explainer.style == Style()
     state = session_of(hand(at, opacity=0.2, threshold=0.6, colours="cividis", drawn="Cells")).explore
-    assert (state.opacity, state.hidden, state.colours, state.drawn) == (20, 60, "cividis", "Cells")
+    assert state.explainer.style == Style("cividis", 0.2, 0.6, "Cells")
     stands = grid(at, "explainer")["state"]
     assert [stands[part] for part in ("opacity", "threshold", "colours", "drawn")] == [0.2, 0.6, "cividis", "Cells"]
 

@@ -22,7 +22,8 @@ from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.middleware import BROWSER, KnownBrowsers, OwnNamesOnly, answer_at_once
-from app.visitor.registry import MOST_SESSIONS
+from app.serving.places import MOST_SESSIONS
+from app.ui import streamlit_insides
 from gallop.runtime.hosts import LOCAL_NAMES
 from tests.app.test_front import asked, scripts_of
 from tests.app.test_rules import printed
@@ -56,6 +57,44 @@ def test_a_page_is_let_in_by_this_machines_own_names_alone(app_server: str, host
     ]
     statuses = {response.status for response, _, _ in asked(app_server, *paths, Host=there)}
     assert statuses == ({200, 404} if own else {421})
+
+
+@pytest.mark.parametrize(
+    ("address", "names", "on", "refused"),
+    [
+        ("127.0.0.1", [*LOCAL_NAMES], True, False),
+        ("127.0.0.1", [*LOCAL_NAMES, "hub.example"], True, True),
+        ("0.0.0.0", [*LOCAL_NAMES], True, True),
+        ("0.0.0.0", [*LOCAL_NAMES], False, False),
+    ],
+)
+def test_programs_may_not_use_an_app_that_others_reach(
+    monkeypatch: pytest.MonkeyPatch, address: str, names: list[str], on: bool, refused: bool
+) -> None:
+    told = {"server.address": address, "server.allowedHosts": names, "server.enableAgentApi": on}
+    monkeypatch.setattr(streamlit_insides.st, "get_option", told.__getitem__)
+    assert ("leave out --host" in streamlit_insides.programs_refused()) == refused
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("address", "strangers"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_what_strangers_need_is_loaded_where_others_reach_the_app(
+    tmp_path: Path, address: str, strangers: bool
+) -> None:
+    code = f"""
+import sys
+from streamlit.web import bootstrap
+bootstrap.load_config_options({{"server_address": {address!r}, "server_allowedHosts": ["localhost"]}})
+from app.ui import resources
+resources.visitors().new()
+print(any(name.startswith("app.serving") for name in sys.modules))
+"""
+    assert printed(code, tmp_path).split() == [str(strangers)]
+
+
+def test_programs_are_not_let_in_unless_they_are_asked_for(app_server: str) -> None:
+    ((response, said, _),) = asked(app_server, "/_stcore/agent/openapi.json")
+    assert "switched off" in said.decode() or response.status == 404, "Streamlit before 1.67 has none"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]", "[::1]:8501", "LOCALHOST:80", "localhost."])

@@ -74,7 +74,7 @@ def settings(at: AppTest, **values: Any) -> AppTest:
     put(at, "teach way", "Custom")
     for name, value in values.items():
         draw = at.select_slider if name == "dropout" else at.number_input
-        draw(key=f"teach {name}" if name == "local_prompts" else f"teach settings {name}").set_value(value)
+        draw(key=f"teach settings {name}").set_value(value)
     return fine(at.run())
 
 

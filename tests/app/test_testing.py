@@ -249,13 +249,13 @@ def test_a_pair_of_classes_shows_its_photos_and_what_a_browser_sends_of_a_click_
         assert app_pages.answer(at).startswith(f"{said}: ")
         shown.append(grid(at, "explainer")["photo"])
     assert len(set(shown)) == len(cells)
-    before = session_of(at).test.group
+    before = session_of(at).values["test group"]
     for sent in ("9 9", "0 1", "", 0, None, ["1 0"], "1 0"):
         script = AppTest.from_function(_send, default_timeout=60)
         script.session_state[resources.STATE] = at.session_state[resources.STATE]
         script.session_state["confusions"] = {"selection": {"points": [{"customdata": sent}]}}
         fine(script.run())
-        assert session_of(at).test.group == ((1, 0) if sent == "1 0" else before)
+        assert session_of(at).values["test group"] == ((1, 0) if sent == "1 0" else before)
 
 
 def _send() -> None:

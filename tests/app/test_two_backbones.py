@@ -82,7 +82,7 @@ def choose(at: AppTest, name: str) -> AppTest:
     fine(at.selectbox(key="backbones chosen").set_value(name).run())
     if settings.epochs == 2:
         session.training.settings = settings
-        session.teach = replace(session.teach, backbone_name=None)
+        session.form_of = None
     return at
 
 

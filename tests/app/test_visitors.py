@@ -4,16 +4,10 @@ import pytest
 
 from app.jobs import JobManager, State
 from app.options import Options, start_with
+from app.serving.places import SETTLING_SECONDS, Places, TooManyVisitors
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD, Card
 from app.visitor import registry
-from app.visitor.registry import (
-    GRACE_SECONDS,
-    LOCAL_SECONDS,
-    SETTLING_SECONDS,
-    TooManyVisitors,
-    Visitors,
-    session_seconds,
-)
+from app.visitor.registry import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session_seconds
 from gallop import Photo, load_image
 from tests import tiny
 from tests.app.test_jobs import Counting, wait
@@ -133,7 +127,7 @@ def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
 
 def test_one_visitors_many_photos_push_nobody_elses_out() -> None:
     clock, size = Clock(), 4 * 32 * 32
-    visitors = Visitors(set().__contains__, keep=8 * HOUR, most_bytes=6 * size, clock=clock)
+    visitors = Places(set().__contains__, keep=8 * HOUR, most_bytes=6 * size, clock=clock)
 
     def left(browser: str, *seeds: int) -> str:
         token = visitors.new(browser)
@@ -149,7 +143,7 @@ def test_one_visitors_many_photos_push_nobody_elses_out() -> None:
 
 def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
     pages, clock = {"open"}, Clock()
-    visitors = Visitors(pages.__contains__, most=3, keep=8 * HOUR, clock=clock)
+    visitors = Places(pages.__contains__, most=3, keep=8 * HOUR, clock=clock)
     shown = visitors.new()
     visitors.lease(shown, "open")
     with_one, with_two = with_photos(visitors, 1), with_photos(visitors, 2)
@@ -165,7 +159,7 @@ def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
 
 def test_a_place_with_nothing_in_it_is_given_up_before_a_newcomer_is_refused() -> None:
     pages, clock = {"held", "read", "idle", "clicked"}, Clock()
-    visitors = Visitors(pages.__contains__, most=5, clock=clock)
+    visitors = Places(pages.__contains__, most=5, clock=clock)
     names = ("held", "idle", "clicked", "read", "closed")
     tokens = {name: visitors.new(name) for name in names}
     there(visitors.find(tokens["held"], "held")).photos.shelf.add([photo(1)])
@@ -190,7 +184,7 @@ def test_a_place_with_nothing_in_it_is_given_up_before_a_newcomer_is_refused() -
 
 def test_whoever_holds_most_places_makes_room_and_gets_no_more() -> None:
     """Such as a program that keeps no cookies, brings a photo to each of its pages, and leaves them open."""
-    visitors = Visitors(lambda page: True, most=6)
+    visitors = Places(lambda page: True, most=6)
     tokens = [with_photos(visitors, n) for n in range(5)]
     for token in tokens:
         visitors.lease(token, token)

@@ -12,6 +12,8 @@ from app.photos.sample_answers import sample_answers
 from app.views.exploring import look_at, opens_on_sample
 from app.visitor.page_state import AskedRegion, ExploreState
 from app.visitor.session import Notice, Session, Where
+from gallop.maps.explainer.state import ExplainerState
+from gallop.maps.look import Style
 from tests.app.test_front import FOLDER, asked
 from tests.app.test_photos import jpeg
 from tests.app.test_theme import colours
@@ -62,14 +64,14 @@ def test_only_a_page_of_streamlits_shape_at_its_own_address_has_one(
     assert first_page(tmp_path, "/gallop/", lambda query, _: query, request) == sent
 
 
-SAME = [ExploreState(), ExploreState(scales=CAT.topk, prompt=0, opacity=80)]
+SAME = [ExploreState(), ExploreState(explainer=ExplainerState(topk=CAT.topk))]
 MOVED = [
-    ExploreState(scales=(7, *CAT.topk[1:])),
+    ExploreState(explainer=ExplainerState(topk=(7, *CAT.topk[1:]))),
     ExploreState(names="cat, dog"),
     ExploreState(names=""),
     ExploreState(templates="a drawing of a {}"),
     ExploreState(region=AskedRegion(3, CAT.grid), region_of=CAT.sha256),
-    ExploreState(colours="gray"),
+    ExploreState(explainer=ExplainerState(style=Style("gray"))),
 ]
 
 

@@ -126,6 +126,16 @@ def test_the_first_screen_needs_no_scrolling_and_on_a_phone_the_answer_is_above_
 
 
 @pytest.mark.slow
+def test_a_screen_reader_is_told_the_answer_once(page: Page) -> None:
+    said = page.locator("p.spoken")
+    expect(said).to_contain_text(re.compile(r"Answer: cat, [\d.]+ %\. Then (.+ [\d.]+ %, ){3}.+ [\d.]+ %\."))
+    expect(said).to_contain_text(re.compile(r"Local prompt 1, 5 best regions: .+ of 5 regions\."))
+    settled(page)
+    tree = page.locator("body").aria_snapshot()
+    assert tree.count("Answer: cat, ") == 1
+    assert said.evaluate("node => [node.ariaLive, node.clientHeight]") == ["polite", 1]
+
+
 def test_a_local_prompts_dot_chooses_its_map_and_a_global_ones_is_marked(page: Page) -> None:
     dots = page.get_by_role("group", name="Prompts by score")
     local, whole = (dots.get_by_role("button", name=re.compile(f"^{kind} prompt 2: ")) for kind in ("Local", "Global"))

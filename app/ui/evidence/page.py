@@ -13,7 +13,6 @@ from app.ui.evidence.prompts import each_prompt
 from app.ui.widgets.elements import image, made_by_job, page_header, photo_strip, problems_shown, start_job
 from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
-from app.visitor.page_state import EvidenceState
 from gallop.evaluation.failing_groups import LEAST
 from gallop.wording import time_in_words
 
@@ -135,7 +134,7 @@ def _regions(pairs: view.Pairs) -> None:
         return
     frozen = resources.backbone(session.training.backbone_name)
     names = [one.class_name for one in found.classes]
-    each = found.of(one_of("Class shown", names, EvidenceState.class_name, names[0]))
+    each = found.of(one_of("Class shown", names, "evidence class_name", names[0]))
     _clusters(frozen, found, each, pairs, key)
     _groups(frozen, found, pairs)
 
@@ -143,7 +142,7 @@ def _regions(pairs: view.Pairs) -> None:
 page_header("Evidence", "What does each class rely on, and what does each prompt say?")
 pile, labelled_photos = labelled.choose_photos(session, "what each class relies on, and what each prompt says")
 if labelled_photos:
-    opened, there = tabs(("Regions", "Prompts"), EvidenceState.tab)
+    opened, there = tabs(("Regions", "Prompts"), "evidence tab")
     with there, problems_shown():
         if opened == "Regions":
             _regions(labelled_photos)

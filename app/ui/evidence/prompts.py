@@ -16,7 +16,6 @@ from app.ui.widgets.remembered import one_of
 from app.views import prompts, testing
 from app.views.prompts import PromptCard
 from app.views.testing import Figures
-from app.visitor.page_state import EvidenceState
 from app.visitor.session import Session
 from gallop import Photo
 
@@ -33,7 +32,7 @@ def each_prompt(session: Session, pile: str, pairs: Sequence[tuple[Photo, str]])
     class_name = one_of(
         "Words for the class",
         taught.names,
-        EvidenceState.class_name,
+        "evidence class_name",
         taught.names[0],
         help="Percent: how much of what a prompt adds to “A photo of a …” is told by a word, or by none.",
     )

@@ -12,13 +12,13 @@ import streamlit as st
 from app import text
 from app.library import Explanation
 from app.photos import shelf
+from app.ui.explanation.current import photo_in_browser
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone, backbones, session
 from app.ui.widgets.elements import image, made_by_job, problems_shown, show_notice, start_job
 from app.ui.widgets.explainer import explainer
-from app.ui.widgets.remembered import value_in_browser
 from app.views import evidence
-from app.visitor.page_state import AskedRegion, ExploreState, PhotoEdit, Question
+from app.visitor.page_state import AskedRegion, PhotoEdit, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.config import HEADS
@@ -67,7 +67,7 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
     frozen = backbone(session.training.backbone_name)
     explain, missing = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
     if missing is None:
-        known, chosen = session.answers.words_of(frozen, photo, question), session.explore.class_name
+        known, chosen = session.answers.words_of(frozen, photo, question), session.explore.explainer.class_name
         shown = chosen if chosen in question.names else explain(frozen, photo, question).label
         if not question.taught or shown in known:
             return False
@@ -184,7 +184,7 @@ def correction(session: Session, photo: Photo, explanation: Explanation) -> None
 
 def _is_shown(session: Session, photo: Photo, name: str) -> bool:
     """Return whether this photo is still the one chosen; if not, report that nothing was done."""
-    if value_in_browser(ExploreState.photo) == photo.sha256:
+    if photo_in_browser() == photo.sha256:
         return True
     session.tell(
         Where.CORRECTION,

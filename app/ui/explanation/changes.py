@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
 
 from app import text
@@ -16,7 +14,7 @@ from app.ui.widgets.elements import image, problems_shown
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of, put
 from app.views.changed import Changed, changed_photos, notes
-from app.visitor.page_state import Question, TeachState
+from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.maps.look import Subject, scale_of
 
@@ -74,8 +72,8 @@ def train_now(session: Session) -> None:
 
 def _go_back(session: Session) -> None:
     session.training.go_back()
-    put(TeachState.settings.at("dropout"), session.training.settings.dropout)
-    session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the settings of that run
+    put("teach settings dropout", session.training.settings.dropout)
+    session.form_of = None  # so that its form shows the settings of that run
 
 
 def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
@@ -84,9 +82,7 @@ def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
         if not fold.open:
             return
         by_hash = {each.photo.sha256: each for each in photos}
-        shown = by_hash[
-            one_of("Photo", by_hash, TeachState.changed, next(iter(by_hash)), lambda key: by_hash[key].label)
-        ]
+        shown = by_hash[one_of("Photo", by_hash, "teach changed", next(iter(by_hash)), lambda key: by_hash[key].label)]
         with problems_shown():
             frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
             before = session.answers.before(question)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import cast
+
+import streamlit as st
 
 from app import text
 from app.backbones import BackboneLoading, on_backbone
 from app.library import Backbone
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import Taught
-from app.ui.resources import backbones, holding, jobs
+from app.ui.resources import backbones, holding, jobs, session
 from app.ui.widgets.backbones import choose
 from app.ui.widgets.remembered import one_of, put
 from app.views import compare
 from app.views.project import Opened, opening
-from app.visitor.page_state import TAUGHT, ExploreState
+from app.visitor.page_state import TAUGHT
 from app.visitor.session import Session, Where
 from gallop import Photo
 
@@ -25,7 +27,12 @@ def current_photo(session: Session) -> Photo | None:
     photos, shown = compare.photos(session) | session.photos.shelf.photos, session.photos.shown(session.explore.photo)
     if shown is None:
         return None
-    return photos[one_of("Photo", photos, ExploreState.photo, shown.sha256, compare.photo_names(session).__getitem__)]
+    return photos[one_of("Photo", photos, "explore photo", shown.sha256, compare.photo_names(session).__getitem__)]
+
+
+def photo_in_browser() -> str | None:
+    """Return the content hash of the photo that the browser shows, in a callback: it may be ahead of the last run."""
+    return cast("str | None", st.session_state.get("explore photo", session().explore.photo))
 
 
 _OPENING = "opening"
@@ -37,16 +44,15 @@ def show(session: Session, taught: Taught) -> None:
     A sample is not asked about them: another photo is shown, and where there is none they wait for one.
     """
     choose(session, taught.backbone_name)
-    put(ExploreState.names, "\n".join(taught.names))
-    for n, k in enumerate(session.training.scales()):
-        put(ExploreState.scales.at(n), k)
-    put(ExploreState.prompts, TAUGHT)
+    put("explore names", "\n".join(taught.names))
+    session.explore = session.explore.with_scales(session.training.scales())
+    put("explore prompts", TAUGHT)
     shown, samples = session.photos.shown(session.explore.photo), sample_answers()
     if shown is not None and shown.sha256 in samples:
         shown = session.photos.shown(None)
     chosen = shown.sha256 if shown is not None else next(iter(samples), None)
     if chosen is not None:
-        put(ExploreState.photo, chosen)
+        put("explore photo", chosen)
         session.explore = session.explore.looking_at(chosen)
 
 
@@ -80,7 +86,7 @@ def adopt(session: Session, opened: Opened) -> None:
     """Use an opened model as the trained one; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught)
-    session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the model's k
+    session.form_of = None  # so that its form shows the model's k
     if opened.source != "project":  # of which the page says more
         session.training.end_with("success", f"Opened {name}{' from the runs on Test' * (opened.source == 'run')}.")
     if opened.source == "file" and ledger is not None:

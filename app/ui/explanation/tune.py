@@ -10,12 +10,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.teaching.training import LIVE_PHOTOS, Settings
-from app.ui.widgets.remembered import drawn, keep, recall, set_widget, value_in_browser
-from app.visitor.page_state import TeachState
+from app.ui.widgets.remembered import drawn, keep, recall, set_widget
 from app.visitor.session import Session
 from gallop.setting import settings_of
 
-_LIVE = "retrain live"
+_LIVE, _DROPOUT = "retrain live", "teach settings dropout"
 
 
 def steps_of(prompts: int, chosen: float) -> Sequence[float]:
@@ -25,14 +24,14 @@ def steps_of(prompts: int, chosen: float) -> Sequence[float]:
 
 def dropout(session: Session, prompts: int) -> float:
     """Draw the slider of dropout for so many global prompts; return it. The settings follow at once."""
-    place, about = TeachState.settings.at("dropout"), settings_of(Settings)["dropout"]
+    about = settings_of(Settings)["dropout"]
 
     def moved() -> None:  # before the page is drawn, which begins with the training that this asks for
-        session.training.settings = replace(session.training.settings, dropout=float(value_in_browser(place) or 0))
+        session.training.settings = replace(session.training.settings, dropout=float(st.session_state[_DROPOUT]))
 
-    shown = float(recall(place, session.training.settings.dropout))
-    how: Any = {"key": place.key, "help": about.help, "on_change": moved}
-    return float(keep(place, st.select_slider(about.label, steps_of(prompts, shown), shown, "{:.2g}".format, **how)))
+    shown = float(recall(_DROPOUT, session.training.settings.dropout))
+    how: Any = {"key": _DROPOUT, "help": about.help, "on_change": moved}
+    return float(keep(_DROPOUT, st.select_slider(about.label, steps_of(prompts, shown), shown, "{:.2g}".format, **how)))
 
 
 def live(session: Session) -> None:

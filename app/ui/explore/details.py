@@ -128,7 +128,7 @@ def folded_numbers(question: Question, find: Find, cover: Callable[[Explanation]
         if fold.open:
             with problems_shown():
                 explanation = cover(find())
-                together(explanation, explained_class(explanation, session().explore.class_name))
+                together(explanation, explained_class(explanation, session().explore.explainer.class_name))
                 numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
@@ -144,6 +144,6 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
                     session(),
                     session().answers.classifier(backbone(session().training.backbone_name), question),
                     explanation,
-                    explained_class(explanation, session().explore.class_name),
+                    explained_class(explanation, session().explore.explainer.class_name),
                     (photo.sha256, question),
                 )

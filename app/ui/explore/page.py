@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.explanation import answer, changes, tune
-from app.ui.explore import details, guess, question
+from app.ui.explore import details, question
 from app.ui.export import dialog
 from app.ui.teach import live
 from app.ui.widgets import backbones
@@ -90,8 +90,8 @@ with explained:
             said = () if taught else asked.templates
             answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note, said)
             if not taught:
-                guess.way_on(session, photo, shown)
-                guess.more_names(session, backbone)
+                question.way_on(session, photo, shown)
+                question.more_names(session, backbone)
                 backbones.offer_better(session, shown)
             ahead = answer.follow_up(session, part, asked)
             find = partial(answer.explained_at_current_k, session, part, asked)
@@ -114,7 +114,7 @@ if find is not None and part is not None and asked is not None:
     with left:
         details.map_tested(part, asked, find)
     with middle:
-        answer.shots_that_voted(part, asked, find, session.explore.class_name)
+        answer.shots_that_voted(part, asked, find, session.explore.explainer.class_name)
 with strip:
     chosen, tiles = photo.sha256 if photo is not None else None, exploring.tiles(session, photo, asked)
     photo_strip("photo strip", tiles, chosen, question.show_photo, take_away=question.take_away)

@@ -1,27 +1,32 @@
-"""What is asked: a photo of the strip, class names as chips or as a list, templates, and which prompts answer."""
+"""What is asked: a photo of the strip, class names as chips or as a list, templates, and which prompts answer. And the
+ways on from an answer that is a guess.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import text
+from app.library import Backbone, Explanation
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import Verdicts
+from app.ui.explanation.current import photo_in_browser
 from app.ui.resources import session
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
-from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget, value_in_browser
+from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget
 from app.views import exploring
-from app.visitor.page_state import TAUGHT, UNTAUGHT, ExploreState, usual_templates
+from app.visitor.page_state import TAUGHT, UNTAUGHT, usual_templates
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import TemplateError
 from gallop.names.likely import likely_names
 from gallop.names.templates import parse_templates
+from gallop.wording import time_in_words
 
 FOLDER, WEBCAM = "Folder", "Webcam"
 
@@ -33,7 +38,7 @@ def upload() -> None:
 
 def more_ways() -> None:
     with st.popover("Webcam, folder", width="stretch"):
-        if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
+        if one_of_few("Photos from", [FOLDER, WEBCAM], "explore source", FOLDER) == WEBCAM:
             camera("Take a photo", "webcam", _take, verdicts_here=False)
         else:
             uploader(
@@ -45,13 +50,13 @@ def show_photo(photo: str) -> None:
     """In a callback, or before anything is drawn: show this one, by content hash, with the names that go with it."""
     exploring.look_at(session(), photo)
     if session().explore.photo is not None:
-        put(ExploreState.photo, session().explore.photo)
+        put("explore photo", session().explore.photo)
 
 
 def take_away(photo: str) -> None:
     """Remove the photo with this content hash, in a callback; one that is not there does nothing."""
     session().photos.shelf.photos.pop(photo, None)
-    if value_in_browser(ExploreState.photo) == photo and (left := session().photos.shelf.photos):
+    if photo_in_browser() == photo and (left := session().photos.shelf.photos):
         show_photo(next(reversed(left)))
 
 
@@ -63,40 +68,28 @@ def _take(files: list[Any]) -> Verdicts:
 
 
 _MOST_CLASSES = 200
-_CHIPS, _LIST = "class name chips", ExploreState.names.key
+_CHIPS, _LIST = "class name chips", "explore names"
 
 
-@dataclass
-class _Drawn:
-    """What a widget of this page was drawn with. Choosing a photo sets the names that go with it, and a browser that
-    has not received them yet, or whose widget is in a closed expander, still sends the old ones.
+def _by_hand(key: str, held: Any) -> bool:
+    """Return whether the visitor has changed what the browser holds of a widget.
+
+    Choosing a photo sets the names that go with it, and a browser that has not received them yet, or whose widget is in
+    a closed expander, still sends what was drawn before.
     """
-
-    last: Any = None
-    behind: list[Any] = field(default_factory=list)
-
-    def by_hand(self, held: Any) -> bool:
-        """Return whether the visitor has changed what the browser holds."""
-        if held == self.last:
-            self.behind.clear()
-        return held is not None and held != self.last and held not in self.behind
-
-    def draw(self, value: Any, held: Any) -> None:
-        if value == held:
-            self.behind.clear()
-        elif self.last is not None and value != self.last:
-            self.behind.append(self.last)
-        self.behind = [old for old in self.behind if old != value]
-        self.last = value
+    drawn = _drawn(key)
+    if held in drawn[-1:]:  # the browser is up to date
+        del drawn[:-1]
+    return held is not None and held not in drawn
 
 
 def names_by_hand() -> list[str]:
     """Take over what the visitor has made of the class names, and return it; empty where that is nothing new."""
     held = st.session_state.get(_CHIPS)
-    if _drawn(_LIST).by_hand(st.session_state.get(_LIST)):
+    if _by_hand(_LIST, st.session_state.get(_LIST)):
         session().explore = replace(session().explore, names=st.session_state[_LIST])
         return [st.session_state[_LIST]]
-    if _drawn(_CHIPS).by_hand(None if held is None else list(held)):
+    if _by_hand(_CHIPS, None if held is None else list(held)):
         names, _ = exploring.merged_names(held or ())
         session().explore = replace(session().explore, names="\n".join(names))
         return list(held or ())
@@ -134,20 +127,22 @@ def names_as_list() -> None:
     _set(_LIST, session().explore.names_on(session().photos))
     st.text_area(
         "Class names, one on each line or with commas",
-        recall(ExploreState.names, st.session_state[_LIST]),
+        recall(_LIST, st.session_state[_LIST]),
         key=_LIST,
         height=150,
         help="Any words in English.",
     )
-    keep(ExploreState.names, session().explore.names)
+    keep(_LIST, session().explore.names)
 
 
-def _drawn(key: str) -> _Drawn:
-    return cast(_Drawn, st.session_state.setdefault(f"{key} as drawn", _Drawn()))
+def _drawn(key: str) -> list[Any]:
+    """Return what a widget was drawn with that the browser may still send, the last at the end."""
+    return cast("list[Any]", st.session_state.setdefault(f"{key} as drawn", []))
 
 
 def _set(key: str, value: Any) -> None:
-    _drawn(key).draw(value, st.session_state.get(key))
+    before = [] if value == st.session_state.get(key) else [old for old in _drawn(key) if old != value]
+    st.session_state[f"{key} as drawn"] = [*before, value]
     set_widget(key, value)
 
 
@@ -164,7 +159,7 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
         typed = remember(
             st.text_area,
             f"Templates: one on each line, up to {MOST_TEMPLATES}",
-            ExploreState.templates,
+            "explore templates",
             "",
             height=100,
             placeholder="\n".join(usual_templates(session().training.backbone_name)),
@@ -174,7 +169,7 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
         remember(
             st.toggle,
             "Finer maps",
-            ExploreState.second_look,
+            "explore second_look",
             False,
             help="A second look at each photo, at twice the size, for four times as many regions. The answer does not "
             "change and comes first; the map follows, after four times the work with mini and nine times with other "
@@ -214,7 +209,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
             icon=":material/info:",
         )
         return False
-    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], ExploreState.prompts, UNTAUGHT, label_visibility="collapsed")
+    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], "explore prompts", UNTAUGHT, label_visibility="collapsed")
     added = [name for name in names if name not in session.training.taught.names]
     if chosen == TAUGHT and added:
         st.caption(
@@ -222,3 +217,28 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
             "The learned prompts are used for new names too."
         )
     return chosen == TAUGHT
+
+
+def way_on(session: Session, photo: Photo, explanation: Explanation) -> None:
+    """Draw that an answer without training is a guess, where it is one, and the button that begins to teach."""
+    if not exploring.is_guess(explanation):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="guess"):
+        model, name = session.training.backbone_name, explanation.label
+        st.markdown(f"A guess: *{text.markdown(model)}* was not shown this.", width="content")
+        words = f"Show it a few photos of {text.markdown(text.shorten(name, 40))}"
+        if st.button(words, key="begin class", icon=":material/school:"):
+            exploring.begin_class(session, photo, name)
+            st.switch_page("ui/teach/page.py")
+
+
+def more_names(session: Session, backbone: Backbone) -> None:
+    """Draw the button that suggests names from the whole list, where this backbone has only the everyday words."""
+    seconds = exploring.seconds_for_all_names(backbone)
+    if not seconds or session.explore.names is not None or session.photos.deck.cards:
+        return
+    if st.button(f"Suggest from {len(likely_names()):,} names ({time_in_words(seconds)})", key="more names"):
+        bar = st.progress(0.0, "Reading the names …")
+        for fraction in exploring.read_all_names(session, backbone):
+            bar.progress(fraction, "Reading the names …")
+        st.rerun()

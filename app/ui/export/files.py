@@ -22,7 +22,7 @@ from app.ui.resources import backbones
 from app.ui.widgets.elements import image, made_by_job, start_job
 from app.ui.widgets.remembered import one_of
 from app.views import compare, export, snippets
-from app.visitor.page_state import ExportState, Question
+from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
 
@@ -151,7 +151,7 @@ def offer_pictures(session: Session, screen: export.Screen) -> None:
     prompt = one_of(
         "Map of local prompt",
         range(len(explanation.topk)),
-        ExportState.map,
+        "export map",
         0,
         lambda n: f"{n + 1}, k = {explanation.topk[n]}",
     )

@@ -18,7 +18,6 @@ from app.ui.resources import backbone, backbones, jobs
 from app.ui.widgets.elements import chart, problems_shown, progress_in_words, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
-from app.visitor.page_state import TeachState
 from app.visitor.session import Session, Where
 from gallop.data.project import MOST_PHOTOS
 from gallop.errors import GallopError
@@ -153,7 +152,7 @@ def _watched(session: Session) -> None:
     chosen = one_of(
         "Photo to watch while it learns",
         photos,
-        TeachState.watched,
+        "teach watched",
         next(iter(photos)),
         lambda key: f"{photos[key][0]}: {photos[key][1].name}",
     )

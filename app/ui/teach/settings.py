@@ -28,11 +28,12 @@ from app.ui.explanation import tune
 from app.ui.resources import backbones
 from app.ui.widgets import backbones as backbones_widget
 from app.ui.widgets.elements import cells, show_notice
-from app.ui.widgets.remembered import keep, one_of_few, put, recall
-from app.visitor.page_state import Place, TeachState
+from app.ui.widgets.remembered import keep, one_of_few, put, recall, remember
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
+
+_WAY = "teach way"
 
 
 def choose(session: Session) -> None:
@@ -58,11 +59,11 @@ def choose(session: Session) -> None:
 def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
     """Draw what is always visible, and the others where they are ``drawn``: closed, they have the remembered values."""
     known = backbones().status(session.training.backbone_name).known
-    if session.teach.backbone_name != session.training.backbone_name:
+    if session.form_of != session.training.backbone_name:
         _put_settings_of(session, known)
-    before = session.teach.way
+    before = session.values.get(_WAY)
     shown = usual_way(known.preset)
-    way = one_of_few("How to teach", WAYS, TeachState.way, shown) if drawn else recall(TeachState.way, shown, WAYS)
+    way = one_of_few("How to teach", WAYS, _WAY, shown) if drawn else recall(_WAY, shown, WAYS)
     usual = preset(way, known.preset, regions_of(known), session.training.counted)
     if way not in (before, CUSTOM) and usual.topk != preset(before or way, known.preset, regions_of(known)).topk:
         _put_scales(usual.topk)
@@ -87,18 +88,18 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
 def _put_settings_of(session: Session, known: KnownBackbone) -> None:
     """Set the form to the last settings for this backbone: each has separate settings."""
     settings = session.training.settings_on(known)
-    put(TeachState.way, way_of(settings, known.preset, regions_of(known), session.training.counted))
+    put(_WAY, way_of(settings, known.preset, regions_of(known), session.training.counted))
     for name in settings_of(Settings):
         if name != "topk":
-            put(TeachState.settings.at(name), getattr(settings, name))
+            put(_key(name), getattr(settings, name))
     _put_scales(settings.topk)
-    session.teach = replace(session.teach, backbone_name=session.training.backbone_name)
+    session.form_of = session.training.backbone_name
 
 
 def _put_scales(topk: Sequence[int]) -> None:
-    put(TeachState.local_prompts, len(topk))
+    put(_key("local_prompts"), len(topk))
     for n, k in enumerate(topk):
-        put(TeachState.scales.at(n), k)
+        put(f"teach scales {n}", k)
 
 
 def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False, drawn: bool) -> dict[str, Any]:
@@ -107,14 +108,17 @@ def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool =
     for (name, about), column in zip(
         settings.items(), cells(len(settings), 2) if drawn else cycle([None]), strict=False
     ):
-        place: Place[Any] = TeachState.local_prompts if name == "local_prompts" else TeachState.settings.at(name)
-        value = getattr(usual, name)
+        key, value = _key(name), getattr(usual, name)
         if disabled:
-            put(place, value)
-        values[name] = shown = recall(place, value)
+            put(key, value)
+        values[name] = shown = recall(key, value)
         if drawn:
-            values[name] = keep(place, _widget(column, place.key, about, shown, disabled=disabled))
+            values[name] = keep(key, _widget(column, key, about, shown, disabled=disabled))
     return values
+
+
+def _key(name: str) -> str:
+    return f"teach settings {name}"
 
 
 def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool) -> Any:
@@ -143,15 +147,14 @@ def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ..
     last, regions = session.training.settings_on(known).topk, regions_of(known)
     chosen, line = [], st.container(horizontal=True, gap="small")
     for n, usual in enumerate(with_prompts(last, count, regions)):
-        place = TeachState.scales.at(n)
-        shown = recall(place, usual, range(1, regions + 1))
-        typed = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=place.key, width=_K_WIDE)
-        chosen.append(int(keep(place, typed)))
+        within: dict[str, Any] = {"min_value": 1, "max_value": regions, "width": _K_WIDE}
+        key, allowed = f"teach scales {n}", range(1, regions + 1)
+        chosen.append(remember(line.number_input, f"k, local {n + 1}", key, usual, allowed, **within))
     st.caption(
         f"k: how many of the {regions} regions a local prompt's score is the mean of. It acts at once."
         if count
         else "Without local prompts there is no k; their number is among all settings."
     )
     if tuple(chosen) != last:
-        session.explore = replace(session.explore, scales=tuple(chosen))
+        session.explore = session.explore.with_scales(chosen)
     return tuple(chosen)

@@ -15,7 +15,7 @@ from app.ui.teach.deck import UPLOAD
 from app.ui.widgets.elements import uploader
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of, put
-from app.visitor.page_state import ExploreState, Question
+from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop import Photo
 
@@ -38,7 +38,7 @@ def answer(session: Session) -> None:
             one_of(
                 "Photo shown",
                 photos,
-                ExploreState.photo,
+                "explore photo",
                 next(reversed(photos)),
                 lambda key: photos[key].name,
                 label_visibility="collapsed",
@@ -84,5 +84,5 @@ def _bars(explanation: Explanation, before: Explanation | None) -> None:
 def _take(session: Session, files: list[Any]) -> shelf.Verdicts:
     verdicts = session.photos.shelf.add(files)
     if verdicts.taken:
-        put(ExploreState.photo, verdicts.taken[-1].sha256)
+        put("explore photo", verdicts.taken[-1].sha256)
     return verdicts

@@ -17,7 +17,7 @@ from app.ui.widgets.elements import chart, photo_strip, show_notice
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of, put
 from app.views import testing
-from app.visitor.page_state import Group, TestState
+from app.visitor.page_state import Group
 from app.visitor.session import Session, Where
 from gallop.maps.explainer.state import ExplainerState
 from gallop.wording import counted
@@ -45,8 +45,8 @@ def mistakes(session: Session, tested: testing.Tested) -> None:
     words = _in_words(tested, groups)
     with right:
         with st.container(horizontal=True):
-            usual, back = next(iter(groups)), {"on_change": put, "args": (TestState.page, 0)}
-            group = one_of("Photos shown", groups, TestState.group, usual, words.__getitem__, help=_MATRIX, **back)
+            usual, back = next(iter(groups)), {"on_change": put, "args": ("test page", 0)}
+            group = one_of("Photos shown", groups, "test group", usual, words.__getitem__, help=_MATRIX, **back)
             shown = _page_of(groups[group])
         opened = _gallery(session, groups[group], shown)
     with left:
@@ -88,14 +88,14 @@ def choose(key: str, pairs: Collection[Group]) -> None:
     for point in st.session_state[key]["selection"]["points"][:1]:
         for pair in pairs:
             if point.get("customdata") == f"{pair[0]} {pair[1]}":
-                put(TestState.group, pair)
-                put(TestState.page, 0)
+                put("test group", pair)
+                put("test page", 0)
 
 
 def _page_of(photos: Sequence[testing.TestedPhoto]) -> Sequence[testing.TestedPhoto]:
     pages = range(math.ceil(len(photos) / _PAGE))
     words = [f"{_PAGE * page + 1} to {min(_PAGE * (page + 1), len(photos))} of {len(photos)}" for page in pages]
-    page = one_of("Page", pages, TestState.page, 0, words.__getitem__, width=_PAGE_MENU) if len(pages) > 1 else 0
+    page = one_of("Page", pages, "test page", 0, words.__getitem__, width=_PAGE_MENU) if len(pages) > 1 else 0
     return photos[_PAGE * page : _PAGE * (page + 1)]
 
 

@@ -12,7 +12,6 @@ from app.ui.widgets import backbones
 from app.ui.widgets.elements import onward, page_header, problems_shown, slot
 from app.ui.widgets.remembered import tabs
 from app.views import testing
-from app.visitor.page_state import TestState
 
 session = resources.session()
 
@@ -48,7 +47,7 @@ def _tested() -> None:
             known.show_accuracy(session, tested)
             with slot():
                 point_out_twins(session)
-        opened, there = tabs(("Mistakes", "None of these", "Labels", "Runs"), TestState.tab)
+        opened, there = tabs(("Mistakes", "None of these", "Labels", "Runs"), "test tab")
         with there, problems_shown():
             if opened == "None of these":
                 unknown.unknown(session, tested)

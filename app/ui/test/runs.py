@@ -21,7 +21,6 @@ from app.ui.widgets.elements import problems_shown, show_notice, slot
 from app.ui.widgets.remembered import one_of, put
 from app.views import compare
 from app.views.project import Opened
-from app.visitor.page_state import CompareState
 from app.visitor.session import Session, Where
 
 
@@ -97,18 +96,18 @@ def pins(session: Session, runs: Sequence[Run]) -> tuple[Run, Run]:
     last = of.before(newest, [run for run in runs if set(run.class_names) == set(newest.class_names)])
     other = of.ZERO_SHOT if last is None else last.id
     if session.compare.newest not in (None, newest.id):
-        put(CompareState.pin_a, newest.id)
-        put(CompareState.pin_b, other)
+        put("compare pin_a", newest.id)
+        put("compare pin_b", other)
     session.compare = replace(session.compare, newest=newest.id)
     by_id = {run.id: run for run in runs}
     labels = {run.id: _label(run, backbone) for run, backbone in zip(runs, of.backbones_of(runs), strict=True)}
     left, right = st.columns(2)
     with left:
-        a = by_id[one_of("Pin A", by_id, CompareState.pin_a, newest.id, labels.__getitem__)]
+        a = by_id[one_of("Pin A", by_id, "compare pin_a", newest.id, labels.__getitem__)]
     by_id[of.ZERO_SHOT] = of.zero_shot_run(a)
     labels[of.ZERO_SHOT] = "Zero-shot, as A began"
     with right:
-        return a, by_id[one_of("Pin B", by_id, CompareState.pin_b, other, labels.__getitem__)]
+        return a, by_id[one_of("Pin B", by_id, "compare pin_b", other, labels.__getitem__)]
 
 
 def _label(run: Run, backbone: str) -> str:

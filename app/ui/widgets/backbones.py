@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -15,7 +13,6 @@ from app.ui.resources import backbones
 from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.views.exploring import UNSURE
-from app.visitor.page_state import BackbonesState
 from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone, Licence
 from gallop.config import REGION_ADVICE, REGION_RULES
@@ -38,12 +35,12 @@ def choose_backbone(session: Session) -> DeltaGenerator:
     """Draw the choice, whose value is ``session.training.backbone_name``; return the place of ``describe``."""
     listed, before = backbones().listing.choices, session.training.backbone_name
     usual = before if before in listed else DEFAULT_BACKBONE
-    chosen = one_of("Backbone", listed, BackbonesState.chosen, usual, help=_HELP)
+    chosen = one_of("Backbone", listed, "backbones chosen", usual, help=_HELP)
     if chosen != before:
         session.training.backbone_name = chosen
         # k depends on the backbone and its grid: Explore shows those for this one
         scales = session.training.scales() if session.training.taught else ()
-        session.explore = replace(session.explore, scales=scales)
+        session.explore = session.explore.with_scales(scales)
     place = st.empty()
     describe(session, place)
     with slot():
@@ -173,4 +170,4 @@ def settle_download(session: Session) -> None:
 def choose(session: Session, name: str) -> None:
     """Let this backbone answer, before any widget is drawn."""
     session.training.backbone_name = name
-    put(BackbonesState.chosen, name)
+    put("backbones chosen", name)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -14,7 +15,7 @@ from app.library import Explanation
 from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
 from app.ui.widgets.elements import reported
-from app.views.exploring import look_at
+from app.views.exploring import answer_as_text, look_at
 from app.visitor.page_state import DEFAULT_TEMPLATES, AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
@@ -22,6 +23,7 @@ from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale
 
 KEY = "explainer"
+_HIDDEN = Path(__file__).with_name("answer.css")
 _explainer_draw = st.components.v2.component(
     "gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8")
 )
@@ -132,6 +134,9 @@ def _drawn(
         on_change,
         on_edit,
     )
+    with st.container(key="answer as text"):
+        st.html(_HIDDEN)
+        st.text(answer_as_text(extent, state))
 
 
 def _unseen(found: Explanation | SampleAnswer) -> float:

@@ -356,18 +356,23 @@ export class Explainer {
 
   /* Sets what only screen readers read, while nothing moves. */
   rest() {
-    const [{ subject }, { now }, [doubt, ...answer]] = [this, this.state, this.headlineParts()];
+    const { subject, answer, verdict, state: { now }, data: { names } } = this;
     const words = (region) => this.regionWords(region);
+    const [doubt, ...best] = this.headlineParts();
+    const next = largest(answer.probabilities, 5).slice(1).map((c) => `${names[c]} ${percent(answer.probabilities[c])}`);
+    const said = [doubt, `Answer: ${best.filter(Boolean).join(", ")}`, next.length ? `Then ${next.join(", ")}` : ""];
+    if (!verdict.root.hidden) said.push(verdict.words.textContent);
     if (this.chosen)
       this.cells.name(`Map of the ${this.chosen.name}. ${this.chosen.title(this.name)}; every region counts.`, words);
     else if (subject.prompts) {
       const regions = subject.topRegions(now.prompt, now.topk[now.prompt]);
-      const about = `Map of local prompt ${now.prompt + 1}. ${this.about}`;
-      this.cells.name(`${about}; its ${regions.length} best regions: ${where(regions, this.grid)}.`, words);
+      const places = `${regions.length} best regions: ${where(regions, this.grid)}`;
+      this.cells.name(`Map of local prompt ${now.prompt + 1}. ${this.about}; its ${places}.`, words);
+      said.push(`Local prompt ${now.prompt + 1}, ${places}`);
     } else {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
-    put(this.root, "data-answer", this.data.names[this.label]);
-    say(this.spoken, `${doubt} Answer: ${answer.filter(Boolean).join(", ")}.`.trim());
+    put(this.root, "data-answer", names[this.label]);
+    say(this.spoken, said.filter(Boolean).map((words) => words.replace(/\.?$/, ".")).join(" "));
   }
 }
