@@ -12,10 +12,10 @@ from typing import Literal
 
 from app.jobs import PlainError
 from app.photos.archives import Member
-from app.photos.shelf import Verdicts, alike, free_name, outline, small
+from app.photos.shelf import Verdicts, alike, free_name, in_memory_once, outline, small
 from app.text import joined
 from gallop import Photo
-from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE
+from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE, ProjectClass
 from gallop.errors import GallopError
 from gallop.names.class_names import clean_names
 from gallop.wording import counted
@@ -162,9 +162,17 @@ class Deck:
         self._note(f"added {counted(len(verdicts.taken), 'photo')} to {joined(sorted(where))}" if where else "", before)
         return replace(verdicts, left_out=tuple(dict.fromkeys(verdicts.left_out)))
 
-    def lay_out(self, cards: Iterable[Card], words: str) -> None:
-        """Replace all cards by these, with new numbers, as one change, which ``words`` describe."""
-        laid = tuple(replace(card, id=self._next_id + n) for n, card in enumerate(cards))
+    def lay_out(self, classes: Iterable[ProjectClass], words: str) -> None:
+        """Replace all cards by those of these classes, as one change, which ``words`` describe."""
+        laid = tuple(
+            Card(
+                self._next_id + n,
+                each.name,
+                each.enabled,
+                *(tuple(map(in_memory_once, p)) for p in (each.shots, each.tests)),
+            )
+            for n, each in enumerate(classes)
+        )
         self._next_id += len(laid)
         self._change(words, laid)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
@@ -229,7 +230,8 @@ class VisitorTraining:
             self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
 
         def make(backbone: Backbone) -> Task:
-            more: dict[str, Any] = {"save": self.ledger.save} if self.ledger else {}
+            project = photos.project_name
+            more: dict[str, Any] = {"save": partial(self.ledger.save, project=project)} if self.ledger else {}
             unknown = tuple(photos.unknown.photos.values())
             return Teaching(
                 *(backbone, photos.features(), shots, tests, settings, self.watch),
