@@ -157,9 +157,6 @@ def read_run(data: bytes, where: str) -> Run:
     try:
         facts = parse_json(data.decode("utf-8-sig"))
         settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
-        after, first = (
-            {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in ("answers", "answers_before")
-        )
         run = Run(
             class_names=tuple(facts["class_names"]),
             settings=Settings(**settings),
@@ -167,9 +164,9 @@ def read_run(data: bytes, where: str) -> Run:
             fingerprint=facts.get("fingerprint", ""),
             content=frozenset((name, digest) for name, digest in facts["content"]),
             history=tuple(Point(*point) for point in facts["history"]),
+            answers={digest: Answer(*said) for digest, said in facts["answers"].items()},
+            answers_before={digest: Answer(*said) for digest, said in facts["answers_before"].items()},
             **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
-            answers=after,
-            answers_before=first,
             name=facts.get("name", ""),
             made=float(facts.get("made", 0)),
             project=facts.get("project", ""),

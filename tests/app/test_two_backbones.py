@@ -203,7 +203,7 @@ def test_a_models_zip_opens_on_its_own_backbone(at: AppTest, tmp_path: Path) -> 
     # By its weights, which were loaded; of unknown weights no path is opened.
     evil = files["gallop.json"].replace(b'"other"', b'"/etc/passwd"')
     assert backbone_of(resources.backbones(), {"gallop.json": evil}) == "other"
-    with pytest.raises(BackboneProblem, match="'/etc/passwd', which is not available"):
+    with pytest.raises(BackboneProblem, match="backbone /etc/passwd, which is not available"):
         backbone_of(resources.backbones(), {"gallop.json": b'{"backbone": "/etc/passwd", "fingerprint": "x"}'})
 
 

@@ -120,11 +120,11 @@ def _pair(session: Session, runs: Sequence[Run]) -> tuple[Run, Run | None]:
 def _versus(a: Run, b: Run | None) -> None:
     """Draw what was set differently, and how right both are on the test photos that they share."""
     if b is not None:
-        st.markdown("**What differs**")
+        st.markdown("**Settings that differ**")
         if lines := of.differences(a, b):
             st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
         else:
-            st.caption("Nothing: A and B have the same settings, classes and photos.")
+            st.caption("None: A and B have the same settings, classes and photos.")
     mine, other = of.tested(a.answers), of.tested(b.answers if b else a.answers_before)
     shared = mine.keys() & other.keys()
     if not shared:
@@ -137,15 +137,16 @@ def _versus(a: Run, b: Run | None) -> None:
     gains = text.gain(100 * (right[0].value - right[1].value), "B", 1), None
     names = f"A: {a.name}", f"B: {b.name if b else 'Zero-shot'}"
     for column, name, share, gain in zip(st.columns(2, gap="large"), names, right, gains, strict=True):
-        low, high = share.interval
         words = f"{text.markdown(text.shorten(name))}, right on {share.of} test photos"
         column.metric(words, f"{100 * share.value:.1f} %", gain)
-        column.caption(f"Likely {100 * low:.0f} to {100 * high:.0f} %.")
+        column.caption(f"With the interval: {charts.span(share)}.")
     flips = Flips.between(other, mine)
     test = Paired(len(flips.now_right), len(flips.now_wrong))
     st.markdown(
         f"Only A is right on **{test.only_first}** of the shared test photos, only B on **{test.only_second}**. This "
-        f"split {test.chance}.",
+        f"split {test.chance}."
+        if test.only_first + test.only_second
+        else "A and B get the same test photos right and the same ones wrong.",
         help=f"If both were equally good, a split this uneven would occur in {text.percent(test.p)} of cases "
         "(McNemar's exact test). More test photos or seeds would tell.",
     )
