@@ -62,18 +62,10 @@ class CardProblem(PlainError):
 
 
 @dataclass(frozen=True)
-class Card:
-    """One class. ``enabled`` is whether it takes part in the next training."""
+class Card(ProjectClass):
+    """One class, with a number that stays. ``enabled`` is whether it takes part in the next training."""
 
-    id: int
-    name: str
-    enabled: bool = True
-    shots: tuple[Photo, ...] = ()
-    tests: tuple[Photo, ...] = ()
-
-    @property
-    def all(self) -> tuple[Photo, ...]:
-        return (*self.shots, *self.tests)
+    id: int = 0
 
     def pile(self, pile: Pile) -> tuple[Photo, ...]:
         return self.shots if pile == "shots" else self.tests
@@ -166,10 +158,11 @@ class Deck:
         """Replace all cards by those of these classes, as one change, which ``words`` describe."""
         laid = tuple(
             Card(
-                self._next_id + n,
                 each.name,
                 each.enabled,
-                *(tuple(map(in_memory_once, p)) for p in (each.shots, each.tests)),
+                tuple(map(in_memory_once, each.shots)),
+                tuple(map(in_memory_once, each.tests)),
+                id=self._next_id + n,
             )
             for n, each in enumerate(classes)
         )
@@ -266,7 +259,7 @@ class Deck:
         if len(self.cards) >= MOST_CARDS:
             raise CardProblem(f"The class {cleaned} cannot be added: the limit is {MOST_CARDS} classes.")
         self._next_id += 1
-        return Card(self._next_id - 1, cleaned)
+        return Card(cleaned, id=self._next_id - 1)
 
     def _add(self, member: Member, pile: Pile | None) -> Verdicts:
         place, before = member.place, self.cards

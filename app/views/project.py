@@ -102,7 +102,7 @@ def project_of(session: Session) -> Project:
         taught = same[-1] if same else len(runs)
         runs += [] if same else [last]
     return Project(
-        tuple(ProjectClass(card.name, card.enabled, card.shots, card.tests) for card in photos.deck.cards),
+        photos.deck.cards,
         {name: tuple(shelf.photos.values()) for name, shelf in _shelves(session).items()},
         tuple(runs),
         taught,

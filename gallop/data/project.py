@@ -58,6 +58,11 @@ class ProjectClass:
     shots: tuple[Photo, ...] = ()
     tests: tuple[Photo, ...] = ()
 
+    @property
+    def all(self) -> tuple[Photo, ...]:
+        """Return its photos."""
+        return (*self.shots, *self.tests)
+
 
 @dataclass(frozen=True)
 class ProjectRun:
@@ -94,8 +99,8 @@ class Project:
     @property
     def photos(self) -> tuple[Photo, ...]:
         """Return all photos, of classes and shelves."""
-        of_classes = [photo for each in self.classes for photo in (*each.shots, *each.tests)]
-        return (*of_classes, *(photo for shelf in self.shelves.values() for photo in shelf))
+        piles = (*(each.all for each in self.classes), *self.shelves.values())
+        return tuple(photo for pile in piles for photo in pile)
 
 
 # Writing -------------------------------------------------------------------------------------------------------------
