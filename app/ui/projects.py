@@ -19,7 +19,7 @@ from app.views.project import SAMPLE, is_offered, opened_project, project_of, sa
 from app.visitor.session import PAGES, Session, Where
 from gallop.data.project import Project, project_file
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
-from gallop.errors import GallopError
+from gallop.errors import GallopError, sentence_of
 from gallop.runtime.writing import free_names
 
 _SAMPLE = (
@@ -91,8 +91,8 @@ def saved(session: Session) -> bytes:
     """Make the project file on a click. No page is drawn then, so a problem is shown on the next one."""
     try:
         return project_file(project_of(session))
-    except GallopError as error:
-        session.tell(Where.PROJECT, str(error), "error")
+    except (GallopError, OSError) as error:
+        session.tell(Where.PROJECT, sentence_of(error) or "", "error")
         raise
 
 

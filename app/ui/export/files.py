@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE, OnBackbone
-from app.jobs import PlainError, Steps
+from app.jobs import Steps
 from app.library import GalLoPClassifier
 from app.runs.run import files_of, model_zip
 from app.ui import projects
@@ -36,11 +36,7 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
         help=f"{how}. The zip contains the settings (JSON), learned prompts (safetensors) and the model card. "
         "`GalLoPClassifier.load` and `gallop predict --model` read the folder inside it, and *Project* opens the zip.",
     )
-    try:
-        files = session.answers.once(("files", key), lambda: files_of(classifier))
-    except PlainError as error:
-        st.error(text.markdown(str(error)))
-        return
+    files = session.answers.once(("files", key), lambda: files_of(classifier))
     st.download_button(
         "Save the model as zip",
         model_zip(files, model_card(classifier, about.measured, about.learned_from)),

@@ -45,8 +45,8 @@ def all_runs(session: Session) -> None:
     if not saved:
         return
     st.header("Runs", anchor=False, help=_whose(ledger))
-    here = about_these_photos(session, saved)
-    saved.sort(key=lambda run: run not in here)
+    here = {run.id for run in about_these_photos(session, saved)}
+    saved.sort(key=lambda run: run.id not in here)
     _table(saved)
     a, b = _pair(session, saved)
     _versus(a, b)
