@@ -75,10 +75,10 @@ if is_script:
 # What all visitors share is created with these options, so it is imported after them.
 from app.backbones import DEFAULT_BACKBONE, BackboneProblem
 from app.photos.sample_answers import sample_answers
-from app.runs.run import zipped
 from app.ui import resources, streamlit_insides
 from app.ui.explore.waiting import first_picture
 from app.views.method import NOTEBOOKS, notebook_files
+from gallop.data.zip_files import zipped
 from gallop.runtime.process import collect_since, trim
 
 streamlit_insides.explain_late_downloads()

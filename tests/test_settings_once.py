@@ -40,7 +40,7 @@ from pathlib import Path
 from sklearn.base import clone
 from streamlit.testing.v1 import AppTest
 
-from app.runs.run import recorded_settings
+from app.runs.run import FIRST_SETTINGS
 from app.teaching.training import QUICK, Settings, changed, preset
 from app.views.snippets import teach
 from gallop.lab.bench.plan import canonical
@@ -51,6 +51,7 @@ from gallop.errors import ConfigError
 from gallop.estimator import GalLoPClassifier
 from gallop.documents.model_card import model_card
 from gallop.lab.methods import make_method
+from gallop.setting import recorded
 from tests import tiny
 
 found = {}
@@ -102,7 +103,7 @@ found["checkpoints"] = [said["training"] | said["method"] for said in saved]
 loaded = GalLoPClassifier.load("other", backbone=tiny.vit())
 found["loaded"] = asdict(loaded.training_) | asdict(loaded.model_.config)
 found["keys"] = [canonical(make_method("GalLoP", asked)) for asked in ({}, {"warmup": 2, "tilt": 0.5})]
-found["runs"] = [recorded_settings(preset(QUICK)), recorded_settings(used)]
+found["runs"] = [recorded(each, FIRST_SETTINGS) for each in (preset(QUICK), used)]
 print(json.dumps(found))
 """
 

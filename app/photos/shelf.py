@@ -130,10 +130,6 @@ def thumbnail_url(picture: Image.Image, size: tuple[int, int] = (144, 96)) -> st
     return picture_url(ImageOps.fit(picture, size, Image.Resampling.BILINEAR), "JPEG", quality=80)
 
 
-# Longest side, in pixels, of a photo on Explore.
-SHOWN_SIDE = 1024
-# Photos on a shelf: they are held in memory.
-MAX_PHOTOS = 60
 # Measured on 932 photos: saved again or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more.
 _OUTLINE, ALIKE_BITS = 16, 24
 # Pictures in use, by content hash.

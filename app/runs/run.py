@@ -1,440 +1,289 @@
-"""Runs: the facts of one, comparisons of two, the spread over seeds; a run as JSON, a model as a zip.
+"""A run: the facts of a training, written and read as JSON; how it differs from another; its checkpoint as files.
 
-An uploaded zip is read as ``archives`` reads photos: streamed, with limits, and only its two named members. The library
-then checks both files itself. Knows no Streamlit and no torch; ``store`` saves the runs.
+Knows no Streamlit and no torch. ``store`` saves runs, ``gallop.data.project`` puts them into the file of a project.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import tempfile
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import inf
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any, BinaryIO
 
-from app import text
-from app.backbones import DEFAULT_BACKBONE
+from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, BackboneProblem, BackboneRoom, called
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
 from app.teaching.training import Answer, Course, Point, Settings, Taught, thinned
-from gallop.data import data_fingerprint
-from gallop.data.zip_files import ArchiveError, OpenedZip, opened_zip
-from gallop.errors import GallopError
-from gallop.evaluation.intervals import Paired, Proportion
+from gallop.data.project import MOST_TEXT, RUN_FILES, is_digest, is_finite, is_integer, wrong
+from gallop.data.zip_files import ArchiveError, opened_zip, zipped
+from gallop.errors import GallopError, UnknownPart
 from gallop.images.formats import printable_name
-from gallop.runtime.reading import read_bytes
+from gallop.names.class_names import clean_names
+from gallop.runtime.reading import parse_json, read_bytes
 from gallop.setting import recorded, settings_of
-from gallop.wording import counted, listed
+from gallop.wording import listed
 
-# The id of zero-shot, which no training made.
-ZERO_SHOT = 0
+FORMAT = 1
+FACTS, *CHECKPOINT = RUN_FILES
 # Points of a learning curve that are saved with its run.
 MOST_POINTS = 400
+# Characters.
+MOST_NAME = 80
+# Settings that every run records, as the first ones did. Nothing is ever added here.
+FIRST_SETTINGS = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run(Course):
-    """One training as it is saved, or zero-shot. Photos themselves are never saved.
+    """One training as it is saved. Photos themselves are never saved.
 
     Attributes:
-        made: seconds since 1970.
-        settings: None for zero-shot.
+        id: the number of its folder; 0 where it has none.
+        made: seconds since 1970; 0 where that is not known.
         backbone_name: the backbone it was trained on; the built-in one for runs from before there was a choice.
         fingerprint: of the weights of that backbone; empty where it was not saved.
+        project: the name of the project that it was trained in; empty where it was not saved.
     """
 
-    id: int
-    name: str
-    made: float
     class_names: tuple[str, ...]
-    settings: Settings | None
+    settings: Settings
     backbone_name: str = DEFAULT_BACKBONE
     fingerprint: str = ""
-
-    @property
-    def data(self) -> str:
-        """Fingerprint of the photos on the cards and their classes."""
-        pairs = sorted(self.content)
-        return data_fingerprint([digest for _, digest in pairs], [name for name, _ in pairs])
+    id: int = 0
+    name: str = ""
+    made: float = 0.0
+    project: str = ""
 
 
-def of_taught(taught: Taught, name: str, made: float) -> Run:
-    """Return the run of a training that has just ended, without a number."""
-    return Run(
-        ZERO_SHOT,
-        name,
-        made,
-        taught.names,
-        taught.settings,
-        backbone_name=taught.backbone_name,
-        fingerprint=taught.after.model_.backbone.fingerprint,
-        **taught.course() | {"history": thinned(taught.history, MOST_POINTS)},
-    )
+def of_taught(taught: Taught, **beside: Any) -> Run:
+    """Return the run of a training that has just ended; ``beside`` are its name and the like."""
+    course = taught.course() | {"history": thinned(taught.history, MOST_POINTS)}
+    weights = taught.after.model_.backbone.fingerprint
+    known: dict[str, Any] = {"settings": taught.settings, "backbone_name": taught.backbone_name, "fingerprint": weights}
+    return Run(class_names=taught.names, **known, **course, **beside)
 
 
-def zero_shot_run(of: Run) -> Run:
-    """Return zero-shot on the classes and photos of a run, as measured before its training."""
-    return replace(
-        of,
-        id=ZERO_SHOT,
-        name="Zero-shot",
-        settings=None,
-        shots=0,
-        steps=0,
-        of_steps=0,
-        best_epoch=None,
-        history=(),
-        answers=of.answers_before,
-        answers_before={},
-    )
+def plain_name(name: str) -> str:
+    """Return a name as one short line, as runs have it."""
+    return " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
 
 
-def same_backbone(a: Run, b: Run) -> bool:
-    """Return whether two runs use the same backbone, by its weights or, where these are unknown, by its name."""
-    if a.fingerprint and b.fingerprint:
-        return a.fingerprint == b.fingerprint
-    return a.backbone_name == b.backbone_name
+# Two runs ------------------------------------------------------------------------------------------------------------
 
 
-def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return the backbone's name for each run, to distinguish them; empty where all use the same.
-
-    Where two backbones with the same name have different weights, their fingerprints follow.
-    """
-    if all(same_backbone(run, runs[0]) for run in runs):
-        return ("",) * len(runs)
-    twice = len({(run.backbone_name, run.fingerprint) for run in runs}) > len({run.backbone_name for run in runs})
-    return tuple(
-        f"{run.backbone_name} ({run.fingerprint[:8]})" if twice and run.fingerprint else run.backbone_name
-        for run in runs
-    )
-
-
-def proportion_right(run: Run, photos: Iterable[str]) -> Proportion | None:
-    """Return how many of these photos (content hashes) a run gets right; None where it answered none of them."""
-    asked = [run.answers[digest] for digest in photos if digest in run.answers]
-    return Proportion(sum(answer.right for answer in asked), len(asked)) if asked else None
-
-
-def tests(run: Run) -> frozenset[str]:
-    """Return the photos that a run was tested on and not trained on."""
-    return frozenset(digest for digest, answer in run.answers.items() if not answer.seen)
-
-
-def on_tests(run: Run) -> Proportion | None:
-    return proportion_right(run, tests(run))
-
-
-def fair(a: Run, b: Run) -> frozenset[str]:
-    """Return the photos that both answered and neither was trained on: only these compare them."""
-    return tests(a) & tests(b)
-
-
-def flips(a: Run, b: Run) -> list[str]:
-    """Return photos that two runs answer differently, by content hash: first those that neither was trained on."""
-    both = [digest for digest in a.answers if digest in b.answers]
-    return sorted(
-        [digest for digest in both if a.answers[digest].label != b.answers[digest].label],
-        key=lambda digest: (a.answers[digest].seen or b.answers[digest].seen, who_is_right(a, b, digest)),
-    )
-
-
-def who_is_right(a: Run, b: Run, digest: str) -> str:
-    """Return in words which of two runs is right on a photo that they answer differently."""
-    mine, other = a.answers[digest].right, b.answers[digest].right
-    return "A is right" if mine else "B is right" if other else "both are wrong"
-
-
-def sign_test(a: Run, b: Run) -> Paired | None:
-    """Return how many photos that compare them only A and only B gets right; None without such photos."""
-    right = [(a.answers[digest].right, b.answers[digest].right) for digest in fair(a, b)]
-    return Paired(right.count((True, False)), right.count((False, True))) if right else None
-
-
-def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
-    """Return what differs between two runs as (what, A's, B's), in words."""
-    lines = [
-        ("backbone", *backbones_of((a, b))),
-        ("classes", *(", ".join(sorted(run.class_names)) for run in (a, b))),
-        *(
-            (about.words, _value(a.settings, key), _value(b.settings, key))
-            for key, about in settings_of(Settings).items()
-        ),
-        ("training photos", str(a.shots), str(b.shots)),
-        ("photos on the cards", a.data[:8], b.data[:8]),
-        ("steps", _steps(a), _steps(b)),
-    ]
-    return [(what, mine, other) for what, mine, other in lines if mine != other]
+def tested(answers: Mapping[str, Answer]) -> dict[str, bool]:
+    """Return whether each photo, by content hash, is right, of those that were not learned from."""
+    return {digest: answer.right for digest, answer in answers.items() if not answer.seen}
 
 
 def before(run: Run, runs: Iterable[Run]) -> Run | None:
-    """Return the latest earlier run on the same backbone; None where there is none.
+    """Return the last one before a run with the same classes; None where there is none.
 
     Args:
         runs: the newest first.
     """
-    number = run.id or inf  # a new one has no number yet
-    return next((other for other in runs if other.id < number and same_backbone(run, other)), None)
+    earlier = (other for other in runs if other.id < run.id or not run.id)  # a new one has no number yet
+    return next((other for other in earlier if {*other.class_names} == {*run.class_names}), None)
+
+
+def differences(a: Run, b: Run) -> list[list[str]]:
+    """Return what else than the answers differs between two runs, as [what, A's, B's] in words."""
+    same = a.backbone_name == b.backbone_name  # then two of one name are told apart by their weights
+    lines = [
+        ["classes", *(", ".join(sorted(run.class_names)) for run in (a, b))],
+        ["backbone", *(run.fingerprint[:8] if same else run.backbone_name for run in (a, b))],
+    ]
+    for key, about in settings_of(Settings).items():
+        lines.append([about.words, *(_words(getattr(run.settings, key), about.zero) for run in (a, b))])
+    lines = [line for line in lines if line[1] != line[2]]
+    if (a.content, a.shots) != (b.content, b.shots):
+        new = len(a.content - b.content), len(b.content - a.content)
+        lines.append(["photos", *(f"{run.shots} ({n} new)" for run, n in zip((a, b), new, strict=True))])
+    return lines
 
 
 def change_in_words(run: Run, other: Run) -> str:
-    """Return what distinguishes a run from another, such as "dropout 0.5, 16 photos"; empty for no difference."""
+    """Return what distinguishes a run from another, such as "dropout 0, other photos"; empty for no difference."""
     parts = [
-        about.phrase(_value(run.settings, key))
+        about.phrase(_words(getattr(run.settings, key), about.zero))
         for key, about in settings_of(Settings).items()
-        if key != "shots" and getattr(run.settings, key) != getattr(other.settings, key)
+        if getattr(run.settings, key) != getattr(other.settings, key)
     ]
-    if {*run.class_names} != {*other.class_names}:
-        parts.append("other classes")
-    elif run.content != other.content or run.shots != other.shots:
-        parts.append("other photos" if run.shots == other.shots else counted(run.shots, "photo"))
-    return listed(parts, most=3)
+    return listed(parts + ["other photos"] * (run.content != other.content), most=3)
 
 
-def _value(settings: Settings | None, key: str) -> str:
-    if settings is None:
-        return "-"
-    value = getattr(settings, key)
+def _words(value: Any, zero: str) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
-    if isinstance(value, str | bool):
-        return value if isinstance(value, str) else "yes" if value else "no"
-    return "all" if key == "shots" and value == 0 else f"{value:g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else zero if zero and value == 0 else f"{value:g}"
 
 
-def _steps(run: Run) -> str:
-    return f"{run.steps} of {run.of_steps}" if run.stopped_early else str(run.steps)
+# As JSON -------------------------------------------------------------------------------------------------------------
 
 
-def seeds_in_words(run: Run, runs: Sequence[Run]) -> str:
-    """Return the accuracy over seeds, such as "71.0 % on average over 5 seeds, from 64.0 % to 78.0 %, standard
-    deviation 6.0 points"; empty where no run differs from this one in the seed alone.
-
-    Args:
-        runs: the newest first: it counts where two have one seed.
-    """
-    by_seed = {
-        other.settings.seed: right.value
-        for other in reversed(runs)
-        if other.settings is not None
-        and run.settings is not None
-        and replace(other.settings, seed=run.settings.seed) == run.settings
-        and (set(other.class_names), other.content, tests(other)) == (set(run.class_names), run.content, tests(run))
-        and not other.stopped_early
-        and same_backbone(run, other)
-        and (right := on_tests(other)) is not None
-    }
-    if len(by_seed) < 2:
-        return ""
-    values = by_seed.values()
-    mean, least, most = (text.share(value, 1) for value in (fmean(values), min(values), max(values)))
-    return (
-        f"{mean} on average over {len(values)} seeds, from {least} to {most}, standard deviation "
-        f"{100 * stdev(values):.1f} points"
-    )
-
-
-# Settings that every run records, as the first ones did. Nothing is ever added here.
-_FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
-
-
-def written(run: Run) -> str:
-    """Return a run's facts as JSON, without its number, its name and when it was made."""
+def written(run: Run, **beside: Any) -> bytes:
+    """Return a run's facts as JSON: all but its number, its name, its project and when it was made, and ``beside``."""
     facts = {
         "class_names": run.class_names,
-        "settings": recorded_settings(run.settings) if run.settings else None,
+        "settings": recorded(run.settings, FIRST_SETTINGS),  # one that was added later only where it is used
         "backbone": run.backbone_name,
         "fingerprint": run.fingerprint,
-        "data": run.data,
         "content": sorted(run.content),
         "shots": run.shots,
         "steps": run.steps,
         "of_steps": run.of_steps,
         "best_epoch": run.best_epoch,
         "history": [[point.step, round(point.loss, 6), round(point.accuracy, 6)] for point in run.history],
-        "answers": _answers(run.answers),
-        "answers_before": _answers(run.answers_before),
     }
-    return json.dumps(facts, ensure_ascii=False)
+    for key, answers in (("answers", run.answers), ("answers_before", run.answers_before)):
+        facts[key] = {digest: [a.truth, a.label, a.probability, a.seen] for digest, a in answers.items()}
+    return json.dumps(facts | beside, ensure_ascii=False).encode()
 
 
-def recorded_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings as a run records them: a setting that was added later only where it is used."""
-    return recorded(settings, _FIRST)
+def read_run(data: bytes, where: str) -> Run:
+    """Return the run that JSON describes, every fact checked: a stranger may have written it.
 
-
-def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:
-    return {digest: [a.truth, a.label, a.probability, a.seen] for digest, a in answers.items()}
-
-
-def backbone_key(facts: Mapping[str, Any]) -> str:
-    """Return the key under which a run or a project stores the name of its backbone."""
-    return "tower" if "tower" in facts else "backbone"  # its name in older files
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("this is a text in every run")
-    return value
-
-
-def run_of_facts(facts: Mapping[str, Any], id: int, name: str, made: float) -> Run:
-    """Return a run from its facts, as parsed from JSON, and what is saved beside them.
+    Args:
+        where: it is, for the message.
 
     Raises:
         UnknownPart: its settings name a head, or a function, that this program does not have.
-        ValueError, KeyError, TypeError, AttributeError: it was changed by something else.
+        DataError: it is of a newer version, a fact has another type, or settings are out of range.
     """
-    settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
-    after, before = (
-        {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in ("answers", "answers_before")
-    )
-    return Run(
-        id=id,
-        name=_text(name),
-        made=float(made),
-        class_names=tuple(facts["class_names"]),
-        settings=Settings(**settings),
-        backbone_name=_text(facts.get(backbone_key(facts), DEFAULT_BACKBONE)),
-        fingerprint=_text(facts.get("fingerprint", "")),
-        content=frozenset((name, digest) for name, digest in facts["content"]),
-        history=tuple(Point(*point) for point in facts["history"]),
-        **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
-        answers=after,
-        answers_before=before,
-    )
-
-
-ZIP_SETTINGS, ZIP_TENSORS = "gallop.json", "prompts.safetensors"
-_FOLDER = "model"
-# Bytes: ten times what the largest models need.
-MOST_ZIP_BYTES = {ZIP_SETTINGS: 4 * 2**20, ZIP_TENSORS: 64 * 2**20}
-# The same model gives the same zip.
-_ANY_DAY = (1980, 1, 1, 0, 0, 0)
-
-
-class ModelProblem(PlainError):
-    """A model that is not accepted; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Files:
-    """A checkpoint as the library writes it: ``gallop.json`` and the bytes of ``prompts.safetensors``."""
-
-    settings: str
-    prompts: bytes
-
-    def as_folder(self, card: str = "", folder: str = _FOLDER) -> dict[str, bytes]:
-        """Return the folder's files by path, for ``zipped``, with the model card if there is one."""
-        contents = {ZIP_SETTINGS: self.settings.encode(), ZIP_TENSORS: self.prompts}
-        contents |= {"README.md": card.encode()} if card else {}
-        return {f"{folder}/{name}": content for name, content in contents.items()}
-
-
-@contextlib.contextmanager
-def _for_a_moment() -> Iterator[str]:
     try:
-        with tempfile.TemporaryDirectory(prefix="gallop") as folder:
-            yield folder
-    except OSError as error:
-        raise ModelProblem(
-            f"The temporary folder of the machine that runs this app cannot be used ({error.strerror}), so the model "
-            "cannot be saved or opened. Free some space there, or set TMPDIR to a different folder."
-        ) from error
+        facts = parse_json(data.decode("utf-8-sig"))
+        settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
+        run = Run(
+            class_names=tuple(facts["class_names"]),
+            settings=Settings(**settings),
+            backbone_name=facts.get("tower", facts.get("backbone", DEFAULT_BACKBONE)),  # its name in older files
+            fingerprint=facts.get("fingerprint", ""),
+            content=frozenset((name, digest) for name, digest in facts["content"]),
+            history=tuple(Point(*point) for point in facts["history"]),
+            answers={digest: Answer(*said) for digest, said in facts["answers"].items()},
+            answers_before={digest: Answer(*said) for digest, said in facts["answers_before"].items()},
+            **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
+            name=facts.get("name", ""),
+            made=float(facts.get("made", 0)),
+            project=facts.get("project", ""),
+        )
+        if facts.get("format", FORMAT) <= FORMAT and _is_sound(run):
+            return run
+    except UnknownPart:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # a list in a name's place, and the like
+        pass
+    raise wrong(where, "does not contain a valid description of a run")
 
 
-def files_of(classifier: GalLoPClassifier) -> Files:
-    """Return what ``classifier.save`` writes.
+def _is_sound(run: Run) -> bool:
+    names = {*run.class_names}
+    texts: Sequence[Any] = (run.backbone_name, run.name, run.project)
+    return (
+        clean_names(run.class_names) == run.class_names
+        and all(isinstance(each, str) and len(each) <= MOST_TEXT for each in texts)
+        and all(map(is_integer, (run.shots, run.steps, run.of_steps)))
+        and (run.best_epoch is None or is_integer(run.best_epoch))
+        and is_finite(run.made)
+        and all(name in run.class_names and is_digest(digest) for name, digest in run.content)
+        and all(is_integer(point.step) and is_finite(point.loss) and is_finite(point.accuracy) for point in run.history)
+        and (run.fingerprint == "" or is_digest(run.fingerprint))
+        and all(
+            is_digest(digest)
+            and {answer.truth, answer.label} <= names
+            and isinstance(answer.seen, bool)  # type: ignore[redundant-expr]  # JSON may say anything
+            and is_finite(answer.probability)
+            and 0 <= answer.probability <= 1.001
+            for answers in (run.answers, run.answers_before)
+            for digest, answer in answers.items()
+        )
+    )
 
-    Raises:
-        ModelProblem: the disk refuses.
-    """
-    with _for_a_moment() as folder:
-        classifier.save(Path(folder, _FOLDER))
-        return read_files(Path(folder, _FOLDER))
+
+# Checkpoints, as the contents of their two files by name -------------------------------------------------------------
 
 
-def read_files(folder: Path) -> Files:
+def files_of(classifier: GalLoPClassifier) -> dict[str, bytes]:
+    """Return what ``classifier.save`` writes. Raises OSError where the disk refuses."""
+    with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+        classifier.save(Path(folder, "model"))
+        return read_files(Path(folder, "model"))
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
     """Return the checkpoint in a folder. Raises OSError if it cannot be read."""
-    settings, prompts = (read_bytes(folder / name, most) for name, most in MOST_ZIP_BYTES.items())
-    return Files(settings.decode("utf-8"), prompts)
+    return {name: read_bytes(folder / name, RUN_FILES[name]) for name in CHECKPOINT}
 
 
-def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
+def classifier_of(files: Mapping[str, bytes], backbone: Backbone) -> GalLoPClassifier:
     """Return the classifier that was saved.
 
     Raises:
-        ModelProblem: files that are damaged, of a newer version or hostile, or trained with another backbone; or the
-            disk refuses.
+        PlainError: files that are damaged, of a newer version or hostile, or trained with another backbone.
+        OSError: the disk refuses.
     """
     from gallop import GalLoPClassifier
 
-    with _for_a_moment() as folder:
-        Path(folder, ZIP_SETTINGS).write_text(files.settings, encoding="utf-8")
-        Path(folder, ZIP_TENSORS).write_bytes(files.prompts)
+    with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+        for name in CHECKPOINT:
+            Path(folder, name).write_bytes(files[name])
         try:
             classifier: GalLoPClassifier = GalLoPClassifier.load(folder, backbone=backbone)
         except GallopError as error:
             # Users do not know the temporary folder.
-            raise ModelProblem(str(error).replace(f"{folder}/", "").replace(folder, "This model")) from error
+            raise PlainError(str(error).replace(f"{folder}/", "").replace(folder, "This model")) from error
     classifier.cache = False  # no features of visitors' photos are written to disk
     return classifier
 
 
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip, as bytes, of files by their path."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for path, content in files.items():
-            archive.writestr(
-                zipfile.ZipInfo(path, _ANY_DAY),
-                content,
-                zipfile.ZIP_STORED if path.endswith((".png", ".webp", ZIP_TENSORS)) else zipfile.ZIP_DEFLATED,
-            )
-    return stream.getvalue()
+def backbone_of(room: BackboneRoom, files: Mapping[str, bytes]) -> str:
+    """Return the app's name for the backbone of a checkpoint. What that names is looked up, never opened.
+
+    Raises:
+        BackboneProblem: it is not available.
+    """
+    try:
+        settings = json.loads(files[CHECKPOINT[0]])
+        name, fingerprint, kind = settings["backbone"], settings["fingerprint"], settings.get("regions", PAPERS_KIND)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return DEFAULT_BACKBONE  # with it the library says what is wrong
+    if not all(isinstance(word, str) for word in (name, fingerprint, kind)):
+        return DEFAULT_BACKBONE
+    known = room.named_by(fingerprint) or called(name, kind)
+    if room.listing.seek(known) is None:
+        raise BackboneProblem(
+            f"This model was trained with the backbone {listed([known])}, which is not available on this machine. To "
+            "open it, name that backbone in --backbones when starting the app. A run stays saved and can still be "
+            "exported as a zip."
+        )
+    return known
 
 
-def file_name(words: str) -> str:
-    """Return a file name with the letters, digits, spaces and dashes of ``words``."""
-    allowed = "".join(char if char.isalnum() or char in " -" else "_" for char in words).strip()
-    return allowed[:60] or "run"
+def model_zip(files: Mapping[str, bytes], card: str = "") -> bytes:
+    """Return a checkpoint as a zip with one folder, with its model card where there is one."""
+    contents = {name: files[name] for name in CHECKPOINT} | ({"README.md": card.encode()} if card else {})
+    return zipped({f"model/{name}": content for name, content in contents.items()})
 
 
-def unzipped(archive: BinaryIO, name: str) -> Files:
+def unzipped(archive: BinaryIO, name: str) -> dict[str, bytes]:
     """Return the checkpoint in a zip: its two files, at the top or in one folder; nothing else is read.
 
     Raises:
-        ModelProblem: not a zip, not exactly one checkpoint in it, or larger than any model.
+        ArchiveError: not a zip, not exactly one checkpoint in it, or larger than any model.
     """
-    shown = printable_name(name)
-    try:
-        with opened_zip(archive, shown) as opened:
-            members = {wanted: _one(opened, wanted) for wanted in MOST_ZIP_BYTES}
-        settings = members[ZIP_SETTINGS].decode("utf-8")
-    except ArchiveError as error:
-        raise ModelProblem(str(error)) from error
-    except UnicodeDecodeError as error:
-        raise ModelProblem(
-            f"{ZIP_SETTINGS} in {shown} is not UTF-8 text. Use a zip made by this app or by `gallop`."
-        ) from error
-    return Files(settings, members[ZIP_TENSORS])
-
-
-def _one(opened: OpenedZip, wanted: str) -> bytes:
-    members = [
-        member
-        for member in opened.files
-        if member.filename.replace("\\", "/").split("/")[-1] == wanted and "__MACOSX" not in member.filename
-    ]
-    if len(members) != 1:
-        there = f"{len(members)} files named {wanted}" if members else f"no {wanted}"
-        raise ArchiveError(
-            f"{opened.shown} contains {there}: a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS} in the same folder."
-        )
-    return opened.read(members[0], MOST_ZIP_BYTES[wanted])
+    files = {}
+    with opened_zip(archive, printable_name(name)) as opened:
+        for wanted in CHECKPOINT:
+            named = [each for each in opened.files if each.filename.replace("\\", "/").split("/")[-1] == wanted]
+            there = [each for each in named if "__MACOSX" not in each.filename]
+            if len(there) != 1:
+                raise ArchiveError(
+                    f"{opened.shown} contains {len(there) or 'no'} {wanted}: a model is one "
+                    f"{' and one '.join(CHECKPOINT)} in the same folder."
+                )
+            files[wanted] = opened.read(there[0], RUN_FILES[wanted])
+    return files

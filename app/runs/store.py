@@ -9,45 +9,43 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from app.jobs import PlainError
-from app.runs.run import Files, Run, before, change_in_words, files_of, of_taught, read_files, run_of_facts, written
+from app.runs.run import (
+    FACTS,
+    FORMAT,
+    Run,
+    before,
+    change_in_words,
+    files_of,
+    of_taught,
+    plain_name,
+    read_files,
+    read_run,
+    written,
+)
 from app.teaching.training import Taught
-from gallop.data.project import is_digest
+from gallop.data.project import MOST_RUNS, RUN_FILES, is_digest
 from gallop.errors import GallopError, sentence_of
 from gallop.runtime.hosts import LOCAL_NAMES
-from gallop.runtime.reading import parse_json, read_text
+from gallop.runtime.reading import read_bytes
 from gallop.runtime.writing import locked, make_folder, write_file
 from gallop.wording import listed
 
-FACTS = "run.json"
-FORMAT = 1
 MACHINE = "this machine"
-
-MOST_RUNS = 200
 # Of one owner.
 MOST_BYTES = 1024 * 2**20
-MOST_NAME = 80
 # Seconds after which a visitor's runs are deleted if a crashed server has left them.
 ORPHANED = 24 * 3600.0
-
-_DRAFT, _LOCK = "draft ", "lock"
-# What is raised for a run that something else has changed, or whose head is not here.
-_DAMAGED = (ValueError, KeyError, TypeError, AttributeError)
-
-
-class RunsProblem(PlainError):
-    """Runs that cannot be saved or read; the message says why and what to do."""
+_DRAFT = "draft "
 
 
 def data_folder() -> Path:
@@ -83,8 +81,7 @@ def owner_of(address: str | None, token: str) -> str:
 class Ledger:
     """The runs of one owner, in a folder that is made at the first one. Safe to use from several threads and programs.
 
-    All methods but ``save``, ``bring`` and ``close`` may raise RunsProblem: the disk is full, or the folder cannot be
-    read or written.
+    All methods but ``save`` and ``close`` may raise OSError: the disk is full, or the folder cannot be read or written.
 
     Attributes:
         folder: of the runs of all owners.
@@ -102,37 +99,21 @@ class Ledger:
         """Whether all who open the app share these runs."""
         return self.owner == MACHINE
 
-    def save(self, taught: Taught, name: str = "") -> None:
-        """Save a training as a run, named by its number and what changed unless it has a name.
-
-        It never fails: a training that cannot be saved can still be used.
-        """
-        with self._told():
-            run = of_taught(taught, name, time.time())
-            last = None if name else before(run, self.runs())
-            self.add(run, files_of(taught.after), "" if last is None else change_in_words(run, last))
-
-    def bring(self, run: Run, files: Files) -> None:
-        """Save a run that was trained elsewhere, with the current time. It never fails, as ``save``."""
-        with self._told():
-            self.add(replace(run, made=time.time()), files)
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def save(self, taught: Taught, name: str = "", project: str = "") -> None:
+        """Save a training as a run. It never fails: a training that cannot be saved can still be used."""
         self.problem = ""
         try:
-            yield
+            self.add(of_taught(taught, name=name, project=project), files_of(taught.after))
         except (GallopError, OSError) as error:
             self.problem = sentence_of(error) or ""
 
     def runs(self) -> list[Run]:
         """Return the runs, the newest first."""
         runs, left_out = [], []
-        for number in sorted(map(int, filter(str.isdecimal, self._names())), reverse=True):
+        for number in sorted(self._numbers(), reverse=True):
             try:
-                facts = self._facts(number)
-                runs.append(run_of_facts(facts, number, facts["name"], facts["made"]))
-            except (OSError, *_DAMAGED):
+                runs.append(self._run(number))
+            except (OSError, GallopError):
                 if self._at(number).exists():  # else it was deleted just now
                     left_out.append(str(number))
         self.note = (
@@ -143,56 +124,46 @@ class Ledger:
         )
         return runs
 
-    def files(self, run_id: int) -> Files:
-        """Return the checkpoint of a run.
+    def files(self, run_id: int) -> dict[str, bytes]:
+        """Return the checkpoint of a run. Raises PlainError where it is gone."""
+        if not self._at(run_id).exists():
+            raise PlainError("This run no longer exists. It may have been deleted in another tab or browser.")
+        return read_files(self._at(run_id))
+
+    def add(self, run: Run, files: Mapping[str, bytes]) -> int:
+        """Save a run as made now; return its number.
+
+        Without a name it is named by its number, and by what distinguishes it from the one before with its classes.
 
         Raises:
-            RunsProblem: there is no such run, or it is damaged.
-        """
-        try:
-            return read_files(self._at(run_id))
-        except FileNotFoundError:
-            why = "This run no longer exists. It may have been deleted in another tab or browser."
-        except (OSError, ValueError) as error:
-            why = f"The files in {self._at(run_id)} cannot be read ({error})."
-        raise RunsProblem(why)
-
-    def add(self, run: Run, files: Files, change: str = "") -> int:
-        """Save a run; return its number.
-
-        Args:
-            change: what distinguishes a run without a name from the one before it, for its name.
-
-        Raises:
-            RunsProblem: there is no room for another.
+            PlainError: there is no room for another.
         """
         with self._writing():
             for killed in self._at().glob(f"{_DRAFT}*"):  # by a program that was killed: who writes has the lock
                 shutil.rmtree(killed)
-            numbers = [int(name) for name in self._names() if name.isdecimal()]
+            numbers = self._numbers()
             number = 1 + max([0, *numbers])
-            name = run.name or f"run {number}{change and ', '}{change}"
-            facts = json.loads(written(run)) | {"format": FORMAT, "name": name, "made": run.made}
-            contents = {FACTS: json.dumps(facts).encode()} | files.as_folder(folder=".")
+            last = None if run.name else before(run, self.runs())
+            change = change_in_words(run, last) if last else ""
+            name = plain_name(run.name or f"run {number}{change and ', '}{change}")
+            contents = {**files, FACTS: _facts(replace(run, name=name, made=time.time()))}
             size = sum(file.stat().st_size for each in numbers for file in self._at(each).iterdir())
             if len(numbers) >= MOST_RUNS or size + sum(map(len, contents.values())) > MOST_BYTES:
-                raise RunsProblem(
+                raise PlainError(
                     f"The last training was not saved as a run: your runs would exceed the limit of {MOST_RUNS} "
                     f"runs or {MOST_BYTES // 2**20} MB. Delete some on the page Test."
                 )
             with tempfile.TemporaryDirectory(prefix=_DRAFT, dir=self._at()) as draft:
                 for file, content in contents.items():
-                    self._write(Path(draft, file), content)
+                    _write(Path(draft, file), content)
                 os.rename(draft, self._at(number))  # refused where another program has just taken the number
             return number
 
     def rename(self, run_id: int, name: str) -> None:
-        """Rename a run; do nothing where the name is empty or the run is gone."""
-        cleaned = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
-        if cleaned:
-            with self._writing(), contextlib.suppress(FileNotFoundError, *_DAMAGED):
-                facts = self._facts(run_id) | {"name": cleaned}
-                self._write(self._at(run_id) / FACTS, json.dumps(facts).encode())
+        """Rename a run; do nothing where the name is empty, or the run is gone or damaged."""
+        if cleaned := plain_name(name):
+            with self._writing(), contextlib.suppress(FileNotFoundError, GallopError):
+                _write(self._at(run_id) / FACTS, _facts(replace(self._run(run_id), name=cleaned)))
 
     def delete(self, run_id: int) -> None:
         """Delete a run; do nothing where it is gone."""
@@ -210,38 +181,30 @@ class Ledger:
         return self.folder / self.owner / str(name)
 
     @contextlib.contextmanager
-    def _problems(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RunsProblem(
-                f"The runs in {self._at()} cannot be {done} ({error.strerror or error}). Check the permissions of this "
-                "folder and the free disk space, or set GALLOP_DATA to a different folder."
-            ) from error
-
-    @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Make the folders where they are missing; no other thread or program writes runs of this owner meanwhile."""
-        with self._problems("written"):
-            make_folder(self.folder.parent)
-            for folder in (self.folder, self._at()):
-                folder.mkdir(0o700, exist_ok=True)
-            with locked(self._at(_LOCK)):
-                yield
+        make_folder(self.folder.parent)
+        for folder in (self.folder, self._at()):
+            folder.mkdir(0o700, exist_ok=True)
+        with locked(self._at("lock")):
+            yield
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Write a file that only its owner may read: class names are private."""
-        write_file(path, content)
-        path.chmod(0o600)
+    def _run(self, number: int) -> Run:
+        """Return a run. Raises OSError, and DataError where it is damaged or of a newer version."""
+        folder = self._at(number)
+        return replace(read_run(read_bytes(folder / FACTS, RUN_FILES[FACTS]), str(folder)), id=number)
 
-    def _names(self) -> list[str]:
-        with self._problems("read"), contextlib.suppress(FileNotFoundError):
-            return os.listdir(self._at())
+    def _numbers(self) -> list[int]:
+        with contextlib.suppress(FileNotFoundError):
+            return [int(name) for name in os.listdir(self._at()) if name.isdecimal()]
         return []
 
-    def _facts(self, number: int) -> dict[str, Any]:
-        """Return what is written of a run. Raises OSError, or one of ``_DAMAGED``, also for a newer version's."""
-        facts: dict[str, Any] = parse_json(read_text(self._at(number) / FACTS, MOST_BYTES))
-        if facts["format"] > FORMAT:
-            raise ValueError("a newer version of this app saved it")
-        return facts
+
+def _facts(run: Run) -> bytes:
+    return written(run, format=FORMAT, name=run.name, made=run.made, project=run.project)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read: class names are private."""
+    write_file(path, content)
+    path.chmod(0o600)

@@ -12,10 +12,10 @@ from typing import Literal
 
 from app.jobs import PlainError
 from app.photos.archives import Member
-from app.photos.shelf import Verdicts, alike, free_name, outline, small
+from app.photos.shelf import Verdicts, alike, free_name, in_memory_once, outline, small
 from app.text import joined
 from gallop import Photo
-from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE
+from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE, ProjectClass
 from gallop.errors import GallopError
 from gallop.names.class_names import clean_names
 from gallop.wording import counted
@@ -62,18 +62,10 @@ class CardProblem(PlainError):
 
 
 @dataclass(frozen=True)
-class Card:
-    """One class. ``enabled`` is whether it takes part in the next training."""
+class Card(ProjectClass):
+    """One class, with a number that stays. ``enabled`` is whether it takes part in the next training."""
 
-    id: int
-    name: str
-    enabled: bool = True
-    shots: tuple[Photo, ...] = ()
-    tests: tuple[Photo, ...] = ()
-
-    @property
-    def all(self) -> tuple[Photo, ...]:
-        return (*self.shots, *self.tests)
+    id: int = 0
 
     def pile(self, pile: Pile) -> tuple[Photo, ...]:
         return self.shots if pile == "shots" else self.tests
@@ -162,9 +154,18 @@ class Deck:
         self._note(f"added {counted(len(verdicts.taken), 'photo')} to {joined(sorted(where))}" if where else "", before)
         return replace(verdicts, left_out=tuple(dict.fromkeys(verdicts.left_out)))
 
-    def lay_out(self, cards: Iterable[Card], words: str) -> None:
-        """Replace all cards by these, with new numbers, as one change, which ``words`` describe."""
-        laid = tuple(replace(card, id=self._next_id + n) for n, card in enumerate(cards))
+    def lay_out(self, classes: Iterable[ProjectClass], words: str) -> None:
+        """Replace all cards by those of these classes, as one change, which ``words`` describe."""
+        laid = tuple(
+            Card(
+                each.name,
+                each.enabled,
+                tuple(map(in_memory_once, each.shots)),
+                tuple(map(in_memory_once, each.tests)),
+                id=self._next_id + n,
+            )
+            for n, each in enumerate(classes)
+        )
         self._next_id += len(laid)
         self._change(words, laid)
 
@@ -258,7 +259,7 @@ class Deck:
         if len(self.cards) >= MOST_CARDS:
             raise CardProblem(f"The class {cleaned} cannot be added: the limit is {MOST_CARDS} classes.")
         self._next_id += 1
-        return Card(self._next_id - 1, cleaned)
+        return Card(cleaned, id=self._next_id - 1)
 
     def _add(self, member: Member, pile: Pile | None) -> Verdicts:
         place, before = member.place, self.cards

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app import text
-from app.library import Backbone
-from app.projects import Project, project_file, read_project
-from app.runs.run import classifier_of, unzipped
+from app.runs.run import Run, unzipped
 from app.ui.explanation import current
 from app.ui.resources import backbones
 from app.ui.widgets.backbones import choose
 from app.ui.widgets.elements import listen, show_notice, slot
 from app.ui.widgets.remembered import forget
-from app.views import compare
-from app.views.export import imported
-from app.views.project import (
-    SAMPLE,
-    Opened,
-    backbone_of_files,
-    is_offered,
-    project_name,
-    project_of,
-    project_opened,
-    sample_project,
-    take_over,
-)
-from app.visitor.page_state import CompareState, EvidenceState, TestState
+from app.views.project import SAMPLE, is_offered, opened_project, project_of, sample_project, take_over
 from app.visitor.session import Session, Where
+from gallop.data.project import Project, project_file
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
-from gallop.errors import GallopError
+from gallop.errors import GallopError, sentence_of
+from gallop.runtime.writing import free_names
 
 _SAMPLE = (
     "Photos of candles, mugs, teapots and vases, and a model trained on them, so that every page has something to "
@@ -65,7 +53,7 @@ def offer_sample(session: Session, *, narrow: bool = False) -> None:
 def take_sample(session: Session) -> None:
     """Open the sample in a callback, where there is nothing to mix it with."""
     if is_offered(session):  # else a second click, or another tab has made a card
-        session.asked = sample_project(session), SAMPLE
+        session.asked = *sample_project(session), SAMPLE
         _replace(session, *session.asked)
 
 
@@ -76,7 +64,7 @@ def menu(session: Session) -> None:
         st.download_button(
             "Save project",
             partial(saved, session),
-            project_name(session),
+            f"{free_names([session.photos.project_name])[0]}.zip",
             "application/zip",
             key="save project",
             disabled=not session.has_anything,
@@ -86,10 +74,9 @@ def menu(session: Session) -> None:
             "here, without location and time.",
         )
         most = MAX_ARCHIVE_BYTES // 2**20
-        st.file_uploader(
-            "Open a project", key=listen("project", partial(_read, session)), max_upload_size=most, type="zip"
-        )
-        st.file_uploader("Open a model", key=listen("model zip", partial(_take_model, session)), max_upload_size=most)
+        for label, where, kind in (("Open a project", Where.PROJECT, "zip"), ("Open a model", Where.MODELS, None)):
+            key = listen(label, partial(_open, session, where))
+            st.file_uploader(label, key=key, max_upload_size=most, type=kind)
 
 
 def outcome(session: Session) -> None:
@@ -100,72 +87,58 @@ def outcome(session: Session) -> None:
         show_notice(session, where)
 
 
-def _take_model(session: Session, files: list[Any], refused: tuple[str, ...]) -> None:
-    if refused:
-        session.tell(Where.MODELS, refused[0], "error")
-        return
-    with session.telling(Where.MODELS):
-        name, usual = files[0].name, session.training.backbone_name
-        unpacked = unzipped(files[0], name)
-
-        def make(backbone: Backbone) -> Opened:
-            return Opened(imported(session, classifier_of(unpacked, backbone), backbone), name, source="file")
-
-        on = backbone_of_files(backbones(), unpacked, usual)
-        current.open_on(session, on, make, name, Where.MODELS)
-
-
 def saved(session: Session) -> bytes:
     """Make the project file on a click. No page is drawn then, so a problem is shown on the next one."""
     try:
         return project_file(project_of(session))
-    except GallopError as error:
-        session.tell(Where.PROJECT, str(error), "error")
+    except (GallopError, OSError) as error:
+        session.tell(Where.PROJECT, sentence_of(error) or "", "error")
         raise
 
 
-def _read(session: Session, files: list[Any], refused: tuple[str, ...]) -> None:
-    """Open a file at once if there is nothing here; else ask first."""
+def _open(session: Session, where: Where, files: list[Any], refused: tuple[str, ...]) -> None:
+    """Open a file; a project at once if there is nothing here, else after a question."""
     if refused:
-        session.tell(Where.PROJECT, refused[0], "error")
-        return
-    with session.telling(Where.PROJECT):
-        session.asked = read_project(files[0], files[0].name), text.shorten(files[0].name, 60)
+        return session.tell(where, refused[0], "error")
+    file, name = files[0], files[0].name
+    with session.telling(where):
+        if where is Where.MODELS:
+            return current.open_model(session, unzipped(file, name), name, where)
+        session.asked = *opened_project(file, name), text.shorten(name, 60)
         if not session.has_anything:
             _replace(session, *session.asked)
+    return None
 
 
 def _question(session: Session) -> None:
     if session.asked is None:
         return
-    project, name = session.asked
+    project, _, name = session.asked
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"Open **{text.markdown(name)}** and replace the current project?", width="content")
-        key, args = f"project {id(project)}", (session, project, name)
+        key, args = f"project {id(project)}", (session, *session.asked)
         st.button("Replace", key=f"replace with {key}", type="primary", on_click=_replace, args=args)
         leave = (session, "asked", None)
         st.button("Cancel", key=f"leave {key}", type="tertiary", on_click=setattr, args=leave)
 
 
-def _replace(session: Session, project: Project, name: str) -> None:
+def _replace(session: Session, project: Project, runs: Sequence[Run], name: str) -> None:
     """Open the project that the visitor was asked about: a click may come twice, or after another file."""
     if session.asked is None or session.asked[0] is not project:
         return
     session.asked = None
     with session.telling(Where.PROJECT):
-        done = take_over(session, project, name)
+        done = take_over(session, project, runs, name)
         forget()
-        session.test, session.evidence, session.compare = TestState(), EvidenceState(), CompareState()
-        session.form_of = None
+        session.begin_pages()
         if backbones().listing.seek(project.backbone_name) is not None:
             choose(session, project.backbone_name)
         session.notices.pop(Where.PROJECT, None)
         if project.taught is not None:
-            with session.telling(Where.PROJECT):
-                on = compare.backbone_of_run(backbones(), project.runs[project.taught].run)
-                current.open_on(session, on, partial(project_opened, project, name), name, Where.PROJECT)
+            run, files = runs[project.taught], project.runs[project.taught].files
+            current.open_model(session, files, name, Where.PROJECT, run, project.limit)
         problem = session.notices.pop(Where.PROJECT, None)
         words = f"{problem.words} To learn from its photos, train on Teach." if problem else ""
         session.tell(Where.PROJECT, f"{done} {words}".strip(), "error" if problem else "success")
-        shots = (photo for card in project.cards if card.enabled for photo in card.shots)
+        shots = (photo for each in project.classes if each.enabled for photo in each.shots)
         session.training.encode_later(shots)  # Explore's answer needs none of them

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.teaching.training import Taught
-from app.views.compare import photos as visitors_photos
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.evaluation.changes import NOTICED, RIGHT, TESTED
@@ -39,7 +38,7 @@ def changed_photos(session: Session, taught: Taught) -> list[Changed]:
     """Return the photos that are still here: test photos that became shots, which count for neither run, then held-out
     shots and the others, of each kind what became wrong first.
     """
-    here, run = visitors_photos(session) | session.photos.unknown.photos, session.training.run_before
+    here, run = session.photos.all | session.photos.unknown.photos, session.training.run_before
     names = {photo.sha256: card.name for card, _, photo in session.photos.deck.photos()}
     tested = set() if run is None else {key for key, each in run.answers.items() if not each.seen}
     kinds = [("a training photo now", [key for key, each in taught.answers.items() if each.seen and key in tested], "")]

@@ -11,7 +11,6 @@ from app.backbones import BackboneRoom, on_backbone
 from app.jobs import Work, counted_steps
 from app.library import Backbone, Evidence
 from app.photos.shelf import thumbnail_url
-from app.views import compare
 from app.views.exploring import PhotoTile
 from app.views.testing import region_url, taught_question
 from app.visitor.page_state import AskedRegion, Question
@@ -54,7 +53,7 @@ def task(
 
 def others(session: Session, photo: Photo) -> list[Photo]:
     """Return the visitor's photos but for one; every so many where there are more than ``MOST``."""
-    every = [other for other in compare.photos(session).values() if other is not photo]
+    every = [other for other in session.photos.all.values() if other is not photo]
     return every[:: -(-len(every) // MOST) or 1]
 
 

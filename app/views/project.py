@@ -1,98 +1,39 @@
-"""A session saved as a project, a project opened in a session, the sample project, and models that are opened.
+"""A session saved as a project, a project opened in a session, and the sample project.
 
-A project contains only runs about its photos: other runs on this machine are private. A model is opened on the
-backbone it was trained on: at once where that is loaded, else as a job that waits. Knows no Streamlit, and loads torch
-only when a model is opened.
+A project contains only runs about its photos: other runs on this machine are private. Knows no Streamlit, and loads
+torch only when a model is saved.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Literal
+from typing import BinaryIO
 
-from app import text
-from app.backbones import PAPERS_KIND, BackboneRoom, called
-from app.jobs import Counted, PlainError
-from app.library import Backbone
-from app.photos.shelf import Shelf, allowed, no_room, size_of, small
-from app.projects import Project, ProjectRun
-from app.runs.run import (
-    ZERO_SHOT,
-    Files,
-    Run,
-    classifier_of,
-    file_name,
-    files_of,
-    of_taught,
-    read_files,
-    run_of_facts,
-    written,
-)
-from app.runs.store import RunsProblem
-from app.teaching.cards import Card
-from app.teaching.tasks import opened
-from app.teaching.training import Taught
+from app.jobs import PlainError
+from app.photos.shelf import Shelf, allowed, in_memory_once, no_room, size_of, small
+from app.runs.run import CHECKPOINT, FACTS, Run, files_of, of_taught, plain_name, read_files, read_run, written
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.data.project import SHOT_SIDE
-from gallop.runtime.reading import parse_json, read_text
+from gallop.data.project import RUN_FILES, SHOT_SIDE, Project, ProjectClass, ProjectRun, read_project
+from gallop.errors import UnknownPart, sentence_of
+from gallop.images.formats import printable_name
+from gallop.runtime.reading import read_bytes
 from gallop.sample import sample_folder, sample_photos
 from gallop.wording import counted
 
-
-@dataclass(frozen=True)
-class Opened:
-    """A model that was opened.
-
-    Attributes:
-        name: of the run, the file or the project.
-        source: where it came from; a model from a file is not a run yet.
-        limit: from a project, for "none of these".
-    """
-
-    taught: Taught
-    name: str
-    source: Literal["run", "file", "project"]
-    limit: float | None = None
-
-
-def opening(make: Callable[[], Opened]) -> Generator[Counted, None, Opened]:
-    yield Counted(0.5, "Reading the file")
-    return make()
-
-
-def backbone_of_files(room: BackboneRoom, files: Files, usual: str) -> str:
-    """Return the app's name for the backbone of a model in files; ``usual`` where it is not known.
-
-    The library then reports what does not fit. The names in the files are only looked up in the list, never opened.
-    """
-    try:
-        settings = json.loads(files.settings)
-        name, fingerprint = settings["backbone"], settings["fingerprint"]
-        kind = settings.get("regions", PAPERS_KIND)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return usual
-    if not all(isinstance(word, str) for word in (name, fingerprint, kind)):
-        return usual
-    known = room.named_by(fingerprint) or called(name, kind)
-    return known if room.listing.seek(known) is not None else usual
-
-
 SAMPLE = "Sample project"
-RUN_FILE = "run.json"
-_LARGEST = 2**20
+# Of the files of a run: settings may be written in another order.
+_DECISIVE = (FACTS, CHECKPOINT[-1])
 
 
 @cache
 def sample_run() -> Run:
     """Return the run of the sample, without a number; its photos are those of the sample."""
-    facts = parse_json(read_text(sample_folder() / RUN_FILE, _LARGEST))
-    return run_of_facts(facts, ZERO_SHOT, SAMPLE, 0.0)
+    return replace(read_run(read_bytes(sample_folder() / FACTS, RUN_FILES[FACTS]), SAMPLE), name=SAMPLE)
 
 
 def is_offered(session: Session) -> bool:
@@ -107,19 +48,17 @@ def is_there(session: Session) -> bool:
     return any(photo.sha256 in mine for card in session.photos.deck.cards for photo in card.all)
 
 
-def sample_project(session: Session) -> Project:
-    """Return the sample: cards, the run that learned them, and its other photos beside those that the visitor has."""
+def sample_project(session: Session) -> tuple[Project, list[Run]]:
+    """Return the sample: classes, the run that learned them, and its other photos beside those that the visitor has."""
     run, piles = sample_run(), defaultdict[tuple[str, str | None], list[Photo]](list)
     for photo in sample_photos():
         piles[photo.part, photo.class_name].append(small(photo.path, SHOT_SIDE))
-    cards = tuple(
-        Card(n, name, True, tuple(piles["train", name]), tuple(piles["test", name]))
-        for n, name in enumerate(run.class_names)
+    classes = tuple(
+        ProjectClass(name, True, tuple(piles["train", name]), tuple(piles["test", name])) for name in run.class_names
     )
-    more = {"look": _to_look_at(run, [card.tests for card in cards]), "other": piles["other", None]}
+    more = {"look": _to_look_at(run, [each.tests for each in classes]), "other": piles["other", None]}
     shelves = {name: (*shelf.photos.values(), *more[name]) for name, shelf in _shelves(session).items()}
-    saved = ProjectRun(run, read_files(sample_folder() / "model"))
-    return Project(cards, shelves, (saved,), taught=0)
+    return Project(classes, shelves, (_packed(run, read_files(sample_folder() / "model")),), taught=0), [run]
 
 
 def _to_look_at(run: Run, tests: Iterable[Sequence[Photo]]) -> list[Photo]:
@@ -130,14 +69,38 @@ def _to_look_at(run: Run, tests: Iterable[Sequence[Photo]]) -> list[Photo]:
     return [*corrected[:1], *best]
 
 
+def _shelves(session: Session) -> dict[str, Shelf]:
+    return {"look": session.photos.shelf, "other": session.photos.unknown}
+
+
+def _packed(run: Run, files: Mapping[str, bytes]) -> ProjectRun:
+    return ProjectRun(run.name, {FACTS: written(run), **files})
+
+
+def about_these_photos(session: Session, runs: Iterable[Run]) -> list[Run]:
+    """Return the runs that learned or answered photos of the cards."""
+    here = {photo.sha256 for card in session.photos.deck.cards for photo in card.all}
+    return [run for run in runs if here & ({digest for _, digest in run.content} | set(run.answers))]
+
+
 def project_of(session: Session) -> Project:
     """Return the session of a visitor as a project.
 
     Raises:
-        ModelProblem: a file cannot be written.
+        OSError: a file cannot be written.
     """
     photos, training = session.photos, session.training
-    runs, taught = _runs(session)
+    runs: list[ProjectRun] = []
+    with contextlib.suppress(PlainError, OSError):  # the page Test reports it, and the photos are saved all the same
+        if (ledger := training.ledger) is not None:
+            about = reversed(about_these_photos(session, ledger.runs()))
+            runs = [_packed(run, ledger.files(run.id)) for run in about]
+    taught = None
+    if training.taught is not None:
+        last = _packed(of_taught(training.taught, name="Taught"), files_of(training.taught.after))
+        same = [n for n, run in enumerate(runs) if all(run.files[key] == last.files[key] for key in _DECISIVE)]
+        taught = same[-1] if same else len(runs)
+        runs += [] if same else [last]
     return Project(
         photos.deck.cards,
         {name: tuple(shelf.photos.values()) for name, shelf in _shelves(session).items()},
@@ -148,39 +111,24 @@ def project_of(session: Session) -> Project:
     )
 
 
-def project_name(session: Session) -> str:
-    """Return the file name of the visitor's project."""
-    names = [text.shorten(card.name, 20) for card in session.photos.deck.cards]
-    return f"{file_name(' '.join(['project', *names]))}.zip"
+def opened_project(file: BinaryIO, name: str) -> tuple[Project, list[Run]]:
+    """Return the project in a file, and what is known of its runs, every fact checked.
+
+    Raises:
+        DataError: as ``read_project``, or a run is damaged.
+        PlainError: this program does not have a head that was trained.
+    """
+    project, shown = read_project(file, name), printable_name(name)
+    places = [f"runs/{number} in {shown}" for number, _ in enumerate(project.runs, 1)]
+    try:
+        runs = [read_run(each.files[FACTS], place) for each, place in zip(project.runs, places, strict=True)]
+    except UnknownPart as error:
+        raise PlainError(f"{shown} was not opened: {error} `gallop train` learns from the photos in it.") from error
+    named = zip(runs, project.runs, strict=True)
+    return project, [replace(run, name=plain_name(each.name), made=0.0, project="") for run, each in named]
 
 
-def _shelves(session: Session) -> dict[str, Shelf]:
-    return {"look": session.photos.shelf, "other": session.photos.unknown}
-
-
-def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
-    """Return the runs about these photos, the oldest first, and which of them was trained last."""
-    ledger, taught = session.training.ledger, session.training.taught
-    here = {photo.sha256 for card in session.photos.deck.cards for photo in card.all}
-    saved: list[ProjectRun] = []
-    with contextlib.suppress(RunsProblem):  # the page Test reports it, and the photos are saved all the same
-        if ledger is not None:
-            about = [
-                run
-                for run in reversed(ledger.runs())
-                if here & ({digest for _, digest in run.content} | set(run.answers))
-            ]
-            saved = [ProjectRun(run, ledger.files(run.id)) for run in about]
-    if taught is None:
-        return saved, None
-    last = ProjectRun(of_taught(taught, "Taught", 0.0), files_of(taught.after))
-    for number in reversed(range(len(saved))):
-        if written(saved[number].run) == written(last.run) and saved[number].files.prompts == last.files.prompts:
-            return saved, number
-    return [*saved, last], len(saved)
-
-
-def take_over(session: Session, project: Project, name: str) -> str:
+def take_over(session: Session, project: Project, runs: Sequence[Run], name: str) -> str:
     """Replace the session's contents with a project, and return what it contained; runs that are here stay.
 
     Undo brings the previous cards back.
@@ -192,48 +140,26 @@ def take_over(session: Session, project: Project, name: str) -> str:
         raise PlainError(f"Training is in progress. Wait for it to end or cancel it, then open {name} again.")
     if problem := no_room(name, sum(map(size_of, project.photos)), 0):
         raise PlainError(problem)
-    session.photos.deck.lay_out(project.cards, f"opened {name}")
+    session.photos.project = name.removesuffix(".zip")
+    session.photos.deck.lay_out(project.classes, f"opened {name}")
     for shelf, held in _shelves(session).items():
-        held.photos = {photo.sha256: photo for photo in project.shelves.get(shelf, ())}
+        held.photos = {photo.sha256: photo for photo in map(in_memory_once, project.shelves.get(shelf, ()))}
     session.photos.make_room(allowed())
     session.photos.verdicts.clear()
     session.training.begin_anew()
-    classes = f"{len(project.cards)} class{'' if len(project.cards) == 1 else 'es'}"
-    return (
-        f"Opened {name}: {classes}, {counted(len(project.photos), 'photo')}, {counted(len(project.runs), 'run')}."
-        f"{_bring_runs(session, project)}"
-    )
+    classes = f"{len(project.classes)} class{'' if len(project.classes) == 1 else 'es'}"
+    photos, learned = counted(len(project.photos), "photo"), counted(len(runs), "run")
+    return f"Opened {name}: {classes}, {photos}, {learned}. {_bring_runs(session, project, runs)}".strip()
 
 
-def _bring_runs(session: Session, project: Project) -> str:
+def _bring_runs(session: Session, project: Project, runs: Sequence[Run]) -> str:
     """Add the runs that are not there yet; return why not all of them are saved, as a sentence."""
-    ledger = session.training.ledger
-    if ledger is None:
-        return ""
     try:
-        there = {written(run) for run in ledger.runs()}
-    except RunsProblem as error:
-        return f" {error}"
-    for each in project.runs:
-        if written(each.run) not in there:
-            ledger.bring(each.run, each.files)
-            if ledger.problem:
-                return f" {ledger.problem}"
+        if (ledger := session.training.ledger) is not None:
+            there = set(map(written, ledger.runs()))
+            for run, each in zip(runs, project.runs, strict=True):
+                if written(run) not in there:
+                    ledger.add(replace(run, project=session.photos.project), each.files)
+    except (PlainError, OSError) as error:
+        return sentence_of(error) or ""
     return ""
-
-
-def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
-    """Return the taught model of a project.
-
-    Raises:
-        ModelProblem: it is damaged, or was trained on another backbone.
-    """
-    assert project.taught is not None
-    saved = project.runs[project.taught]
-    assert saved.run.settings is not None
-    return Opened(
-        opened(classifier_of(saved.files, backbone), backbone, saved.run.settings, saved.run),
-        name,
-        "project",
-        project.limit,
-    )

@@ -14,15 +14,15 @@ from app.jobs import Counted, Work
 from app.library import Backbone, Together
 from app.photos.archives import CardPlace, Member
 from app.photos.pile import PilePhoto, ScoredPhotos, kept_small
-from app.runs.run import zipped
 from app.text import joined, size_in_words
 from app.views.testing import limit_doubt, taught_question
 from app.visitor.session import Session
 from gallop import load_image
 from gallop.data.project import MOST_PHOTOS
+from gallop.data.zip_files import zipped
 from gallop.errors import ImageError
 from gallop.images.formats import sniff
-from gallop.service.sorting.folders import free_names
+from gallop.runtime.writing import free_names
 from gallop.wording import NONE_OF_THESE, counted
 
 # Photos between two checks for cancellation.

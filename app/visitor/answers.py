@@ -21,13 +21,13 @@ from app.library import (
     Similarities,
     WordScores,
 )
-from app.photos.shelf import MAX_PHOTOS
 from app.teaching.tasks import are_all, recalled
 from app.teaching.training import Course, looks_of
 from app.visitor.page_state import Question
 from app.visitor.photos import Bounded, VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import Photo
+from gallop.data.project import MOST_ON_SHELF
 from gallop.evaluation.limits import at_limit
 from gallop.model.scores import VERDICT
 
@@ -116,8 +116,8 @@ class VisitorAnswers:
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
     _figures: Bounded = field(default_factory=lambda: Bounded(12))
     _others: Bounded = field(default_factory=lambda: Bounded(16))
-    _verdicts: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
-    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MAX_PHOTOS))
+    _verdicts: Bounded = field(default_factory=lambda: Bounded(4 * MOST_ON_SHELF))
+    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MOST_ON_SHELF))
 
     def classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
         """Return the zero-shot classifier, or the taught one with further names added; made once for each question.

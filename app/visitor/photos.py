@@ -11,8 +11,6 @@ from app.library import MemoryCache
 from app.photos.pile import PhotoPile
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import (
-    MAX_PHOTOS,
-    SHOWN_SIDE,
     Shelf,
     Verdicts,
     allowed,
@@ -22,8 +20,9 @@ from app.photos.shelf import (
     thumbnail_url,
 )
 from app.teaching.cards import Card, CardProblem, Deck, Pile
+from app.text import shorten
 from gallop import Photo
-from gallop.data.project import MOST_CARDS, SHOT_SIDE
+from gallop.data.project import MOST_CARDS, MOST_ON_SHELF, SHOT_SIDE, SHOWN_SIDE
 from gallop.errors import GallopError
 from gallop.wording import counted
 
@@ -51,10 +50,12 @@ class Bounded(OrderedDict[Hashable, Any]):
 class VisitorPhotos:
     """Photos, and the verdicts on the files that they came in."""
 
-    shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
+    shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MOST_ON_SHELF))
     # Photos of none of the classes, used for testing.
-    unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
+    unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MOST_ON_SHELF))
     deck: Deck = field(default_factory=Deck)
+    # The name of the project that was opened; empty for none.
+    project: str = ""
     # Photos without labels, to be sorted by a model.
     pile: PhotoPile = field(default_factory=PhotoPile)
     # Names that the backbone suggests for photos, by content hash.
@@ -67,7 +68,7 @@ class VisitorPhotos:
     confirmed_labels: set[tuple[str, str]] = field(default_factory=set)
     # Photos that were of none of the classes before they were moved to one.
     _called_back: dict[str, Photo] = field(default_factory=dict)
-    _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
+    _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MOST_ON_SHELF))
     _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MOST_CARDS))
     _features: MemoryCache | None = None
     # Bytes that are free at least: removals since the last count are not included.
@@ -100,6 +101,23 @@ class VisitorPhotos:
         """Return the photos that the visitor has uploaded for Explore, by content hash: all but the samples."""
         samples = sample_answers()
         return {digest: photo for digest, photo in self.shelf.photos.items() if digest not in samples}
+
+    @property
+    def all(self) -> dict[str, Photo]:
+        """Return the visitor's photos by content hash: the uploaded ones, then those on the cards."""
+        return self.uploaded | {photo.sha256: photo for card in self.deck.cards for photo in (*card.tests, *card.shots)}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return their names: "test/ant/1.jpg" on a card, since files of all classes often have the same name."""
+        folders = {"shots": "train", "tests": "test"}
+        on_cards = {p.sha256: f"{folders[pile]}/{card.name}/{p.name}" for card, pile, p in self.deck.photos()}
+        return {photo.sha256: photo.name for photo in self.shelf.photos.values()} | on_cards
+
+    @property
+    def project_name(self) -> str:
+        """Return the name of the project that was opened; of another one the names of its classes."""
+        return self.project or " ".join(["project", *(shorten(card.name, 20) for card in self.deck.cards)])
 
     def shown(self, chosen: str | None) -> Photo | None:
         """Return the photo to show: the chosen one, or the newest of the visitor, or one of the cards; else None.

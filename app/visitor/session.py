@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import Any, Literal
 
 from app.jobs import Job, JobManager, PlainError, Snapshot, State, Work
-from app.projects import Project
+from app.runs.run import Run
 from app.visitor.answers import VisitorAnswers, VisitorLimit
 from app.visitor.page_state import (
     AskedRegion,
@@ -25,7 +25,8 @@ from app.visitor.page_state import (
 )
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
-from gallop.errors import GallopError
+from gallop.data.project import Project
+from gallop.errors import sentence_of
 
 
 class Where(Enum):
@@ -130,7 +131,7 @@ class Session:
         notices: messages to show once.
         shown: those that the current run of the page has shown.
         lost: whether the address led to a session that had ended.
-        asked: a project that was read and the name of its file, while the visitor is asked whether it replaces theirs.
+        asked: a project, its runs and its file's name, while the visitor is asked whether it replaces theirs.
     """
 
     def __init__(self, browser: str = "") -> None:
@@ -140,16 +141,20 @@ class Session:
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.page_jobs, self.downloads = PageJobs(browser), PageJobs(browser)
         self.values: dict[str, Any] = {}
-        self.explore, self.test, self.evidence = ExploreState(), TestState(), EvidenceState()
-        self.compare = CompareState()
-        self.form_of: str | None = None
+        self.explore = ExploreState()
+        self.begin_pages()
         self.region: AskedRegion | None = None
         self.region_of = ""
         self.edit = PhotoEdit()
         self.notices: dict[Where, Notice] = {}
         self.shown: dict[Where, Notice] = {}
         self.lost = False
-        self.asked: tuple[Project, str] | None = None
+        self.asked: tuple[Project, list[Run], str] | None = None
+
+    def begin_pages(self) -> None:
+        """Let the pages about what was taught be as they are at first."""
+        self.test, self.evidence, self.compare = TestState(), EvidenceState(), CompareState()
+        self.form_of: str | None = None
 
     def tell(self, where: Where, words: str, kind: Literal["success", "info", "error"] = "success") -> None:
         """Let the next page that has the place show a sentence, once."""
@@ -160,8 +165,11 @@ class Session:
         """Show an error that is raised inside, if it has a message for users; the rest of the block is skipped then."""
         try:
             yield
-        except GallopError as error:
-            self.tell(where, str(error), kind)
+        except Exception as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                raise
+            self.tell(where, sentence, kind)
 
     @property
     def has_anything(self) -> bool:

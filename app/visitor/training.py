@@ -230,7 +230,8 @@ class VisitorTraining:
             self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
 
         def make(backbone: Backbone) -> Work:
-            more: dict[str, Any] = {"save": self.ledger.save} if self.ledger else {}
+            project = photos.project_name
+            more: dict[str, Any] = {"save": partial(self.ledger.save, project=project)} if self.ledger else {}
             unknown = tuple(photos.unknown.photos.values())
             return Teaching(
                 *(backbone, photos.features(), shots, tests, settings, self.watch),

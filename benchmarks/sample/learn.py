@@ -13,10 +13,9 @@ prepare()
 import shutil
 
 from app.photos.shelf import small
-from app.runs.run import of_taught, written
+from app.runs.run import FACTS, of_taught, written
 from app.teaching.tasks import Teaching
 from app.teaching.training import QUICK, Watch, preset
-from app.views.project import RUN_FILE, SAMPLE
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_backbone
 from gallop.data.project import SHOT_SIDE
@@ -44,7 +43,7 @@ def main() -> None:
     shutil.rmtree(folder / "model", ignore_errors=True)
     taught.after.keep_shots = True  # its photos come with it, so which of them voted can be shown
     taught.after.save(folder / "model")
-    (folder / RUN_FILE).write_text(written(of_taught(taught, SAMPLE, 0.0)) + "\n", encoding="utf-8")
+    (folder / FACTS).write_bytes(written(of_taught(taught)) + b"\n")
 
 
 if __name__ == "__main__":

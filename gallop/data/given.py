@@ -15,7 +15,7 @@ from gallop.data.folders import read_folder, resolve_split
 from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash, distinct_photos, in_words
 from gallop.data.listing import LazyImages, Listing, Rows
 from gallop.data.photo_set import PhotoSet
-from gallop.data.project import is_project, read_project
+from gallop.data.project import is_project, project_photos
 from gallop.data.tabular.columns import (
     MapStyle,
     as_list,
@@ -108,7 +108,7 @@ def _files(path: str | PathLike[str]) -> Sequence[Any]:
             )
         return files
     if is_project(path):
-        return read_project(path, split="test").photos
+        return project_photos(path, split="test").photos
     return csv_table(path, ("path",)).photos if is_csv(path) and os.path.exists(path) else [path]
 
 
@@ -199,13 +199,13 @@ def labelled_path(path: str | PathLike[str], *, split: str, content: ContentHash
     folder of class folders.
 
     Raises:
-        DataError: as ``from_csv``, ``read_project`` and ``read_folder``.
+        DataError: as ``from_csv``, ``project_photos`` and ``read_folder``.
     """
     if not Path(path).is_dir():
         if is_csv(path):
             return from_csv(path, split=split, content=content)
         if is_project(path):
-            return read_project(path, split=split)
+            return project_photos(path, split=split)
     return read_folder(Path(path), split=split, content=content)
 
 

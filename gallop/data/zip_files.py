@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -26,6 +26,8 @@ MAX_RATIO = 100
 MAX_DIRECTORY_BYTES = 2**20
 """The list of members is read at once, so its size is checked before."""
 PIECE = 2**16
+_PACKED = (".png", ".webp", ".safetensors", ".packed")
+"""Files that would hardly shrink."""
 
 
 class ArchiveError(DataError):
@@ -86,7 +88,8 @@ class OpenedZip:
             raise
         except Exception as error:  # a wrong checksum, a broken stream, an unknown method: various types
             raise ArchiveError(
-                f"{shown} cannot be unpacked: it is damaged, or its compression method is not supported."
+                f"{shown} in {self.shown} cannot be unpacked: it is damaged, or its compression method is not "
+                "supported."
             ) from error
         self.left -= data.tell()
         self._check_left(self.left)
@@ -142,3 +145,13 @@ def check_zip(archive: BinaryIO, shown: str) -> None:
             "files."
         )
     archive.seek(0)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip of files by their paths; the same files give the same bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for path, content in files.items():
+            kind = zipfile.ZIP_STORED if path.endswith(_PACKED) else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(path), content, kind)
+    return stream.getvalue()

@@ -12,9 +12,9 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from itertools import takewhile
+from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +25,26 @@ if sys.platform != "win32":  # there nothing is locked, and no draft cleared
 
 DRAFT = ".gallop-draft"
 """How the names of drafts end."""
+_FORBIDDEN = '<>:"/\\|?*'
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³")}
+
+
+def free_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Return for each name one that a folder or a file can have: no separator, no leading dot, nothing that Windows
+    keeps for a device, all different where capitals do not count.
+
+    Args:
+        taken: names of other files there.
+    """
+    free, used = list[str](), {name.casefold() for name in taken}
+    for name in names:
+        plain = "".join("_" if char in _FORBIDDEN or not char.isprintable() else char for char in name)[:60].strip(". ")
+        if not plain or plain.split(".")[0].rstrip().upper() in _DEVICES:
+            plain = f"_{plain}"
+        numbered = chain([plain], (f"{plain} {n}" for n in count(2)))
+        free.append(next(each for each in numbered if each.casefold() not in used))
+        used.add(free[-1].casefold())
+    return free
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -11,10 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
-from app.projects import project_file
 from app.ui import resources
 from app.views.project import project_of
 from gallop import load_image
+from gallop.data.project import ProjectRun, project_file
 from tests.app_pages import (
     EXPLORE,
     PROMPTS,
@@ -54,6 +54,12 @@ def manifest(data: bytes) -> dict[str, Any]:
 def read(at: AppTest, data: bytes) -> AppTest:
     """What dropping a project's file onto the menu *Project* does."""
     return finish(fine(uploader(go(at, TEACH), "Open a project").upload("shop.zip", data, "application/zip").run()))
+
+
+def saying(run: ProjectRun, **changes: str) -> ProjectRun:
+    """The run, of which the checkpoint says something else."""
+    settings = json.loads(run.files["gallop.json"]) | changes
+    return replace(run, files={**run.files, "gallop.json": json.dumps(settings).encode()})
 
 
 def plain(found: Any) -> str:
@@ -111,10 +117,10 @@ def test_the_runs_of_a_project_are_those_about_its_photos(at: AppTest) -> None:
     kept = there(session.training.ledger)
     newest, _ = kept.runs()
     project = project_of(session)
-    assert ([each.run.name for each in project.runs], project.taught) == ([newest.name], 0)
+    assert ([each.name for each in project.runs], project.taught) == ([newest.name], 0)
     assert saved(at) != first
     kept.delete(newest.id)
-    assert [each.run.name for each in project_of(session).runs] == ["Taught"], "it answers, so it goes along"
+    assert [each.name for each in project_of(session).runs] == ["Taught"], "it answers, so it goes along"
 
 
 def test_what_is_here_is_replaced_only_when_that_is_said(at: AppTest, tiny_app: Open) -> None:
@@ -163,7 +169,7 @@ def test_a_click_on_replace_that_comes_too_late_or_during_a_training_loses_nothi
 def test_another_machine_without_the_backbone_has_all_but_the_model(at: AppTest, tiny_app: Open) -> None:
     project = project_of(session_of(at))
     (kept,) = project.runs
-    strange = replace(kept, run=replace(kept.run, backbone_name="ViT-XYZ", fingerprint="f" * 64))
+    strange = saying(kept, backbone="ViT-XYZ", fingerprint="f" * 64)
     restart()
     at = read(fine(tiny_app()), project_file(replace(project, runs=(strange,), backbone_name="ViT-XYZ")))
     (error,) = at.error
@@ -177,10 +183,8 @@ def test_another_machine_without_the_backbone_has_all_but_the_model(at: AppTest,
 def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(at: AppTest, tiny_app: Open) -> None:
     project = project_of(session_of(at))
     (kept,) = project.runs
-    settings = json.dumps(json.loads(kept.files.settings) | {"fingerprint": "0" * 64})
-    older = replace(kept, run=replace(kept.run, fingerprint=""), files=replace(kept.files, settings=settings))
     restart()
-    at = read(fine(tiny_app()), project_file(replace(project, runs=(older,))))
+    at = read(fine(tiny_app()), project_file(replace(project, runs=(saying(kept, fingerprint="0" * 64),))))
     assert ["different weights" in plain(error) for error in at.error] == [True]
     assert session_of(at).training.taught is None
     assert plain(at.error[0]).endswith("To learn from its photos, train on Teach.")

@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import projects as contents
-from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project, run_fingerprint
-from app.runs.run import Files, classifier_of, files_of, written
-from app.teaching.cards import Card
+from app.jobs import PlainError
+from app.runs.run import Run, classifier_of, files_of, written
+from app.teaching.tasks import opened as taught_of
 from app.teaching.training import Answer
-from app.views.project import project_opened
+from app.views.project import opened_project
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
 from gallop.data import project as project_files
 from gallop.data import zip_files
-from gallop.errors import GallopError
+from gallop.data.project import Project, ProjectClass, ProjectRun, project_file, project_photos
+from gallop.errors import DataError, GallopError
 from tests import tiny
 from tests.app.test_runs import run
 from tests.nasty_images import png_bomb
@@ -40,23 +40,23 @@ def photo(seed: int, colour: str = "red", name: str = "") -> Photo:
 
 
 @pytest.fixture(scope="module")
-def files() -> Files:
+def files() -> dict[str, bytes]:
     images, labels = tiny.pictures({"red": 3, "green": 3})
     return files_of(tiny.classifier().fit(images, labels))
 
 
-def learned(files: Files, name: str, digests: tuple[str, ...], **changes: Any) -> ProjectRun:
+def learned(files: dict[str, bytes], name: str, digests: tuple[str, ...], **changes: Any) -> ProjectRun:
     answers = {digest: Answer("x", "y", 0.1 + 0.2, seen=False) for digest in digests}
     changes |= {"content": frozenset({("x", "a" * 64), ("y", "b" * 64)}), "answers": answers, "answers_before": answers}
-    return ProjectRun(run(0, name=name, made=0.0, **changes), files)
+    return ProjectRun(name, {"run.json": written(run(0, **changes)), **files})
 
 
 @pytest.fixture
-def project(files: Files) -> Project:
+def project(files: dict[str, bytes]) -> Project:
     cards = (
-        Card(1, "red", True, (photo(1), photo(2, name="a/b:c.jpg")), (photo(3),)),
-        Card(2, "Red_ (2)", False, (photo(4, name="image.jpg"), photo(5, name="image.jpg (2)"))),
-        Card(3, "ein Käfer / *bold*", True),
+        ProjectClass("red", True, (photo(1), photo(2, name="a/b:c.jpg")), (photo(3),)),
+        ProjectClass("Red_ (2)", False, (photo(4, name="image.jpg"), photo(5, name="image.jpg (2)"))),
+        ProjectClass("ein Käfer / *bold*", True),
     )
     return Project(
         cards,
@@ -68,11 +68,15 @@ def project(files: Files) -> Project:
 
 
 def opened(data: bytes) -> Project:
-    return read_project(io.BytesIO(data), "shop.zip")
+    return opened_project(io.BytesIO(data), "shop.zip")[0]
+
+
+def first_run(data: bytes) -> Run:
+    return opened_project(io.BytesIO(data), "shop.zip")[1][0]
 
 
 def pixels(project: Project) -> list[bytes]:
-    piles = [pile for card in project.cards for pile in (card.shots, card.tests)]
+    piles = [pile for card in project.classes for pile in (card.shots, card.tests)]
     return [each.image.tobytes() for pile in (*piles, *project.shelves.values()) for each in pile]
 
 
@@ -88,9 +92,9 @@ def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Proj
     with zipfile.ZipFile(io.BytesIO(project_file(project))) as archive:
         archive.extractall(tmp_path)
     found = read_folder(tmp_path)
-    assert set(found.hashes) == {each.sha256 for card in project.cards for each in card.shots}
+    assert set(found.hashes) == {each.sha256 for card in project.classes for each in card.shots}
     assert "red" in found.class_names
-    assert [each.sha256 for each in project.cards[0].tests] == list(read_folder(tmp_path, split="test").hashes)
+    assert [each.sha256 for each in project.classes[0].tests] == list(read_folder(tmp_path, split="test").hashes)
     assert GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit()).classes_.tolist() == ["red", "green"]
 
 
@@ -100,7 +104,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def refused(data: bytes, words: str) -> None:
-    with pytest.raises(ProjectProblem, match=words) as raised:
+    with pytest.raises((DataError, PlainError), match=words) as raised:
         opened(data)
     assert "shop.zip" in str(raised.value)
 
@@ -110,8 +114,8 @@ def with_json(found: dict[str, bytes], member: str, says: object) -> bytes:
     changed = found | {member: json.dumps(says).encode()}
     if member != "project.json":
         manifest = json.loads(found["project.json"])
-        files = Files(changed["runs/1/gallop.json"].decode(), changed["runs/1/prompts.safetensors"])
-        manifest["runs"][0]["sha256"] = run_fingerprint(changed["runs/1/run.json"].decode(), files)
+        files = {name: changed[f"runs/1/{name}"] for name in project_files.RUN_FILES}
+        manifest["runs"][0]["sha256"] = ProjectRun("", files).fingerprint
         changed["project.json"] = json.dumps(manifest).encode()
     return zip_of(changed, zipfile.ZIP_STORED)
 
@@ -148,7 +152,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "an invisible name": ("invalid or used twice", lambda m: m["cards"][0].update(name="re\u202ed")),
     "too many classes": ("the maximum is 100", lambda m: m.update(cards=m["cards"] * 40)),
     "too many photos": ("the maximum is 64", lambda m: m["cards"][0].update(shots=m["cards"][0]["shots"] * 40)),
-    "too many runs": ("more than 200 runs", lambda m: m.update(runs=m["runs"] * 150)),
+    "too many runs": ("300 runs, and the maximum is 200", lambda m: m.update(runs=m["runs"] * 150)),
     "neither on nor off": ("no true or false", lambda m: m["cards"][0].update(enabled="yes")),
     "taught beyond": ("no valid number", lambda m: m.update(taught=2)),
     "taught no number": ("no valid number", lambda m: m.update(taught=True)),
@@ -196,20 +200,20 @@ def test_a_manifest_that_lies_is_refused_in_a_sentence(project: Project, words: 
     ],
 )
 def test_a_run_that_lies_is_refused(project: Project, change: Change) -> None:
-    assert opened(said(project, lambda facts: None, FACTS)).runs[0].run == project.runs[0].run
+    assert written(first_run(said(project, lambda facts: None, FACTS))) == project.runs[0].files["run.json"]
     refused(said(project, change, FACTS), r"runs/1 in shop\.zip does not contain a valid description of a run")
 
 
 def test_a_run_with_a_head_that_was_removed_is_refused_and_its_photos_are_learned_from(
     project: Project, tmp_path: Path
 ) -> None:
-    one = replace(project, cards=project.cards[:1])
+    one = replace(project, classes=project.classes[:1])
     data = said(one, lambda facts: facts["settings"].update(head="discriminant"), FACTS)
     refused(
         data, r"was not opened: head is 'discriminant'; .*train again with head='ridge'\. `gallop train` learns from"
     )
     (tmp_path / "shop.zip").write_bytes(data)
-    assert len(project_files.read_project(tmp_path / "shop.zip").hashes) == len(one.cards[0].shots)
+    assert len(project_photos(tmp_path / "shop.zip").hashes) == len(one.classes[0].shots)
 
 
 WRONG = (None, True, -1, 1.5, 1e308, 10**400, "x" * 5000, "\ud800", "\u202e", [], [[1], {}], {"": {}})
@@ -251,10 +255,12 @@ def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> Non
     for at in places(says):
         for value in WRONG:
             try:
-                project = opened(with_json(found, member, with_value(says, at, value)))
+                data = with_json(found, member, with_value(says, at, value))
+                project, (facts, *_) = opened_project(io.BytesIO(data), "shop.zip")
                 assert opened(project_file(project)) == project
                 if project.taught is not None:
-                    project_opened(project, "shop.zip", tiny.vit())
+                    model = classifier_of(project.runs[project.taught].files, tiny.vit())
+                    taught_of(model, tiny.vit(), facts.settings, facts)
             except GallopError as error:
                 told.add(str(error))
     odd = [words for words in told if len(words) > 400 or not words.isprintable() or re.search(PYTHONS_WORDS, words)]
@@ -315,7 +321,7 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project) -> None:
     ("module", "limit", "most", "words"),
     [
         # What nobody could open again is not saved.
-        (contents, "MAX_ARCHIVE_BYTES", 1000, "The limits are .* Remove some photos"),
+        (project_files, "MAX_ARCHIVE_BYTES", 1000, "The limits are .* Remove some photos"),
         (zip_files, "MAX_TOTAL_BYTES", 20_000, "unpacks to more than"),
         (zip_files, "MAX_ARCHIVE_BYTES", 1000, "larger than"),
     ],
@@ -324,7 +330,7 @@ def test_what_is_more_than_is_allowed_is_neither_saved_nor_opened(
     project: Project, monkeypatch: pytest.MonkeyPatch, module: Any, limit: str, most: int, words: str
 ) -> None:
     monkeypatch.setattr(module, limit, most)
-    with pytest.raises(ProjectProblem, match=words):
+    with pytest.raises((DataError, PlainError), match=words):
         opened(project_file(project))
 
 
@@ -338,18 +344,17 @@ def test_a_picture_as_large_as_is_kept_comes_back(project: Project) -> None:
     rng = np.random.default_rng(0)
     pictures = (rng.integers(0, 256, shape).astype(np.uint8) for shape in ((512, 512, 3), (3, 1024, 3)))
     big, wide = (load_image(Image.fromarray(picture), name="large.png") for picture in pictures)
-    large = replace(project, cards=(Card(1, "red", True, (big,)),), shelves={"look": (wide,), "other": ()})
+    large = replace(project, classes=(ProjectClass("red", True, (big,)),), shelves={"look": (wide,), "other": ()})
     assert opened(project_file(large)) == large
 
 
 def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
-    found = read_project(io.BytesIO(STORED.read_bytes()), STORED.name)
-    counts = [(card.name, len(card.shots), len(card.tests)) for card in found.cards]
+    found, (kept,) = opened_project(io.BytesIO(STORED.read_bytes()), STORED.name)
+    counts = [(each.name, len(each.shots), len(each.tests)) for each in found.classes]
     assert (counts, found.taught) == ([("red", 2, 1), ("green", 2, 0)], 0)
-    (kept,) = found.runs
-    shots = [each for card in found.cards for each in (*card.shots, *card.tests)]
-    said = classifier_of(kept.files, tiny.vit()).predict_all(shots)
-    answers = [kept.run.answers[each.sha256] for each in shots]
+    shots = [photo for each in found.classes for photo in (*each.shots, *each.tests)]
+    said = classifier_of(found.runs[0].files, tiny.vit()).predict_all(shots)
+    answers = [kept.answers[each.sha256] for each in shots]
     assert said.labels.tolist() == [answer.label for answer in answers]
     assert said.probabilities.max(axis=1) == pytest.approx([answer.probability for answer in answers], abs=1e-5)
 
@@ -361,10 +366,11 @@ def called_tower(facts: dict[str, Any]) -> None:
 
 def test_a_project_of_the_first_format_and_an_older_run_name_their_backbone_otherwise(project: Project) -> None:
     assert opened(said(project, called_tower)).backbone_name == "small"
-    assert opened(said(project, called_tower, FACTS)).runs[0].run.backbone_name == "small"
+    assert first_run(said(project, called_tower, FACTS)).backbone_name == "small"
 
 
 def test_facts_are_as_a_run_has_them(project: Project) -> None:
     """The first runs had no backbone and no fingerprint."""
-    old = opened(said(project, lambda f: [f.pop(key) for key in ("backbone", "fingerprint")], FACTS)).runs[0].run
-    assert (old.backbone_name, old.fingerprint, written(old)) == ("mini", "", written(project.runs[0].run))
+    old = first_run(said(project, lambda f: [f.pop(key) for key in ("backbone", "fingerprint")], FACTS))
+    assert (old.backbone_name, old.fingerprint, old.name) == ("mini", "", "first")
+    assert written(old) == project.runs[0].files["run.json"]

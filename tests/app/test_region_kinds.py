@@ -10,12 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.backbones import BackboneRoom
+from app.backbones import BackboneProblem, BackboneRoom
 from app.options import Options
-from app.runs.run import Files
+from app.runs.run import backbone_of
 from app.ui import resources
-from app.views import compare
-from app.views.project import backbone_of_files
 from gallop import GalLoPClassifier, load_backbone
 from tests import tiny
 from tests.app_pages import (
@@ -79,18 +77,20 @@ def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     (run,) = runs_of(at)
     assert (taught_of(at).backbone_name, run.backbone_name) == (OTHER, OTHER)
     files = there(session.training.ledger).files(run.id)
-    told = json.loads(files.settings)
+    told = json.loads(files["gallop.json"])
     assert (told["backbone"], told["regions"]) == ("small", "query-query"), "as the library reads it"
 
     choose(at, "small")
     assert session.training.taught is None
     assert "Prompts trained with small (query-query) are still available" in plain(at)
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
-    assert backbone_of_files(resources.backbones(), files, "mini") == OTHER
+    assert backbone_of(resources.backbones(), files) == OTHER
     fresh = BackboneRoom(resources.backbones().options)
-    assert (backbone_of_files(fresh, files, "mini"), compare.backbone_of_run(fresh, run)) == (OTHER, OTHER)
-    for kind in ("nothing", 3, ["value"]):
-        assert backbone_of_files(fresh, Files(json.dumps(told | {"regions": kind}), b""), "mini") == "mini"
+    assert backbone_of(fresh, files) == OTHER
+    for kind in (3, ["value"]):
+        assert backbone_of(fresh, {"gallop.json": json.dumps(told | {"regions": kind}).encode()}) == "mini"
+    with pytest.raises(BackboneProblem, match="not available"):
+        backbone_of(fresh, {"gallop.json": json.dumps(told | {"regions": "nothing"}).encode()})
 
 
 def test_whoever_starts_the_app_says_which_kind_is_usual(

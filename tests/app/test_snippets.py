@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from app.projects import Project, project_file
-from app.teaching.cards import Card
 from app.teaching.tasks import Teaching
 from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
 from app.views import snippets
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
 from gallop.backbones import Backbone
 from gallop.config import KINDS_OF_PICTURE, PRESETS
+from gallop.data.project import Project, ProjectClass, project_file
 from tests import tiny, warm
 from tests.app.test_teaching import run
 from tests.conftest import ROOT
@@ -107,7 +106,7 @@ def test_teach_gives_the_same_prompts_in_python(
     tests = {name: tuple(picture(500 + 20 * i + j, names[name]) for j in range(2)) for i, name in enumerate(names)}
     _, taught = run(Teaching(mini, None, shots, tests, settings, Watch()))
     wanted = taught.after.model_.prompts.digest()
-    deck = (Card(k, name, True, shots[name], tests[name]) for k, name in enumerate(shots))
+    deck = (ProjectClass(name, True, shots[name], tests[name]) for name in shots)
     recipe, photos = snippets.teach(settings, tests=True), {"project.zip": project_file(Project(tuple(deck)))}
     put(tmp_path, {"code.py": recipe.encode(), **photos})
     out = elsewhere(tmp_path, *warm.python(), "code.py") if drawn else here(tmp_path, recipe)

@@ -15,7 +15,6 @@ import torch
 from app.jobs import Snapshot, State
 from app.options import Options, start_with
 from app.teaching import tasks
-from app.teaching.cards import Card
 from app.teaching.tasks import VIEW_BYTES, Teaching, content, demand, encoding_ahead, fitting_views
 from app.teaching.training import (
     Progress,
@@ -29,6 +28,7 @@ from app.teaching.training import (
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
+from gallop.data.project import ProjectClass
 from gallop.evaluation.changes import NONE, NOTICED, RIGHT, Changes
 from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import MemoryCache
@@ -229,7 +229,7 @@ def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(request: 
     start_with(Options(visitor_memory=6 * VIEW_BYTES))
     training = VisitorTraining(VisitorPhotos())
     training.settings = replace(SETTINGS, views=4)
-    training.photos.deck.lay_out([Card(0, "red", True, SHOTS["red"])], "")
+    training.photos.deck.lay_out([ProjectClass("red", True, SHOTS["red"])], "")
     assert (training.fitting.views, training.settings.views) == (2, 4)
     training.photos.deck.undo()
     assert training.fitting.views == 4

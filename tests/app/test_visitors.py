@@ -5,10 +5,11 @@ import pytest
 from app.jobs import JobManager, State
 from app.options import Options, start_with
 from app.serving.places import SETTLING_SECONDS, Places, TooManyVisitors
-from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD, Card
+from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD
 from app.visitor import registry
 from app.visitor.registry import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session_seconds
 from gallop import Photo, load_image
+from gallop.data.project import ProjectClass
 from tests import tiny
 from tests.app.test_jobs import Counting, wait
 from tests.app_pages import there
@@ -224,7 +225,7 @@ def test_what_undo_brings_back_is_bounded_too() -> None:
     deck, image = found.photos.deck, photo(1).image
     for turn in range(5):
         shots = tuple(Photo(image, f"{n}", f"{turn} {n}") for n in range(MOST_ALTOGETHER))
-        deck.lay_out([Card(0, "red", True, shots)], f"turn {turn}")
+        deck.lay_out([ProjectClass("red", True, shots)], f"turn {turn}")
     assert len(deck.held()) == MOST_HELD == 2 * MOST_ALTOGETHER
     assert (found.photos.size, deck.last_change) == (MOST_HELD * 4 * 32 * 32, "turn 4")
     deck.undo()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gallop import GalLoPClassifier
-from gallop.data.project import read_project
+from gallop.data.project import project_photos
 from tests.browsing import PATIENCE, Page, answer, expect, number, open_sample, settled, take_away
 
 
@@ -43,5 +43,5 @@ def test_what_is_saved_holds_what_the_screen_shows(page: Page, tmp_path: Path) -
         archive.extract("project.zip", tmp_path)
         assert b"classifier.fit('project.zip')" in archive.read("code.py")
     model, splits = GalLoPClassifier.load(tmp_path / "model"), ("train", "test")
-    photos = [photo for split in splits for photo in read_project(tmp_path / "project.zip", split=split).photos]
+    photos = [photo for split in splits for photo in project_photos(tmp_path / "project.zip", split=split).photos]
     assert any(100 * found.probabilities[name] == share for found in model.explain(photos)), "of the photo shown"

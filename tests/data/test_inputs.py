@@ -13,10 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from app.projects import Project, project_file
-from app.teaching.cards import Card
 from gallop import GalLoPClassifier, load_image
 from gallop.data import Listing, PhotoSet, from_csv, labelled_photos, many, read_folder
+from gallop.data.project import Project, ProjectClass, project_file
 from gallop.data.tabular.columns import names_of_numbers
 from gallop.errors import DataError
 from tests.conftest import ROOT
@@ -83,10 +82,10 @@ def csv(photos: Photos) -> Path:
 
 
 def project(photos: Photos) -> Path:
-    classes = enumerate(by_class(photos, photos.paths).items(), 1)
-    cards = (Card(k, name, True, tuple(load_image(path) for path in some)) for k, (name, some) in classes)
+    classes = by_class(photos, photos.paths).items()
+    made = (ProjectClass(name, True, tuple(load_image(path) for path in some)) for name, some in classes)
     file = photos.root.parent / "project.zip"
-    file.write_bytes(project_file(Project(tuple(cards))))
+    file.write_bytes(project_file(Project(tuple(made))))
     return file
 
 

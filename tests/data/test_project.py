@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.projects import Project, project_file
-from app.teaching.cards import Card
 from gallop import Photo, load_image
 from gallop.cli import main
 from gallop.data import labelled_path
 from gallop.data.labelled import content_hash
-from gallop.data.project import read_project
+from gallop.data.project import Project, ProjectClass, project_file, project_photos
 from gallop.errors import DataError
 from tests import tiny
 
@@ -21,21 +19,21 @@ def photos(colour: str, count: int, first: int = 0) -> tuple[Photo, ...]:
     return tuple(load_image(tiny.picture(first + i, colour), name=f"{colour} {i}.jpg") for i in range(count))
 
 
-def saved(folder: Path, *cards: Card) -> Path:
+def saved(folder: Path, *classes: ProjectClass) -> Path:
     path = folder / "shop.zip"
-    path.write_bytes(project_file(Project(cards)))
+    path.write_bytes(project_file(Project(classes)))
     return path
 
 
-RED = Card(1, "red", True, photos("red", 4), photos("red", 2, 50))
-GREEN = Card(2, "a green one", True, photos("green", 3))
-OFF = Card(3, "blue", False, photos("blue", 2))
+RED = ProjectClass("red", True, photos("red", 4), photos("red", 2, 50))
+GREEN = ProjectClass("a green one", True, photos("green", 3))
+OFF = ProjectClass("blue", False, photos("blue", 2))
 
 
 def test_a_projects_photos_are_those_of_the_classes_that_are_on(tmp_path: Path) -> None:
     path = saved(tmp_path, GREEN, OFF, RED)
-    found = read_project(path)
-    assert found == read_project(saved(tmp_path, RED, GREEN)), "by name, as folders are"
+    found = project_photos(path)
+    assert found == project_photos(saved(tmp_path, RED, GREEN)), "by name, as folders are"
     assert found.class_names == ("a green one", "red")
     contents = tuple(photo.sha256 for photo in (*GREEN.shots, *RED.shots))
     assert (found.hashes, found.names) == (contents, ["a green one"] * 3 + ["red"] * 4)
@@ -56,21 +54,23 @@ def test_a_classifier_learns_from_a_project_as_from_its_photos(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("cards", "split", "said"),
+    ("classes", "split", "said"),
     [
-        ((RED, Card(4, "cup", True)), "train", r"shop\.zip has no photos to learn cup from\. Add some"),
+        ((RED, ProjectClass("cup", True)), "train", r"shop\.zip has no photos to learn cup from\. Add some"),
         ((OFF,), "train", "no photos to learn any class from"),
         ((OFF,), "test", "no photos to learn any class from"),
     ],
 )
-def test_a_project_without_photos_is_refused(cards: tuple[Card, ...], split: str, said: str, tmp_path: Path) -> None:
+def test_a_project_without_photos_is_refused(
+    cards: tuple[ProjectClass, ...], split: str, said: str, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match=said):
-        read_project(saved(tmp_path, *cards), split=split)
+        project_photos(saved(tmp_path, *cards), split=split)
 
 
 def test_where_there_is_nothing_to_test_on_a_project_has_one_part_as_a_folder_may(tmp_path: Path) -> None:
     path = saved(tmp_path, GREEN, OFF)
-    assert read_project(path, split="test") == read_project(path)
+    assert project_photos(path, split="test") == project_photos(path)
 
 
 def test_what_is_no_project_is_refused_by_its_name(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_is_no_project_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").write_bytes(tiny.zip_of({"red/1.png": b"x"}))
     for name, said in (("gone", "cannot be read"), ("text", "is not a zip file"), ("photos", "is not a project")):
         with pytest.raises(DataError, match=f"{name}.zip {said}"):
-            read_project(tmp_path / f"{name}.zip")
+            project_photos(tmp_path / f"{name}.zip")
 
 
 def test_the_command_line_trains_on_a_project(

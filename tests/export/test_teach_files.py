@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.projects import Project, ProjectRun, project_file, read_project
-from app.runs.run import files_of
-from app.teaching.cards import Card
+from app.runs.run import files_of, written
 from app.teaching.training import Answer
 from gallop import GalLoPClassifier, ImageFeatures, Photo, load_image
-from gallop.data import project as project_files
+from gallop.data.project import Project, ProjectClass, ProjectRun, project_file, project_photos, read_project
 from tests import tiny
 from tests.app.test_runs import run
 from tests.export import test_teach_scripts as scripts
@@ -47,14 +45,14 @@ def project() -> Project:
     images, labels = tiny.pictures({"red": 3, "green": 3})
     files = files_of(tiny.classifier().fit(images, labels))
     cards = (
-        Card(1, "red", True, (photo(1), photo(2, name="a/b:c.jpg")), (photo(3),)),
-        Card(2, "Red_ (2)", False, (photo(4, name="image.jpg"), photo(5, name="image.jpg (2)"))),
-        Card(3, "ein Käfer / *bold*", True),
+        ProjectClass("red", True, (photo(1), photo(2, name="a/b:c.jpg")), (photo(3),)),
+        ProjectClass("Red_ (2)", False, (photo(4, name="image.jpg"), photo(5, name="image.jpg (2)"))),
+        ProjectClass("ein Käfer / *bold*", True),
     )
     shelves = {"look": (photo(6, "blue"),), "other": (photo(7, "yellow"),)}
     known: dict[str, Any] = {"content": frozenset({("x", "a" * 64), ("y", "b" * 64)})}
     known |= {key: {"c" * 64: Answer("x", "y", 0.1 + 0.2, seen=False)} for key in ("answers", "answers_before")}
-    runs = (ProjectRun(run(0, name="<b>first</b>", made=0.0, **known), files),)
+    runs = (ProjectRun("<b>first</b>", {"run.json": written(run(0, **known)), **files}),)
     return Project(cards, shelves, runs, 0, -0.25)
 
 
@@ -76,9 +74,9 @@ def as_class(name: str, *shots: Photo) -> dict[str, Any]:
 
 def test_the_app_opens_what_the_page_writes(ask_taught: Ask, tmp_path: Path) -> None:
     cards = (
-        Card(1, "red", True, (photo(1, name="frame 1"), photo(2, name="frame 1"))),
-        Card(2, "RED?", True, (photo(4, name=".."), photo(5, name="../../etc/passwd.png"))),
-        Card(3, "żółw 🐢 " + "x" * 150, True, (photo(6, name="<script>.png"),)),
+        ProjectClass("red", True, (photo(1, name="frame 1"), photo(2, name="frame 1"))),
+        ProjectClass("RED?", True, (photo(4, name=".."), photo(5, name="../../etc/passwd.png"))),
+        ProjectClass("żółw 🐢 " + "x" * 150, True, (photo(6, name="<script>.png"),)),
     )
     (written,) = ask_taught(
         {"kind": "write", "model": MODEL, "classes": [as_class(card.name, *card.shots) for card in cards]}
@@ -87,7 +85,7 @@ def test_the_app_opens_what_the_page_writes(ask_taught: Ask, tmp_path: Path) -> 
     assert read_project(io.BytesIO(data), "page.zip") == Project(cards, {"look": (), "other": ()})
     assert sorted(tiny.members_of(data))[:2] == ["project.json", "train/RED_/_.png"]  # read, with their checksums
     (tmp_path / "page.zip").write_bytes(data)
-    hashes = project_files.read_project(tmp_path / "page.zip").hashes
+    hashes = project_photos(tmp_path / "page.zip").hashes
     assert [*hashes] == [one.sha256 for card in sorted(cards, key=lambda card: card.name) for one in card.shots]
 
 
@@ -95,7 +93,7 @@ def test_a_project_of_the_app_comes_back_from_the_page_as_it_was(ask_taught: Ask
     zipped = text(project_file(project))
     again, read = ask_taught({"kind": "again", "zipped": zipped, "model": MODEL}, {"kind": "read", "zipped": zipped})
     assert read_project(io.BytesIO(base64.b64decode(again)), "again.zip") == project
-    on = [card for card in project.cards if card.enabled]
+    on = [card for card in project.classes if card.enabled]
     assert [each["name"] for each in read] == [card.name for card in on]
     shots = [one for each in read for one in each["shots"]]
     found = [(one["name"], one["sha256"], load_image(base64.b64decode(one["bytes"])).sha256) for one in shots]
@@ -104,17 +102,17 @@ def test_a_project_of_the_app_comes_back_from_the_page_as_it_was(ask_taught: Ask
 
 def test_what_the_page_does_not_show_of_a_project_outlives_changes_there(ask_taught: Ask, project: Project) -> None:
     """Red gets its test photo as a shot, the class that is off is made anew, another one is deleted."""
-    red, off, _ = project.cards
+    red, off, _ = project.classes
     classes = [as_class("red", red.tests[0]), as_class("RED_ (2)", photo(8)), as_class("new", off.shots[1])]
     question = {"kind": "again", "zipped": text(project_file(project)), "model": MODEL, "classes": classes}
     found = read_project(io.BytesIO(base64.b64decode(ask_taught(question)[0])), "again.zip")
-    cards = [(card.name, card.enabled, len(card.shots), len(card.tests)) for card in found.cards]
+    cards = [(card.name, card.enabled, len(card.shots), len(card.tests)) for card in found.classes]
     assert cards == [("red", True, 1, 0), ("RED_ (2)", True, 1, 0), ("new", True, 1, 0)]
     assert (found.shelves, found.runs) == (project.shelves, project.runs)
     question["classes"] = [as_class("red", red.shots[0])]
     found = read_project(io.BytesIO(base64.b64decode(ask_taught(question)[0])), "again.zip")
-    assert [(card.name, card.enabled) for card in found.cards] == [("red", True), (off.name, False)]
-    assert (found.cards[0].tests, found.cards[1].shots) == (red.tests, off.shots)
+    assert [(card.name, card.enabled) for card in found.classes] == [("red", True), (off.name, False)]
+    assert (found.classes[0].tests, found.classes[1].shots) == (red.tests, off.shots)
 
 
 def test_a_project_that_could_not_be_opened_again_is_not_written(ask_taught: Ask) -> None:

@@ -10,8 +10,9 @@ from unittest import mock
 import pytest
 
 from gallop.errors import DataError
+from gallop.runtime.writing import free_names
 from gallop.service.sorting import folders
-from gallop.service.sorting.folders import free_names, place, undo
+from gallop.service.sorting.folders import place, undo
 
 HOSTILE = ["..", "../up", "a/b", "a\\b", "CON", "nul.txt", "com1", ".hidden", "  ", "...", "x" * 300, "é\n\x00", "~"]
 

@@ -108,7 +108,7 @@ with explained:
 if find is not None and part is not None and asked is not None:
     with explained:
         region = session.explore.region if photo is not None and session.explore.region_of == photo.sha256 else None
-        answer.where_else(session, part, asked, region, session.explore.class_name)
+        answer.where_else(session, part, asked, region, session.explore.explainer.class_name)
     with table:
         details.folded_numbers(asked, find, partial(answer.covered_now, session, part, asked, edit))
     with left:

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE, on_backbone
 from app.library import GalLoPClassifier
-from app.runs.run import (
-    Files,
-    ModelProblem,
-    file_name,
-    files_of,
-    zipped,
-)
+from app.runs.run import files_of, model_zip
 from app.ui import projects
 from app.ui.resources import backbones
 from app.ui.widgets.elements import image, made_by_job, start_job
 from app.ui.widgets.remembered import one_of
-from app.views import compare, export, snippets
+from app.views import export, snippets
 from app.visitor.page_state import Question
 from app.visitor.session import Session
+from gallop.data.zip_files import zipped
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
-
-
-def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> Files:
-    return session.answers.once(("files", key), lambda: files_of(classifier))
+from gallop.runtime.writing import free_names
 
 
 def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: Hashable) -> None:
@@ -42,14 +35,10 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
         help=f"{how}. The zip contains the settings (JSON), learned prompts (safetensors) and the model card. "
         "`GalLoPClassifier.load` and `gallop predict --model` read the folder inside it, and *Project* opens the zip.",
     )
-    try:
-        folder = files(session, classifier, key).as_folder(model_card(classifier, about.measured, about.learned_from))
-    except ModelProblem as error:
-        st.error(text.markdown(str(error)))
-        return
+    files = session.answers.once(("files", key), lambda: files_of(classifier))
     st.download_button(
         "Save the model as zip",
-        zipped(folder),
+        model_zip(files, model_card(classifier, about.measured, about.learned_from)),
         "model.zip",
         "application/zip",
         key="save model",
@@ -69,14 +58,14 @@ def offer_photo_formats(session: Session, screen: export.Screen) -> None:
     facts = export.facts(session, screen.question)
     photo = PhotoToExport(screen.explanation, screen.class_name, screen.photo.name, facts, screen.style)
     for key, format_ in formats_of(PhotoToExport).items():
-        _save(key, format_, file_name(screen.photo.name), partial(_made, format_, photo))
+        _save(key, format_, free_names([Path(screen.photo.name).stem])[0], partial(_made, format_, photo))
 
 
 def offer_model_formats(session: Session, classifier: GalLoPClassifier, asked: Question, version: Hashable) -> None:
     """Draw a button for the classifier in each format; slow ones are made in the background."""
     for key, format_ in formats_of(ModelToExport).items():
         model = export.model_to_export(
-            session, asked, classifier, list(compare.photos(session).values())[:CHECKED_WITH] if format_.checked else []
+            session, asked, classifier, list(session.photos.all.values())[:CHECKED_WITH] if format_.checked else []
         )
         if format_.seconds:
             _make_beside(session, key, format_, model, version)
@@ -167,7 +156,7 @@ def offer_pictures(session: Session, screen: export.Screen) -> None:
     st.download_button(
         "Save this map as PNG",
         picture,
-        f"{file_name(screen.class_name)} local prompt {prompt + 1}.png",
+        f"{free_names([screen.class_name])[0]} local prompt {prompt + 1}.png",
         "image/png",
         key="save map",
         icon=":material/image:",

@@ -5,7 +5,6 @@ from typing import Any
 import streamlit as st
 
 from app.photos.sample_answers import SampleAnswer
-from app.runs.run import zipped
 from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
@@ -14,6 +13,7 @@ from app.ui.widgets.explainer import steps
 from app.views import exploring, method
 from app.visitor.page_state import Question
 from gallop import Photo
+from gallop.data.zip_files import zipped
 from gallop.maps.explainer.data import explainer_data, steps_data
 
 session = resources.session()

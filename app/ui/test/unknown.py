@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from app import charts, text
 from app.library import Evaluation
-from app.photos.shelf import MAX_PHOTOS
 from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, component, reported, uploader
 from app.views import testing
 from app.visitor.session import Session
+from gallop.data.project import MOST_ON_SHELF
 from gallop.evaluation.limits import at_limit, cuts, limit_of_tests
 from gallop.model.scores import VERDICT, captions
 from gallop.names.class_names import said
@@ -83,7 +83,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
             "Photos of none of the classes",
             "unknown",
             session.photos.unknown.add,
-            help=f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the "
+            help=f"Up to {MOST_ON_SHELF} photos of anything else: your desk, a street, an animal that is not on the "
             "list. They are used only for testing, never for training.",
         )
         photos = list(session.photos.unknown.photos.values())

@@ -15,8 +15,8 @@ from gallop.answers.scorer import manifest_of
 from gallop.cli.console import Console
 from gallop.cli.inputs import trained_model
 from gallop.errors import CommandError
-from gallop.runtime.writing import locked, write_file
-from gallop.service.sorting.folders import free_names, is_linked, place, read_places, stored, undo
+from gallop.runtime.writing import free_names, locked, write_file
+from gallop.service.sorting.folders import is_linked, place, read_places, stored, undo
 from gallop.service.sorting.page import check_page
 from gallop.service.sorting.pile import Pile, is_state
 from gallop.service.sorting.scores import read_scores, score_pile

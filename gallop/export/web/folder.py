@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
 from gallop.backbones.text.tokenizers import clip_tokenizer
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import HEADS, ZERO_SHOT, train_preset
+from gallop.data.zip_files import zipped
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
@@ -235,9 +234,4 @@ def _service_worker(files: Mapping[str, bytes], version: str) -> bytes:
 
 def zipped_page(files: Mapping[str, bytes]) -> bytes:
     """Return a page's files as a zip. What is large is packed already."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, data in files.items():
-            kind = zipfile.ZIP_STORED if name.endswith(".packed") else zipfile.ZIP_DEFLATED
-            archive.writestr(zipfile.ZipInfo(f"page/{name}"), data, kind)
-    return stream.getvalue()
+    return zipped({f"page/{name}": data for name, data in files.items()})

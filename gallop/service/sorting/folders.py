@@ -11,7 +11,7 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
@@ -23,26 +23,6 @@ from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.writing import clear_drafts, make_folder, write_file, write_quickly
 
 MOST_BYTES = 2**32  # of a photo, and of what is remembered
-_FORBIDDEN = '<>:"/\\|?*'
-_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³")}
-
-
-def free_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """Return for each name one that a folder or a file can have: no separator, no leading dot, nothing that Windows
-    keeps for a device, all different where capitals do not count.
-
-    Args:
-        taken: names of other files there.
-    """
-    free, used = list[str](), {name.casefold() for name in taken}
-    for name in names:
-        plain = "".join("_" if char in _FORBIDDEN or not char.isprintable() else char for char in name)[:60].strip(". ")
-        if not plain or plain.split(".")[0].rstrip().upper() in _DEVICES:
-            plain = f"_{plain}"
-        numbered = chain([plain], (f"{plain} {n}" for n in count(2)))
-        free.append(next(each for each in numbered if each.casefold() not in used))
-        used.add(free[-1].casefold())
-    return free
 
 
 def stored(path: Path, otherwise: str, fits: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
