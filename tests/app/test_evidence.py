@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import text
 from app.ui import resources
-from app.views import compare, testing
+from app.views import testing
 from app.views import evidence as view
 from app.visitor.page_state import AskedRegion
 from gallop.evaluation.evidence import Evidence, evidence
@@ -158,7 +158,7 @@ def test_a_region_is_looked_for_in_the_other_photos_at_a_click_here_and_on_explo
 
 def test_of_more_photos_than_are_looked_at_some_are_left_out(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=1)
-    photos = list(compare.photos(session_of(at)).values())
+    photos = list(session_of(at).photos.all.values())
     assert view.others(session_of(at), photos[2]) == [*photos[:2], *photos[3:]]
     monkeypatch.setattr(view, "MOST", 4)
     assert view.others(session_of(at), photos[0]) == photos[1::2]
