@@ -150,7 +150,8 @@ def _report(photo: PhotoToExport) -> Exported:
 
 
 def _web(model: ModelToExport) -> Exported:
-    from gallop.export.web.folder import page_files, zipped_page
+    from gallop.data.zip_files import zipped
+    from gallop.export.web.folder import page_files
 
     files, facts = page_files(model.classifier, model.precision, model.photos[:CHECKED_WITH], teach=model.teach)
     size = sum(map(len, files.values()))
@@ -158,7 +159,7 @@ def _web(model: ModelToExport) -> Exported:
     if model.teach:
         what = "Classes are taught on the page, with photos and a camera"
     return Exported(
-        zipped_page(files),
+        zipped({f"page/{name}": data for name, data in files.items()}),
         notes=(
             f"{what}. The page loads {size / 1e6:.0f} MB once. No photo leaves the browser.",
             f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import text
 from app.ui import resources
-from app.views import testing
 from app.views import evidence as view
+from app.views import testing
 from app.visitor.page_state import AskedRegion
 from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
@@ -139,7 +139,7 @@ def test_a_region_is_looked_for_in_the_other_photos_at_a_click_here_and_on_explo
     session.evidence = session.evidence.opening(tile, "red")
     finish(fine(button(fine(at.run()), where).click().run()))
     digest, _, region, _ = tile.split()
-    every = compare.photos(session)
+    every = session.photos.all
     _, (name, shown) = session.page_jobs.result("where else")
     assert (name, len(shown), "for red:" in plain(at)) == ("red", len(every) - 1, True)
     of_photo = [caption.value for caption in at.caption if caption.value.startswith(("+0.", "-0."))]

@@ -19,7 +19,6 @@ from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
 from gallop.backbones.text.tokenizers import clip_tokenizer
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import HEADS, ZERO_SHOT, train_preset
-from gallop.data.zip_files import zipped
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
@@ -230,8 +229,3 @@ def _service_worker(files: Mapping[str, bytes], version: str) -> bytes:
     names = json.dumps(sorted(name for name in files if name != _WORKER))
     script = files[_WORKER].decode().replace(_VERSION, f'const VERSION = "{version}";')
     return script.replace(_FILES, f"const FILES = {names};").encode()
-
-
-def zipped_page(files: Mapping[str, bytes]) -> bytes:
-    """Return a page's files as a zip. What is large is packed already."""
-    return zipped({f"page/{name}": data for name, data in files.items()})
