@@ -149,7 +149,7 @@ def test_a_region_is_looked_for_in_the_other_photos_at_a_click_here_and_on_explo
     at = go(at, EXPLORE)
     assert where not in everything(at), "no region is selected"
     session.explore = replace(session.explore, photo=digest, region=AskedRegion(int(region), (4, 4)), region_of=digest)
-    session.explore = replace(session.explore, class_name="green")
+    session.explore = replace(session.explore, explainer=replace(session.explore.explainer, class_name="green"))
     finish(fine(button(fine(at.run()), where).click().run()))
     assert "for green:" in plain(at)
     session.explore = replace(session.explore, region=AskedRegion((int(region) + 1) % 16, (4, 4)))
