@@ -52,9 +52,10 @@ def task(
 
 
 def others(session: Session, photo: Photo) -> list[Photo]:
-    """Return the visitor's photos but for one; every so many where there are more than ``MOST``."""
+    """Return the visitor's photos but for one; of more than ``MOST`` so many, of all cards alike."""
     every = [other for other in session.photos.all.values() if other is not photo]
-    return every[:: -(-len(every) // MOST) or 1]
+    count = min(len(every), MOST)
+    return [every[i * len(every) // count] for i in range(count)]
 
 
 def where_else(

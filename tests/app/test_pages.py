@@ -14,6 +14,7 @@ from tests.app_pages import (
     HOSTILE,
     METHOD,
     PLACES,
+    REGIONS,
     SORT,
     TAKEN_AWAY,
     TEACH,
@@ -66,7 +67,11 @@ def test_a_page_after_teaching_has_one_coloured_button_at_most(tiny_app: Open) -
     assert coloured(go(at, TEACH)) == ["Train again"]
     page, dialog = coloured(go(at, EXPLORE)), coloured(go(at, TAKEN_AWAY))
     assert (page, dialog) == (["Back to your classes"], [*page, "Save the model as zip"]), "a dialog has its own"
-    others = (*(place for place in PLACES if place not in (EXPLORE, TAKEN_AWAY, TEACH, SORT)),)
+    asked = (EVIDENCE, REGIONS)
+    assert {label for place in asked for label in coloured(go(at, place))} == {
+        "Find what each class relies on in 2 photos"
+    }
+    others = (*(place for place in PLACES if place not in (EXPLORE, TAKEN_AWAY, TEACH, SORT, *asked)),)
     assert [place for place in others if coloured(go(at, place))] == []
 
 

@@ -158,9 +158,9 @@ def test_the_same_picture_twice_is_refused_and_what_a_cancelled_job_did_not_reac
     assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
     assert session.photos.pile is pile
     pile.waiting = [(f"{i}.png", png(800 + i)) for i in range(40)]
-    steps = sorting.sorting(session, resources.backbones()).run()
+    steps = sorting.sorting(session, resources.backbones())
     told = [next(steps).sentence for _ in range(2)]
-    steps.close()  # type: ignore[attr-defined]
+    steps.close()
     pile.settle()
     assert told == ["16 of 40 photos", "32 of 40 photos"]
     assert ([name for name, _ in pile.waiting], len(pile.scored.keys)) == ([f"{i}.png" for i in range(32, 40)], 10 + 32)

@@ -11,7 +11,7 @@ from app.visitor.registry import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session
 from gallop import Photo, load_image
 from gallop.data.project import ProjectClass
 from tests import tiny
-from tests.app.test_jobs import Counting, wait
+from tests.app.test_jobs import counting, wait
 from tests.app_pages import there
 from tests.until import until
 
@@ -34,7 +34,7 @@ def test_a_page_holds_its_own_visitors_session_alone_and_one_that_ends_cancels_i
     visitors.lease(mine, "mine")
     visitors.lease("0" * 32, "mine")
     training = there(visitors.find(other)).training
-    training.job = manager.submit(Counting(10**12))
+    training.job = manager.submit(counting(10**12))
     assert until(lambda: visitors.find(other) is None)
     assert wait(training.job).state is State.CANCELLED
     assert visitors.find(mine) is not None
