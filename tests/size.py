@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_681,
-    "app": 8_302,
-    "benchmarks": 6_513,
+    "gallop": 16_772,
+    "app": 7_957,
+    "benchmarks": 6_512,
     "notebooks": 2_693,
-    "docs": 678,
+    "docs": 681,
     "checkpoints": 1_000,
-    "tests": 26_406,
-    SCRIPTS: 12_837,
+    "tests": 26_638,
+    SCRIPTS: 12_850,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 

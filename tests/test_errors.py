@@ -41,7 +41,7 @@ def raised_classes() -> dict[str, type[BaseException]]:
         f"{kind.__module__}.{kind.__qualname__}": kind
         for name in modules
         for _, kind in inspect.getmembers(importlib.import_module(name), inspect.isclass)
-        if issubclass(kind, BaseException) and kind.__module__ in modules
+        if issubclass(kind, Exception) and kind.__module__ in modules
     }
 
 

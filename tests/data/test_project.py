@@ -62,10 +62,10 @@ def test_a_classifier_learns_from_a_project_as_from_its_photos(tmp_path: Path) -
     ],
 )
 def test_a_project_without_photos_is_refused(
-    cards: tuple[ProjectClass, ...], split: str, said: str, tmp_path: Path
+    classes: tuple[ProjectClass, ...], split: str, said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=said):
-        project_photos(saved(tmp_path, *cards), split=split)
+        project_photos(saved(tmp_path, *classes), split=split)
 
 
 def test_where_there_is_nothing_to_test_on_a_project_has_one_part_as_a_folder_may(tmp_path: Path) -> None:
