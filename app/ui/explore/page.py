@@ -65,7 +65,7 @@ edit = session.edit.on("" if photo is None else photo.sha256)
 part = None if photo is None else exploring.part_of(session, photo, edit.part)
 asked = Question(class_names, taught, templates) if class_names and templates else None
 ahead = False
-find = beside = None
+find, beside, below = None, None, explained  # the answer
 with explained:
     if photo is None or part is None:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
@@ -89,6 +89,7 @@ with explained:
             shown = exploring.in_whole(photo, edit.part, covered)
             said = () if taught else asked.templates
             answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note, said)
+            below = st.container()
             if not taught:
                 question.way_on(session, photo, shown)
                 question.more_names(session, backbone)
@@ -106,7 +107,7 @@ with explained:
             if photo.sha256 in session.photos.uploaded:
                 ahead = ahead or exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD)
 if find is not None and part is not None and asked is not None:
-    with explained:
+    with below:
         region = session.explore.region if photo is not None and session.explore.region_of == photo.sha256 else None
         answer.where_else(session, part, asked, region, session.explore.explainer.class_name)
     with table:

@@ -114,8 +114,7 @@ def _gallery(
     photo_strip("tested photos", tiles, opened.photo.sha256, lambda photo: _open(session, photo), select=select)
     labels = Labels(session, selected or [opened.photo], Where.OPENED, "opened")
     with st.container(horizontal=True, vertical_alignment="center"):
-        named, really = text.shorten(opened.photo.name, 40), opened.really
-        one = f"**{text.markdown(named)}**, really {text.markdown(really)}"
+        one = f"**{text.markdown(text.shorten(opened.photo.name, 40))}**, really {text.markdown(opened.really)}"
         st.markdown(f"**{len(selected)} selected**" if selected else one, width="content")
         words = "Learn from these" if len(selected) > 1 else "Learn from this"
         replace(labels, key="learn").use_for("shots", words, icon=":material/school:")
