@@ -42,8 +42,9 @@ async ({ rgba, width, height, names }) => {
   await encoders.start(model, await large(model, () => {}));
   const bytes = Uint8ClampedArray.from(atob(rgba), (letter) => letter.charCodeAt(0));
   const { looks } = await encoders.look({ rgba: bytes, width, height });
-  const { features } = await encoders.texts(names.map((name) => model.templates[0].replace("{}", name)));
-  const texts = new Texts(features, names.length, model.width, [0, 0, 0, 0], [0, 0, 0, 0]);
+  const sentences = names.flatMap((name) => model.templates.map((template) => template.replace("{}", name)));
+  const { features } = await encoders.texts(sentences);
+  const texts = new Texts(features, names.length, model.width, [0, 1, 2, 3], [0, 1, 2, 3]);
   const data = explained(model, names, looks, texts, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });
   encoders.worker.terminate();
   return Array.from(new Take(data, data.takes[0]).answer(model.topk).probabilities);

@@ -88,10 +88,11 @@ with explained:
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
             shown = exploring.in_whole(photo, edit.part, covered)
             said = () if taught else asked.templates
+            if not taught:
+                question.way_on(session, photo, shown)
             answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note, said)
             below = st.container()
             if not taught:
-                question.way_on(session, photo, shown)
                 question.more_names(session, backbone)
                 backbones.offer_better(session, shown)
             ahead = answer.follow_up(session, part, asked)
