@@ -120,6 +120,7 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "ui/teach/rows.css",
         "ui/test/limit_track.css",
         "ui/test/limit_track.js",
+        "ui/widgets/answer.css",
         "ui/widgets/range.css",
         "ui/widgets/strip.css",
         "ui/widgets/strip.js",

@@ -27,10 +27,14 @@ T = TypeVar("T")
 # Where browsers send files to, below the app's path. Without it Streamlit alone limits what a visitor may send.
 UPLOADS = "_stcore/upload_file/"
 # What Explore is drawn with, in the list of files of Streamlit's page. Without it browsers load these later.
-FIRST_PARTS = ("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "Selectbox", "TextArea")
+FIRST_PARTS = (
+    *("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "PageLink", "Selectbox", "TextArea"),
+)
 FIRST_FONTS = ("MaterialSymbols-Rounded",)
 # Matches in a page when its last run has ended. Without it the first picture stays until its time limit.
 PAGE_IS_DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
+# Matches in the place of an element whose script the browser still loads. Without it the answer may jump then.
+PART_IS_LOADING = "[data-testid=stSkeleton]"
 
 
 def comfort(missed: str, otherwise: Any = None) -> Callable[[Callable[..., T]], Callable[..., T]]:

@@ -15,7 +15,9 @@
   const drawn = () => document.querySelector("PAGE_IS_DRAWN:not(:has(.st-key-explainer))");
   const began = performance.now();
   const looking = setInterval(() => (drawn() || performance.now() - began > LONGEST) && leave(), 100);
-  const painted = (event) => event.composedPath()[0].querySelector(".photo").decode().then(leave, leave);
+  // Parts of the page whose scripts are still on their way would push the answer down once they are drawn.
+  const whole = () => (document.querySelector("PART_IS_LOADING") ? requestAnimationFrame(whole) : leave());
+  const painted = (event) => event.composedPath()[0].querySelector(".photo").decode().then(whole, leave);
   document.addEventListener("painted", painted, { capture: true, signal: away.signal });
   for (const failure of ["error", "unhandledrejection"])
     addEventListener(failure, leave, { capture: true, signal: away.signal });

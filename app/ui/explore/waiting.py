@@ -17,7 +17,7 @@ import streamlit as st
 
 from app.photos.sample_answers import sample_answers
 from app.ui.resources import ADDRESS, visitors
-from app.ui.streamlit_insides import PAGE_IS_DRAWN
+from app.ui.streamlit_insides import PAGE_IS_DRAWN, PART_IS_LOADING
 from app.views.exploring import opens_on_sample
 from gallop.maps.explainer import STYLE_SHEET
 
@@ -59,7 +59,7 @@ def _drawn() -> str:
         + STYLE_SHEET.read_text(encoding="utf-8"),
         names="".join(f"<b>{name}</b>" for name in answer.class_names),
         picture=picture,
-        script=_beside("js").replace("PAGE_IS_DRAWN", PAGE_IS_DRAWN),
+        script=_beside("js").replace("PAGE_IS_DRAWN", PAGE_IS_DRAWN).replace("PART_IS_LOADING", PART_IS_LOADING),
     )
 
 

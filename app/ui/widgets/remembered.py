@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -26,7 +26,8 @@ from app.visitor.page_state import ExploreState
 T = TypeVar("T")
 
 EXPLORE = "explore "
-"""Begins the keys of what is asked on Explore; a field of ``ExploreState`` follows."""
+"""Begins the keys of what is asked on Explore, where a field of ``ExploreState`` follows."""
+_FIELDS = {f"{EXPLORE}{field.name}" for field in fields(ExploreState)}
 # The keys of widgets; for a list of choices, each with its choice and the label of that.
 _DRAWING, _SHOWN = "widgets of this run", "widgets of the last complete run"
 
@@ -41,8 +42,7 @@ def run() -> Iterator[None]:
 
 def recall(key: str, default: T, allowed: Collection[Any] | None = None) -> T:
     """Return the value of the widget of ``key``, or ``default`` if not in ``allowed``, before it is drawn."""
-    of_explore = key.startswith(EXPLORE)
-    held = getattr(session().explore, key.removeprefix(EXPLORE)) if of_explore else session().values.get(key)
+    held = getattr(session().explore, key.removeprefix(EXPLORE)) if key in _FIELDS else session().values.get(key)
     before = default if held is None else held
     value: T = st.session_state.get(key, before)
     if allowed is not None and value not in allowed:
@@ -81,7 +81,7 @@ def put(key: str, value: Any) -> None:
 
 
 def _write(key: str, value: Any) -> None:
-    if key.startswith(EXPLORE):
+    if key in _FIELDS:
         session().explore = replace(session().explore, **{key.removeprefix(EXPLORE): value})
     else:
         session().values[key] = value
