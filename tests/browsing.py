@@ -308,9 +308,10 @@ def next_frame(page: Page) -> None:
 
 def options_of(page: Page, label: str) -> list[str]:
     """Open a list of choices and read it. One that is open closes when the page is drawn again: then once more."""
-    box, first = page.get_by_role("combobox", name=label, exact=True), page.get_by_role("option").first
+    box = page.get_by_role("combobox", name=label, exact=True)
     end = time.monotonic() + PATIENCE / 1000
-    while not first.is_visible():
+    # Of the list alone: the explainer's menus have options, too.
+    while not any(options := page.get_by_role("listbox").get_by_role("option").all_inner_texts()):
         assert time.monotonic() < end, f"the list {label!r} does not stay open"
         settled(page)
         # An open list closes when the page scrolls, and the scroll of a click is told only after the click.
@@ -318,7 +319,7 @@ def options_of(page: Page, label: str) -> list[str]:
         next_frame(page)
         box.click()
         page.wait_for_timeout(300)
-    return list(page.get_by_role("option").all_inner_texts())
+    return list(options)
 
 
 def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
