@@ -28,6 +28,19 @@ from tests.browsing import (
 )
 
 
+def test_enter_adds_the_name_that_was_typed_and_no_other(page: Page) -> None:
+    """Streamlit's list of what it can complete had "Select 32 matches" first, and lists "pencil sharpener" for "cap"."""
+    files_into(page, "Upload photos", [upload("my cat.jpg", photo("Cat"))])
+    chips = page.get_by_test_id("stMultiSelect").locator("[data-tag]")
+    expect(chips).to_have_count(5)
+    for name in ("beret", "cap"):  # the second begins others, too
+        before = chips.all_inner_texts()
+        page.get_by_role("combobox", name="What might it be?").fill(name)
+        press(page, "Enter", "Escape")
+        settled(page)
+        expect(chips).to_have_text([*before, name])
+
+
 def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     """What moves with a hand needs no run of the page; what the page says in words follows when the hand lets go."""
     files_into(page, "Upload photos", [upload("my cat.jpg", photo("Cat"))])

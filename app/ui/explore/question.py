@@ -114,6 +114,8 @@ def choose_names(typed: list[str]) -> tuple[str, ...]:
         [*names, *(name for name in likely_names() if name not in names)],
         key=_CHIPS,
         accept_new_options=True,
+        filter_mode="prefix",  # Enter takes the first in the list: what was typed, not what has its letters anywhere
+        select_all=False,
         placeholder="A name, then Enter",
     )
     drawn(_CHIPS)
