@@ -60,12 +60,17 @@ class AnsweredPhotos:
 
 @dataclass(frozen=True)
 class Tested:
-    """Held-out photos of the taught classes, and how they were answered."""
+    """Held-out photos of the taught classes, and how they were answered.
+
+    Attributes:
+        zero_shot: the proportion right before anything was learned.
+        elsewhere: that the photos look unlike the shots, as a sentence; empty where they do not.
+    """
 
     answers: AnsweredPhotos
     evaluation: Evaluation
-    # The proportion right before anything was learned.
     zero_shot: Proportion
+    elsewhere: str
 
 
 @dataclass(frozen=True)
@@ -184,18 +189,18 @@ def _tested_photos(answers: AnsweredPhotos, names: Sequence[str], really: Sequen
 
 
 def tiles(
-    session: Session, backbone: Backbone, photos: Sequence[TestedPhoto], selected: Sequence[Photo]
+    session: Session, backbone: Backbone, photos: Sequence[TestedPhoto], selected: Sequence[Photo], *, sure: bool
 ) -> list[PhotoTile]:
-    """Return the photos with their maps."""
+    """Return the photos with their maps; without ``sure`` no probabilities."""
     shots = {photo.sha256 for some in session.photos.shots().values() for photo in some}
     made = []
     for tested in photos:
-        photo, sure = tested.photo, f", {text.percent(tested.probability)}"
+        photo, chance = tested.photo, f", {text.percent(tested.probability)}" if sure else ""
         words = "right" if tested.answer == tested.really else f"really {tested.really}"
         made.append(
             PhotoTile(
                 photo.sha256,
-                tested.answer + (sure if tested.answer != NONE_OF_THESE else ""),
+                tested.answer + (chance if tested.answer != NONE_OF_THESE else ""),
                 _map_url(session, backbone, photo),
                 "to be learned" if photo.sha256 in shots else words,
                 about=photo.name,
@@ -318,7 +323,8 @@ def _tested(session: Session, backbone: Backbone, answers: AnsweredPhotos, class
     before = session.answers.answered(backbone, answers.photos, Question(names, like_taught=True))
     right = np.asarray(before.labels) == truth
     evaluation = Evaluation(names, truth, answers.for_evaluation)
-    return Tested(answers, evaluation, zero_shot=Proportion(int(right.sum()), len(truth)))
+    elsewhere = session.training.taught_model.after.calibration_.unlike(answers.outlier, known=True)
+    return Tested(answers, evaluation, Proportion(int(right.sum()), len(truth)), elsewhere)
 
 
 @dataclass(frozen=True)

@@ -274,17 +274,19 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Return the figures of the held-out shots, each answered by prompts that never saw it; None without any.
 
         Temperature, threshold and the weight of a head are fitted on these shots, so that of photos of a test
-        (``evaluate``) the calibration error is larger, and with few shots the accuracy lower.
+        (``evaluate``) the calibration error is larger, and with few shots the accuracy lower. Shots that are nearly the
+        same picture, or of one sitting, count as one in the accuracy.
         """
         folds = self._fitted().cross_fit_
         held = None if folds is None else folds.predictions(self.model_, self.calibration_)
-        if held is None:
+        if folds is None or held is None:
             return None
         index, labels, answers = held
         shots = None if self._shots is None else self._shots.take(index.tolist())
         files, hashes = ((), ()) if shots is None else (tuple(path.name for path in shots.paths), shots.hashes)
+        pictures = folds.pictures[index].tolist()
         return Evaluation(
-            self.model_.class_names, labels.numpy(), ScoredAnswers.of(answers), files=files, hashes=hashes
+            self.model_.class_names, labels.numpy(), ScoredAnswers.of(answers), {}, files, hashes, pictures
         )
 
     @property

@@ -23,7 +23,7 @@ from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, encode_centres
-from gallop.features.near_duplicates import alike_groups, tells_copies
+from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.kinds import KINDS, PAIRS, usual_mixes
@@ -218,7 +218,7 @@ def curve_steps(
 
     In each draw some shots of every class are held out, and a head is trained in closed form on 1, 2, 4, ... of the
     others, beside the untrained prompts: the answers are those of ``zero_shot`` and ``add_shots``. A ridge head stands
-    in where the method has no head. Photos that are nearly the same picture count once.
+    in where the method has no head. Photos that are nearly the same picture, or of one sitting, count once.
 
     Args:
         shots: what there is to learn from; every photo takes part.
@@ -236,7 +236,7 @@ def curve_steps(
         parts.append(part)
         yield EncodeEvent(sum(map(len, parts)), len(shots))
     centres = ImageFeatures.cat(parts)
-    groups = alike_groups(centres, shots.labels) if tells_copies(backbone) else range(len(shots))
+    groups, _ = independent_groups(backbone, centres, shots.labels)
     kept = sorted({group: i for i, group in reversed([*enumerate(groups)])}.values())
     known = _Known(model, centres[torch.tensor(kept)], torch.tensor(shots.labels)[kept])
     drawn = list(_draws(known.labels, draws, torch.Generator().manual_seed(seed)))

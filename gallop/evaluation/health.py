@@ -14,8 +14,8 @@ from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, PhotoSource, duplicates
 from gallop.evaluation.measure import Suspect, suspects
 from gallop.features.encoding import ImageFeatures
-from gallop.features.near_duplicates import near_duplicates, tells_copies
-from gallop.wording import counted
+from gallop.features.near_duplicates import independent_groups, near_duplicates, tells_copies
+from gallop.wording import counted, listed
 
 MOST_COMPARED = 1000
 """Photos: each is compared with each."""
@@ -33,6 +33,7 @@ class DataHealth:
         within, across: pairs of photos that are the same picture or nearly: both to learn from, or one to test on.
         doubted: (photo, its class, the class it looks like), the most doubtful first.
         skipped: files that cannot be read, with the reason.
+        alike: classes whose photos are alike, as if from few sittings.
         near: whether near copies were searched for; with other backbones than ``mini`` only equal pictures are.
     """
 
@@ -42,6 +43,7 @@ class DataHealth:
     doubted: tuple[tuple[PhotoSource, str, str], ...]
     skipped: tuple[tuple[Path | int, str], ...]
     near: bool
+    alike: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -53,6 +55,7 @@ class DataHealth:
             (self.across, f"{counted(len(self.across), 'test photo')} also among the training photos"),
             (self.doubted, f"{counted(len(self.doubted), 'label')} in doubt"),
             (self.skipped, f"{counted(len(self.skipped), 'file')} that cannot be read"),
+            (self.alike, f"photos of {listed(self.alike)} alike, as if from few sittings"),
             (uneven, f"{counted(self.counts[large], 'photo')} of {large} and {self.counts[small]} of {small}"),
         ]
         return "; ".join(words for there, words in parts if there)
@@ -93,6 +96,7 @@ def check_data(
         ),
         skipped=skipped,
         near=near,
+        alike=tuple(train.class_names[k] for k in independent_groups(backbone, features, train.labels)[1]),
     )
 
 

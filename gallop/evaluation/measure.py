@@ -8,7 +8,7 @@ Shapes: B photos, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,7 @@ from gallop.evaluation import metrics
 from gallop.evaluation.changes import NOTICED, TESTED, Changes
 from gallop.evaluation.intervals import Paired, Proportion
 from gallop.evaluation.scored_answers import ENSEMBLE, GLOBAL, LOCAL, ScoredAnswers
-from gallop.model.calibration import finite_scores
+from gallop.model.calibration import counted_once, finite_scores
 from gallop.wording import html_table
 
 BINS = 10
@@ -49,6 +49,7 @@ class Evaluation:
         unknown: answers for photos of none of the classes, by the name of their group.
         files: file names of the photos, where they are files.
         hashes: of held-out shots their content hashes, where these are known.
+        groups: (B,) numbers that photos share which count as one in ``accuracy``; empty where each counts by itself.
 
     Raises:
         ValueError: no photo, or not one label for each.
@@ -60,6 +61,7 @@ class Evaluation:
     unknown: Mapping[str, ScoredAnswers] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()
+    groups: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
@@ -76,7 +78,11 @@ class Evaluation:
     @cached_property
     def accuracies(self) -> dict[str, Proportion]:
         """Of ``ENSEMBLE`` and, with local prompts or branches, of ``GLOBAL``, ``LOCAL`` and ``accuracy_of`` each."""
-        return {branch: _proportion(predicted == self.truth) for branch, predicted in self.answers.predicted.items()}
+        groups = self.groups or range(len(self.truth))
+        return {
+            branch: Proportion(*counted_once((predicted == self.truth).tolist(), groups))
+            for branch, predicted in self.answers.predicted.items()
+        }
 
     @property
     def accuracy(self) -> Proportion:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gallop.errors import ConfigError, warn_caller
 from gallop.setting import integer_between, number_between, require
-from gallop.wording import quoted
+from gallop.wording import listed, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,10 +29,15 @@ ONE_CLASS = "none: with one class every photo has the same score; add the other 
 YES_OR_NO = "none: a model of one class answers yes, no or unsure instead"
 UNRELIABLE = "unreliable: "
 """How the note of a threshold begins that was computed from too few photos."""
-UNLIKE = 0.005
+UNLIKE = 0.01
 """Photos look unlike the shots where chance alone would give scores so high less often than this."""
 FEWEST_ALIKE = 8
 """Photos on either side without which nothing is said of that."""
+MOST_UNKNOWN = 0.4
+"""Fraction of photos asked about together that may be of other things before that is said of all of them."""
+_NOT_TO_BE_TRUSTED = "neither the limit nor the probabilities are to be trusted here."
+_UNLIKE = f"look unlike the shots: {_NOT_TO_BE_TRUSTED}"
+_UNLIKE_OR_OTHER = f"look unlike the shots, or most show other things: {_NOT_TO_BE_TRUSTED}"
 MOST_SCORES = 10_000
 """Of held-out shots that a calibration stores; of more, as many quantiles."""
 
@@ -53,7 +58,8 @@ class Calibration:
         sure: of a model of one class and ``SOMETHING_ELSE``, which has no threshold: the probabilities of the class
             below which a photo is none of it, and from which on it is one. Between them the answer is unsure.
         right, asked: how many held-out photos were answered with their class, and of how many; 0 of 0 where that is
-            not known.
+            not known. Those that are nearly the same, or of one sitting, are counted once.
+        alike: classes whose photos are alike, as if of few sittings.
     """
 
     temperature: float = 1.0
@@ -65,6 +71,7 @@ class Calibration:
     sure: tuple[float, float] | None = None
     right: int = 0
     asked: int = 0
+    alike: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         number_between("temperature", self.temperature, 1e-9, 1e9)
@@ -78,6 +85,7 @@ class Calibration:
         if not all(isinstance(score, int | float) and math.isfinite(score) for score in held_out):
             raise ValueError("a score of a held-out photo is not a finite number")
         object.__setattr__(self, "held_out", held_out)
+        object.__setattr__(self, "alike", tuple(map(str, self.alike)))
         sure: Any = self.sure
         if sure is not None:
             pair = isinstance(sure, tuple | list) and len(sure) == 2
@@ -127,6 +135,7 @@ class Calibration:
             Calibration.on(scores, photos, temperature=self.temperature, note=note, tpr=tpr),
             right=self.right,
             asked=self.asked,
+            alike=self.alike,
         )
 
     def at(self, tpr: float) -> Calibration:
@@ -149,7 +158,9 @@ class Calibration:
         """Return that photos asked about together look unlike the shots, as a sentence; empty where nothing shows it.
 
         Their scores against those of the held-out shots, by the one-sided test of Mann and Whitney (1947). Unknown
-        photos among them would raise it, too, so that only photos which the threshold accepts are compared.
+        photos among them would raise it, too, so that only photos which the threshold accepts are compared. It is also
+        said where so few pass that the others are not ``MOST_UNKNOWN`` photos of other things (binomial test against
+        the lower end of ``expected``): the less alike photos are, the fewer are left to be compared.
 
         Args:
             scores: GL-MCM (B,).
@@ -157,14 +168,20 @@ class Calibration:
         """
         shots, asked = np.array(self.held_out), np.asarray(scores, dtype=np.float64).ravel()
         asked = asked[np.isfinite(asked)]
-        if not known and self.threshold is not None:
-            shots, asked = shots[shots <= self.threshold], asked[asked <= self.threshold]
         if min(shots.size, asked.size) < FEWEST_ALIKE:
             return ""
-        from scipy.stats import mannwhitneyu  # half a second, and a single photo does not need it
+        from scipy.stats import binom, mannwhitneyu  # half a second, and a single photo does not need it
 
+        if not known and self.threshold is not None:
+            shots, passing = shots[shots <= self.threshold], asked[asked <= self.threshold]
+            least = (1 - MOST_UNKNOWN) * accepted_range(self.photos or shots.size, self.tpr)[0]
+            if binom.cdf(passing.size, asked.size, least) < UNLIKE:
+                return f"Only {passing.size} of {asked.size} photos pass the limit: these photos {_UNLIKE_OR_OTHER}"
+            asked = passing
+            if min(shots.size, asked.size) < FEWEST_ALIKE:
+                return ""
         chance = float(mannwhitneyu(asked, shots, alternative="greater").pvalue)
-        return "These photos look unlike the shots: the limit does not hold for them." if chance < UNLIKE else ""
+        return f"These photos {_UNLIKE}" if chance < UNLIKE else ""
 
     def after_change(self, before: Sequence[str], now: Sequence[str]) -> Calibration:
         """Return what remains when a class was added or removed, and no held-out shots are in memory.
@@ -203,6 +220,11 @@ class Calibration:
         return unreliable(self.note.removeprefix(UNRELIABLE))
 
     @property
+    def caution(self) -> str:
+        """Return that photos of some classes are alike, as a sentence; empty where they are not."""
+        return photos_alike(self.alike)
+
+    @property
     def expected(self) -> tuple[float, float] | None:
         """Return the range of the fraction of new known photos that the threshold accepts: ``accepted_range``."""
         none = self.threshold is None and self.sure is None
@@ -222,12 +244,35 @@ class Calibration:
         return f"of new photos of the classes, {low} to {high} % are expected to pass ({basis})"
 
 
+def counted_once(right: Sequence[bool], groups: Sequence[int]) -> tuple[int, int]:
+    """Return how many are right, and of how many, where photos of one group, such as copies, count as one together.
+
+    Args:
+        right: (B,), whether the answer to each photo is right.
+        groups: (B,), the number of its group.
+    """
+    of_group: dict[int, list[bool]] = {}
+    for answer, group in zip(right, groups, strict=True):
+        of_group.setdefault(group, []).append(answer)
+    return round(sum(sum(some) / len(some) for some in of_group.values())), len(of_group)
+
+
 def require_several(class_names: Sequence[str]) -> None:
     """Raise ConfigError for one class alone, whose photos no threshold can tell from others."""
     require(
         len(class_names) > 1,
         f"{class_names[0]!r} is the only class. With one class every photo has the same score, so no threshold can "
         "separate photos of other things. Add the other classes that photos may show (add_class).",
+    )
+
+
+def photos_alike(names: Sequence[str]) -> str:
+    """Return that the photos of these classes are alike, as a sentence; empty without any."""
+    if not names:
+        return ""
+    return (
+        f"The photos of {listed(names)} are alike, as if from few sittings: figures for other photos of "
+        f"{'it' if len(names) == 1 else 'them'} will be lower. Add photos of other things, places and days."
     )
 
 

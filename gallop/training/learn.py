@@ -21,13 +21,13 @@ from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
-from gallop.features.near_duplicates import alike_groups, tells_copies
+from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
 from gallop.model.branches.kinds import PAIRS, sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
 from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures, balanced_weights
-from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
+from gallop.model.calibration import UNRELIABLE, Calibration, counted_once, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
 from gallop.model.scores import VERDICT
 from gallop.names.class_names import one_class
@@ -304,7 +304,9 @@ class CrossFit:
         features: the fold's held-out photos.
         index: which of the n training photos they are.
         labels: class indices of the training photos (n,).
-        pictures: of each training photo, a number that is the same for those that are nearly the same picture (n,).
+        pictures: of each training photo, a number that is the same for those that are nearly the same picture, or of
+            one sitting (n,).
+        alike: classes whose photos are of few sittings.
     """
 
     models: tuple[PromptModel, ...]
@@ -312,6 +314,7 @@ class CrossFit:
     index: tuple[Tensor, ...]
     labels: Tensor
     pictures: Tensor
+    alike: tuple[str, ...] = ()
 
     def calibrate(self, model: PromptModel, tpr: float) -> tuple[PromptModel, Calibration]:
         """Return temperature and threshold for a model's classes, from the shots of those that were trained on, and the
@@ -349,11 +352,11 @@ class CrossFit:
             note = f"{UNRELIABLE}{few}" if fewest < RELIABLE_SHOTS else ""
             different = len(set(pictures.tolist()))
             calibration = Calibration.on(held.ood.numpy(), different, temperature=temperature, note=note, tpr=tpr)
-        calibration = replace(
-            calibration,
-            right=int((mixed(logits, held.branches, mixes).argmax(dim=1) == labels).sum()),
-            asked=len(labels),
+        right, asked = counted_once(
+            (mixed(logits, held.branches, mixes).argmax(dim=1) == labels).tolist(), pictures.tolist()
         )
+        alike = tuple(name for name in self.alike if name in class_names)
+        calibration = replace(calibration, right=right, asked=asked, alike=alike)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)
@@ -432,7 +435,7 @@ def cross_fit(
     photos, its limit is of little worth, and ``pictures`` shows it.
     """
     labels, config = steps.labels, steps.config
-    groups = alike_groups(centres, labels.tolist()) if tells_copies(model.backbone) else list(range(len(labels)))
+    groups, few = independent_groups(model.backbone, centres, labels.tolist())
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed, groups=groups)
     if len(folds) < 2:
         return
@@ -458,6 +461,7 @@ def cross_fit(
         index=tuple(map(torch.tensor, folds)),
         labels=labels,
         pictures=torch.tensor(groups),
+        alike=tuple(model.class_names[k] for k in few),
     )
 
 

@@ -111,11 +111,9 @@ def choose_names(typed: list[str]) -> tuple[str, ...]:
     _set(_CHIPS, list(names))
     st.multiselect(
         "What might it be?",
-        [*names, *(name for name in likely_names() if name not in names)],
+        names,  # and none to complete: Enter would take the first of those instead of what was typed
         key=_CHIPS,
         accept_new_options=True,
-        filter_mode="prefix",  # Enter takes the first in the list: what was typed, not what has its letters anywhere
-        select_all=False,
         placeholder="A name, then Enter",
     )
     drawn(_CHIPS)

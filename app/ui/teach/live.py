@@ -194,6 +194,8 @@ def _ended(session: Session) -> None:
     taught = session.training.taught
     if taught is None:
         return
+    if caution := taught.after.calibration_.caution:
+        st.caption(f":material/warning: {text.markdown(caution)}")
     changes.what_changed(session, told=True)
     _scores(session, taught)
     _more_photos(session)

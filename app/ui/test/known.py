@@ -29,9 +29,8 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
         )
         for sentence in testing.tests_changed(session):
             st.caption(f":material/info: {sentence}")
-        calibration = session.training.taught_model.after.calibration_
-        if elsewhere := calibration.unlike(tested.answers.outlier, known=True):
-            st.caption(f":material/warning: {elsewhere}")
+        if tested.elsewhere:
+            st.caption(f":material/warning: {tested.elsewhere}")
         low, high = evaluation.accuracy.interval
         st.markdown(f"Likely accuracy on photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
     with right:

@@ -48,7 +48,7 @@ def mistakes(session: Session, tested: testing.Tested) -> None:
             usual, back = next(iter(groups)), {"on_change": put, "args": ("test page", 0)}
             group = one_of("Photos shown", groups, "test group", usual, words.__getitem__, help=_MATRIX, **back)
             shown = _page_of(groups[group])
-        opened = _gallery(session, groups[group], shown)
+        opened = _gallery(session, groups[group], shown, sure=not tested.elsewhere)
     with left:
         _matrix(session, tested, {pair: words[pair] for pair in groups if not isinstance(pair, str)}, group)
     _show_opened(session, opened)
@@ -100,7 +100,7 @@ def _page_of(photos: Sequence[testing.TestedPhoto]) -> Sequence[testing.TestedPh
 
 
 def _gallery(
-    session: Session, photos: Sequence[testing.TestedPhoto], shown: Sequence[testing.TestedPhoto]
+    session: Session, photos: Sequence[testing.TestedPhoto], shown: Sequence[testing.TestedPhoto], *, sure: bool
 ) -> testing.TestedPhoto:
     """Draw the photos shown, and what can be done with them or those selected; return the one that is opened."""
     hashes = {tested.photo.sha256 for tested in shown}
@@ -110,7 +110,7 @@ def _gallery(
     def select(chosen: set[str]) -> None:
         session.test = replace(session.test, selected=session.test.selected - hashes | (chosen & hashes))
 
-    tiles = testing.tiles(session, backbone(session.training.backbone_name), shown, selected)
+    tiles = testing.tiles(session, backbone(session.training.backbone_name), shown, selected, sure=sure)
     photo_strip("tested photos", tiles, opened.photo.sha256, lambda photo: _open(session, photo), select=select)
     labels = Labels(session, selected or [opened.photo], Where.OPENED, "opened")
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -17,6 +17,7 @@ from gallop.errors import CommandError
 from gallop.evaluation.curve import Curve, curve_steps
 from gallop.evaluation.health import check_data
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
+from gallop.model.calibration import photos_alike
 from gallop.wording import counted, listed
 
 MOST_SHOTS = 64
@@ -49,6 +50,7 @@ def _check(options: Namespace, console: Console) -> int:
         "doubted": [{"image": str(photo), "label": was, "likely": likely} for photo, was, likely in report.doubted],
         "skipped": [{"image": in_words(place), "error": reason} for place, reason in report.skipped],
         "near": report.near,
+        "alike": report.alike,
     }
     console.result(result, lambda: _table(result, report.words))
     return 2 if report.words else 0
@@ -73,6 +75,7 @@ def _table(result: dict[str, Any], words: str) -> list[str]:
         )
     return [
         *lines,
+        *filter(None, [photos_alike(result["alike"])]),
         *(f"{other} is {one}, or nearly" for one, other in [*result["copies"], *result["leaks"]]),
         *("{image} is labelled {label} and looks like {likely}".format(**each) for each in result["doubted"]),
         *("{image} cannot be read: {error}".format(**each) for each in result["skipped"]),

@@ -50,14 +50,15 @@ def run(options: Namespace, console: Console) -> int:
         _rank_next([row for row in rows if "error" not in row], features, options.next)
     calibration = worker.classifier.calibration_
     doubt, scores = calibration.doubt, [row["ood_score"] for row in rows if "error" not in row]
-    for warning in filter(None, (doubt, calibration.unlike(scores))):
+    unlike = calibration.unlike(scores)
+    for warning in filter(None, (doubt, unlike)):
         console.warn(warning)
     if options.csv is not None:
         write_file(Path(options.csv), answers_csv(rows, classes))
     if options.format:
         Console(as_json=True).result(label_studio_tasks(rows), list)
     else:
-        console.result(rows, lambda: _table(rows, doubt))
+        console.result(rows, lambda: _table(rows, doubt, trusted=not unlike))
     return 2 if any("error" in row for row in rows) else 0
 
 
@@ -146,13 +147,14 @@ def _rank_next(rows: Sequence[dict[str, Any]], features: Sequence[Any], count: i
         rows[each.photo]["next"] = place
 
 
-def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
+def _table(answers: Sequence[dict[str, Any]], doubt: str, *, trusted: bool) -> list[str]:
     rows = [["image", "answer", "probability", "OOD score"]]
     for answer in answers:
         if "error" in answer:
             rows.append([answer["image"], "not read", "-", "-"])
         else:
             words = said(answer["label"], answer["is_ood"], list(answer["probabilities"]), doubt)
-            rows.append([answer["image"], words, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
+            sure = percentage(answer["probability"]) if trusted else "not to be trusted"
+            rows.append([answer["image"], words, sure, f"{answer['ood_score']:.4f}"])
     ranked = sorted((answer["next"], answer["image"]) for answer in answers if answer.get("next"))
     return [*columns(rows), *["Label next:"] * bool(ranked), *(f"  {image}" for _, image in ranked)]

@@ -66,6 +66,8 @@ def run(options: Namespace, console: Console) -> int:
         if options.tpr is not None and classifier.calibration_.held_out:  # else the note states why there is no limit
             classifier.set_threshold(options.tpr)
         classifier.save(out)
+    if caution := classifier.calibration_.caution:
+        console.warn(caution)
     result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
     try:
         answered = photos.answers(classifier, shots.photos, shots.hashes, "the shots").predicted[ENSEMBLE]
