@@ -31,7 +31,7 @@ from benchmarks.maps.drawing import draw
 from benchmarks.maps.figures import TOP, Hits, hits
 from benchmarks.maps.games import Games, games
 from benchmarks.maps.pictures import Corpus, Picture, folder_corpus, pictures, sample_corpus, scenes
-from benchmarks.maps.tables import AT, Column, gains, table
+from benchmarks.maps.tables import AT, Column, table
 from benchmarks.measure import machine
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, load_backbone
@@ -121,10 +121,6 @@ def _of_classifiers(
             played = games(classifier, islice(drawn(AT, True), options.games), details)
         yield f"**{title}, {how}**\n"
         yield table(by_classifier[how], played) + "\n"
-    gained = gains(by_classifier, details)
-    if gained:
-        yield f"**{title}: what is gained at {AT} %**\n"
-        yield gained + "\n"
 
 
 def main() -> None:

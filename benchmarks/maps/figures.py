@@ -74,10 +74,6 @@ class Hits:
         best, top, other = (Figure.of(column) for column in self.each.T)
         return best, top, other
 
-    def over(self, before: Hits) -> Hits:
-        """Return what was gained over others on the same things, thing by thing."""
-        return Hits(self.each - before.each)
-
 
 def hits(
     asked: Mapping[str, GalLoPClassifier], pictures: Iterable[Picture], details: Sequence[float] = (1,)
