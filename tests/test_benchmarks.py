@@ -77,7 +77,7 @@ def test_the_command_writes_a_table_and_pictures(
     text = page.read_text()
     assert (text[:7], text[-6:], "old" in text) == ("before\n", "after\n", False)
     assert text.count(f"| {OUR_MAP} |") == 2, "a table a kind of regions; nothing to learn from"
-    assert text.count(f"| {OUR_MAP}, detail 1.5, pooled |") == text.count(f"| {OUR_MAP}, detail 2, pooled |") == 2
+    assert text.count(f"| {OUR_MAP}, detail 2, pooled |") == 2
     assert f"| {OUR_MAP} |" in capsys.readouterr().out
     assert Image.open(tmp_path / "maps.webp").width > 200
 

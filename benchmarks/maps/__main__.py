@@ -128,9 +128,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="+", default=[], help="more things, of folders of class folders")
     parser.add_argument("--scenes", type=Path, help="folder of photos to paste things on")
     parser.add_argument("--backbone", default="mini")
-    parser.add_argument(
-        "--detail", type=float, nargs="+", default=[1.5, 2], help="of second looks, beside one look alone"
-    )
+    parser.add_argument("--detail", type=float, nargs="+", default=[2.0], help="of second looks, beside one look alone")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16], help="percent that a thing covers")
     parser.add_argument("--draws", type=int, default=4, help="scenes of each thing")
     parser.add_argument("--most", type=int, default=400, help="pictures a column; fewer scenes where things are many")
