@@ -3,7 +3,6 @@
 python -m benchmarks                                              everything, as text
 python -m benchmarks --write                                      and into benchmarks/README.md, with the plot
 python -m benchmarks text --backbone ViT-B-16 --classes 100 --json   one row
-python -m benchmarks bf16 --data PHOTO_SETS                       accuracies with the backbone in bf16
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ MEASUREMENTS = {
     "large": lambda o: training.large(),
     "live": lambda o: training.live(),
     "growth": lambda o: training.growth(),
-    "bf16": lambda o: training.bf16(o.data),
 }
 
 
@@ -67,12 +65,9 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=text.PROMPTS)
     parser.add_argument("--no-naive", action="store_true", help="only our time, memory and fraction of the floor")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the backbone, for step")
-    parser.add_argument("--data", help="folder of photo sets, for bf16")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help="put the table and the plot into benchmarks/")
     options = parser.parse_args()
-    if options.name == "bf16" and not options.data:
-        parser.error("bf16 measures accuracies: give --data, a folder of sets laid out as SET/{train,test}/CLASS/*.jpg")
     rows = MEASUREMENTS[options.name](options) if options.name else everything()
     if options.json:
         print(json.dumps(rows, indent=1))

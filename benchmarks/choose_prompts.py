@@ -3,7 +3,7 @@
     python -m benchmarks.choose_prompts DATA CACHE
     python -m benchmarks.choose_prompts DATA CACHE --folds 4 --shots 12 4 --seeds 0 1
 
-Test folders are never read. Photos are cut as ``benchmarks.choosing.trainings`` does it: the first ten classes of a
+Test folders are never read. Photos are cut as ``benchmarks.choose_settings`` does it: the first ten classes of a
 set, 16 shots, four folds; from the others so many shots of each class are learned, and the fold is asked. Each line
 gives the accuracy of the answer (prompts and head), of the prompts alone, of a single global and a single local prompt
 (the mean over them), FPR95 of GL-MCM against photos of the next set, and the mean pairwise cosines of the prompts.
@@ -20,7 +20,7 @@ import argparse
 import copy
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.choose_settings import FOLDS, drawn_sets, settings_text
-from benchmarks.choosing.trainings import ROOM, fewer
 from gallop import load_backbone
 from gallop.backbones import Backbone
 from gallop.config import (
@@ -52,6 +51,8 @@ from gallop.model.scores import VERDICT
 from gallop.training.learn import all_shots
 from gallop.training.steps import Learner, Steps
 
+ROOM = 2**35
+"""Bytes of features on disk: those of all train folders, in all views, take five gigabytes."""
 PLAIN: dict[str, Any] = {"starts": CONTEXT_INIT, "init": 0.0, "diversity": 0.0}
 """What settings leave out."""
 SETTINGS: list[dict[str, Any]] = [
@@ -70,6 +71,16 @@ SETTINGS: list[dict[str, Any]] = [
 """The first, with as many rounds as before, is what the others are compared with. ``steps``: the most of a training."""
 FIGURES = ("answer", "prompts", "global", "local", "FPR95", "cosine, global", "cosine, local")
 _ACCURACIES = FIGURES[:4]
+
+
+def fewer(labels: Sequence[int], rest: Sequence[int], count: int) -> list[int]:
+    """Return the first photos of each class, which were drawn in no order."""
+    seen: dict[int, int] = {}
+    first = []
+    for i in rest:
+        seen[labels[i]] = seen.get(labels[i], 0) + 1
+        first += [i] if seen[labels[i]] <= count else []
+    return first
 
 
 def asked(model: PromptModel, photos: ImageFeatures, labels: Tensor, others: ImageFeatures) -> dict[str, Any]:

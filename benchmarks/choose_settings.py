@@ -1,7 +1,7 @@
 """How the settings of every method were chosen: cross-validation inside train folders, six settings each, one for all.
 
     python -m benchmarks.choose_settings DATA
-    python -m benchmarks.choose_settings DATA --only CoOp "GalLoP, k"
+    python -m benchmarks.choose_settings DATA --only CoOp GalLoP
 
 Test folders are never read. For each set the 16 shots of seed 0 are cut into four stratified folds; two of them are
 held out in turn. To keep it short, sets with many classes take part with their first ten. Every method gets the same
@@ -48,25 +48,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "Tip-Adapter": grid(weight=[5, 20, 80], sharpness=[2, 5.5]),
     "Tip-Adapter-F": grid(weight=[5, 20, 80], lr=[0.001, 0.01], folds=[4]),
     "LoCoOp": grid(lr=[0.1, 0.5, 1.0], weight=[0.25, 1.0]),
-    "GalLoP, detail": [
-        {"detail": detail, "detail_in": use} for detail in (1.5, 2) for use in ("maps", "answers", "training")
-    ],
-    "GalLoP, global branch": [
-        {},
-        {"global_projection": True},
-        {"global_projection": True, "dropout": 0.5},
-    ],
-    "GalLoP, k": [
-        {"global_projection": True, "topk": topk}
-        for topk in (
-            [5, 10, 15, 20],
-            [5, 10, 20, 40],
-            [10, 20, 40, 80],
-            [5, 20, 60, 196],
-            [10, 40, 100, 196],
-            [20, 60, 120, 196],
-        )
-    ],
+    "GalLoP": grid(lr=[0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),
 }
 """By method; the words after a comma distinguish two lists of one method."""
 

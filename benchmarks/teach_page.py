@@ -1,11 +1,9 @@
-"""The page that teaches, with a camera: frames a second, the time from a frame to its map, and memory, in Chromium.
+"""The page that teaches, with a camera: frames a second, and the time from a frame to its map, in Chromium.
 
-    python -m benchmarks.teach_page [--seconds 20] [--minutes 10] [--isolated] [--page DIR]
+    python -m benchmarks.teach_page [--seconds 20]
 
-The camera is a film of the sample's photos, moved and enlarged a little. --minutes watches the memory of the page for
-so long in addition, while it films and learns. --isolated, which --minutes implies, serves the page with the headers
-that allow threads; --page measures one that was written before. Needs ``make web``, the extra ``onnx``, playwright and
-a Chromium.
+The camera is a film of the sample's photos, moved and enlarged a little. Needs ``make web``, the extra ``onnx``,
+playwright and a Chromium.
 """
 
 from __future__ import annotations
@@ -15,16 +13,9 @@ from gallop.runtime.process import prepare
 prepare()
 
 import argparse
-import os
 import shutil
-import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.measure import machine
 from gallop.export.web import write
 from gallop.sample import sample_photos
-from tests.http_server import StaticFiles
+from tests.http_server import served_folder
 
 _SIZE = 640, 480
 _RATE = 15
@@ -53,15 +44,6 @@ _COUNTED = """
 """
 
 
-class _Isolated(StaticFiles):
-    """Sends the headers without which a page has no threads."""
-
-    def end_headers(self) -> None:
-        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-        super().end_headers()
-
-
 def write_film(path: Path, photos: int = 12) -> None:
     """Write a film (YUV4MPEG2) of the sample's photos to test with, which Chromium takes for its camera."""
     width, height = _SIZE
@@ -77,17 +59,6 @@ def write_film(path: Path, photos: int = 12) -> None:
                 planes = shown.convert("YCbCr").split()
                 halved = [plane.resize((width // 2, height // 2), Image.Resampling.BOX) for plane in planes[1:]]
                 file.write(b"FRAME\n" + b"".join(np.asarray(plane).tobytes() for plane in (planes[0], *halved)))
-
-
-@contextmanager
-def served(folder: Path, isolated: bool) -> Iterator[str]:
-    """The address of the page."""
-    handler = partial(_Isolated if isolated else StaticFiles, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 def frames(page: Page, seconds: float) -> dict[str, float]:
@@ -110,63 +81,30 @@ def record(page: Page, name: str, seconds: float) -> None:
     page.keyboard.up(" ")
 
 
-def memory(page: Page, minutes: float) -> list[dict[str, float]]:
-    """Megabytes every quarter of a minute, while it films and learns: of page and worker, and of the whole process.
-
-    The second grows by Chromium's copies of frames until they are collected; a page that only draws a video shows that.
-    """
-    browser: Any = page.context.browser
-    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
-    renderers = [Path("/proc", str(one["id"]), "statm") for one in processes if one["type"] == "renderer"]
-    found = []
-    end = time.monotonic() + 60 * minutes
-    while time.monotonic() < end:
-        record(page, "teapot", 1)
-        page.wait_for_timeout(13_000)
-        page.get_by_role("button", name="Undo").click()
-        used = page.evaluate("async () => (await performance.measureUserAgentSpecificMemory()).bytes")
-        pages = sum(int(path.read_text().split()[1]) for path in renderers)
-        found.append({"page and worker": used / 1e6, "process": pages * os.sysconf("SC_PAGE_SIZE") / 1e6})
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--minutes", type=float, default=0)
-    parser.add_argument("--isolated", action="store_true")
-    parser.add_argument("--page", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gallop-") as work, sync_playwright() as playwright:
-        folder, film = options.page or Path(work, "page"), Path(work, "film.y4m")
-        if options.page is None:
-            write(folder, teach=True)
+        folder, film = Path(work, "page"), Path(work, "film.y4m")
+        write(folder, teach=True)
         write_film(film)
         chromium: Any = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         arguments = ["--no-sandbox", *fake, f"--use-file-for-fake-video-capture={film}"]
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        with served(folder, options.isolated or options.minutes > 0) as address:
+        with served_folder(folder) as address:
             page = browser.new_page()
             page.goto(address)
             page.wait_for_selector("body[data-ready]")
             page.get_by_role("button", name="Turn on camera").click()
             page.wait_for_timeout(2000)
             page.evaluate(_COUNTED)
-            print(f"{machine()}; threads allowed: {page.evaluate('() => crossOriginIsolated')}")
+            print(machine())
             print("names alone:", frames(page, options.seconds))
             record(page, "teapot", 3)
             record(page, "mug", 3)
             print("taught:", page.locator(".count").all_inner_texts(), frames(page, options.seconds))
-            if options.minutes:
-                found = memory(page, options.minutes)
-                quarter = max(len(found) // 4, 1)
-                for what in found[0]:
-                    first, *_, last = (
-                        statistics.median(one[what] for one in found[i : i + quarter])
-                        for i in range(0, len(found) - quarter + 1, quarter)
-                    )
-                    print(f"{what}: {first:.0f} MB in the first quarter of {options.minutes} minutes, then {last:.0f}")
         browser.close()
 
 

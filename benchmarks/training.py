@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -191,18 +190,3 @@ def growth() -> dict[str, dict[str, float]]:
         taken = seconds(*ours, repeats=3)
         milliseconds[name] = {str(value): 1e3 * t for value, t in zip(values, taken, strict=True)}
     return milliseconds
-
-
-def bf16(data: str, sets: tuple[str, ...] = ("clothing10", "intel_scenes", "pacs/photo")) -> dict[str, Any]:
-    """Accuracy on test photos after training with the backbone in fp32 and in bf16: same shots, seeds and settings."""
-    accuracies: dict[str, Any] = {}
-    for name in sets:
-        accuracies[name] = {}
-        for precision in ("fp32", "bf16"):
-            backbone = load_backbone("mini", device="cpu", precision=precision)
-            scores = []
-            for seed in (0, 1):
-                classifier = GalLoPClassifier(backbone, shots=16, seed=seed, calibration_folds=0)
-                scores.append(classifier.fit(f"{data}/{name}").score(f"{data}/{name}"))
-            accuracies[name][precision] = statistics.mean(scores)
-    return accuracies

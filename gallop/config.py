@@ -385,8 +385,8 @@ STORED_VIEWS, STORED_ROUNDS = 4, 50
 
 _PAPERS = TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)
 
-# Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py and benchmarks/choosing print
-# the figures.
+# Chosen by cross-validation inside train folders, on mini (benchmarks/settings.md); benchmarks/choose_prompts.py
+# compares other starts and rounds.
 _MEASURED = MethodConfig(head="ridge", global_projection=True, starts=KINDS_OF_PHOTO, diversity=0.3)
 PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     "default": (_MEASURED, TrainConfig()),

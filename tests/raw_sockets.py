@@ -47,7 +47,8 @@ class Page:
         for message in self.messages():
             assert time.monotonic() < end, "The page is not drawn to its end."
             found.append(message)
-            if message.WhichOneof("type") == "script_finished":
+            ended = message.WhichOneof("type") == "script_finished"
+            if ended and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 break
         return found
 

@@ -17,11 +17,11 @@ SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_772,
     "app": 7_959,
-    "benchmarks": 6_512,
+    "benchmarks": 4_405,
     "notebooks": 2_693,
     "docs": 681,
     "checkpoints": 1_000,
-    "tests": 26_638,
+    "tests": 26_631,
     SCRIPTS: 12_852,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

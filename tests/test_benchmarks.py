@@ -5,29 +5,20 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
-import random
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from benchmarks import costs
-from benchmarks.choosing import pairs
-from benchmarks.choosing.candidates import Candidate
-from benchmarks.choosing.figures import SetFigures
-from benchmarks.choosing.tables import Judged
-from benchmarks.choosing.trainings import Trainings
 from benchmarks.maps import __main__ as command
 from benchmarks.maps.pictures import Corpus, CutOut
 from benchmarks.maps.ways import OURS as OUR_MAP
 from benchmarks.publish import OURS, by_set, by_shots, front
 from gallop.lab.bench.tables import Results
-from gallop.sample import sample_photos
 from tests import warm
 from tests.bench_things import plan_of, results_of, spec
 from tests.conftest import ROOT
@@ -86,62 +77,24 @@ def test_the_command_writes_a_table_and_pictures(
     text = page.read_text()
     assert (text[:7], text[-6:], "old" in text) == ("before\n", "after\n", False)
     assert text.count(f"| {OUR_MAP} |") == 2, "a table a kind of regions; nothing to learn from"
-    assert text.count(f"| {OUR_MAP}, detail 1.5, pooled |") == text.count(f"| {OUR_MAP}, detail 2, pooled |") == 2
-    assert text.count("zero-shot: detail 2 over one look") == 2
+    assert text.count(f"| {OUR_MAP}, detail 2, pooled |") == 2
     assert f"| {OUR_MAP} |" in capsys.readouterr().out
     assert Image.open(tmp_path / "maps.webp").width > 200
 
 
-# A second look, on a backbone that is small ---------------------------------------------------------------------------
+# Costs of the presets, on a backbone that is small --------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_costs_are_told_over_one_look_without_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(costs, "SHOTS", 1)
-    for name, value in (("DETAILS", (1.0, 2.0)), ("HEADS", ("none", "ridge")), ("EPOCHS", 1), ("BATCH", 4)):
+def test_a_photo_of_two_looks_stores_five_times_the_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SHOTS", 1), ("EPOCHS", 1), ("PILE", 16)):
         monkeypatch.setattr(costs, name, value)
-    _, _, *rows, _, took = costs.table(vit(), repeats=1).splitlines()
+    _, _, *rows = "\n".join(costs.lines(vit(), repeats=1)).splitlines()
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
-    assert cells[0][:6] == ["1", "none", "1.00", "1.00", "1.00", "1.00"]
-    assert [(row[0], row[1]) for row in cells] == [("1", "none"), ("1", "ridge"), ("2", "none"), ("2", "ridge")]
+    assert [row[0] for row in cells] == ["default", "default, together", "accurate", "accurate, together"]
     regions, width, joint = vit().feature_sizes
-    ratio = (5 * regions * width + 2 * joint) / (regions * width + joint)
-    assert {row[-1] for row in cells if row[0] == "2"} == {f"{ratio:.2f}"}
-    assert "ms to encode a photo" in took
-
-
-# The choice of a configuration, from saved trainings ------------------------------------------------------------------
-
-
-class Known(Judged):
-    """Figures that are given: accuracy and FPR95 by the candidate's name, on every set."""
-
-    given: ClassVar[dict[str, tuple[float, float]]] = {}
-
-    def of(self, candidate: Candidate, count: int, sets: Sequence[str]) -> list[SetFigures]:
-        accuracy, passed = self.given[candidate.name]
-        right = (torch.arange(1000) < 10 * accuracy).double()
-        return [SetFigures(right, 0.0, 0.9, passed, None) for _ in sets]
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({"a": (80.0, 30.0), "b": (80.6, 40.0)}, "b"),  # too far below, whatever it notices
-        ({"a": (80.2, 30.0), "b": (80.6, 40.0)}, "a"),  # as good but for the error, and fewer pass
-        ({"a": (80.2, 30.0), "b": (80.6, 30.0)}, "b"),  # as many pass
-        ({"a": (80.0, 30.0), "b": (80.0, 30.0)}, "a"),
-    ],
-)
-def test_of_those_near_the_best_one_that_notices_most_is_chosen(
-    given: dict[str, tuple[float, float]], expected: str, tmp_path: Path
-) -> None:
-    judged = Known(Trainings(tmp_path, tmp_path))
-    judged.given = given  # type: ignore[misc]
-    assert pairs.chosen(judged, [Candidate(name) for name in given], [4, 1], ("ants", "pacs/photo")).name == expected
-
-
-# Many photos ----------------------------------------------------------------------------------------------------------
+    once, twice = 4 * (regions * width + joint) / 2**10, 4 * (5 * regions * width + 2 * joint) / 2**10
+    assert [row[-1] for row in cells] == [f"{once:.1f}"] * 2 + [f"{twice:.1f}"] * 2
 
 
 # What is published of photos-mini, from records -----------------------------------------------------------------------
@@ -192,24 +145,3 @@ def test_the_tables_that_are_published() -> None:
     assert shots[0] == "| accuracy, mean of the sets | 1 shot | 16 shots | first to third | FPR95, best score |"
     assert shots[3] == "| CoOp | 55.0 | 60.0 | 30.0 | 20.0 (L-MCM) |"
     assert shots[-1].startswith(f"| **{OURS}** | 76.0 | 81.0 | 40.0 |")
-
-
-# The visitor of the soak, on a handful of actions ---------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_a_handful_of_actions_is_done_and_the_same_each_time(app_server: str) -> None:
-    from benchmarks.soak.browser import Browser
-    from benchmarks.soak.visitor import Visitor
-
-    photos = [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:4]]
-    done = []
-    for _ in range(2):
-        browser = Browser(app_server)
-        visitor = Visitor(browser, random.Random(3), photos)
-        for _ in range(4):
-            visitor.act()
-        done.append(dict(visitor.done))
-        assert browser.problems == []
-        browser.close()
-    assert (done[0], sum(done[0].values())) == (done[1], 4)

@@ -31,7 +31,7 @@ from benchmarks.maps.drawing import draw
 from benchmarks.maps.figures import TOP, Hits, hits
 from benchmarks.maps.games import Games, games
 from benchmarks.maps.pictures import Corpus, Picture, folder_corpus, pictures, sample_corpus, scenes
-from benchmarks.maps.tables import AT, Column, gains, table
+from benchmarks.maps.tables import AT, Column, table
 from benchmarks.measure import machine
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, load_backbone
@@ -121,10 +121,6 @@ def _of_classifiers(
             played = games(classifier, islice(drawn(AT, True), options.games), details)
         yield f"**{title}, {how}**\n"
         yield table(by_classifier[how], played) + "\n"
-    gained = gains(by_classifier, details)
-    if gained:
-        yield f"**{title}: what is gained at {AT} %**\n"
-        yield gained + "\n"
 
 
 def main() -> None:
@@ -132,9 +128,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="+", default=[], help="more things, of folders of class folders")
     parser.add_argument("--scenes", type=Path, help="folder of photos to paste things on")
     parser.add_argument("--backbone", default="mini")
-    parser.add_argument(
-        "--detail", type=float, nargs="+", default=[1.5, 2], help="of second looks, beside one look alone"
-    )
+    parser.add_argument("--detail", type=float, nargs="+", default=[2.0], help="of second looks, beside one look alone")
     parser.add_argument("--sizes", type=int, nargs="+", default=[4, 8, 16], help="percent that a thing covers")
     parser.add_argument("--draws", type=int, default=4, help="scenes of each thing")
     parser.add_argument("--most", type=int, default=400, help="pictures a column; fewer scenes where things are many")

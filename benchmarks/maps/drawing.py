@@ -34,7 +34,7 @@ def draw(
     every = figure.subplots(len(pictures), len(columns), squeeze=False)
     for axes, picture in zip(every, pictures, strict=True):
         looks = looks_at(before.model_.backbone, picture, [detail])
-        blind = dict(blind_maps(picture, looks))
+        blind = dict(blind_maps(picture, looks[0].grid))
         maps = {id(each): {**dict(maps_of(each, picture, looks)), **blind} for each in (before, after) if each}
         for place, (title, what) in zip(axes, columns.items(), strict=True):
             place.imshow(picture.image)

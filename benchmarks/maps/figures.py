@@ -74,10 +74,6 @@ class Hits:
         best, top, other = (Figure.of(column) for column in self.each.T)
         return best, top, other
 
-    def over(self, before: Hits) -> Hits:
-        """Return what was gained over others on the same things, thing by thing."""
-        return Hits(self.each - before.each)
-
 
 def hits(
     asked: Mapping[str, GalLoPClassifier], pictures: Iterable[Picture], details: Sequence[float] = (1,)
@@ -96,7 +92,7 @@ def hits(
     for picture in pictures:
         things.append(str(picture.cut_from))
         looks = looks_at(backbone, picture, details)
-        blind = dict(blind_maps(picture, looks))
+        blind = dict(blind_maps(picture, grid))
         on = float((cells(picture.cover, grid) >= 0.5).mean())
         beside = 0.0 if picture.other is None else float((cells(picture.other, grid) >= 0.5).mean())
         without = {CHANCE: Hit(on, on, beside), **{way: hit_of(scores, picture) for way, scores in blind.items()}}

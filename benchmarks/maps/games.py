@@ -73,7 +73,7 @@ def games(
         ends.append(end)
         looks = looks_at(classifier.model_.backbone, picture, details)
         orders = {CHANCE: draw.permutation(count)}
-        for way, scores in (*maps_of(classifier, picture, looks), *blind_maps(picture, looks[:1])):
+        for way, scores in (*maps_of(classifier, picture, looks), *blind_maps(picture, grid)):
             name = way if scores.shape == grid else f"{way}, pooled"
             orders[name] = np.argsort(-pooled(scores, grid).ravel(), kind="stable")
         known: dict[bytes, tuple[float, float]] = {}  # ways that agree are played once

@@ -1,4 +1,4 @@
-"""The figures as tables: a line a way, and what second looks and training gain."""
+"""The figures as tables: a line a way."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.maps.figures import Hits
 from benchmarks.maps.games import Games
-from benchmarks.maps.ways import OURS
 
 AT = 8
-"""Percent of the picture that a thing covers where games are played and gains are computed."""
+"""Percent of the picture that a thing covers where games are played."""
 
 Column = tuple[int, bool]
 """Percent that a thing covers, and whether another is beside it."""
@@ -44,35 +43,3 @@ def row(way: str, hits: Mapping[Column, Hits], played: Games | None) -> str:
     texts.append(f"{100 * figures[AT, True][2].mean:.0f}" if (AT, True) in figures else "")
     texts += [f"{100 * played.deletion:.0f}", f"{100 * played.insertion:.0f}"] if played else ["", ""]
     return f"| {' | '.join([way, *texts])} |"
-
-
-def gains(by_classifier: Mapping[str, ColumnHits], details: Sequence[float]) -> str:
-    """Return what second looks add to one look's map, and training to the map of names alone, thing by thing, each with
-    its standard error; empty where nothing is compared.
-    """
-    columns = [column for column in ((AT, False), (AT, True)) if all(column in each for each in by_classifier.values())]
-    second_looks = [f"{OURS}, detail {detail:g}" for detail in details if detail != 1]
-    pairs = [
-        (f"{how}: {way.removeprefix(f'{OURS}, ')} over one look", (how, way), (how, OURS))
-        for how in by_classifier
-        for one in second_looks
-        for way in (one, f"{one}, pooled")
-    ]
-    if "taught" in by_classifier:
-        pairs += [
-            (f"taught over zero-shot: {way.removeprefix(f'{OURS}, ') if way != OURS else 'one look'}", *both)
-            for way in (OURS, *second_looks)
-            for both in [(("taught", way), ("zero-shot", way))]
-        ]
-    if not columns or not pairs:
-        return ""
-    cells = ["points", *(f"{what}, {_words(*column)}" for column in columns for what in ("best", "top"))]
-    lines = [f"| {' | '.join(cells)} |", f"|---|{'---:|' * (len(cells) - 1)}"]
-    for words, now, before in pairs:
-        gained = [
-            by_classifier[now[0]][column][now[1]].over(by_classifier[before[0]][column][before[1]])
-            for column in columns
-        ]
-        texts = [f"{100 * f.mean:+.0f} ± {100 * f.error:.0f}" for each in gained for f in each.figures[:2]]
-        lines.append(f"| {' | '.join([words, *texts])} |")
-    return "\n".join(lines)

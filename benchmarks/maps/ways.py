@@ -27,7 +27,7 @@ from gallop.model.prompted import PromptModel
 Map = NDArray[np.float64]
 """(rows, columns), larger = more of the name."""
 
-OURS, PLAIN, CAM, GRAD_CAM = "GalLoP", "plain cosine", "class activation map", "Grad-CAM"
+OURS, PLAIN, GRAD_CAM = "GalLoP", "plain cosine", "Grad-CAM"
 CENTRE, EDGES, COLOUR = "centre (blind)", "edges (blind)", "odd colour (blind)"
 
 
@@ -58,9 +58,8 @@ def called(way: str, look: Look) -> str:
 def maps_of(classifier: GalLoPClassifier, picture: Picture, looks: Iterable[Look]) -> Iterator[tuple[str, Map]]:
     """Yield each way's map of a picture's name, at every look; those that ask nothing are ``blind_maps``.
 
-    The model's is the mean over local prompts, as the app shows it. Plain cosine is the same without damping, the class
-    activation map without any norm. Grad-CAM is that of the score of the global prompts (Selvaraju et al., ICCV 2017).
-    Second looks have the model's map and Grad-CAM's alone.
+    The model's is the mean over local prompts, as the app shows it. Plain cosine is the same without damping. Grad-CAM
+    is that of the score of the global prompts (Selvaraju et al., ICCV 2017). Second looks have the model's map alone.
     """
     model, text = classifier.model_, classifier.model_.cached_text_features()
     row = model.class_names.index(picture.name)
@@ -73,11 +72,11 @@ def _of_look(model: PromptModel, text: TextFeatures, look: Look, row: int) -> It
     """Scores (R,) of the regions."""
     with torch.no_grad():
         yield OURS, model.maps(look.features, text).looks[0].region_cosines[0, :, row].mean(dim=-1)
-        if look.times == 1:
-            regions = look.features.regions[0] @ model.paper.region_projection()
-            products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
-            yield PLAIN, products / regions.norm(dim=1)
-            yield CAM, products
+        if look.times != 1:
+            return
+        regions = look.features.regions[0] @ model.paper.region_projection()
+        products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
+        yield PLAIN, products / regions.norm(dim=1)
     cam = grad_cam(model, text, look, row)
     if cam is not None:
         yield GRAD_CAM, cam
@@ -85,7 +84,7 @@ def _of_look(model: PromptModel, text: TextFeatures, look: Look, row: int) -> It
 
 def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Tensor | None:
     """Return the map (R,) of the global prompts' score of a class; None for backbones whose last layer has no
-    regions, and for looks by windows, which have a layer each.
+    regions.
 
     Where the global feature is the mean of the regions, these are taken as the last layer: what follows is linear.
     """
@@ -100,7 +99,7 @@ def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Te
             global_ = layer.mean(dim=1)
         else:
             layers, last = list[Tensor](), _last_layer(vision)
-            if last is None or look.times != 1:
+            if last is None:
                 return None
             hook = last.register_forward_hook(lambda module, given, made: layers.append(made))
             global_, _ = vision(look.pixels.to(model.backbone.device).requires_grad_())
@@ -122,21 +121,16 @@ def _last_layer(vision: Any) -> torch.nn.Module | None:
     return None if blocks is None else blocks[-1].ln_1  # type: ignore[no-any-return]
 
 
-def blind_maps(picture: Picture, looks: Iterable[Look]) -> Iterator[tuple[str, Map]]:
-    """Yield maps of a picture alone, whatever it is asked for: the least that a map of a name has to be better than.
-
-    Second looks have the map of the edges alone.
-    """
+def blind_maps(picture: Picture, grid: tuple[int, int]) -> Iterator[tuple[str, Map]]:
+    """Yield maps of a picture alone, whatever it is asked for: the least that a map of a name has to be better than."""
     pixels = np.asarray(picture.image, dtype=np.float64)
     grey = pixels.mean(axis=2)
     edges = np.hypot(ndimage.sobel(grey, axis=0), ndimage.sobel(grey, axis=1))
-    for look in looks:
-        if look.times == 1:
-            y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in look.grid)
-            yield CENTRE, -np.hypot(y[:, None], x[None])
-            colours = np.stack([cells(pixels[..., channel], look.grid) for channel in range(3)], axis=-1)
-            yield COLOUR, np.linalg.norm(colours - colours.mean(axis=(0, 1)), axis=-1)
-        yield called(EDGES, look), cells(edges, look.grid)
+    y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in grid)
+    yield CENTRE, -np.hypot(y[:, None], x[None])
+    colours = np.stack([cells(pixels[..., channel], grid) for channel in range(3)], axis=-1)
+    yield COLOUR, np.linalg.norm(colours - colours.mean(axis=(0, 1)), axis=-1)
+    yield EDGES, cells(edges, grid)
 
 
 def cells(values: NDArray[np.float64], grid: tuple[int, int]) -> Map:

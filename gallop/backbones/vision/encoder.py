@@ -3,7 +3,7 @@
 Such a photo takes one pass where the encoder takes any size, and else windows of its input size. A window keeps the
 places (positional embeddings, the attention pool of CLIP's ResNets) that the encoder was trained with. Interpolated
 positions take less time, but whether the regions stay as good has to be measured on photos for each encoder
-(``benchmarks.larger``; no pretrained ViT was at hand); windows need no such measurement.
+(``benchmarks/larger.py``, last at 1060607b; no pretrained ViT was at hand); windows need no such measurement.
 
 Shapes: B images, R regions, V region width, D joint width.
 """

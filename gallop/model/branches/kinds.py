@@ -20,7 +20,7 @@ from gallop.model.branches.pairs import Axes, joint
 from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 
 PENALTY = 0.1
-"""Of ridge regression. Chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints the
+"""Of ridge regression. Chosen by cross-validation inside train folders, on ``mini``: benchmarks/settings.md has the
 figures."""
 NAMES, HALVED = 4.0, 3.0
 """How long the text features are to which ridge regression draws the weights of a class without shots, and by how many
@@ -113,7 +113,7 @@ def _ridge(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> 
     return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
 
 
-# The mixes were chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints the figures.
+# The mixes were chosen by cross-validation inside train folders, on ``mini`` (benchmarks/settings.md).
 register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
 register(Kind("pairs", HEADS["pairs"], _ridge, Mix(0.6, 0.08), votes=True, pairs=True))
 MEASURED = {"ridge+pairs": [Mix(0.2, 0.08), Mix(0.5, 0.08)]}

@@ -1,1 +1,0 @@
-"""What the app's memory does while a visitor clicks thousands of times."""
