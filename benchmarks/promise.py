@@ -1,11 +1,13 @@
 """Whether promises about piles are kept, how much is accepted, and how many checks that takes.
 
     python -m benchmarks.promise DATA
-    python -m benchmarks.promise DATA --shots 8 --piles 8
+    python -m benchmarks.promise DATA --shots 4 --sizes 200 300 500 2000
+    python -m benchmarks.promise DATA --shots 4 --sizes 100 200 300 500 1000 2000 --inside    # as the step was chosen
 
 DATA holds sets, each with ``train`` and ``test``, and one of photos of other things, ``ood_mixed``. In each draw a head
-is taught with some of the train photos, and a pile of 2,000 is drawn, with replacement, from the test photos, of which
-one class is ten times as rare as the others, and, a fifth of it, from unknown photos. A simulated checker, who is never
+is taught with some of the train photos, and piles are drawn, with replacement, from the test photos, of which one class
+is ten times as rare as the others, and, a fifth of each, from unknown photos; with ``--inside`` from the rest of the
+train photos, and from those of another set, so that no test photo is read. A simulated checker, who is never
 wrong, checks as ``gallop sort`` asks: photos at random above the line where the model suggests it; then with the next
 line that it suggests, until the first that earns no promise after one that did. ``accepted`` is a part of what an
 oracle's line would accept, the lowest above which as many are wrong as is promised; where the oracle accepts nothing, a
@@ -20,18 +22,20 @@ prepare()
 
 import argparse
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.together import UNKNOWN, Features, sets_in
-from gallop import GalLoPClassifier, read_folder
+from gallop import GalLoPClassifier, draw_shots, read_folder
 from gallop.backbones import load_backbone
 from gallop.evaluation.promise import LEVELS, Promise, next_line, suggested_line
 from gallop.predictions.predict import Predictions
 
-PILE, UNKNOWN_PART, RARE = 2000, 0.2, 10
+UNKNOWN_PART, RARE = 0.2, 10
+COLUMNS = ("promised", "all true", "oracle accepts", "accepted", "of that", "checks", "lines")
 MOST_GIVEN_UP, PATIENCE = 4, 2
 """After so many lines the checker gives up, and a line where it takes so many times as many checks as without an error.
 """
@@ -45,7 +49,7 @@ class Outcome:
         promised: whether a promise was given.
         true: whether all that were given, at any line, are true.
         accepted, oracle: photos that are accepted, and that the oracle would accept.
-        checks, given_up: how many checks it took, and how many lines were given up before the first promise.
+        checks, lines: how many checks it took, and at how many lines.
     """
 
     promised: bool
@@ -53,7 +57,7 @@ class Outcome:
     accepted: int
     oracle: int
     checks: int
-    given_up: int
+    lines: int
 
 
 def checked_pile(scores: NDArray[np.float64], right: NDArray[np.bool_], wrong: float, seed: int) -> Outcome:
@@ -67,9 +71,9 @@ def checked_pile(scores: NDArray[np.float64], right: NDArray[np.bool_], wrong: f
     by_score = np.argsort(-scores, kind="stable")
     part = np.cumsum(~right[by_score]) / np.arange(1, len(scores) + 1)
     oracle = int(np.flatnonzero(part <= wrong).max(initial=-1)) + 1
-    line, moved, best, true = suggested_line(scores, scores, wrong), 0, np.inf, True
+    line, moved, lines, best, true = suggested_line(scores, scores, wrong), 0, 0, np.inf, True
     while moved <= MOST_GIVEN_UP:
-        pile = np.flatnonzero((scores >= line) & ~seen)
+        pile, lines = np.flatnonzero((scores >= line) & ~seen), lines + 1
         kept = not len(pile) or earned(pile, right, wrong, moved, seen, rng)
         true &= not kept or not len(pile) or bool((~right[pile]).mean() <= wrong)
         if kept:
@@ -81,7 +85,7 @@ def checked_pile(scores: NDArray[np.float64], right: NDArray[np.bool_], wrong: f
         if line == (line := next_line(scores, line, kept)):
             break
     accepted = (scores >= best) & ~(seen & ~right)
-    return Outcome(bool(np.isfinite(best)), true, int(accepted.sum()), oracle, int(seen.sum()), moved)
+    return Outcome(bool(np.isfinite(best)), true, int(accepted.sum()), oracle, int(seen.sum()), lines)
 
 
 def earned(
@@ -105,13 +109,13 @@ def earned(
 
 
 def drawn_pile(
-    known: Predictions, truth: NDArray[np.int64], unknown: Predictions, seed: int
+    known: Predictions, truth: NDArray[np.int64], unknown: Predictions, size: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return scores, and whether answers are right, of a pile that is drawn from these photos."""
     rng = np.random.default_rng(seed)
     weights = np.where(truth == rng.integers(truth.max() + 1), 1 / RARE, 1.0)
-    rows = rng.choice(len(truth), round(PILE * (1 - UNKNOWN_PART)), p=weights / weights.sum())
-    others = rng.choice(len(unknown), round(PILE * UNKNOWN_PART))
+    rows = rng.choice(len(truth), round(size * (1 - UNKNOWN_PART)), p=weights / weights.sum())
+    others = rng.choice(len(unknown), round(size * UNKNOWN_PART))
     right = known.probabilities.argmax(axis=1)[rows] == truth[rows]
     scores = np.concatenate([known.probabilities.max(axis=1)[rows], unknown.probabilities.max(axis=1)[others]])
     verdicts = [np.zeros(len(some), bool) if some.is_ood is None else some.is_ood for some in (known, unknown)]
@@ -126,40 +130,40 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=5, help="draws of shots (5)")
     parser.add_argument("--piles", type=int, default=8, help="piles for each (8)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2000], help="photos of a pile (2000)")
+    parser.add_argument("--inside", action="store_true", help="draw piles from the rest of the train folders")
     options = parser.parse_args()
-    backbone = load_backbone("mini")
-    features, others = Features(backbone), read_folder(options.data / UNKNOWN)
-    every: dict[float, list[Outcome]] = {wrong: [] for wrong in LEVELS}
-    print("| set | level | promised | all true | oracle accepts | of that accepted | checks | lines given up |")
-    print(f"|---|{'---:|' * 7}")
-    for name, folder in sets_in(options.data).items():
-        of_set: dict[float, list[Outcome]] = {wrong: [] for wrong in LEVELS}
-        test = read_folder(folder / "test")
+    backbone, every = load_backbone("mini"), dict[tuple[int, float], list[Outcome]]()
+    features, folders = Features(backbone), [*sets_in(options.data).values()]
+    print(f"| set | photos | level | {' | '.join(COLUMNS)} |\n|---|{'---:|' * (2 + len(COLUMNS))}")
+    for number, folder in enumerate(folders):
+        train, of_set = read_folder(folder / "train"), dict[tuple[int, float], list[Outcome]]()
+        others = read_folder(folders[number - 2] / "train" if options.inside else options.data / UNKNOWN)
         for seed in range(options.seeds):
-            how = {"preset": "default", "shots": options.shots, "seed": seed, "epochs": 0, "allow_fewer": True}
-            fitted = GalLoPClassifier(backbone, **how).fit(folder / "train")
-            truth = np.array([fitted.classes_.tolist().index(label) for label in test.names])
-            known, unknown = features.of(fitted, test), features.of(fitted, others)
-            for pile in range(options.piles):
-                scores, right = drawn_pile(known, truth, unknown, 1000 * seed + pile)
+            shots = draw_shots(train, options.shots, seed=seed, allow_fewer=True)
+            asked = train.left_over(shots) if options.inside else read_folder(folder / "test")
+            fitted = GalLoPClassifier(backbone, preset="default", seed=seed, epochs=0, allow_fewer=True).fit(shots)
+            truth = np.array([fitted.classes_.tolist().index(label) for label in asked.names])
+            known, unknown = features.of(fitted, asked), features.of(fitted, others)
+            for pile, size in product(range(options.piles), options.sizes):
+                scores, right = drawn_pile(known, truth, unknown, size, 1000 * seed + pile)
                 for wrong in LEVELS:
-                    of_set[wrong].append(checked_pile(scores, right, wrong, pile))
-        for wrong, outcomes in of_set.items():
-            every[wrong] += outcomes
-            print(line_of(name, wrong, outcomes), flush=True)
-    for wrong, outcomes in every.items():
-        print(line_of("all", wrong, outcomes))
+                    of_set.setdefault((size, wrong), []).append(checked_pile(scores, right, wrong, pile))
+        for what, outcomes in of_set.items():
+            every.setdefault(what, []).extend(outcomes)
+            print(line_of(str(folder.relative_to(options.data)), *what, outcomes), flush=True)
+    for what, outcomes in every.items():
+        print(line_of("all", *what, outcomes))
 
 
-def line_of(name: str, wrong: float, outcomes: list[Outcome]) -> str:
+def line_of(name: str, size: int, wrong: float, outcomes: list[Outcome]) -> str:
     """Return a row: percentages, and means of checks and lines."""
-    promised, true = (100 * np.mean([getattr(each, what) for each in outcomes]) for what in ("promised", "true"))
-    some = [min(each.accepted / each.oracle, 1) for each in outcomes if each.oracle]
-    accepted = f"{100 * np.mean(some):.0f} %" if some else "-"
-    checks, given_up = (np.mean([getattr(each, what) for each in outcomes]) for what in ("checks", "given_up"))
-    oracle = 100 * np.mean([each.oracle for each in outcomes]) / PILE
-    figures = f"{promised:.0f} % | {true:.1f} % | {oracle:.0f} % | {accepted} | {checks:.0f} | {given_up:.1f}"
-    return f"| {name} | {100 * wrong:g} % | {figures} |"
+    promised, true, accepted, oracle, checks, lines = np.mean(
+        [(o.promised, o.true, o.accepted / size, o.oracle / size, o.checks, o.lines) for o in outcomes], axis=0
+    )
+    part = np.mean([min(each.accepted / each.oracle, 1) for each in outcomes if each.oracle] or [np.nan])
+    figures = f"{promised:.0%} | {true:.1%} | {oracle:.0%} | {accepted:.0%} | {part:.0%} | {checks:.0f} | {lines:.1f}"
+    return f"| {name} | {size} | {wrong:.0%} | {figures} |".replace("%", " %")
 
 
 if __name__ == "__main__":

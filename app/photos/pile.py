@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -234,7 +234,9 @@ class PhotoPile:
             "accepted": self.above,
             "labels": [[numbers[key], names.get(label, -1)] for key, label in self.scored.said.items()],
             "level": self.scored.wrong,
-            "levels": LEVELS,
+            "levels": [
+                (level, replace(promise, wrong=level, right=0, errors=0).remaining or promise.pile) for level in LEVELS
+            ],
             "promise": promise.words,
             "kept": promise.kept,
             "next": int((self.scored.scores >= self.scored.next_line).sum())

@@ -112,17 +112,20 @@ class Promise:
 
     @property
     def words(self) -> str:
-        """Return as a sentence what is promised, how many checks are missing, or why it cannot be promised."""
+        """Return as a sentence what is promised, how many checks are missing (at best, at first), or why it cannot."""
         if not self.pile:
             return "No photo lies above the line, so there is nothing to check or to promise."
         percent, photos = f"{100 * self.wrong:.3g}%", counted(self.pile, "photo")
-        found = f"{self.checked} checked, {self.errors or 'none'} wrong"
+        found = f"{self.checked} checked, {self.errors or 'none'} wrong" if self.checked else "more if any is wrong"
         if self.kept:
             sure = "all checked" if self.checked == self.pile else f"95% sure: {found}"
             return f"At most {percent} of these {photos} are wrong ({sure})."
         if self.remaining is not None:
-            more = counted(self.remaining, "more check")
-            return f"{more} without an error to promise that at most {percent} are wrong ({found})."
+            check, how = ("more check", "without an error") if self.checked else ("check", "at best")
+            return (
+                f"{counted(self.remaining, check)} {how} to promise that at most {percent} of these {photos} are wrong "
+                f"({found})."
+            )
         if self.errors > round(self.wrong * self.pile, 9) or self.errors >= MOST_ERRORS:
             return f"More than {percent} of these {photos} seem to be wrong ({found}): accept fewer."
         return f"Too few to promise that at most {percent} are wrong ({photos}): check them all."
@@ -159,11 +162,11 @@ def suggested_line(held_out_scores: ArrayLike, held_out_right: ArrayLike, wrong:
 
 
 def next_line(scores: ArrayLike, line: float, kept: bool) -> float:
-    """Return where to move the line: down, to accept 1.4 times as many photos and 150 more at least, where it earned
-    its promise; else up, to accept half as many. From a strict line on this accepts most of what can be promised in
-    few checks (benchmarks/README.md has the figures).
+    """Return where to move the line: down, to accept 1.2 times as many photos, or as many more as the square root of
+    the pile (those with ``scores``), where it earned its promise; else up, to accept half as many. From a strict line
+    on this accepts most of what can be promised, in small piles, too (benchmarks/README.md has the figures).
     """
     falling = -np.sort(-np.asarray(scores, np.float64))
     accepted = int((falling >= line).sum())
-    wanted = max(math.ceil(1.4 * accepted), accepted + 150) if kept else accepted // 2
+    wanted = math.ceil(max(1.2 * accepted, accepted + math.sqrt(len(falling)))) if kept else accepted // 2
     return float(falling[min(wanted, len(falling)) - 1]) if wanted else line

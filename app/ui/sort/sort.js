@@ -222,10 +222,7 @@ class Promised {
     this.words = element("p", "words");
     this.words.setAttribute("role", "status");
     this.levels = element("select", "levels");
-    this.levels.addEventListener("change", () => {
-      pile.level = Number(this.levels.value);
-      pile.act("level", { level: pile.level });
-    });
+    this.levels.addEventListener("change", () => pile.act("level", { level: (pile.level = Number(this.levels.value)) }));
     const most = element("label", "most", "Wrong at most ", this.levels);
     this.button = button("check", "", () => {
       pile.checking = !pile.checking;
@@ -243,7 +240,9 @@ class Promised {
   paint() {
     const { pile } = this;
     if (this.levels.childElementCount !== pile.levels.length)
-      this.levels.replaceChildren(...pile.levels.map((level) => Object.assign(element("option", ""), { value: String(level), textContent: `${100 * level} %` })));
+      this.levels.replaceChildren(...pile.levels.map(([level]) => Object.assign(element("option", ""), { value: String(level) })));
+    for (const [k, [level, checks]] of pile.levels.entries())
+      say(this.levels.options[k], `${100 * level} %${checks ? ` (at least ${checks} checked)` : ""}`);
     this.levels.value = String(pile.level);
     say(this.words, pile.words);
     this.root.classList.toggle("kept", pile.kept);

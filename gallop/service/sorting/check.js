@@ -43,7 +43,7 @@ function show() {
       ? `Too many are wrong to promise that at most ${facts.percent} are`
       : more === 0
         ? `At most ${facts.percent} of these ${plural(facts.size, "photo")} are wrong (95% sure)`
-        : `${plural(more, "more check")} without an error to promise that at most ${facts.percent} are wrong`;
+        : `${plural(more, checked ? "more check" : "check")} ${checked ? "without an error" : "at best"} to promise that at most ${facts.percent} of these ${plural(facts.size, "photo")} are wrong`;
   at("found").textContent = `${checked} of ${plural(facts.size, "photo")} checked, ${errors === 0 ? "none" : errors} wrong`;
   at("bar").max = checked + (more ?? 0) || 1;
   at("bar").value = checked;
@@ -97,8 +97,7 @@ function say(name) {
 }
 
 function undo() {
-  if (choosing) choosing = false;
-  else said = said.slice(0, -1);
+  [choosing, said] = [false, choosing ? said : said.slice(0, -1)];
   remember();
   show();
 }
