@@ -942,7 +942,10 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
     said = done.stderr.decode().splitlines()
     assert said[0].startswith(f"gallop: warning: No answer for {tmp_path / 'gone.png'}: ")
     assert said[1] == "predicting 13/13"
-    assert [line.split(":")[2] for line in said[2:]] == [" This limit is unreliable here"]
+    assert [line.split(":")[2] for line in said[2:]] == [
+        " This limit is unreliable here",
+        " Only 0 of 12 photos pass the limit",
+    ]
 
 
 def test_too_little_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

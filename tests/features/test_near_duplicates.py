@@ -128,7 +128,7 @@ def test_held_out_figures_of_two_sittings_a_class_hold_for_other_photos() -> Non
     made = GalLoPClassifier(epochs=0, cache=False, device="cpu").fit(*map(list, zip(*shots, strict=True)))
     low, high = there(made.evaluation).accuracy.interval
     assert low <= made.evaluate(*map(list, zip(*other, strict=True))).accuracy.value <= high
-    assert made.calibration_.photos == there(made.evaluation).accuracy.of <= 12 < len(shots)
+    assert made.calibration_.photos == there(made.evaluation).accuracy.of < len(shots) / 3
     assert made.calibration_.caution.startswith("The photos of candle, mug, teapot, vase are alike")
     assert made.calibration_.caution in model_card(made)
 
