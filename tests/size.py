@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_772,
+    "gallop": 16_725,
     "app": 7_959,
     "benchmarks": 6_512,
     "notebooks": 2_693,
     "docs": 681,
     "checkpoints": 1_000,
-    "tests": 26_638,
+    "tests": 26_635,
     SCRIPTS: 12_852,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
