@@ -16,7 +16,7 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_725,
-    "app": 7_959,
+    "app": 7_939,
     "benchmarks": 6_512,
     "notebooks": 2_693,
     "docs": 681,

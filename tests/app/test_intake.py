@@ -19,7 +19,7 @@ from app.photos.archives import CardPlace, Member
 from app.photos.shelf import UNREAD_SECONDS, UnreadFiles, allowed
 from app.ui import resources
 from app.visitor.photos import VisitorPhotos
-from app.visitor.registry import Visitors
+from app.visitor.session import Visitors
 from benchmarks.soak.browser import Browser
 from gallop import Photo, load_image
 from gallop.sample import sample_photos
