@@ -16,12 +16,12 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_725,
-    "app": 7_939,
+    "app": 7_931,
     "benchmarks": 6_512,
     "notebooks": 2_693,
     "docs": 681,
     "checkpoints": 1_000,
-    "tests": 26_635,
+    "tests": 26_632,
     SCRIPTS: 12_852,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
