@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import text
 from app.jobs import PlainError
-from app.ui import moved, resources
+from app.ui import moved, projects, resources
 from app.ui.explanation import current
 from app.ui.streamlit_insides import draw_from_the_top, drawn_anew
 from app.ui.teach import live
@@ -47,13 +47,14 @@ if session.lost and not session.photos.deck.cards and not session.photos.shelf.p
     above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")
 backbones.settle_download(session)
 session.page_jobs.settle()
-current.settle_opening(session)
+projects.settle_opening(session)
 with drawn_anew(), remembered.run(), resources.page_drawn():
     receive()
     with above:
         if page.title != "Teach":
-            live.begin(session)
-            if not (page.title == "Explore" and session.training.is_retraining):  # which draws its line
+            session.training.begin(resources.jobs(), resources.backbones())
+            drawn_there = page.title == "Explore" and session.training.is_retraining
+            if session.training.job is not None and not drawn_there:
                 live.badge(session)
         watch_job(session.page_jobs)
     page.run()

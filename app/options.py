@@ -32,13 +32,10 @@ class Options:
     visitor_memory: int = 1536 * 2**20
 
 
-_options = Options()
+started = Options()
+"""Those of this server."""
 
 
 def start_with(options: Options) -> None:
-    global _options
-    _options = options
-
-
-def options() -> Options:
-    return _options
+    global started
+    started = options

@@ -93,7 +93,7 @@ def asked(model: PromptModel, photos: ImageFeatures, labels: Tensor, others: Ima
             each = found.global_, found.local
             alone = [(scores.argmax(dim=1) == true[:, None]).double().mean(dim=1) for scores in each]
             right.append(torch.stack([(answer == true).double() for answer in both] + alone))
-            scores["known"].append(found.ood[VERDICT])
+            scores["known"].append(found.similarities.ood[VERDICT])
         scores["other"] = [model.similarities(part, text).ood[VERDICT] for part in others.split(BATCH)]
     known, other = (torch.cat(parts).numpy() for parts in scores.values())
     cosines = [mean_of_pairs(text_cosines(part)) for part in (text.global_, text.local)]

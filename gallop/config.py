@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from gallop.errors import ConfigError, UnknownPart
 from gallop.parts import Function, WithParts, part_setting
-from gallop.setting import check_settings, integer, integer_between, require, setting
+from gallop.setting import check_settings, integer_between, require, setting
 from gallop.wording import quoted
 
 RegionKind = Literal["value", "query-query"]
@@ -226,7 +226,7 @@ class MethodConfig(WithParts):
         topk: Any = self.topk  # whatever was given
         if not isinstance(topk, Iterable) or isinstance(topk, str):
             raise ConfigError(f"topk is {quoted(topk)}; it must be a list with one k per local prompt.")
-        object.__setattr__(self, "topk", tuple(integer("topk", k) for k in topk))
+        object.__setattr__(self, "topk", tuple(integer_between("topk", k) for k in topk))
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were requested; the maximum is 64.")
         wrong = next((k for k in self.topk if k < 1), None)
         require(wrong is None, f"topk contains {wrong}; each k must be an integer of 1 or more.")
@@ -254,7 +254,7 @@ class MethodConfig(WithParts):
     @property
     def sizes(self) -> tuple[int, int]:
         """Return (M, N)."""
-        return self.global_prompts, self.local_prompts
+        return self.global_prompts, len(self.topk)
 
     def looks(self, use: DetailUse) -> tuple[float, ...]:
         """Return the sizes of the looks at a photo, in multiples of the input size, in training, for answers or for

@@ -65,16 +65,6 @@ class Setting:
         """Return the label of a widget."""
         return self.words[:1].upper() + self.words[1:] + (f" ({self.symbol})" if self.symbol else "")
 
-    def allows(self, number: float) -> bool:
-        """Return whether it may have this value."""
-        if self.among:
-            return number in self.among
-        if self.zero and number == 0:
-            return True
-        return (self.low < number if self.above else self.low <= number) and (
-            number < self.high if self.below else number <= self.high
-        )
-
     @property
     def must(self) -> str:
         """Return what it must be, as the end of a sentence."""
@@ -154,8 +144,10 @@ def check_settings(config: Any) -> None:
         elif about.check is not None:
             about.check(value)
         else:
-            value = integer(each.name, value) if isinstance(each.default, int) else number_between(each.name, value)
-            if not about.allows(value):
+            value = (integer_between if isinstance(each.default, int) else number_between)(each.name, value)
+            low = value > about.low if about.above else value >= about.low
+            high = value < about.high if about.below else value <= about.high
+            if not (value in about.among if about.among else (low and high) or (about.zero and value == 0)):
                 raise ConfigError(f"{each.name} is {quoted(value)}; it must {about.must}.")
         object.__setattr__(config, each.name, value)
 
@@ -164,20 +156,6 @@ def require(condition: bool, sentence: str) -> None:
     """Raise ConfigError with a sentence unless a condition holds."""
     if not condition:
         raise ConfigError(sentence)
-
-
-def integer(name: str, value: object) -> int:
-    """Return a setting as Python's int: numpy's integers cannot be written to a checkpoint's JSON.
-
-    Raises:
-        ConfigError: it is not an integer.
-    """
-    if type(value) is int:  # nearly always, and a protocol takes long to ask: a slider waits for it
-        return value
-    if isinstance(value, SupportsIndex):
-        return value.__index__()
-    require(isinstance(value, Real) and value % 1 == 0, f"{name} is {quoted(value)}; it must be an integer.")
-    return int(value)  # type: ignore[call-overload, no-any-return]
 
 
 def number_between(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> float:
@@ -197,13 +175,19 @@ def number_between(name: str, value: object, least: float = -math.inf, most: flo
     return number
 
 
-def integer_between(name: str, value: object, least: int, most: int) -> int:
-    """Return a setting as an integer.
+def integer_between(name: str, value: object, least: float = -math.inf, most: float = math.inf) -> int:
+    """Return a setting as Python's int: numpy's integers cannot be written to a checkpoint's JSON.
 
     Raises:
         ConfigError: it is not an integer, or not between ``least`` and ``most``.
     """
-    number = integer(name, value)
+    if type(value) is int:  # nearly always, and a protocol takes long to ask: a slider waits for it
+        number = value
+    elif isinstance(value, SupportsIndex):
+        number = value.__index__()
+    else:
+        require(isinstance(value, Real) and value % 1 == 0, f"{name} is {quoted(value)}; it must be an integer.")
+        number = int(value)  # type: ignore[call-overload]
     if not least <= number <= most:
         raise ConfigError(f"{name} is {quoted(number)}; it must be between {least} and {most}.")
     return number

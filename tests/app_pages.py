@@ -23,8 +23,7 @@ from app.teaching.training import Progress, Taught
 from app.ui import resources
 from app.ui.export.dialog import TAKE_AWAY
 from app.views.exploring import look_at, photo_on_explore
-from app.visitor.registry import Visitors
-from app.visitor.session import Session
+from app.visitor.session import Session, Visitors
 from gallop.maps.explainer.state import ExplainerState
 from tests import tiny
 from tests.tiny import png as png

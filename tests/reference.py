@@ -92,12 +92,7 @@ LEARNED = {
 def golden(kind: str) -> Golden:
     frozen = backbone(kind)
     config = MethodConfig(meta()["n_global_prompts"], tuple(meta()["topk"]), meta()["dropout"])
-    prompts = Prompts(
-        torch.zeros(4, frozen.text.width),
-        global_prompts=config.global_prompts,
-        local_prompts=config.local_prompts,
-        region_width=frozen.vision.region_width,
-    )
+    prompts = Prompts(torch.zeros(4, frozen.text.width), config, frozen)
     prompts.load_state_dict({own: tensor(f"{kind}/learned/{theirs}").float() for own, theirs in LEARNED.items()})
     whole, regions = frozen.encode_image(tensor(f"{kind}/images"))
     model = PromptModel(frozen, meta()["class_names"], config, prompts)

@@ -14,7 +14,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
-from gallop import GalLoPClassifier, load_backbone, read_folder
+from gallop import GalLoPClassifier, MethodConfig, load_backbone, read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.model.prompted import PromptModel, Prompts
@@ -106,9 +106,9 @@ def narrow(p: Place) -> ImageFeatures:
     return ImageFeatures(found.global_, found.regions[..., :5])
 
 
-def narrow_prompts(p: Place) -> Any:
+def other_prompts(p: Place) -> Any:
     model = p.model.model_
-    prompts = Prompts(torch.zeros(4, model.backbone.text.width), global_prompts=2, local_prompts=2, region_width=5)
+    prompts = Prompts(torch.zeros(4, model.backbone.text.width), MethodConfig(3, (5,)), model.backbone)
     return PromptModel(model.backbone, model.class_names, model.config, prompts)
 
 
@@ -330,7 +330,7 @@ MISUSES: list[tuple[str, Callable[[Place], Any], str, str]] = [
         "torch.bool",
         r"mask\.nonzero",
     ),
-    ("prompts of another backbone", narrow_prompts, "regions of width 5", "Omit the argument 'prompts'"),
+    ("prompts of other settings", other_prompts, "they are 3 global and 1 local", "Omit the argument 'prompts'"),
     (
         "numbers in cross_val_score",
         lambda p: cross_val_score(classifier(epochs=1), p.paths, [0, 0, 0, 1, 1, 1], cv=3, error_score="raise"),

@@ -126,7 +126,7 @@ def test_answers_stay_on_their_device() -> None:
     model = tiny.classifier(topk=(2, 5)).zero_shot(COLOURS).model_
     similar = similarities(model, [encode_pixels(tiny.vit(), PIXELS)]).each(lambda tensor: tensor.to("meta"))
     found = answering.answers(similar, model.rule())
-    tensors = [found.scores, found.probabilities, found.labels, *found.ood.values(), *found.parts.values()]
+    tensors = [found.scores, found.probabilities, found.labels, *similar.ood.values(), *found.parts.values()]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from PIL import Image, ImageOps
 
-from app.options import options
+from app import options
 from app.text import size_in_words
 from gallop import Photo, load_image
 from gallop.errors import ImageError
@@ -25,7 +25,7 @@ UNREAD_SECONDS = 600.0
 
 
 def allowed() -> int:
-    return options().visitor_memory
+    return options.started.visitor_memory
 
 
 def no_room(name: str, size: int, held: int) -> str:

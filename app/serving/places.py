@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.jobs import PlainError
-from app.visitor.registry import Visitors
+from app.visitor.session import Visitors
 
 MOST_SESSIONS = 32
 # How long after the last click an empty session cannot be replaced.

@@ -39,8 +39,6 @@ from gallop.wording import time_in_words
 
 # Cost of a step of one fold where several are trained at once, relative to a step of a single training.
 SIDE_BY_SIDE = 0.6
-# Of the features of a view: 14 x 14 regions of 1280 values in half precision, as ``mini`` has them.
-VIEW_BYTES = 2 * 196 * 1280
 # Cost of encoding a view of a photo, in steps with 10 classes: measured on ``mini``, and used only for estimates.
 VIEW = 0.15
 
@@ -110,20 +108,6 @@ def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
     return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off." if empty else ""
 
 
-def fitting_views(settings: Settings, photos: Mapping[str, Sequence[Photo]], memory: int) -> int:
-    """Return how many views of each photo are stored: as many as the settings say and the memory holds, at least one.
-
-    Args:
-        photos: by class.
-        memory: bytes.
-    """
-    return min(settings.views, max(memory // (VIEW_BYTES * max(_drawn(settings, photos), 1)), 1))
-
-
-def _drawn(settings: Settings, photos: Mapping[str, Sequence[Photo]]) -> int:
-    return sum(min(len(some), settings.shots or len(some)) for some in photos.values())
-
-
 def _passes(settings: Settings) -> tuple[float, float]:
     """What encoding a centre crop and a view takes, in passes of one look; time and features go by the area."""
     looks = settings.method().looks
@@ -141,7 +125,7 @@ def demand(
         a_view: the seconds that one look takes to encode, where they are known; 0 where photos are encoded.
         pace: the seconds of a step, where they are known.
     """
-    count, (centre, view) = _drawn(settings, photos), _passes(settings)
+    count, (centre, view) = settings.drawn(photos), _passes(settings)
     few = "" if settings.views == usual else f"{settings.views} of {usual} views of each photo fit into the memory."
     if a_view is None or pace is None:
         return few

@@ -35,6 +35,8 @@ QUICK, ACCURATE, PAPER, CUSTOM = "Quick", "Accurate", "As in the paper", "Custom
 PRESET_OF = {QUICK: "default", ACCURATE: "accurate", PAPER: "paper", CUSTOM: "default"}
 WAYS = tuple(PRESET_OF)
 ALL_SHOTS = 0
+# Of the features of a view: 14 x 14 regions of 1280 values in half precision, as ``mini`` has them.
+VIEW_BYTES = 2 * 196 * 1280
 # Not a separate setting: there are as many as there are scales k.
 LOCAL_PROMPTS = Setting("local prompts", "Each is matched with regions at its own scale.", symbol="N", form=(0, 8, 1))
 # Settings that no way to teach determines.
@@ -75,6 +77,14 @@ class Settings(TrainConfig, MethodConfig):
 
     def training(self) -> TrainConfig:
         return TrainConfig(**_values(self, TrainConfig))
+
+    def drawn(self, photos: Mapping[str, Sequence[Photo]]) -> int:
+        """Return how many photos are learned from, of these by class."""
+        return sum(min(len(some), self.shots or len(some)) for some in photos.values())
+
+    def fitting(self, photos: Mapping[str, Sequence[Photo]], memory: int) -> Settings:
+        """Return them with as many views of each of these photos as so many bytes hold, at least one."""
+        return replace(self, views=min(self.views, max(memory // (VIEW_BYTES * max(self.drawn(photos), 1)), 1)))
 
 
 def looks_of(method: MethodConfig) -> dict[str, Any]:

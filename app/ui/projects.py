@@ -1,21 +1,27 @@
-"""The sample project in one click; and the first line of a page, with a small menu to save the project or open one."""
+"""Projects and models: the sample in one click, and a small menu of a page to save the project or open one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app import text
-from app.runs.run import Run, unzipped
+from app.backbones import BackboneLoading, on_backbone
+from app.jobs import Counted, Work
+from app.library import Backbone
+from app.runs.run import Run, backbone_of, classifier_of, unzipped
+from app.teaching.tasks import opened
+from app.teaching.training import Taught
 from app.ui.explanation import current
-from app.ui.resources import backbones
+from app.ui.resources import backbones, holding, jobs
 from app.ui.widgets.backbones import choose
 from app.ui.widgets.elements import listen, show_notice, slot
 from app.ui.widgets.remembered import forget
-from app.views.project import SAMPLE, is_offered, opened_project, project_of, sample_project, take_over
+from app.views.export import imported
+from app.views.project import SAMPLE, opened_project, project_of, sample_project, take_over
 from app.visitor.session import Session, Where
 from gallop.data.project import Project, project_file
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
@@ -26,6 +32,7 @@ _SAMPLE = (
     "Photos of candles, mugs, teapots and vases, and a model trained on them, so that every page has something to "
     "show. *Privacy*, *Remove everything* takes them away again."
 )
+_OPENING = "opening"
 
 
 def offer_sample(session: Session, *, narrow: bool = False) -> None:
@@ -34,7 +41,7 @@ def offer_sample(session: Session, *, narrow: bool = False) -> None:
     Args:
         narrow: whether what it brings is told only where the mouse rests on it.
     """
-    if is_offered(session):
+    if session.takes_sample:
         st.button(
             "Load a sample project",
             key="take sample",
@@ -52,7 +59,7 @@ def offer_sample(session: Session, *, narrow: bool = False) -> None:
 
 def take_sample(session: Session) -> None:
     """Open the sample in a callback, where there is nothing to mix it with."""
-    if is_offered(session):  # else a second click, or another tab has made a card
+    if session.takes_sample:  # else a second click, or another tab has made a card
         session.asked = *sample_project(session), SAMPLE
         _replace(session, *session.asked)
 
@@ -103,7 +110,7 @@ def _open(session: Session, where: Where, files: list[Any], refused: tuple[str, 
     file, name = files[0], files[0].name
     with session.telling(where):
         if where is Where.MODELS:
-            return current.open_model(session, unzipped(file, name), name, where)
+            return open_model(session, unzipped(file, name), name, where)
         session.asked = *opened_project(file, name), text.shorten(name, 60)
         if not session.has_anything:
             _replace(session, *session.asked)
@@ -136,9 +143,75 @@ def _replace(session: Session, project: Project, runs: Sequence[Run], name: str)
         session.notices.pop(Where.PROJECT, None)
         if project.taught is not None:
             run, files = runs[project.taught], project.runs[project.taught].files
-            current.open_model(session, files, name, Where.PROJECT, run, project.limit)
+            open_model(session, files, name, Where.PROJECT, run, project.limit)
         problem = session.notices.pop(Where.PROJECT, None)
         words = f"{problem.words} To learn from its photos, train on Teach." if problem else ""
         session.tell(Where.PROJECT, f"{done} {words}".strip(), "error" if problem else "success")
         shots = (photo for each in project.classes if each.enabled for photo in each.shots)
         session.training.encode_later(shots)  # Explore's answer needs none of them
+
+
+def open_model(
+    session: Session,
+    files: Mapping[str, bytes],
+    name: str,
+    where: Where,
+    run: Run | None = None,
+    limit: float | None = None,
+) -> None:
+    """Open a checkpoint with the backbone that it was trained on, as a job of the page where that has to be loaded.
+
+    Args:
+        run: what is known of it; one without is tested on the cards.
+        limit: for "none of these", where it was set by hand.
+    """
+
+    def make(backbone: Backbone) -> Callable[[], None]:
+        model = classifier_of(files, backbone)
+        taught = imported(session, model, backbone) if run is None else opened(model, backbone, run.settings, run)
+        return partial(_adopt, session, taught, name, where, limit)
+
+    def steps(backbone: Backbone) -> Work:
+        yield Counted(0.5, "Reading the file")
+        return make(backbone)
+
+    with session.telling(where):
+        on = backbone_of(backbones(), files)
+        try:
+            with holding(on) as backbone:
+                make(backbone)()
+        except BackboneLoading:
+            session.page_jobs.start(
+                jobs(),
+                on_backbone(backbones(), on, steps),
+                _OPENING,
+                f"Opening {text.markdown(name)} with its backbone",
+            )
+
+
+def settle_opening(session: Session) -> None:
+    """Adopt what a job has opened, or report why it failed, before any widget is drawn."""
+    problem = session.page_jobs.problem(_OPENING)
+    adopt: Callable[[], None] | None = session.page_jobs.take(_OPENING)
+    if adopt is not None:
+        adopt()
+    elif problem:
+        for where in (Where.RUNS, Where.MODELS, Where.PROJECT):
+            session.tell(where, problem, "info")
+
+
+def _adopt(session: Session, taught: Taught, name: str, where: Where, limit: float | None) -> None:
+    """Use an opened model as the trained one; one that came as a file becomes a run."""
+    ledger = session.training.ledger
+    session.training.adopt(taught)
+    session.form_of = None  # so that its form shows the model's k
+    session.limit.set_to(limit)
+    current.show(session, taught)
+    if where is Where.PROJECT:  # of which the page says more
+        return
+    session.training.end_with("success", f"Opened {name}{' from the runs on Test' * (where is Where.RUNS)}.")
+    words = f"{name} is in use: {text.joined(taught.names)}. Explore answers with it"
+    if where is Where.MODELS and ledger is not None:
+        ledger.save(taught, f"from {text.shorten(name, 60)}", session.photos.project_name)
+        words += ", and it is a run on Test"
+    session.tell(where, f"{words}.")

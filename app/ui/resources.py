@@ -12,16 +12,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import options
 from app.backbones import DEFAULT_BACKBONE, BackboneLoading, BackboneRoom, Lease, download_manager
 from app.jobs import JobManager
 from app.library import Backbone
 from app.middleware import BROWSER
-from app.options import options
 from app.photos.shelf import UnreadFiles
 from app.runs.store import Ledger, data_folder, owner_of, runs_folder
 from app.ui.streamlit_insides import close_page, connected, drop_file, for_this_machine_alone, this_page
-from app.visitor.registry import Visitors, session_seconds
-from app.visitor.session import Session
+from app.visitor.session import Session, Visitors, session_seconds
 from gallop.runtime.process import prepare
 
 prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
@@ -70,7 +69,7 @@ class Shared:
     Not in Streamlit's cache of resources: any visitor may have that emptied, by one message of its websocket.
     """
 
-    backbones: BackboneRoom = field(default_factory=lambda: BackboneRoom(options()))
+    backbones: BackboneRoom = field(default_factory=lambda: BackboneRoom(options.started))
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
     runs: Path = field(default_factory=lambda: runs_folder(data_folder()))

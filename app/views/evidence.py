@@ -18,8 +18,6 @@ from app.visitor.session import Session
 from gallop import Photo
 
 Pairs = Sequence[tuple[Photo, str]]
-# Photos in which a region is looked for.
-MOST = 200
 
 
 def task(
@@ -51,13 +49,6 @@ def task(
     return on_backbone(room, session.training.backbone_name, make)
 
 
-def others(session: Session, photo: Photo) -> list[Photo]:
-    """Return the visitor's photos but for one; of more than ``MOST`` so many, of all cards alike."""
-    every = [other for other in session.photos.all.values() if other is not photo]
-    count = min(len(every), MOST)
-    return [every[i * len(every) // count] for i in range(count)]
-
-
 def where_else(
     session: Session,
     room: BackboneRoom,
@@ -67,13 +58,13 @@ def where_else(
     class_name: str | None,
     key: Hashable,
 ) -> Work:
-    """Return the work that finds a region in ``others``: pictures, with what each adds to its photo's score.
+    """Return the work that finds a region in the other photos: pictures, with what each adds to its photo's score.
 
     Args:
         class_name: whose score; that of the most probable class if None.
         key: returned with the name of the class and, for each region, its picture, words, what it adds, and its photo.
     """
-    photos, topk = others(session, photo), session.training.scales() if question.taught else None
+    photos, topk = session.photos.others(photo), session.training.scales() if question.taught else None
 
     def steps(frozen: Backbone) -> Work:
         from gallop.predictions.alike import where_else

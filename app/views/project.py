@@ -36,12 +36,6 @@ def sample_run() -> Run:
     return replace(read_run(read_bytes(sample_folder() / FACTS, RUN_FILES[FACTS]), SAMPLE), name=SAMPLE)
 
 
-def is_offered(session: Session) -> bool:
-    """Return whether the visitor has nothing yet that could be confused with the sample."""
-    training = session.training
-    return not (session.photos.deck.cards or training.taught or training.elsewhere or training.job)
-
-
 def is_there(session: Session) -> bool:
     """Return whether photos of the sample are on the cards."""
     mine = sample_run().answers  # of every photo on its cards

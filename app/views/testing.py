@@ -382,7 +382,7 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
             *(tuple((i, None) for i in row) for row in whole),
             *(tuple((at.photo, at.region) for at in row) for row in regions),
         ),
-        branches=tuple(HEADS[name].title for name in found.branches),
+        branches=tuple(HEADS[name].title for name in found.similarities.branch_scores),
     )
 
 

@@ -27,6 +27,8 @@ from gallop.errors import GallopError
 from gallop.wording import counted
 
 T = TypeVar("T")
+# Photos in which a region is looked for.
+MOST = 200
 
 
 class Bounded(OrderedDict[Hashable, Any]):
@@ -107,6 +109,12 @@ class VisitorPhotos:
         """Return the visitor's photos by content hash: the uploaded ones, then those on the cards."""
         return self.uploaded | {photo.sha256: photo for card in self.deck.cards for photo in (*card.tests, *card.shots)}
 
+    def others(self, photo: Photo) -> list[Photo]:
+        """Return all but one, in which a region is looked for; of more than ``MOST`` so many, of all cards alike."""
+        every = [other for other in self.all.values() if other is not photo]
+        count = min(len(every), MOST)
+        return [every[i * len(every) // count] for i in range(count)]
+
     @property
     def names(self) -> dict[str, str]:
         """Return their names: "test/ant/1.jpg" on a card, since files of all classes often have the same name."""
@@ -125,9 +133,10 @@ class VisitorPhotos:
         Args:
             chosen: content hash.
         """
+        if chosen in self.shelf.photos:
+            return self.shelf.photos[chosen]
         cards = {p.sha256: p for pile in (self.shots(), self.tests()) for some in pile.values() for p in some}
-        photo = {**cards, **self.shelf.photos}.get(chosen or "")
-        return photo or next(reversed((self.uploaded or cards).values()), None)
+        return cards.get(chosen or "") or next(reversed((self.uploaded or cards).values()), None)
 
     def as_on_card(self, photo: Photo) -> str:
         """Return the content hash of a photo on a card, where it is stored smaller."""

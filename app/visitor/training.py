@@ -19,7 +19,6 @@ from app.teaching.tasks import (
     content,
     demand,
     encoding_ahead,
-    fitting_views,
     learned_more,
     learned_on_cards,
     new_photos,
@@ -43,6 +42,7 @@ from app.teaching.training import (
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo
 from gallop.backbones.weights import KnownBackbone
+from gallop.errors import GallopError
 from gallop.wording import time_in_words
 
 
@@ -97,7 +97,7 @@ class VisitorTraining:
     @property
     def fitting(self) -> Settings:
         """The settings of the next training: those chosen, with as many views as the visitor's memory holds."""
-        return replace(self.settings, views=fitting_views(self.settings, self.photos.shots(), allowed()))
+        return self.settings.fitting(self.photos.shots(), allowed())
 
     def settings_on(self, known: KnownBackbone) -> Settings:
         """Return ``settings`` where more than the name of the current backbone is known."""
@@ -166,13 +166,29 @@ class VisitorTraining:
         """Whether a live training runs on the current backbone."""
         return self.job is not None and self._job_is_live and self._training_on == self.backbone_name
 
+    def begin(self, manager: JobManager, room: BackboneRoom) -> None:
+        """Queue the training that was asked for, or that a change asks for; where settings are drawn, after them: they
+        may change with the click.
+        """
+        if not self.asked:
+            self.retrain(manager, room)
+            return
+        self.asked = False
+        # As chosen, or what is usual for so many photos: from now on they can be changed.
+        self.settings = self.settings_on(room.status(self.backbone_name).known)
+        try:
+            self.start(manager, room)
+        except GallopError as error:
+            self.end_with("error", str(error))
+
     def retrain(self, manager: JobManager, room: BackboneRoom) -> None:
         """Train again from the run in use where dropout, the number of prompts or a photo has changed since; a live
         training that follows something older is superseded, and stopped where the change was taken back.
         """
-        run, shots, settings = self.run_now, self.photos.shots(), self.fitting
+        run = self.run_now
         if run is None or not self.is_live or (self.job is not None and not self.is_retraining):
             return
+        shots, settings = self.photos.shots(), self.fitting
         now = live_state(settings, content(shots))
         if not run.content & content(shots):  # its photos are not here: it would forget them
             return

@@ -31,7 +31,7 @@ from gallop.model.answers import Answers
 from gallop.model.answers import answers as answered
 from gallop.parts import require_topk
 from gallop.predictions.heatmaps import region_box
-from gallop.predictions.predict import embeddings, predictions_of
+from gallop.predictions.predict import predictions_of
 from gallop.runtime.ahead import ahead
 
 Columns: TypeAlias = dict[str, list[Any]]
@@ -148,7 +148,7 @@ class PhotoScorer:
         with torch.no_grad():
             similarities = model.similarities(features, model.cached_text_features())
             found = answered(similarities, model.rule(self.classifier.calibration_))
-        predictions = predictions_of(model.class_names, found)
+        predictions = predictions_of(model.class_names, found, features if self.extras.embedding else None)
         order = np.argsort(-predictions.probabilities, axis=1, kind="stable")
         columns: Columns = {
             "label": [str(label) for label in predictions.labels],
@@ -162,8 +162,8 @@ class PhotoScorer:
         columns["is_ood"] = [None] * len(features) if predictions.is_ood is None else predictions.is_ood.tolist()
         if self.extras.probabilities:
             columns["probabilities"] = predictions.probabilities.tolist()
-        if self.extras.embedding:
-            columns["embedding"] = list(embeddings(features))
+        if predictions.embeddings is not None:
+            columns["embedding"] = list(predictions.embeddings)
         if self.extras.regions:
             columns["regions"] = _regions(found, order[:, 0], model.sight.grids(model.backbone), crops)
         return columns

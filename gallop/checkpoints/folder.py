@@ -36,8 +36,6 @@ from gallop.checkpoints.settings import (
     BranchSettings,
     Checkpoint,
     checked_settings,
-    settings_in,
-    unknown_settings,
 )
 from gallop.data import resolve_split
 from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart, warn_caller
@@ -64,7 +62,8 @@ _TRIES = 5
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
 _SUMS, _SHOTS, _TEXTS, _AXES = ("counts", "sums", "scatter"), ("shots", "labels"), "texts", ("mean", "directions")
 """A branch's tensors. The texts are there where it is drawn to them, and the axes where it is linear in products."""
-_BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_SHOTS, _TEXTS, *_AXES))})")
+_BRANCH_TENSOR = re.compile(rf"head([2-9]|[1-9]\d+)?\.({'|'.join((*_SUMS, *_SHOTS, _TEXTS, *_AXES))})")
+"""The names of theirs: the first branch has no number."""
 
 
 def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: PromptModel) -> None:
@@ -132,7 +131,7 @@ def checkpoint_bytes(checkpoint: Checkpoint, model: PromptModel) -> dict[str, by
 def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint's file by their names: of the prompts, and of each branch."""
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in model.prompts.state_dict().items()}
-    for i, (branch, settings) in enumerate(zip(model.branches, checkpoint.branches, strict=True)):
+    for i, (branch, settings) in enumerate(zip(model.branches, checkpoint.branches, strict=True), 1):
         parts = dict(zip(_SUMS, (branch.sums.counts, branch.sums.sums, branch.sums.scatter), strict=True))
         if settings.shots and branch.shots is not None:
             parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels.clone()), strict=True)  # heads share them
@@ -140,12 +139,8 @@ def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Ten
             parts[_TEXTS] = branch.texts
         if branch.axes is not None:
             parts |= zip(_AXES, (branch.axes.mean, branch.axes.directions), strict=True)
-        tensors |= {_prefix(i) + name: tensor.contiguous() for name, tensor in parts.items()}
+        tensors |= {f"head{i if i > 1 else ''}.{name}": tensor.contiguous() for name, tensor in parts.items()}
     return tensors
-
-
-def _prefix(branch: int) -> str:
-    return f"head{branch + 1 if branch else ''}."
 
 
 def settle(folder: Path) -> None:
@@ -178,18 +173,14 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         if coming is None and not path.exists():
             raise CheckpointError(f"{folder} is not a checkpoint: it does not contain {SETTINGS}.")
         text = read_text(path, LARGEST_SETTINGS) if coming is None else coming
-        version = (raw := settings_in("the file", parse_json(text)))["format"]
+        raw = parse_json(text)
+        version = raw.get("format") if isinstance(raw, dict) else None
         if not isinstance(version, int) or version < 1:
             raise ValueError(f"the format is {quoted(version)}")
         if version > FORMAT:
             raise CheckpointError(
                 f"{path} has format {version}, but this version of gallop only reads formats up to {FORMAT}. "
                 "Update gallop."
-            )
-        if unknown := unknown_settings(raw):
-            raise CheckpointError(
-                f"{path} contains settings that this version of gallop does not know and would ignore: "
-                f"{listed(unknown)}. Update gallop, or remove these settings."
             )
         return checked_settings(raw)
     except CheckpointError:
@@ -273,10 +264,12 @@ def load_model(folder: Path, backbone: str | Backbone | None = None, device: str
             f"(fingerprints {printable(checkpoint.fingerprint[:12])} and {backbone.fingerprint[:12]}). Train "
             "again on its photos, or load the same weights (those of 'mini' come with each version of this package)."
         )
-    of_branches = {name: tensor for name, tensor in tensors.items() if _BRANCH_TENSOR.fullmatch(name)}
     try:
-        of_prompts = {name: tensor for name, tensor in tensors.items() if name not in of_branches}
-        prompts, branches = _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
+        for name, tensor in tensors.items():
+            labels = name.endswith(f".{_SHOTS[1]}")
+            if not labels and not (tensor.is_floating_point() and torch.isfinite(tensor).all()):
+                raise ValueError(f"{name} holds values that are not finite")
+        prompts, branches = _prompts(checkpoint, tensors, backbone), _branches(checkpoint, tensors, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not match its settings: {error}.") from error
     names = checkpoint.class_names
@@ -285,49 +278,35 @@ def load_model(folder: Path, backbone: str | Backbone | None = None, device: str
 
 
 def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:
-    method, contexts = checkpoint.method, tensors.get("global_contexts", torch.empty(0))
-    prompts = Prompts(
-        torch.zeros(contexts.shape[1] if contexts.ndim == 3 else 1, backbone.text.width),
-        global_prompts=method.global_prompts,
-        local_prompts=method.local_prompts,
-        region_width=backbone.vision.region_width,
-        local_projection=method.local_projection,
-        global_width=backbone.feature_sizes[-1] if method.global_projection else None,
-    )
-    wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    learned = {name: tensor for name, tensor in tensors.items() if name in _PROMPTS}
+    method, contexts = checkpoint.method, learned.get("global_contexts", torch.empty(0))
+    context = torch.zeros(contexts.shape[1] if contexts.ndim == 3 else 1, backbone.text.width)
+    prompts = Prompts(context, method, backbone)
+    wanted = {name: tuple(tensor.shape) for name, tensor in prompts.state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in learned.items()}
     if wanted != shapes:
         raise ValueError(f"it contains tensors of the shapes {shapes} instead of {wanted}")
-    for key in tensors:
-        _finite(tensors, key, f"{key} holds")
-    projection = tensors["local_projection"]
+    projection = learned["local_projection"]
     if not method.local_projection and not torch.equal(projection, torch.eye(len(projection)).to(projection)):
         raise ValueError("the settings say that no projection was learned, but the projection is not the identity")
-    prompts.load_state_dict(dict(tensors))
+    prompts.load_state_dict(learned)
     return prompts.to(backbone.device)
-
-
-def _finite(tensors: Mapping[str, Tensor], name: str, words: str) -> Tensor:
-    if not tensors[name].is_floating_point() or not torch.isfinite(tensors[name]).all():
-        raise ValueError(f"{words} values that are not finite")
-    return tensors[name]
 
 
 def _branches(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> tuple[Branch, ...]:
     """The branches that have learned something: all of the method's, or none."""
-    made, kinds = [], checkpoint.method.branches
+    kinds, heads = checkpoint.method.branches, dict[str, dict[str, Tensor]]()
     if len(checkpoint.branches) not in (0, len(kinds)):
         raise ValueError(f"it contains {len(checkpoint.branches)} heads, but its settings name {len(kinds)}")
     if sum(each.weight for each in checkpoint.branches) > 1 + 1e-6:
         raise ValueError("the weights of its heads sum to more than 1")
-    for i, (kind, settings) in enumerate(zip(kinds, checkpoint.branches, strict=False)):
-        prefix = _prefix(i)
-        parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        made.append(_branch(kind, settings, parts, checkpoint, backbone))
-    prefixes = tuple(map(_prefix, range(len(checkpoint.branches))))
-    over = sorted(name for name in tensors if not name.startswith(prefixes))
-    if over:
-        raise ValueError(f"it contains a head that the settings do not mention ({', '.join(over)})")
+    for name, tensor in tensors.items():
+        if found := _BRANCH_TENSOR.fullmatch(name):
+            heads.setdefault(found[1] or "1", {})[found[2]] = tensor
+    each = enumerate(zip(kinds, checkpoint.branches, strict=False), 1)
+    made = [_branch(kind, said, heads.pop(str(i), {}), checkpoint, backbone) for i, (kind, said) in each]
+    if heads:
+        raise ValueError("it contains a head that the settings do not mention")
     return tuple(made)
 
 
@@ -345,10 +324,9 @@ def _branch(
     }
     if wanted != set(tensors):
         raise ValueError(f"the head's tensors are {sorted(tensors)} instead of {sorted(wanted)}")
-    numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}
     joint = backbone.feature_sizes[-1]
     width = joint if how.space == REGIONS else math.isqrt(tensors["scatter"].numel())
-    axes = Axes(*(numbers[name].float() for name in _AXES)) if how.pairs else None
+    axes = Axes(*(tensors[name].float() for name in _AXES)) if how.pairs else None
     if axes is not None:
         kept = min(AXES, joint)
         if (axes.mean.shape, axes.directions.shape) != ((joint,), (joint, kept)) or width != kept * (kept + 1) // 2:
@@ -357,14 +335,14 @@ def _branch(
             raise ValueError("the axes of the head are not orthogonal, or not of length 1")
         if not torch.isfinite(axes.mean).all():
             raise ValueError("the mean of the head's axes is not finite")
-    counts, sums, scatter = (numbers[name].double() for name in _SUMS)
+    counts, sums, scatter = (tensors[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
         raise ValueError("the head's counts must be integers, and at least two classes must have a count above 0")
     of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
     shots = replace(_shots(tensors, settings.shots, counts, width), axes=axes) if settings.shots else None
-    texts = numbers[_TEXTS].float() if settings.names else None
+    texts = tensors[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
         raise ValueError(f"the text features of the head do not fit {classes} classes and {width} features")
     return Branch(kind, of_shots, how.fit(of_shots, shots, texts), mix, shots, texts, axes)

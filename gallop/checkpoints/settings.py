@@ -12,6 +12,7 @@ from typing import Any
 
 from gallop.backbones import pick_regions
 from gallop.config import MethodConfig, RegionKind, TrainConfig
+from gallop.errors import UnknownPart
 from gallop.model.branches.mix import Mix
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
@@ -19,7 +20,7 @@ from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.parts import saved_parts
 from gallop.setting import integer_between, recorded
-from gallop.wording import quoted
+from gallop.wording import listed, quoted
 
 FORMAT = 3
 """The newest one. A checkpoint has the oldest format that can express it: 3 where its head is drawn to class names, 2
@@ -132,45 +133,32 @@ class Checkpoint:
         return record | {"format": 1 if plain else newest}
 
 
-def settings_in(what: str, parsed: Any, *needed: str) -> Mapping[str, Any]:
-    """Return parsed JSON where it is an object that has the needed settings; ``what`` it is, for the message.
-
-    Raises:
-        ValueError: it is not an object.
-        KeyError: one is missing.
-    """
+def _part(where: str, parsed: Any, kind: Any, *needed: str) -> Mapping[str, Any]:
+    """Parsed JSON, where it is an object that has the needed settings, and no others than a kind has."""
     if not isinstance(parsed, dict):
-        raise ValueError(f"{what} must be a mapping of setting names to values, but it is {quoted(parsed)}")
+        raise ValueError(f"{where} must be a mapping of setting names to values, but it is {quoted(parsed)}")
+    known = {"head" if field.name == "branches" else field.name for field in fields(kind)}
+    unknown = [key if kind is Checkpoint else f"{where}.{key}" for key in parsed if key not in known]
+    if unknown:
+        raise UnknownPart(
+            "It contains settings that this version of gallop does not know and would ignore: "
+            f"{listed(unknown)}. Update gallop, or remove these settings."
+        )
     for name in needed:
         parsed[name]
     return parsed
 
 
-def unknown_settings(raw: Mapping[str, Any]) -> list[str]:
-    """Return the settings that no version up to this one has written."""
-    kinds = {"": Checkpoint, "method": MethodConfig, "training": TrainConfig, "calibration": Calibration}
-    parts = [(where, raw.get(where) if where else raw, kind) for where, kind in kinds.items()]
-    parts += [("head", part, BranchSettings) for part in _listed(raw.get("head"))]
-    unknown: list[str] = []
-    for where, part, kind in parts:
-        known = {field.name for field in fields(kind)} - {"branches"} | ({"head"} if kind is Checkpoint else set())
-        if isinstance(part, dict):
-            unknown += [f"{where}.{key}".lstrip(".") for key in part if key not in known]
-    return unknown
-
-
-def _listed(heads: Any) -> list[Any]:
-    return [] if heads is None else heads if isinstance(heads, list) else [heads]
-
-
-def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
+def checked_settings(parsed: Any) -> Checkpoint:
     """Return the settings, checked.
 
     Raises:
+        UnknownPart: no version up to this one has written one of them.
         ValueError, GallopError: they make no sense.
         KeyError: one is missing.
     """
-    calibration = Calibration(**settings_in("calibration", raw["calibration"]))
+    raw = _part("the file", parsed, Checkpoint)
+    calibration = Calibration(**_part("calibration", raw["calibration"], Calibration))
     texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
     if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates"), list | None):
         raise ValueError("class names and templates must be lists")
@@ -179,24 +167,22 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
         raise ValueError(f"{quoted(odd[0])} is not text")
     if not _DATA_FINGERPRINT.fullmatch(raw.get("data_fingerprint", "")):
         raise ValueError("data_fingerprint is not a fingerprint of photos and labels")
+    method, heads = MethodConfig(**_part("method", raw["method"], MethodConfig, "topk")), raw.get("head")
+    heads = heads if isinstance(heads, list) else [] if heads is None else [heads]
+    branches = tuple(BranchSettings(**_part("head", each, BranchSettings, "weight", "temperature")) for each in heads)
+    if branches and not method.branches:
+        raise ValueError("it contains a trained head, but its method is set to have none")
     return Checkpoint(
         backbone=raw["backbone"],
         fingerprint=raw["fingerprint"],
         class_names=clean_names(raw["class_names"]),
-        method=MethodConfig(**settings_in("method", raw["method"], "topk")),
-        training=None if raw["training"] is None else TrainConfig(**settings_in("training", raw["training"])),
+        method=method,
+        training=None if raw["training"] is None else TrainConfig(**_part("training", raw["training"], TrainConfig)),
         calibration=calibration,
         data_fingerprint=raw.get("data_fingerprint", ""),
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
         prompts_sha256=raw.get("prompts_sha256", ""),
         regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
-        branches=_branches(raw),
+        branches=branches,
         format=int(raw["format"]),
     )
-
-
-def _branches(raw: Mapping[str, Any]) -> tuple[BranchSettings, ...]:
-    heads = _listed(raw.get("head"))
-    if heads and raw["method"].get("head", "none") == "none":
-        raise ValueError("it contains a trained head, but its method is set to have none")
-    return tuple(BranchSettings(**settings_in("head", each, "weight", "temperature")) for each in heads)

@@ -11,7 +11,7 @@ import gallop
 from gallop.checkpoints.folder import SavedModel, load_model
 from gallop.checkpoints.hub import model_folder
 from gallop.cli.console import Console
-from gallop.data import ContentHash, LabelledPhotos, csv_splits, is_csv, labelled_path
+from gallop.data import ContentHash, LabelledPhotos, csv_splits, labelled_path
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import default_cache_folder
@@ -41,7 +41,7 @@ def images_with_warnings(data: str, console: Console, *, split: str = "test") ->
 def has_test(data: str) -> bool:
     """Return whether DATA holds photos to learn from and others to test on."""
     if Path(data).is_file():
-        return is_csv(data) and {"train", "test"} <= set(csv_splits(data))
+        return Path(data).suffix.lower() == ".csv" and {"train", "test"} <= set(csv_splits(data))
     return all((Path(data) / split).is_dir() for split in ("train", "test"))
 
 

@@ -162,7 +162,7 @@ class GalLoP(nn.Module):
         """Return class probabilities (B, K): the softmax of both branches' mean cosine (paper, section 3)."""
         text = self.text()
         mean = cosines.ensemble(self.image_cosines(global_, text), self.local_logits(regions, text))
-        return scores.class_probabilities(mean, self.scale)
+        return (mean * self.scale).softmax(dim=-1)
 
     def ood_score(self, global_: Tensor, regions: Tensor) -> Tensor:
         """Return GL-MCM (B,), larger for images of none of the classes (paper, section 4.3)."""

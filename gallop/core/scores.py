@@ -1,4 +1,4 @@
-"""Class probabilities and out-of-distribution (OOD) scores: pure functions, larger = more outlier.
+"""Out-of-distribution (OOD) scores: pure functions, larger = more outlier.
 
 Scores are taken of cosines averaged over prompts, with a softmax over the classes at temperature 1 and without the
 logit scale. They depend on the class list. Shapes: B images, K classes, R regions. Nothing here loads torch: the
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 else:
     Tensor = Any  # hints are worked out (typing.get_type_hints) without loading torch
-
-
-def class_probabilities(logits: Tensor, scale: float, temperature: float = 1.0) -> Tensor:
-    """softmax over K of scale x cosines (B, K) / temperature. Temperature 1 is the paper's; a fitted one calibrates."""
-    return (logits * (scale / temperature)).softmax(dim=-1)
 
 
 @dataclass(frozen=True)

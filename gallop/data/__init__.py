@@ -33,7 +33,7 @@ from gallop.data.labelled import (
 )
 from gallop.data.listing import Listing
 from gallop.data.photo_set import PhotoSet
-from gallop.data.tabular.tables import csv_splits, from_csv, is_csv
+from gallop.data.tabular.tables import csv_splits, from_csv
 
 __all__ = [
     "AskedPhotos",
@@ -52,7 +52,6 @@ __all__ = [
     "duplicates",
     "folder_class_names",
     "from_csv",
-    "is_csv",
     "labelled_path",
     "labelled_photos",
     "many",

@@ -15,7 +15,7 @@ from gallop.data.folders import read_folder, resolve_split
 from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash, distinct_photos, in_words
 from gallop.data.listing import LazyImages, Listing, Rows
 from gallop.data.photo_set import PhotoSet
-from gallop.data.project import is_project, project_photos
+from gallop.data.project import project_photos
 from gallop.data.tabular.columns import (
     MapStyle,
     as_list,
@@ -26,7 +26,7 @@ from gallop.data.tabular.columns import (
     label_names,
 )
 from gallop.data.tabular.data_sets import data_set_table, frame_table, split_of
-from gallop.data.tabular.tables import ImageTable, csv_table, from_csv, is_csv
+from gallop.data.tabular.tables import ImageTable, csv_table, from_csv
 from gallop.errors import DataError, warn_caller
 from gallop.images import IMAGE_SUFFIXES, ImageSource, list_images, load_image
 from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, spelled_as
@@ -107,9 +107,10 @@ def _files(path: str | PathLike[str]) -> Sequence[Any]:
                 f"{folder} contains no images. Only files that end in {', '.join(IMAGE_SUFFIXES)} are read."
             )
         return files
-    if is_project(path):
+    kind = Path(path).suffix.lower()
+    if kind == ".zip":
         return project_photos(path, split="test").photos
-    return csv_table(path, ("path",)).photos if is_csv(path) and os.path.exists(path) else [path]
+    return csv_table(path, ("path",)).photos if kind == ".csv" and os.path.exists(path) else [path]
 
 
 def _dict_table(images: Mapping[Any, Any]) -> ImageTable:
@@ -201,11 +202,11 @@ def labelled_path(path: str | PathLike[str], *, split: str, content: ContentHash
     Raises:
         DataError: as ``from_csv``, ``project_photos`` and ``read_folder``.
     """
-    if not Path(path).is_dir():
-        if is_csv(path):
-            return from_csv(path, split=split, content=content)
-        if is_project(path):
-            return project_photos(path, split=split)
+    kind = "" if Path(path).is_dir() else Path(path).suffix.lower()
+    if kind == ".csv":
+        return from_csv(path, split=split, content=content)
+    if kind == ".zip":
+        return project_photos(path, split=split)
     return read_folder(Path(path), split=split, content=content)
 
 

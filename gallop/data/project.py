@@ -344,11 +344,6 @@ def read_project(file: BinaryIO, name: str) -> Project:
         return Project(opened.classes(), shelves, runs, taught, manifest.get("limit"), manifest["backbone"])
 
 
-def is_project(path: str | PathLike[str]) -> bool:
-    """Return whether a path is that of a project's file, by its name."""
-    return fspath(path).lower().endswith(".zip")
-
-
 def project_photos(path: str | PathLike[str], *, split: str = "train") -> LabelledPhotos:
     """Return the photos of the classes of a project that are trained on, by name, as folders of classes are read.
 

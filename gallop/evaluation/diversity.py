@@ -9,7 +9,7 @@ C context tokens, T text width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.core.gallop import TextFeatures
-from gallop.model.answers import Answers, combined
+from gallop.model.answers import Answers
 from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
 from gallop.wording import counted
@@ -199,7 +199,7 @@ def _without(found: Answers, prompt: int) -> Tensor | None:
     rest = [p for p in range(m + found.local.shape[-1]) if p != prompt]
     left = found.global_[..., [p for p in rest if p < m]], found.local[..., [p - m for p in rest if p >= m]]
     first, second = left if left[0].shape[-1] else left[::-1]  # those of one kind alone are averaged as global ones are
-    return combined(first, second, found.branches, found.similarities.branch_weights) if rest else None
+    return replace(found, global_=first, local=second).scores if rest else None
 
 
 @dataclass(frozen=True)

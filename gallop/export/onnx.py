@@ -198,7 +198,7 @@ class Answering(nn.Module):
         """Return the outputs, in the order of ``names``, of what ``looked`` gives."""
         similarities = Similarities(tuple(map(self._look, looks)), (1 / len(looks),) * len(looks), self._weights)
         found = answers(similarities, self._rule)
-        return found.probabilities, found.ood[scores.VERDICT], found.global_, *self._maps(similarities)
+        return found.probabilities, similarities.ood[scores.VERDICT], found.global_, *self._maps(similarities)
 
     def _in_joint_space(self, features: Tensor) -> Tensor:
         return features @ self.global_projection if self._projects else features  # type: ignore[operator]

@@ -13,7 +13,6 @@ from typing import Any
 from torch import Tensor
 
 from gallop.core.cosines import ensemble
-from gallop.core.scores import class_probabilities
 from gallop.model.scores import VERDICT
 from gallop.model.similarities import Similarities
 
@@ -62,7 +61,7 @@ class Rule:
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return the probabilities (..., K) of scores in the unit of cosines."""
-        return class_probabilities(scores, self.scale, self.temperature)
+        return (scores * (self.scale / self.temperature)).softmax(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -70,28 +69,15 @@ class Answers:
     """Answers to B images, and what they are made of.
 
     Attributes:
-        similarities, rule: what they follow from.
+        similarities, rule: what they follow from. The former have the OOD scores, and the scores of each branch.
+        global_: cosines (B, K, M) of the global prompts, the mean over the looks.
         local: pooled regions (B, K, N) of the local prompts, the mean over the looks.
     """
 
     similarities: Similarities
     rule: Rule
+    global_: Tensor
     local: Tensor
-
-    @cached_property
-    def global_(self) -> Tensor:
-        """Return the cosines (B, K, M) of the global prompts, the mean over the looks."""
-        return self.similarities.image_cosines
-
-    @property
-    def branches(self) -> Mapping[str, Tensor]:
-        """Return the scores (B, K) of each branch beside the prompts, in the unit of cosines."""
-        return self.similarities.branch_scores
-
-    @property
-    def ood(self) -> Mapping[str, Tensor]:
-        """Return the OOD scores by name, each (B,), larger = more outlier."""
-        return self.similarities.ood
 
     @property
     def prompts(self) -> Tensor:
@@ -100,14 +86,18 @@ class Answers:
 
     @cached_property
     def scores(self) -> Tensor:
-        """Return the scores (B, K) of the ensemble, in the unit of cosines."""
-        return combined(self.global_, self.local, self.branches, self.similarities.branch_weights)
+        """Return the scores (B, K) of the ensemble, in the unit of cosines: the mean of both kinds of prompts (paper,
+        section 3) by the prompts' weight, and each branch by its own.
+        """
+        weights = self.similarities.branch_weights
+        branches = (weights[name] * scores for name, scores in self.similarities.branch_scores.items())
+        return sum(branches, prompts_weight(weights) * ensemble(self.global_, self.local))
 
     @property
     def kinds(self) -> dict[str, Tensor]:
         """Return the scores (B, K) of either kind of prompts and of each branch, each alone."""
         local = {LOCAL: self.local.mean(dim=-1)} if self.rule.topk else {}
-        return {GLOBAL: self.global_.mean(dim=-1), **local, **self.branches}
+        return {GLOBAL: self.global_.mean(dim=-1), **local, **self.similarities.branch_scores}
 
     @property
     def parts(self) -> dict[str, Tensor]:
@@ -133,7 +123,7 @@ class Answers:
     @property
     def verdict(self) -> Tensor | None:
         """Return ``Rule.verdict`` of the images, (B,)."""
-        verdict: Tensor | None = self.rule.verdict(self.ood[VERDICT], self.probabilities)
+        verdict: Tensor | None = self.rule.verdict(self.similarities.ood[VERDICT], self.probabilities)
         return verdict
 
 
@@ -143,22 +133,8 @@ def answers(similarities: Similarities, rule: Rule) -> Answers:
     Raises:
         ValueError: not one k for each local prompt.
     """
-    return Answers(similarities, rule, similarities.mean(lambda look: look.pooled(rule.topk, rule.pooling)))
-
-
-def combined(
-    global_: Tensor, local: Tensor, branches: Mapping[str, Tensor], branch_weights: Mapping[str, float]
-) -> Tensor:
-    """Return the scores (...) of the ensemble: the mean of both kinds of prompts (paper, section 3) by the prompts'
-    weight, and each branch by its own.
-
-    Args:
-        global_: (..., M).
-        local: (..., N).
-        branches: (...) of each.
-    """
-    prompts = prompts_weight(branch_weights) * ensemble(global_, local)
-    return sum((branch_weights[name] * scores for name, scores in branches.items()), prompts)
+    local = similarities.mean(lambda look: look.pooled(rule.topk, rule.pooling))
+    return Answers(similarities, rule, similarities.image_cosines, local)
 
 
 def prompts_weight(branch_weights: Mapping[str, float]) -> float:

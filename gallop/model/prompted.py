@@ -46,20 +46,17 @@ class Prompts(paper.Prompts):
 
     Args:
         context: token embeddings that contexts start from: (C, T) those of all, such as "A photo of a", or (P, C, T).
-        local_projection: whether the projection of the regions is learned; without, it stays the identity.
-        global_width: D, where a projection (D, D) of the photo's global feature is learned, which starts as the
-            identity, too; None learns none.
-        sizes: ``global_prompts``, ``local_prompts`` and ``region_width``, as in ``gallop.core.Prompts``.
+        config: how many there are, and which projections are learned. That of the regions stays the identity else.
+        backbone: whose features they are for.
     """
 
     global_projection: nn.Parameter | None
 
-    def __init__(
-        self, context: Tensor, *, local_projection: bool = True, global_width: int | None = None, **sizes: Any
-    ) -> None:
-        super().__init__(context, **sizes)
-        self.local_projection.requires_grad_(local_projection)
-        projection = None if global_width is None else nn.Parameter(torch.eye(global_width))
+    def __init__(self, context: Tensor, config: MethodConfig, backbone: Backbone) -> None:
+        m, n = config.sizes
+        super().__init__(context, global_prompts=m, local_prompts=n, region_width=backbone.vision.region_width)
+        self.local_projection.requires_grad_(config.local_projection)
+        projection = nn.Parameter(torch.eye(backbone.feature_sizes[-1])) if config.global_projection else None
         self.register_parameter("global_projection", projection)  # (D, D); no tensor of a model that has none
 
     def learned(self) -> list[nn.Parameter]:
@@ -354,17 +351,17 @@ class PromptModel:
         Args:
             class_names: in place of the model's, so that adding a class encodes nothing else.
         """
-        text = self.backbone.text
+        text, (m, n) = self.backbone.text, self.prompts.sizes
         if self.templates is None:
-            length = self.prompts.global_contexts.shape[1]
-            other = None if class_names is None else text.tokenize(class_names, context_tokens=length)
-            return text_features_together([self], other)[0]
-        names = self.class_names if class_names is None else class_names
-        with self.backbone.autocast_text(learning=False):
-            each = [text.encode_texts([fill(template, name) for name in names]) for template in self.templates]
-        m, n = self.prompts.sizes
-        stacked = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
-        return TextFeatures(stacked[:, :m], stacked[:, m:])
+            contexts = self.prompts.contexts()
+            tokens = self.names if class_names is None else text.tokenize(class_names, context_tokens=contexts.shape[1])
+            encoded = _encoded(self.backbone, tokens, contexts)
+        else:
+            names = self.class_names if class_names is None else class_names
+            with self.backbone.autocast_text(learning=False):
+                each = [text.encode_texts([fill(template, name) for name in names]) for template in self.templates]
+            encoded = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
+        return TextFeatures(encoded[:, :m], encoded[:, m:])
 
     def cached_text_features(self) -> TextFeatures:
         """Return ``text_features`` without gradients, computed once for the current prompts: again where these were
@@ -468,17 +465,14 @@ class PromptModel:
         return loss, global_, local
 
 
-def text_features_together(models: Sequence[PromptModel], names: NameTokens | None = None) -> list[TextFeatures]:
+def text_features_together(models: Sequence[PromptModel]) -> list[TextFeatures]:
     """Return the text features of models that differ in their prompts alone: every class after every context, gradients
     reach the contexts.
 
     One pass of the text encoder for all of them, which on a few classes is much cheaper than a pass for each.
-
-    Args:
-        names: other classes than those of the models.
     """
     contexts = torch.cat([model.prompts.contexts() for model in models])
-    text = _encoded(models[0].backbone, models[0].names if names is None else names, contexts)
+    text = _encoded(models[0].backbone, models[0].names, contexts)
     parts = iter(torch.split(text, [size for model in models for size in model.prompts.sizes], dim=1))
     return [TextFeatures(next(parts), next(parts)) for _ in models]
 
@@ -524,14 +518,7 @@ def starting_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
     each = torch.stack([contexts[i % len(contexts)] for size in config.sizes for i in range(size)])
     noise = torch.randn(*each.shape, generator=torch.Generator().manual_seed(0))
     spread = backbone.text.embed(CONTEXT_INIT).float().std()
-    return Prompts(
-        each + config.init * spread * noise.to(each),
-        global_prompts=config.global_prompts,
-        local_prompts=config.local_prompts,
-        region_width=backbone.vision.region_width,
-        local_projection=config.local_projection,
-        global_width=backbone.feature_sizes[-1] if config.global_projection else None,
-    ).to(backbone.device)
+    return Prompts(each + config.init * spread * noise.to(each), config, backbone).to(backbone.device)
 
 
 def likeness(text: TextFeatures) -> Tensor:

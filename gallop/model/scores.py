@@ -62,11 +62,6 @@ VERDICT = "GL-MCM"
 """The score that a threshold is set for: above it, a photo is none of the classes."""
 
 
-def ood_scores(cosines: Cosines) -> dict[str, Tensor]:
-    """Return every score that is taken of cosines, each (B,), by name."""
-    return {name: score.of_cosines(cosines) for name, score in SCORES.items() if score.of_cosines}
-
-
 def scores_of_probabilities(probabilities: Numbers) -> dict[str, Numbers]:
     """Return every score that is taken of probabilities (B, K), each (B,), by name."""
     return {name: score.of_probabilities(probabilities) for name, score in SCORES.items() if score.of_probabilities}

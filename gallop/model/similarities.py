@@ -132,7 +132,10 @@ class Similarities:
     @cached_property
     def ood(self) -> dict[str, Tensor]:
         """The OOD scores by name, each (B,), the mean over the looks."""
-        each = [scores.ood_scores(Cosines(look.image_cosines.mean(dim=-1), look.region_scores)) for look in self.looks]
-        weights = zip(self.look_weights, each, strict=True)
-        parts = [{name: weight * score for name, score in by_name.items()} for weight, by_name in weights if weight]
-        return {name: torch.stack([part[name] for part in parts]).sum(dim=0) for name in parts[0]}
+        weighted = [(look, weight) for look, weight in zip(self.looks, self.look_weights, strict=True) if weight]
+        looks = [(Cosines(look.image_cosines.mean(dim=-1), look.region_scores), weight) for look, weight in weighted]
+        return {
+            name: torch.stack([weight * score.of_cosines(each) for each, weight in looks]).sum(dim=0)
+            for name, score in scores.SCORES.items()
+            if score.of_cosines
+        }

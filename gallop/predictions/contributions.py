@@ -76,7 +76,7 @@ def _of_look(model: PromptModel, found: Answers, look: Look, encoded: ImageFeatu
         adds += weights[LOCAL] * _of_local_prompts(look, found.rule.topk)
     if model.backbone.vision.mean_is_global:
         adds += weights[GLOBAL] * _of_global_prompts(model, encoded, text) / count
-    for name in found.branches:
+    for name in found.similarities.branch_weights:
         adds += weights[name] * look.branches[name] / count
     return adds
 

@@ -136,7 +136,7 @@ class Explanation:
 
         Each is the mean of ``branch_map(...)``; with several looks, the mean over the looks, by ``look_weights``.
         """
-        return {name: to_array(batch[0]) for name, batch in self.answers.branches.items()}
+        return {name: to_array(batch[0]) for name, batch in self.similarities.branch_scores.items()}
 
     @property
     def parts(self) -> dict[str, NDArray[np.float32]]:
@@ -161,7 +161,7 @@ class Explanation:
     @property
     def branch_probabilities(self) -> dict[str, dict[str, float]]:
         """Return each branch's probabilities, by class name."""
-        return {name: self._probabilities(batch[0]) for name, batch in self.answers.branches.items()}
+        return {name: self._probabilities(batch[0]) for name, batch in self.similarities.branch_scores.items()}
 
     @property
     def label(self) -> str:
@@ -172,7 +172,7 @@ class Explanation:
     @property
     def ood_score(self) -> float:
         """Return GL-MCM; larger = more outlier."""
-        return float(self.answers.ood[VERDICT][0])
+        return float(self.similarities.ood[VERDICT][0])
 
     @property
     def is_ood(self) -> bool | None:

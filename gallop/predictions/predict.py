@@ -18,6 +18,7 @@ from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.model.answers import GLOBAL, LOCAL, Answers, answers
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
+from gallop.model.scores import VERDICT
 from gallop.model.similarities import Similarities
 from gallop.names.class_names import one_class, said
 from gallop.predictions.together import Together, answered_together
@@ -155,10 +156,7 @@ def predict(model: PromptModel, calibration: Calibration, images: Any, text: Tex
     text, rule = model.cached_text_features() if text is None else text, model.rule(calibration)
     with torch.no_grad():
         parts = [
-            replace(
-                predictions_of(model.class_names, answers(model.maps(features, text), rule)),
-                embeddings=embeddings(features),
-            )
+            predictions_of(model.class_names, answers(model.maps(features, text), rule), features)
             for features in encode_sources(model.backbone, images, model.sight)  # which checks those that are given
         ]
     if not parts:
@@ -183,24 +181,23 @@ def similarities(model: PromptModel, images: Iterable[ImageFeatures]) -> Similar
     return Similarities.cat(parts)
 
 
-def predictions_of(class_names: Sequence[str], found: Answers) -> Predictions:
-    """Return answers as arrays, with the names of the classes."""
+def predictions_of(class_names: Sequence[str], found: Answers, features: ImageFeatures | None = None) -> Predictions:
+    """Return answers as arrays, with the names of the classes and the embeddings of features, where these are there."""
     each = {name: to_array(found.rule.probabilities(scores)) for name, scores in found.kinds.items()}
+    probabilities = to_array(found.probabilities)
+    ood = {name: to_array(score) for name, score in found.similarities.ood.items()}
+    length_one = None if features is None else to_array(F.normalize(features.global_.float(), dim=-1))
     return Predictions(
-        labels=np.array(class_names)[to_array(found.probabilities).argmax(axis=1)],
-        probabilities=to_array(found.probabilities),
+        labels=np.array(class_names)[probabilities.argmax(axis=1)],
+        probabilities=probabilities,
         probabilities_global=each.pop(GLOBAL),
         probabilities_local=each.pop(LOCAL, None),
-        ood={name: to_array(score) for name, score in found.ood.items()},
-        is_ood=None if found.verdict is None else np.asarray(found.verdict.cpu()),
+        ood=ood,
+        is_ood=found.rule.verdict(ood[VERDICT], probabilities),
         branches=each,
         class_names=tuple(class_names),
+        embeddings=None if length_one is None else length_one.astype(np.float16),
     )
-
-
-def embeddings(features: ImageFeatures) -> NDArray[np.float16]:
-    """Return global features (B, D) of length 1, in half precision."""
-    return to_array(F.normalize(features.global_.float(), dim=-1)).astype(np.float16)
 
 
 def to_array(tensor: Tensor) -> NDArray[np.float32]:

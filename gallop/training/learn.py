@@ -402,8 +402,10 @@ class CrossFit:
                     found = answers(current.similarities(part, text), current.rule())
                     held = HeldOut(
                         cosines=found.prompts.cpu(),
-                        branches=tuple(score.cpu() * found.rule.scale for score in found.branches.values()),
-                        ood=found.ood[VERDICT].cpu(),
+                        branches=tuple(
+                            score.cpu() * found.rule.scale for score in found.similarities.branch_scores.values()
+                        ),
+                        ood=found.similarities.ood[VERDICT].cpu(),
                     )
                     parts.append(held)
         return HeldOut.cat(parts)

@@ -18,8 +18,7 @@ from app.runs.run import FACTS, FORMAT, Run
 from app.runs.store import MACHINE, Ledger
 from app.teaching.tasks import Teaching
 from app.teaching.training import Watch
-from app.ui import resources
-from app.ui.explanation import current
+from app.ui import projects, resources
 from app.visitor.session import Session, Where
 from tests import tiny
 from tests.app.test_jobs import wait
@@ -188,9 +187,9 @@ def test_a_run_is_renamed_exported_opened_and_deleted(at: AppTest) -> None:
 
 def test_the_name_of_what_waits_for_its_backbone_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     session, loading = Session(), BackboneLoading("It is being loaded.", "mini")
-    monkeypatch.setattr(current, "holding", mock.Mock(side_effect=loading))
+    monkeypatch.setattr(projects, "holding", mock.Mock(side_effect=loading))
     with mock.patch.object(session.page_jobs, "start") as start:
-        current.open_model(session, {"gallop.json": b"{}"}, HOSTILE[0], Where.RUNS)  # waits until its backbone is there
+        projects.open_model(session, {"gallop.json": b"{}"}, HOSTILE[0], Where.RUNS)  # waits for its backbone
     assert start.call_args.args[-1] == f"Opening {text.markdown(HOSTILE[0])} with its backbone"
 
 

@@ -12,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 
 from app import text
 from app.ui import resources
-from app.views import evidence as view
 from app.views import testing
 from app.visitor.page_state import AskedRegion
 from gallop.evaluation.evidence import Evidence, evidence
@@ -159,9 +158,9 @@ def test_a_region_is_looked_for_in_the_other_photos_at_a_click_here_and_on_explo
 def test_of_more_photos_than_are_looked_at_some_are_left_out(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=1)
     photos = list(session_of(at).photos.all.values())
-    assert view.others(session_of(at), photos[2]) == [*photos[:2], *photos[3:]]
-    monkeypatch.setattr(view, "MOST", 5)
-    assert view.others(session_of(at), photos[0]) == [photos[i] for i in (1, 2, 3, 5, 6)]
+    assert session_of(at).photos.others(photos[2]) == [*photos[:2], *photos[3:]]
+    monkeypatch.setattr("app.visitor.photos.MOST", 5)
+    assert session_of(at).photos.others(photos[0]) == [photos[i] for i in (1, 2, 3, 5, 6)]
 
 
 def test_what_was_cancelled_is_told_and_can_be_asked_for_again(tiny_app: Open) -> None:

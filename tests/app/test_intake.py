@@ -22,7 +22,7 @@ from app.photos.archives import CardPlace, Member
 from app.photos.shelf import UNREAD_SECONDS, UnreadFiles, allowed
 from app.ui import resources
 from app.visitor.photos import VisitorPhotos
-from app.visitor.registry import Visitors
+from app.visitor.session import Visitors
 from gallop import Photo, load_image
 from gallop.sample import sample_photos
 from tests.app_pages import there

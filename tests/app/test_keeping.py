@@ -11,7 +11,7 @@ import pytest
 
 from app.ui import resources
 from app.ui.widgets import elements
-from app.visitor.registry import Visitors
+from app.visitor.session import Visitors
 from tests.app_pages import (
     PAGES,
     TEACH,

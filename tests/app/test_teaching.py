@@ -15,8 +15,9 @@ import torch
 from app.jobs import Snapshot, State
 from app.options import Options, start_with
 from app.teaching import tasks
-from app.teaching.tasks import VIEW_BYTES, Teaching, content, demand, encoding_ahead, fitting_views
+from app.teaching.tasks import Teaching, content, demand, encoding_ahead
 from app.teaching.training import (
+    VIEW_BYTES,
     Progress,
     Settings,
     Taught,
@@ -201,10 +202,10 @@ def test_cancelled_before_the_first_step_of_the_prompts_the_head_stays() -> None
 
 def test_as_many_views_are_stored_as_fit_into_the_memory() -> None:
     settings = replace(SETTINGS, views=4, epochs=8)
-    sizes = {views: fitting_views(settings, SIXTY, int(60 * VIEW_BYTES * views)) for views in (0.2, 1, 2.9, 4, 9)}
+    sizes = {views: settings.fitting(SIXTY, int(60 * VIEW_BYTES * views)).views for views in (0.2, 1, 2.9, 4, 9)}
     assert sizes == {0.2: 1, 1: 1, 2.9: 2, 4: 4, 9: 4}
-    assert fitting_views(replace(settings, shots=10), SIXTY, 20 * VIEW_BYTES * 3) == 3
-    assert fitting_views(replace(settings, views=0), SIXTY, VIEW_BYTES) == 0, "each is fresh"
+    assert replace(settings, shots=10).fitting(SIXTY, 20 * VIEW_BYTES * 3).views == 3
+    assert replace(settings, views=0).fitting(SIXTY, VIEW_BYTES).views == 0, "each is fresh"
     assert demand(SIXTY, replace(settings, views=2), 4, None, None) == "2 of 4 views of each photo fit into the memory."
 
 

@@ -6,8 +6,8 @@ from app.jobs import JobManager, State
 from app.options import Options, start_with
 from app.serving.places import SETTLING_SECONDS, Places, TooManyVisitors
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD
-from app.visitor import registry
-from app.visitor.registry import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session_seconds
+from app.visitor import session as sessions
+from app.visitor.session import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session_seconds
 from gallop import Photo, load_image
 from gallop.data.project import ProjectClass
 from tests import tiny
@@ -230,4 +230,4 @@ def test_what_undo_brings_back_is_bounded_too() -> None:
     assert (found.photos.size, deck.last_change) == (MOST_HELD * 4 * 32 * 32, "turn 4")
     deck.undo()
     assert (deck.cards[0].shots[0].sha256, deck.last_change) == ("3 0", None)
-    assert Options().visitor_memory <= registry.MOST_RESTING_BYTES, "no visitor's photos go for their size alone"
+    assert Options().visitor_memory <= sessions.MOST_RESTING_BYTES, "no visitor's photos go for their size alone"

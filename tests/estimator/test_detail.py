@@ -167,7 +167,7 @@ def test_the_score_is_the_form_of_the_mean_of_both_looks_and_the_sum_of_both_map
     head, side = head_of(found), round(4 * detail)
     seen = encoded(PHOTOS, detail)
     known = mean_of_looks(seen)
-    wanted = head.form.centred()(known) / head.mix.temperature
+    wanted = head.complete(torch.empty(0))(known) / head.mix.temperature
     for photo, own in zip(PHOTOS, wanted, strict=True):
         why = found.explain(photo)
         assert np.allclose(why.scale * head_scores(why), own, atol=1e-5 * why.scale)
@@ -214,7 +214,7 @@ def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: s
         with torch.no_grad():
             both = model.with_branches([]).similarities(features, model.text_features())
         logits.append(answers(both, Rule(model.config.topk)).scores * model.backbone.logit_scale)
-        own += [branch.form.centred()(mean_of_looks(features)) for branch in model.branches]
+        own += [branch.complete(torch.empty(0))(mean_of_looks(features)) for branch in model.branches]
     labels = cross.labels[torch.cat(cross.index)]
     if not own:
         wanted = fit_temperature(torch.cat(logits), labels)

@@ -95,7 +95,7 @@ def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: Gal
     with torch.no_grad():
         seen = model.with_branches([]).similarities(features, ridges.model_.cached_text_features())
         logits = answers(seen, Rule(model.config.topk)).scores.double() * model.backbone.logit_scale
-    own = head.form.centred()(known(features).double())
+    own = head.complete(torch.empty(0))(known(features).double())
     found = ridges.predict_all(PHOTOS)
     wanted = (mixed(logits, [own], [head.mix]) / temperature).softmax(dim=-1)
     assert np.allclose(found.probabilities, wanted.numpy(), atol=1e-5)
@@ -230,7 +230,7 @@ METHOD = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projectio
 DAMAGE: dict[str, Any] = {
     "a part is missing": (lambda t: t.pop("head.sums"), "the head's tensors"),
     "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "do not fit 3 classes"),
-    "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head's sums hold values that are not finite"),
+    "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head.sums holds values that are not finite"),
     "part of a shot": (lambda t: t["head.counts"].fill_(0.5), "counts must be integers"),
     "shots of one class": (
         lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])),
@@ -244,7 +244,7 @@ DAMAGE: dict[str, Any] = {
     ),
     "longer axes": (lambda t: t["head.directions"].mul_(2), "axes of the head are not orthogonal"),
     "fewer axes": (lambda t: t.update({"head.directions": t["head.directions"][:, 1:].clone()}), "axes of the head do"),
-    "no mean of axes": (lambda t: t["head.mean"].fill_(float("inf")), "head's mean hold values that are not finite"),
+    "no mean of axes": (lambda t: t["head.mean"].fill_(float("inf")), "head.mean holds values that are not finite"),
 }
 
 

@@ -196,7 +196,7 @@ def test_the_browser_answers_as_python_does_for_a_thousand_models(node: str) -> 
         own = found.answers
         assert said["scores"] == pytest.approx(own.scores[0].tolist(), abs=1e-5)
         assert said["probabilities"] == pytest.approx(own.probabilities[0].tolist(), abs=2e-4)
-        assert said["outlier"] == pytest.approx(float(own.ood["GL-MCM"][0]), abs=1e-5)
+        assert said["outlier"] == pytest.approx(float(own.similarities.ood["GL-MCM"][0]), abs=1e-5)
 
 
 def answer_of(node: str, script: str, **asked: Any) -> dict[str, Any]:

@@ -54,12 +54,7 @@ def case(request: pytest.FixtureRequest) -> Golden:
 def one_prompt(case: Golden) -> tuple[PromptModel, TextFeatures]:
     """The reference's first global prompt alone, and its text features."""
     frozen = case.model.backbone
-    prompts = Prompts(
-        case.figure("learned/global_prompt")[0].float(),
-        global_prompts=1,
-        local_prompts=0,
-        region_width=frozen.vision.region_width,
-    )
+    prompts = Prompts(case.figure("learned/global_prompt")[0].float(), ONE_PROMPT, frozen)
     model = PromptModel(frozen, meta()["class_names"], ONE_PROMPT, prompts)
     return model, model.text_features()
 

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from gallop.config import TrainConfig
 from gallop.core.gallop import gallop_loss
-from gallop.core.scores import class_probabilities
 from gallop.evaluation import metrics
-from gallop.model.answers import Rule, answers
+from gallop.model.answers import answers
 from gallop.parts import REGISTERED
 from gallop.training.loop import Batch, StepResult, Trainer
 from tests.reference import LEARNED, Golden, figures, golden, meta, relative_error, tensor
@@ -44,13 +43,14 @@ def test_features_of_images_regions_prompts_and_the_template(case: Golden) -> No
 
 def test_cosines_topk_probabilities_and_ood_scores(case: Golden) -> None:
     found = case.model.similarities(case.features, case.model.text_features())
-    scale, local = case.model.backbone.logit_scale, answers(found, Rule(case.model.config.topk)).local
+    rule = case.model.rule()
+    answer = answers(found, rule)
     check(found.image_cosines, case.figure("global_logits"))
     check(found.looks[0].region_cosines, case.figure("local_logits"))
-    check(local, case.figure("local_topk"))
-    check(class_probabilities(answers(found, Rule(case.model.config.topk)).scores, scale), case.figure("probs"))
-    check(class_probabilities(found.image_cosines.mean(-1), scale), case.figure("probs_global"))
-    check(class_probabilities(local.mean(-1), scale), case.figure("probs_local"))
+    check(answer.local, case.figure("local_topk"))
+    check(answer.probabilities, case.figure("probs"))
+    check(rule.probabilities(found.image_cosines.mean(-1)), case.figure("probs_global"))
+    check(rule.probabilities(answer.local.mean(-1)), case.figure("probs_local"))
     for name in ("MCM", "L-MCM", "GL-MCM"):
         check(found.ood[name], case.figure(f"ood/{name}"))
 

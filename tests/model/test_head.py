@@ -165,7 +165,7 @@ def test_one_class_makes_no_head() -> None:
 
 def test_a_class_without_shots_goes_by_its_text() -> None:
     head = head_of("ridge", shots(5, 0, 7, 4, width=6), 4)
-    weights = F.normalize(head.form.centred().weights, dim=-1).float()
+    weights = F.normalize(head.form.weights - head.form.weights.mean(dim=0), dim=-1).float()
     text = torch.randn(6, generator=torch.Generator().manual_seed(3))
     texts = torch.stack([weights[0], text, weights[1], weights[2]])
     form = head.complete(texts[:, None])
@@ -182,7 +182,7 @@ def test_a_class_without_shots_goes_by_its_text() -> None:
 
 def test_texts_that_point_the_other_way_are_not_followed() -> None:
     head = head_of("ridge", shots(5, 0, 7, 4), 4)
-    weights = -head.form.centred().weights.float()
+    weights = (head.form.weights.mean(dim=0) - head.form.weights).float()
     form = head.complete(torch.stack([weights[0], torch.ones(6), weights[1], weights[2]])[:, None])
     assert torch.allclose(form.weights[1], form.weights[[0, 2, 3]].mean(dim=0))
 
@@ -217,7 +217,7 @@ def test_the_map_is_the_score_taken_apart(kind: str, name: str) -> None:
         found, prompts = (each.similarities(photos, text) for each in (model, model.with_branches([])))
     (head,) = model.branches
     scores, regions = found.branch_scores[kind], found.looks[0].branches[kind]
-    said = head.form.centred()(known_of(frozen, photos, kind, head.axes).double())
+    said = head.complete(torch.empty(0))(known_of(frozen, photos, kind, head.axes).double())
     logits = scores * frozen.logit_scale * head.mix.temperature
     assert torch.allclose(logits.double(), said, atol=1e-4 * float(said.abs().max()))
     summed = (regions / regions.shape[1]).double().sum(dim=1)

@@ -19,14 +19,12 @@ from torch import Tensor
 from gallop.config import MethodConfig, TrainConfig
 from gallop.core import cosines as core_cosines
 from gallop.core.gallop import Loss, draw_kept_prompts, gallop_loss
-from gallop.core.scores import Cosines
 from gallop.errors import TrainingDiverged
 from gallop.evaluation import metrics
-from gallop.model import scores
 from gallop.model.answers import Rule, answers
 from gallop.model.calibration import fit_temperature, threshold_at_tpr
 from gallop.model.prompted import PromptModel, initial_prompts
-from gallop.model.similarities import Look
+from gallop.model.similarities import Look, Similarities
 from gallop.training.loop import Batch, StepResult, Trainer
 from tests.reference import backbone, golden, relative_error
 
@@ -188,8 +186,8 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
 
 
 def test_ood_scores_by_hand() -> None:
-    global_ = torch.tensor([[0.2, 0.1]])
-    found = scores.ood_scores(Cosines(global_, torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])))
+    global_, regions = torch.tensor([[[0.2], [0.1]]]), torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])
+    found = Similarities((Look(global_, regions[..., None], regions),)).ood
     mcm = -math.exp(0.2) / (math.exp(0.2) + math.exp(0.1))
     l_mcm = -math.exp(0.5) / (math.exp(0.5) + math.exp(0.1))
     wanted = {"MCM": mcm, "L-MCM": l_mcm, "GL-MCM": mcm + l_mcm}

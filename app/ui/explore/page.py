@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.explanation import answer, changes, tune
-from app.ui.explore import details, question
+from app.ui.explore import question
 from app.ui.export import dialog
 from app.ui.teach import live
 from app.ui.widgets import backbones
@@ -22,15 +22,8 @@ LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 session = resources.session()
 
 
-def _onward() -> None:
-    label = "Back to your classes" if session.photos.deck.cards else "Teach it your own classes"
-    if st.button(label, type="primary", icon=":material/school:", key="onward"):
-        st.switch_page("ui/teach/page.py")
-
-
-page_header(
-    "GalLoP Explorer", WHAT_IT_IS, lambda: dialog.button(session, dialog.EXPLORE), _onward, leads="ui/method/page.py"
-)
+take_away, onward = partial(dialog.button, session, dialog.EXPLORE), partial(question.onward, session)
+page_header("GalLoP Explorer", WHAT_IT_IS, take_away, onward, leads="ui/method/page.py")
 with slot():
     verdicts_of("photos", "folder", "webcam")
 with st.container(horizontal=True):
@@ -112,9 +105,9 @@ if find is not None and part is not None and asked is not None:
         region = session.explore.region if photo is not None and session.explore.region_of == photo.sha256 else None
         answer.where_else(session, part, asked, region, session.explore.explainer.class_name)
     with table:
-        details.folded_numbers(asked, find, partial(answer.covered_now, session, part, asked, edit))
+        answer.folded_numbers(asked, find, partial(answer.covered_now, session, part, asked, edit))
     with left:
-        details.map_tested(part, asked, find)
+        answer.map_tested(part, asked, find)
     with middle:
         answer.shots_that_voted(part, asked, find, session.explore.explainer.class_name)
 with strip:

@@ -219,6 +219,13 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
     return chosen == TAUGHT
 
 
+def onward(session: Session) -> None:
+    """Draw the button that leads to the visitor's own classes."""
+    label = "Back to your classes" if session.photos.deck.cards else "Teach it your own classes"
+    if st.button(label, type="primary", icon=":material/school:", key="onward"):
+        st.switch_page("ui/teach/page.py")
+
+
 def way_on(session: Session, photo: Photo, explanation: Explanation) -> None:
     """Draw that an answer without training is a guess, where it is one, and the button that begins to teach."""
     if not exploring.is_guess(explanation):

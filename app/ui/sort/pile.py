@@ -15,7 +15,7 @@ from app.ui.resources import backbones
 from app.ui.teach.deck import ZIP_MEGABYTES
 from app.ui.widgets.elements import component, job_outcome, reported, start_job, uploader
 from app.views import sorting
-from app.views.project import is_offered, is_there
+from app.views.project import is_there
 from app.visitor.session import Session, Where
 from gallop.sample import sample_photos
 from gallop.wording import counted
@@ -42,7 +42,7 @@ def _sort(session: Session) -> None:
 
 def offer_example(session: Session) -> None:
     """Draw the button that sorts the sample's photos, where its model answers or can be opened."""
-    if not session.photos.pile.size and (is_offered(session) or is_there(session)):
+    if not session.photos.pile.size and (session.takes_sample or is_there(session)):
         st.button(
             "Try it with sample photos",
             key="sort sample",

@@ -14,34 +14,17 @@ from app.teaching.tasks import check_photos, foretelling
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation import changes
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import backbone, backbones, jobs
+from app.ui.resources import backbone, backbones
 from app.ui.widgets.elements import chart, problems_shown, progress_in_words, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.session import Session, Where
 from gallop.data.project import MOST_PHOTOS
-from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 from gallop.names.class_names import SOMETHING_ELSE
 
 # A line costs nothing; charts and a map slow down the training that they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
-
-
-def begin(session: Session) -> None:
-    """Queue the training that was asked for, or that a change asks for; where settings are drawn, after them: they may
-    change with the click.
-    """
-    if not session.training.asked:
-        session.training.retrain(jobs(), backbones())
-        return
-    session.training.asked = False
-    # As chosen, or what is usual for so many photos: from now on they can be changed.
-    session.training.settings = session.training.settings_on(backbones().status(session.training.backbone_name).known)
-    try:
-        session.training.start(jobs(), backbones())
-    except GallopError as error:
-        session.training.end_with("error", str(error))
 
 
 def train_button(session: Session) -> None:
@@ -114,8 +97,7 @@ def badge(session: Session, *, moves: bool = False) -> None:
             its end.
     """
     job, live = session.training.job, session.training.is_retraining
-    if job is None:
-        return
+    assert job is not None
 
     @st.fragment(run_every=_STEP_SECONDS if live else 2 * _PICTURE_SECONDS)
     def look() -> None:

@@ -25,7 +25,7 @@ with train:
     deck.heading("Train", deck.TRAIN_ANCHOR)
     button, shown = st.container(), st.container()  # drawn after the settings, above them
     settings.choose(session)
-    live.begin(session)
+    session.training.begin(resources.jobs(), resources.backbones())
     with button:
         live.train_button(session)
     with shown:

@@ -16,7 +16,7 @@ from app.runs import run as of
 from app.runs.run import Run
 from app.runs.store import Ledger
 from app.teaching.training import Answer
-from app.ui.explanation import current
+from app.ui import projects
 from app.ui.resources import visitors
 from app.ui.widgets.elements import problems_shown, show_notice, slot
 from app.ui.widgets.remembered import one_of, put
@@ -194,7 +194,7 @@ def _actions(session: Session, ledger: Ledger, run: Run) -> None:
         st.button(
             "Open A",
             on_click=_try,
-            args=(session, lambda: current.open_model(session, ledger.files(run.id), run.name, Where.RUNS, run)),
+            args=(session, lambda: projects.open_model(session, ledger.files(run.id), run.name, Where.RUNS, run)),
             icon=":material/folder_open:",
             key=f"open run {run.id}",
             help=f"{name} becomes the classifier of this session, as if it had just been trained. It answers with the "

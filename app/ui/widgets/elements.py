@@ -23,8 +23,7 @@ from app.photos.shelf import Verdicts
 from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
 from app.views.exploring import PhotoTile
-from app.visitor.registry import GRACE_SECONDS
-from app.visitor.session import PageJobs, Session, Where
+from app.visitor.session import GRACE_SECONDS, PageJobs, Session, Where
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
 from gallop.errors import sentence_of
 from gallop.wording import counted, time_in_words

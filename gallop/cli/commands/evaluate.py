@@ -15,8 +15,7 @@ from gallop import GalLoPClassifier, load_backbone
 from gallop.backbones import Backbone
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
-from gallop.data import PhotoSource, folder_class_names, is_csv
-from gallop.data.project import is_project
+from gallop.data import PhotoSource, folder_class_names
 from gallop.errors import CommandError, ImageError
 from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.scored_answers import GLOBAL, LOCAL, ScoredAnswers
@@ -34,7 +33,7 @@ def run(options: Namespace, console: Console) -> int:
     trained = None if options.model == "zero-shot" else trained_model(options.model, options)
     if trained is not None:
         backbone = trained.model_.backbone
-        if not is_csv(options.data) and not is_project(options.data):
+        if Path(options.data).is_dir():
             _check_names(folder_class_names(options.data, split="test"), trained, options)  # before hours of encoding
     else:
         backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)

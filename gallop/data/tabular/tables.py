@@ -111,11 +111,6 @@ class ImageTable:
         return labelled
 
 
-def is_csv(path: str | PathLike[str]) -> bool:
-    """Return whether a path is that of a table, by its ending."""
-    return Path(path).suffix.lower() == ".csv"
-
-
 def csv_splits(path: str | PathLike[str]) -> tuple[str, ...]:
     """Return the splits that a table names, in order of their first row; none without the column. No image is opened.
 

@@ -194,7 +194,7 @@ def _take(explanation: Explanation, state: ExplainerState, sent: list[int] | Non
     ]
     take: dict[str, Any] = {"when": when, "branches": [global_branch, *regions, *taught]}
     if sent is not None or len(regions) > 1:  # the browser lacks the cosines to compute them
-        take["outlier"] = {name: float(score[0]) for name, score in explanation.answers.ood.items()}
+        take["outlier"] = {name: float(score[0]) for name, score in explanation.similarities.ood.items()}
     return take
 
 

@@ -182,7 +182,8 @@ class Branch:
         return torch.stack([by_name[name] for name in after])
 
     def complete(self, text: Tensor) -> LinearForm:
-        """Return the form of all K classes, centred.
+        """Return the form of all K classes less its mean over them: no probability changes, and evidence for a class is
+        positive.
 
         A class without shots gets the mean of the others' weights plus the direction of its text, as far from the mean
         as theirs are, where texts and weights agree in the others at all. On the mean of the shots its score is theirs.
@@ -192,21 +193,19 @@ class Branch:
         Args:
             text: features of the classes (K, M, D) after the global prompts.
         """
-        known = self.sums.known
-        if known.all():
-            return self.form.centred()
-        mean = self.form.weights.mean(dim=0)
-        if self.how.space != REGIONS:  # of features that no text is compared with
-            pulled = mean.new_zeros(len(known), len(mean))
-        else:
-            texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
-            texts = texts - texts[known].mean(dim=0)
-            apart = self.form.weights - mean
-            alike = bool((texts[known] * apart).sum() > 0)
-            pulled = texts * (apart.norm() / texts[known].norm() if alike else 0.0)
-        weights, bias = mean + pulled, self.form.bias.mean() - pulled @ self.sums.mean
-        weights[known], bias[known] = self.form.weights, self.form.bias
-        return LinearForm(weights, bias).centred()
+        known, weights, bias = self.sums.known, self.form.weights, self.form.bias
+        if not known.all():
+            mean = weights.mean(dim=0)
+            pulled = mean.new_zeros(len(known), len(mean))  # of features that no text is compared with
+            if self.how.space == REGIONS:
+                texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
+                texts = texts - texts[known].mean(dim=0)
+                apart = weights - mean
+                alike = bool((texts[known] * apart).sum() > 0)
+                pulled = texts * (apart.norm() / texts[known].norm() if alike else 0.0)
+            weights, bias = mean + pulled, bias.mean() - pulled @ self.sums.mean
+            weights[known], bias[known] = self.form.weights, self.form.bias
+        return LinearForm(weights - weights.mean(dim=0), bias - bias.mean())
 
     def on(self, backbone: Backbone, text: Tensor) -> FittedBranch:
         """Return what answers for images of a backbone.

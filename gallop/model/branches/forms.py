@@ -24,10 +24,6 @@ class LinearForm:
         """Return scores (..., K) of features (..., D)."""
         return features @ self.weights.T + self.bias
 
-    def centred(self) -> LinearForm:
-        """Return it less its mean over the classes: no probability changes, and evidence for a class is positive."""
-        return LinearForm(self.weights - self.weights.mean(dim=0), self.bias - self.bias.mean())
-
 
 def ridge(sums: ShotSums, penalty: float, towards: Tensor | None = None) -> LinearForm:
     """Return ridge regression onto one column a class, 1 for its shots and 0 for others, with an intercept.
