@@ -21,7 +21,7 @@ from gallop.data.given import (
     many,
     photos_together,
     training_set,
-    warn_of_skipped,
+    warn_of_data,
 )
 from gallop.data.labelled import (
     ContentHash,
@@ -60,5 +60,5 @@ __all__ = [
     "resolve_split",
     "stratified_folds",
     "training_set",
-    "warn_of_skipped",
+    "warn_of_data",
 ]

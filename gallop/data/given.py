@@ -29,7 +29,7 @@ from gallop.data.tabular.data_sets import data_set_table, frame_table, split_of
 from gallop.data.tabular.tables import ImageTable, csv_table, from_csv
 from gallop.errors import DataError, warn_caller
 from gallop.images import IMAGE_SUFFIXES, ImageSource, list_images, load_image
-from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, spelled_as
+from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, several_labels, spelled_as
 from gallop.wording import listed, named_kind
 
 AskedPhotos: TypeAlias = ImageSource | LabelledPhotos | Listing | PhotoSet | MapStyle | Iterable[Any]
@@ -292,8 +292,13 @@ def photos_together(parts: Sequence[LabelledPhotos], class_names: Sequence[str])
     )
 
 
-def warn_of_skipped(data: LabelledPhotos) -> None:
-    """Warn of files that could not be read, if there are any."""
+def warn_of_data(data: LabelledPhotos) -> None:
+    """Warn of files that could not be read, and of class names that look like several labels, if there are any."""
+    if several := several_labels(data.class_names):
+        warn_caller(
+            f"A photo has one class; {listed(several)}, which may be several labels of a photo, is learned as one "
+            "class. Give each photo the one name that fits best."
+        )
     if data.skipped:
         (where, reason), count = data.skipped[0], len(data.skipped)
         more = f" (and {count - 1} more, see skipped_)" if count > 1 else ""

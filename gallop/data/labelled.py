@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -119,6 +120,10 @@ class LabelledPhotos(Labelled):
     class_names: tuple[str, ...]
     skipped: tuple[tuple[Path | int, str], ...] = ()
     copies: tuple[tuple[PhotoSource, PhotoSource], ...] = ()
+
+    def __repr__(self) -> str:
+        classes = f"{len(self.class_names)} classes: {reprlib.repr(self.class_names)}"
+        return f"LabelledPhotos({len(self.photos)} photos of {classes}, {len(self.skipped)} skipped)"
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, overload
 
 import numpy as np
@@ -135,6 +136,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.shots, self.shot_seed, self.allow_fewer, self.keep_shots = shots, shot_seed, allow_fewer, keep_shots
         self.calibration_folds, self.cache, self.warm_start = calibration_folds, cache, warm_start
         self.pooling, self.keep_rule, self.extra_loss, self.scheduler = pooling, keep_rule, extra_loss, scheduler
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        return shorten(super().__repr__(N_CHAR_MAX), 390, placeholder=" ...)")
 
     def fit(
         self,

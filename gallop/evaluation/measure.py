@@ -172,21 +172,21 @@ class Evaluation:
         return pd.DataFrame(rows, pd.Index(proportions, name="class"), ["photos", "right", "accuracy", "low", "high"])
 
     def compare(self, other: Evaluation) -> Paired:
-        """Return how two models differ on the same photos, in the same order: McNemar's exact test.
+        """Return how two models differ on the same photos, in the same order: by how much, and McNemar's exact test.
 
         Labels and file names are compared, since the folder may have moved; the pixels behind them are not.
 
         Raises:
             ValueError: the other has other labels or file names.
         """
-        mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
-        if mine != others or (self.files and other.files and self.files != other.files):
+        labels, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
+        if labels != others or (self.files and other.files and self.files != other.files):
             raise ValueError(
                 "Only evaluations of the same photos in the same order can be compared; their "
-                f"{'labels' if mine != others else 'file names'} differ."
+                f"{'labels' if labels != others else 'file names'} differ."
             )
-        right = self.predicted == self.truth, other.predicted == other.truth
-        return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
+        mine, theirs = self.predicted == self.truth, other.predicted == other.truth
+        return Paired(*(int(some.sum()) for some in (mine & ~theirs, theirs & ~mine, mine & theirs, ~(mine | theirs))))
 
     def __repr__(self) -> str:
         low, high = self.accuracy.interval

@@ -59,6 +59,10 @@ class ImageFeatures:
     def __len__(self) -> int:
         return len(self.global_)
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in self.tensors.items())
+        return f"ImageFeatures({shapes}, {self.global_.dtype}, looks: {len(self.looks)})"
+
     def __getitem__(self, images: slice | Tensor) -> ImageFeatures:
         return self.each(lambda tensor: tensor[images])
 

@@ -6,6 +6,7 @@ characters; everything after this module may rely on that.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
@@ -95,6 +96,17 @@ def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) 
     if not seen:
         raise ClassNameError("No class names were given. Give at least one.")
     return tuple(text for _, text in seen.values())
+
+
+def several_labels(names: Sequence[str]) -> list[str]:
+    """Return the names that look like several labels of one photo: a part of them is another class of the list.
+
+    >>> several_labels(["mug", "vase", "mug,vase", "tench, Tinca tinca"])
+    ['mug,vase']
+    """
+    known = {name.casefold() for name in names}
+    parts = {name: {part.strip().casefold() for part in re.split("[,;|/+&]", name)} for name in names}
+    return [name for name in names if len(parts[name]) > 1 and parts[name] & known - {name.casefold()}]
 
 
 def parse_names(text: str) -> tuple[str, ...]:

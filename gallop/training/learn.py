@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
-from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_skipped
+from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_data
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
@@ -136,7 +136,7 @@ def encode_ahead(
 def shots_to_learn(images: Any, labels: Any, cache: Cache | None, **draw: Any) -> LabelledPhotos:
     """Return the result of ``training_set``, with contents that a cache remembers, warning of what was skipped."""
     data = training_set(images, labels, content=contents_beside(cache), **draw)
-    warn_of_skipped(data)
+    warn_of_data(data)
     return data
 
 

@@ -59,6 +59,8 @@ def test_two_models_are_compared_photo_by_photo(fitted: GalLoPClassifier, tested
     differ = found.only_first + found.only_second
     expected = min(1, 2 * binom.cdf(min(found.only_first, found.only_second), differ, 0.5)) if differ else 1
     assert found.p == pytest.approx(expected)
+    assert found.difference == pytest.approx(tested.accuracy.value - np.mean(others))
+    assert found.both + found.neither == sum(right == others)
     with pytest.raises(ValueError, match="same photos"):
         tested.compare(fitted.evaluate(TESTS[1:], TRUTH[1:]))
 

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from gallop import load_backbone
+from gallop import MethodConfig, load_backbone
 from gallop.backbones import pick_device
+from gallop.data import LabelledPhotos
 from gallop.errors import BackboneError, ConfigError, DataError
+from gallop.features.encoding import ImageFeatures
+from gallop.images import Photo
 from tests import tiny
 from tests.cli.test_cli import Terminal
 
@@ -62,6 +65,24 @@ def test_files_that_cannot_be_read_are_warned_of_and_kept(tmp_path: Path) -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert tiny.classifier().fit(IMAGES, LABELS).skipped_ == ()
+
+
+def test_a_name_that_looks_like_several_labels_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="A photo has one class; red,green, which may be several labels") as told:
+        tiny.classifier().fit([*IMAGES, tiny.picture(3, "blue")], [*LABELS, "red,green"])
+    assert len(told) == 1
+
+
+def test_what_python_shows_of_large_things_is_short() -> None:
+    names = [f"a class with a long name, number {i}" for i in range(300)]
+    photos = LabelledPhotos((Path("a.png"),) * 300, ("0" * 64,) * 300, tuple(range(300)), tuple(names))
+    features = ImageFeatures(torch.ones(300, 512), torch.ones(300, 196, 512))
+    photo = Photo(tiny.picture(1, "red"), "n" * 255)
+    fitted = tiny.classifier(method=MethodConfig(), warm_start=True, keep_shots=True, allow_fewer=True).zero_shot(names)
+    for thing in (photos, features, photo, fitted):
+        assert len(repr(thing)) < 400
+    assert repr(photos).startswith("LabelledPhotos(300 photos of 300 classes: ('a class with")
+    assert "global (300, 512), regions (300, 196, 512), torch.float32" in repr(features)
 
 
 def test_shots_are_drawn_from_lists_as_from_folders(tmp_path: Path) -> None:

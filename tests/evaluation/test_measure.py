@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, astuple, replace
@@ -15,10 +16,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import multinomial
 from sklearn.metrics import roc_auc_score
 
 from gallop.evaluation import metrics
-from gallop.evaluation.intervals import Proportion
+from gallop.evaluation.intervals import Paired, Proportion
 from gallop.evaluation.measure import Evaluation, separation, suspects
 from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.lab.bench.runner import accuracy_figures, separation_figures
@@ -38,6 +40,26 @@ def test_the_interval_is_wilsons(pair: tuple[int, int]) -> None:
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
     assert Proportion(right, n).interval == pytest.approx((middle - half, middle + half), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("table", "published"),
+    [
+        (Paired(12, 2, 36, 0), (0.0569, 0.3404)),  # Newcombe 1998, method 10
+        (Paired(1, 7, 1, 12), (-0.507, -0.026)),  # Fagerland, Lydersen and Laake 2014, square and add
+    ],
+)
+def test_the_interval_of_a_difference_is_the_published_one(table: Paired, published: tuple[float, float]) -> None:
+    assert table.interval == pytest.approx(published, abs=5e-4)
+
+
+def test_the_interval_of_a_difference_holds_it_as_often_as_it_says() -> None:
+    n, shares = 12, (0.25, 0.05, 0.6, 0.1)
+    tables = [t for t in itertools.product(range(n + 1), repeat=4) if sum(t) == n]
+    chances = multinomial(n, shares).pmf(np.array(tables))
+    holds = [low <= shares[0] - shares[1] <= high for low, high in (Paired(*table).interval for table in tables)]
+    assert chances.sum() == pytest.approx(1)
+    assert chances @ np.array(holds) > 0.94
 
 
 def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> ScoredAnswers:
