@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_772,
-    "app": 7_959,
+    "gallop": 16_830,
+    "app": 7_934,
     "benchmarks": 4_405,
     "notebooks": 2_693,
     "docs": 681,
     "checkpoints": 1_000,
-    "tests": 26_631,
+    "tests": 26_710,
     SCRIPTS: 12_852,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
