@@ -94,6 +94,8 @@ def differences(a: Run, b: Run) -> list[list[str]]:
     lines = [
         ["classes", *(", ".join(sorted(run.class_names)) for run in (a, b))],
         ["backbone", *(run.fingerprint[:8] if same else run.backbone_name for run in (a, b))],
+        # Of a live training other ones than its settings say.
+        ["steps", *(f"{run.steps}{f' of {run.of_steps}' * run.stopped_early}" for run in (a, b))],
     ]
     for key, about in settings_of(Settings).items():
         lines.append([about.words, *(_words(getattr(run.settings, key), about.zero) for run in (a, b))])

@@ -275,7 +275,7 @@ _PHASES = {
     "encoding": "Encoding views of the photos,",
     "training": "Training, step",
     "measuring": "Classifying the photos,",
-    "calibrating": "Ready to try. Calibrating, step",
+    "calibrating": "Calibrating, step",
 }
 
 

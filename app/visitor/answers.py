@@ -148,13 +148,13 @@ class VisitorAnswers:
         explanation: Explanation = self._explanations.get_or(
             key, lambda: self.classifier(backbone, question).explain(photo)
         )
-        if question.taught and not question.earlier:
-            custom, taught = self.limit.custom_for(question), self.training.taught
-            assert taught is not None
+        taught = self.training.run_before if question.earlier else self.training.taught
+        if question.taught and taught is not None:
+            custom = None if question.earlier else self.limit.custom_for(question)
             doubt = (
                 ""
                 if custom is not None
-                else self.doubt(self.classifier(backbone, question), taught, self.training.version)
+                else self.doubt(self.classifier(backbone, question), taught, self._version(question))
             )
             limit = explanation.threshold if custom is None else custom
             if (limit, doubt) != (explanation.threshold, explanation.doubt):

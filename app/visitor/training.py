@@ -326,7 +326,7 @@ class VisitorTraining:
             return None
         snapshot, name = self.job.snapshot(), self._training_on
         if snapshot.active:
-            ready = _ready(snapshot)
+            ready = self._ready(snapshot)
             if ready is None or ready is self._tried:
                 return None
             first, self._tried = self._tried is None, ready
@@ -358,8 +358,16 @@ class VisitorTraining:
 
     def has_news(self, snapshot: Snapshot) -> bool:
         """Return whether there is something for ``settle`` to take over."""
-        ready = _ready(snapshot)
+        ready = self._ready(snapshot)
         return not snapshot.active or (ready is not None and ready is not self._tried)
+
+    def _ready(self, snapshot: Snapshot) -> Taught | None:
+        # Beside a whole run only a live training answers before its end: a full one begins anew, and is worse at first.
+        return (
+            snapshot.progress.ready
+            if isinstance(snapshot.progress, Progress) and (self._job_is_live or self._training_on not in self._runs)
+            else None
+        )
 
     def adopt(self, taught: Taught) -> None:
         """Make this the taught model, its backbone the current one, and its settings those of the next training."""
@@ -458,7 +466,3 @@ class VisitorTraining:
                 job.cancel()
         if self.ledger is not None:
             self.ledger.close()
-
-
-def _ready(snapshot: Snapshot) -> Taught | None:
-    return snapshot.progress.ready if isinstance(snapshot.progress, Progress) else None

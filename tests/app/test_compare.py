@@ -102,6 +102,7 @@ def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(at: AppTest
     # The new one beside the one before it.
     assert [at.selectbox(key=f"compare pin_{side}").value for side in "ab"] == [2, 1]
     assert [(line["what"], line["A"], line["B"]) for line in table(at, "what")] == [
+        ("steps", "5", "2"),
         ("rounds", "5", "2"),
         ("learning rate", "0.5", "0.1"),
     ]

@@ -89,6 +89,20 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
     assert len(found_by(at).data) == len(session.training.learned)
 
 
+@pytest.mark.parametrize(("share", "said"), [(-0.034, [", -3 % against it"]), (-0.004, []), (0.04, [])])
+def test_what_a_class_has_against_it_is_said_where_its_shares_are_more_than_all(
+    tiny_app: Open, share: float, said: list[str]
+) -> None:
+    at = asked(tiny_app)
+    (key, found), session = session_of(at).page_jobs.result("evidence"), session_of(at)
+    first = found.classes[0]
+    clusters = tuple(replace(cluster, share=1.0 if i else share) for i, cluster in enumerate(first.clusters))
+    with_it = replace(found, classes=(replace(first, clusters=clusters), *found.classes[1:]))
+    with mock.patch.object(session.page_jobs, "result", {"evidence": (key, with_it)}.get):
+        fine(put(at, "evidence class_name", first.class_name))
+        assert [line.value.split("**")[2] for line in at.markdown if line.value.endswith("against it")] == said
+
+
 def test_answers_are_those_of_the_page_test_at_the_scales_that_were_set(tiny_app: Open) -> None:
     at = asked(tiny_app)
     session, before = session_of(at), found_by(at)

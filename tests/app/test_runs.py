@@ -63,6 +63,8 @@ def test_only_what_differs_is_listed() -> None:
     )
     assert differences(ours, theirs) == [["backbone", "aaaaaaaa", "bbbbbbbb"]], "two of one name, by their weights"
     assert differences(ours, run(2)) == [["backbone", "ours", "mini"]]
+    live = run(2, steps=10, of_steps=10)  # its settings say nothing of the ten rounds that it goes on for
+    assert differences(live, run(1, steps=4, of_steps=30)) == [["steps", "10", "4 of 30"]]
 
 
 @pytest.mark.parametrize(

@@ -409,7 +409,7 @@ def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_le
     tried = threading.Event()
     hold(monkeypatch, lambda progress: progress.phase == "calibrating" and not tried.is_set())
     at = train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6))
-    until(lambda: any(bar.text.startswith("Ready to try. Calibrating") for bar in again(at).progress))
+    until(lambda: any("Calibrating" in bar.text for bar in again(at).progress))
     assert session_of(at).training.taught is not None
     uploader(at, "Photos to try").upload("found.png", png(500))
     assert grid(fine(at.run()), "tried map")["threshold"] is None, "no limit was found yet"
@@ -417,6 +417,27 @@ def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_le
     tried.set()
     assert (session_of(finish(at)).explore.names, len(runs_of(at))) == ("red\ngreen\nblue", 1)
     assert grid(at, "tried map")["threshold"] is not None
+
+
+def test_while_it_is_trained_again_the_last_model_answers_and_a_first_answer_is_called_one_so_far(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [True]
+    hold(monkeypatch, lambda progress: progress.phase == "calibrating" and held[0])
+    at = train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=2))
+    until(lambda: any("Calibrating" in bar.text for bar in again(at).progress))
+    uploader(at, "Photos to try").upload("found.png", png(500))
+    assert any(found.value.startswith("So far: ") for found in fine(at.run()).subheader)
+    held[0] = False
+    before = taught_of(finish(at))
+    said = [found.value for found in at.subheader]
+    assert "So far: " not in plain(at)
+    held[0] = True
+    at = train(settings(at, epochs=3))
+    until(lambda: any("Calibrating" in bar.text for bar in again(at).progress))
+    assert (taught_of(at), [found.value for found in at.subheader]) == (before, said)
+    held[0] = False
+    assert taught_of(finish(at)).steps == 3
 
 
 @pytest.mark.slow

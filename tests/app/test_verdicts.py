@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
 from app.visitor.page_state import Question
+from gallop.evaluation.changes import TESTED, Changes, Flips
 from gallop.model.calibration import UNRELIABLE
 from tests.app_pages import (
     EXPLORE,
@@ -113,3 +114,17 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     assert [warning.value.replace("\\", "") for warning in at.warning] == [doubt] * bool(doubt)
     session.photos.unknown.add([photo])
     assert [row["answer"] for row in table(fine(at.run()), "answer")] == [said]
+
+
+def test_maps_before_and_after_say_the_answer_by_one_rule(tiny_app: Open) -> None:
+    at = train(cards(fine(tiny_app()), {"red": 3, "green": 3}, 3))
+    session, taught = session_of(at), there(session_of(at).training.taught)
+    taught.after.calibration_ = replace(taught.after.calibration_, threshold=-2.0, note="")
+    flips = {TESTED: Flips((session.photos.tests()["green"][0].sha256,), ())}
+    session.training.set_taught(replace(taught, changes=Changes({}, {}, flips=flips)))
+    at.session_state["changed maps"] = True
+    at = go(at, TEACH)
+    assert [line.value.split(",")[0] for line in at.markdown if "nearest" in line.value] == [
+        f"**{when}**: nearest: {taught.answers[flips[TESTED].now_right[0]].label}" for when in ("Before", "After")
+    ]
+    assert [grid(at, f"changed map {when}")["doubt"] for when in ("Before", "After")] == [BROKEN, BROKEN]

@@ -198,6 +198,25 @@ def test_why_this_class_and_not_that_one_and_what_teaching_changed(page: Page) -
     expect(page.locator("button.bar").first).to_have_attribute("aria-pressed", "true")
 
 
+def test_no_words_of_another_question_stay_and_the_prompt_with_the_highest_score_is_named_above_the_scores(
+    page: Page,
+) -> None:
+    found = made_up(4, 7)
+    in_notebook(page, explainer_data(made_up(20, 7)))
+    expect(page.locator(".bars .name")).to_have_count(6)
+    page.evaluate("data => model.send(data)", explainer_data(found))
+    expect(page.locator(".bars .name")).to_have_text(sorted(found.probabilities, key=lambda c: -found.probabilities[c]))
+    row = found.class_names.index(found.label)
+    scores = {
+        f"{kind} {n}": score
+        for kind, each in (("global", found.global_scores), ("local", found.local_scores))
+        for n, score in enumerate(each[row].tolist(), 1)
+    }
+    highest = max(scores, key=scores.__getitem__)
+    said = f"Highest for {found.label}: {highest}, {scores[highest]:.4f}".replace("-", "\u2212")
+    expect(page.get_by_text(said)).to_be_visible()
+
+
 @pytest.mark.slow
 def test_where_not_all_classes_are_sent_and_nobody_answers_old_shares_stay_marked(page: Page) -> None:
     drawn = made_up(1000, 24)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -162,6 +163,10 @@ def test_a_limit_that_is_moved_turns_the_verdict_and_dropout_changes_the_loss(pa
     page.get_by_role("button", name="global 3").click()
     expect(page.get_by_role("button", name="global 3")).to_have_attribute("aria-pressed", "true")
     expect(loss).not_to_have_text(first)
+    reads(page, re.compile("Only a random few of the global prompts are kept"))
+    show(page, found, Origins(224, kept=4))
+    step(page, "Learning")
+    reads(page, re.compile("All global prompts are kept"))
 
 
 def test_it_is_walked_through_by_keys_and_by_next(page: Page) -> None:

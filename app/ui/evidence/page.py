@@ -33,6 +33,8 @@ session = resources.session()
 def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: view.Pairs, key: Hashable) -> None:
     """Draw what a class is decided by: the clusters that add much, and below them the table of all."""
     large = [(number, cluster) for number, cluster in enumerate(each.clusters) if cluster.share >= _SMALLEST]
+    # Without it, what is for the class could be more than all.
+    against = ((lost := sum(min(one.share, 0) for one in each.clusters)) < -0.005) * f", {text.share(lost)} against it"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
             f"**{text.markdown(each.class_name)}**: decided by{' no one kind of region' * (not large)}",
@@ -45,19 +47,24 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             one = cluster.gallery[0]
             url = view.tile(session, frozen, found, number, one.photo, one.region).url
             image(url, alt=cluster.called, width=_SIDE)
-            st.markdown(f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1)}", width="content")
+            st.markdown(
+                f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1) or against}", width="content"
+            )
     for number, cluster in large:
         st.header(f"{text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
         _gallery(frozen, found, pairs, number, [(one.photo, one.region) for one in cluster.gallery], each.class_name)
         _what_if(found, each, number, pairs, key)
     with st.expander("All clusters", icon=":material/table:", key="all clusters"):
-        table = {
-            "cluster": [cluster.called for cluster in each.clusters],
-            "of the score": [text.share(cluster.share) for cluster in each.clusters],
-            "decides in photos": [f"{len(cluster.photos)} of {len(each.photos)}" for cluster in each.clusters],
-            "mistakes with it": [len(cluster.mistakes) for cluster in each.clusters],
-        }
-        st.dataframe(table, hide_index=True, key="clusters")
+        st.dataframe(
+            {
+                "cluster": [cluster.called for cluster in each.clusters],
+                "of the score": [text.share(cluster.share) for cluster in each.clusters],
+                "decides in photos": [f"{len(cluster.photos)} of {len(each.photos)}" for cluster in each.clusters],
+                "mistakes with it": [len(cluster.mistakes) for cluster in each.clusters],
+            },
+            hide_index=True,
+            key="clusters",
+        )
         none = f" No group of at least {LEAST} photos fails more often than the others beyond chance."
         st.caption(f"{text.share(each.rest_share)} of the score is in no cluster.{none * (not found.groups.found)}")
 

@@ -46,7 +46,7 @@ def answer(session: Session) -> None:
         ]
     frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
     explanation = explained_at_current_k(session, shown, question)
-    _answer(explanation)
+    _answer(explanation, "So far: " * (taught is not session.training.run_now))
     asked = session.answers.before(question)
     before = session.answers.explain(frozen, shown, asked) if asked.earlier else None
     look, bars = st.columns(2)
@@ -57,9 +57,11 @@ def answer(session: Session) -> None:
     correction(session, shown, explanation)
 
 
-def _answer(explanation: Explanation) -> None:
+def _answer(explanation: Explanation, before: str) -> None:
     chance = text.percent(explanation.probabilities[explanation.label]) if len(explanation.class_names) > 1 else ""
-    st.subheader(f"{text.markdown(explanation.answer)} {chance}", anchor=False, help=text.markdown(explanation.doubt))
+    st.subheader(
+        f"{before}{text.markdown(explanation.answer)} {chance}", anchor=False, help=text.markdown(explanation.doubt)
+    )
 
 
 def _map(session: Session, explanation: Explanation, photo: Photo) -> None:

@@ -63,9 +63,8 @@ export class Bars {
       this.rows.push(new Row(this.choose));
       this.list.append(this.rows.at(-1).root);
     }
+    this.rows.splice(this.shown.length).forEach(({ root }) => root.remove()); // hidden, they would keep old words
     this.rows.forEach((row, i) => {
-      row.root.hidden = i >= this.shown.length;
-      if (row.root.hidden) return;
       const c = this.shown[i];
       const branches =
         answer.branches.length > 1

@@ -49,10 +49,10 @@ export class PromptDots {
   /* Args: choose(n) where a local prompt is chosen, counted from 0. */
   constructor(choose) {
     this.choose = choose;
-    this.words = element("span", "alike");
+    [this.words, this.lead] = [element("span", "alike"), element("span", "notes")];
     this.key = element("p", "key");
     this.list = element("div", "lanes", { role: "group", "aria-label": "Prompts by score" });
-    const head = element("p", "title", {}, "What each prompt says");
+    const head = element("p", "title", {}, "What each prompt says ", this.lead);
     this.told = element("p", "told"); // a score as a sum over words
     this.notes = element("div", "notes", {}, this.words, this.told); // where figures are
     this.classes = element("p", "classes", { "aria-live": "polite" }); // of a prompt that was clicked
@@ -92,8 +92,8 @@ export class PromptDots {
      other, or null; names of both; axis; prompt, the local one whose map is shown; of each prompt says(p), its words in
      short, tell(p), its score in words, and all(p), its scores of classes with their names. */
   show(words, scores, others, [name, otherName], axis, prompt, { says, tell, all }) {
-    const lead = leader(scores, others, this.globals, name, otherName);
-    say(this.words, [lead, ...words].filter(Boolean).map((sentence) => `${sentence}.`).join(" "));
+    say(this.lead, leader(scores, others, this.globals, name, otherName));
+    say(this.words, words.filter(Boolean).map((sentence) => `${sentence}.`).join(" "));
     [this.tell, this.all] = [tell, all];
     this.root.classList.toggle("wordless", !says(0));
     const branches = others === null ? [scores.slice(0, this.globals), scores.slice(this.globals)] : [[], []];

@@ -194,8 +194,7 @@ export class Learning extends Panel {
   show({ c, name, take, now, method, data }) {
     const { prompts } = take.global;
     this.draw = () => lots(prompts, Math.min(method.kept, prompts), Math.random);
-    const kept = now.kept ?? [...Array(Math.min(method.kept, prompts)).keys()];
-    this.kept = kept;
+    const kept = (this.kept = now.kept ?? [...Array(Math.min(method.kept, prompts)).keys()]);
     this.again.hidden = method.kept >= prompts;
     this.few.show(
       Array.from({ length: prompts }, (_, m) => `global ${m + 1}`),
@@ -212,8 +211,10 @@ export class Learning extends Panel {
     }
     const local = losses?.each.length ? ` + mean of the local ones, ${mean(losses.each).toFixed(4)}` : "";
     this.tell(
-      `If this were a shot of ${name}, each step would make these losses smaller. Only a random few of the global ` +
-        "prompts are kept, so that they learn to differ. The backbone never changes." +
+      `If this were a shot of ${name}, each step would make these losses smaller. The backbone never changes. ` +
+        (this.again.hidden
+          ? "All global prompts are kept."
+          : "Only a random few of the global prompts are kept, so that they learn to differ.") +
         (take.besides.length ? ` The ${taughtBy(take)} needs no steps: it is the solution of an equation.` : ""),
       losses &&
         `Loss = −log of the probability of ${name}. ${losses.global.toFixed(4)}${local} = ${losses.total.toFixed(4)}.`,
