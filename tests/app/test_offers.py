@@ -49,7 +49,7 @@ def test_after_a_training_it_says_what_twice_as_many_photos_would_add(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "gallop.evaluation.curve.tells_copies", lambda backbone: False
+        "gallop.features.near_duplicates.tells_copies", lambda backbone: False
     )  # random weights see copies only
     at = finish(train(go(cards(fine(tiny_app()), {"red": 4, "green": 4}, epochs=1), TEACH)))
     at = finish(fine(button(at, "Would more photos help?").click().run()))

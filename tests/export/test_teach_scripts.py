@@ -128,7 +128,7 @@ def question(case: str) -> dict[str, Any]:
 def wanted() -> dict[str, GalLoPClassifier]:
     """The same by Python."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("gallop.training.learn.tells_copies", lambda backbone: True)
+        patched.setattr("gallop.features.near_duplicates.tells_copies", lambda backbone: True)
         return {
             case: taught(list(counts), photos_of(counts, copies=copies)) for case, (counts, copies) in CASES.items()
         }

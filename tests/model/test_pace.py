@@ -16,7 +16,8 @@ METHOD = MethodConfig(2, (2, 4))
 
 
 @pytest.mark.parametrize(("shots", "batch"), [(4, 32), (7, 4), (9, 3)])
-def test_it_counts_the_steps_that_a_training_makes(shots: int, batch: int) -> None:
+def test_it_counts_the_steps_that_a_training_makes(shots: int, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gallop.features.near_duplicates._FEWEST", 100)  # sittings are folds of another number
     config = TrainConfig(epochs=3, batch_size=batch, calibration_folds=3, views=1)
     images, labels = tiny.pictures({"red": shots, "green": shots})
     events = list(GalLoPClassifier(tiny.vit(), preset=config, method=METHOD, cache=False).fit_steps(images, labels))
