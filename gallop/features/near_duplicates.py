@@ -39,6 +39,7 @@ sets with 16 photos, in 19 with 8 and in 11 with 6.
 A ratio has no scale, so that it holds for any backbone. All photos of one sitting have no gap, and are not detected.
 """
 _FEWEST = 6  # photos of a class: of fewer a gap is often chance
+_FEWEST_PAIRED = 4  # photos that make two clusters of several
 _MEASURED_ON = "mini"
 _ROWS = 64
 
@@ -85,8 +86,12 @@ def independent_groups(
     pictures: dict[int, list[int]] = {}  # of each class one photo of each group
     for label, group in sorted(set(zip(labels, groups, strict=True))):
         pictures.setdefault(label, []).append(groups.index(group))
-    clusters = {label: _clusters(unit[photos]) for label, photos in pictures.items() if len(photos) >= _FEWEST}
-    few = [label for label, (gap, _) in clusters.items() if gap >= GAP + GAP_OF_FEW / len(pictures[label])]
+    clusters = {label: _clusters(unit[photos]) for label, photos in pictures.items() if len(photos) >= _FEWEST_PAIRED}
+    few = [
+        label
+        for label, (gap, _) in clusters.items()
+        if (photos := len(pictures[label])) >= _FEWEST and gap >= GAP + GAP_OF_FEW / photos
+    ]
     if len(few) > 1 and 2 * len(few) >= len(pictures):
         few = list(clusters)  # whoever photographed half of the classes so did it with the others
     sitting = dict[int, int]()  # of a group
