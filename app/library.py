@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gallop.evaluation.measure import Bin as Bin
     from gallop.evaluation.measure import Evaluation as Evaluation
     from gallop.evaluation.measure import Separation as Separation
+    from gallop.evaluation.repeats import Repeat as Repeat
     from gallop.features.cache import ImageFeatures as ImageFeatures
     from gallop.features.encoding import MemoryCache as MemoryCache
     from gallop.model.answers import Answers as Answers

@@ -303,8 +303,10 @@ show_galleries(suspect, first_clusters(suspect, CUE, 4))
 # %% [markdown]
 # **What you should see.** Nothing wrong with the answers, and pictures in which one thing comes back that is no part of
 # the class: the sticker is in most of them, beside the frame more than in it, since a region sees further than its
-# border. No word had to name it: a look is enough. Since we know where each sticker is, we can check what the eye says,
-# and draw **all** regions of its cluster.
+# border. No word had to name it: a look is enough. And the last line of the list says it without a look: **the same
+# thing is in all photos of the class and in none of the others**. For that the photos are compared by early layers,
+# which see what a thing looks like and not yet what it is: two mugs differ for them, two prints of one sticker do not.
+# Since we know where each sticker is, we can check what the eye says, and draw **all** regions of its cluster.
 
 
 # %%
@@ -382,8 +384,9 @@ if outcome is not None:
 
 # %% [markdown]
 # **What you should see.** The score as it is, with the cluster covered where it decides (red), and with other places
-# covered (grey). The last words say whether the answers depend on it. That would be as it should if the cluster were
-# the thing itself. **It is an alarm only because we say that it is not**: no program knows what a class means.
+# covered (grey). Where the red bar is shorter than the grey ones, the answers depend on the cluster. That would be as
+# it should if the cluster were the thing itself. **It is wrong only because we say that it is not**: no program knows
+# what a class means.
 
 # %% [markdown]
 # ## Mended with photos that lack it

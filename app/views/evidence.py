@@ -9,10 +9,10 @@ from typing import Any
 
 from app.backbones import BackboneRoom, on_backbone
 from app.jobs import Work, counted_steps
-from app.library import Backbone, Evidence
+from app.library import Backbone, Evidence, Repeat
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
-from app.views.testing import region_url, taught_question
+from app.views.testing import lit_url, region_url, taught_question
 from app.visitor.page_state import AskedRegion, Question
 from app.visitor.session import Session
 from gallop import Photo
@@ -83,15 +83,28 @@ def where_else(
     return on_backbone(room, session.training.backbone_name, steps)
 
 
-def tile(session: Session, frozen: Backbone, found: Evidence, gallery: int, i: int, region: int | None) -> PhotoTile:
-    """Return a photo of the evidence, by index, whole or at a region, with its answer; its key names the gallery."""
+def tile(
+    session: Session,
+    frozen: Backbone,
+    found: Evidence,
+    gallery: int,
+    i: int,
+    region: int | None,
+    repeat: Repeat | None = None,
+) -> PhotoTile:
+    """Return a photo of the evidence, by index, whole, at a region or with what repeats lit, with its answer; its key
+    names the gallery.
+    """
     photo: Any = found.data.photos[i]
     place, grid = found.place(region or 0)
-    url = session.answers.thumbnail(
-        photo,
-        lambda: thumbnail_url(photo.image) if region is None else region_url(frozen, photo, place, grid),
-        of=("evidence", region),
-    )
+    if repeat is not None:
+        url = lit_url(frozen, photo, repeat.of(i).numpy())
+    else:
+        url = session.answers.thumbnail(
+            photo,
+            lambda: thumbnail_url(photo.image) if region is None else region_url(frozen, photo, place, grid),
+            of=("evidence", region),
+        )
     truth, answer = (found.data.class_names[of[i]] for of in (found.truth, found.predicted))
     words = "" if answer == truth else f"really {truth}"
     key = f"{photo.sha256} 0 {'-' if region is None else place} {gallery}"

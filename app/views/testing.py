@@ -397,6 +397,13 @@ def region_url(backbone: Backbone, photo: Photo, region: int, grid: tuple[int, i
     return thumbnail_url(region_picture(photo.image, region, grid, backbone.preprocess.centre(photo.image)[1]), PATCH)
 
 
+def lit_url(backbone: Backbone, photo: Photo, cells: Any) -> str:
+    """Return what the model saw of a photo, darkened but for some cells, as a small picture in a data URL."""
+    from gallop.maps.pictures import lit_picture
+
+    return thumbnail_url(lit_picture(photo.image, cells, backbone.preprocess.centre(photo.image)[1]), PATCH)
+
+
 def unlabelled(session: Session) -> list[Photo]:
     """Return the uploaded photos that are on no card and not marked as none of the classes."""
     photos = session.photos

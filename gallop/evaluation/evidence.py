@@ -9,7 +9,7 @@ Shapes: n photos, R regions of each (of all looks that answers are computed from
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -25,6 +25,8 @@ from gallop.errors import DataError
 from gallop.evaluation.diversity import FoundRegion
 from gallop.evaluation.failing_groups import FailingGroups, Words, failing_groups
 from gallop.evaluation.intervals import Proportion
+from gallop.evaluation.repeats import Repeat, repeats
+from gallop.evaluation.what_if import WhatIf, what_if
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.images import load_image
 from gallop.model.in_words import dictionary
@@ -90,6 +92,8 @@ class ClassEvidence:
         member, adds: (photos shown, R), the cluster of each region, and what it adds to the photo's score of the class.
         decides: (photos shown, R), whether a region is one of those that decide: the fewest of its photo that together
             hold half of all that speaks for the class.
+        repeat: a thing that is nearly the same picture in many of its photos and in few of the others.
+        without: the answers with that thing covered.
     """
 
     class_name: str
@@ -101,6 +105,17 @@ class ClassEvidence:
     member: NDArray[np.intp] = field(repr=False, compare=False)
     adds: NDArray[np.float32] = field(repr=False, compare=False)
     decides: NDArray[np.bool_] = field(repr=False, compare=False)
+    repeat: Repeat | None = None
+    without: WhatIf | None = None
+
+    @property
+    def repeats(self) -> str:
+        """Return a sentence about what repeats, without its full stop; empty where nothing does."""
+        if self.repeat is None or self.without is None:
+            return ""
+        falls = f"without it the score falls by {max(self.without.drop, 0):.0%}"
+        more = "" if self.without.stands_out else ", no more than with other places covered"
+        return f"{self.repeat.words(self.class_name)}, and {falls}{more}"
 
     @property
     def rest_share(self) -> float:
@@ -118,7 +133,7 @@ class ClassEvidence:
         """Return a sentence without its full stop; the rest leads where it is large."""
         shares = [f"{cluster.called} {cluster.share:.0%}" for cluster in self.clusters]
         shares.insert(0 if self.rest_share > LARGE_REST else len(shares), f"{self.rest_share:.0%} in no cluster")
-        return f"{self.class_name} relies on {'; '.join(shares)}"
+        return "; ".join([f"{self.class_name} relies on {shares[0]}", *shares[1:], *[self.repeats] * bool(self.repeat)])
 
 
 @dataclass(frozen=True)
@@ -184,6 +199,9 @@ class Evidence:
                     "photos": len(each.photos),
                     "score": each.score,
                     "rest": each.rest,
+                    "repeats": each.repeat
+                    and {"photos": list(each.repeat.photos), "own": asdict(each.repeat.own)}
+                    | {"others": asdict(each.repeat.others), "drop": each.without and each.without.drop},
                     "clusters": [
                         {
                             "words": dict(cluster.words),
@@ -280,6 +298,8 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         with threadpool_limits(1):  # threads that wait for each other take far longer than so little work
             classes.append(_class_evidence(taken, labels, k, model.class_names[k], words))
         yield StageEvent("clusters", len(classes), len(present))
+    repeated = yield from repeats(data.photos, labels, model.backbone.preprocess.squash)
+    classes = [replace(each, repeat=repeated.get(k)) for k, each in zip(present, classes, strict=True)]
     grids, means = model.sight.grids(model.backbone), to_array(F.normalize(taken.joint.mean(dim=1).float(), dim=-1))
     rule = model.rule(classifier.calibration_)
     probabilities, facts = to_array(rule.probabilities(taken.scores)), taken.size_and_place(grids)
@@ -288,7 +308,7 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         for each in classes
         for i, cluster in enumerate(each.clusters[:3], 1)
     }
-    yield Evidence(
+    found = Evidence(
         data,
         probabilities,
         scores=to_array(taken.scores),
@@ -296,6 +316,13 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         groups=failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words),
         grids=grids,
     )
+    for row, each in enumerate(classes):
+        for event in what_if(classifier, found, each.class_name) if each.repeat else ():
+            if isinstance(event, StageEvent):
+                yield event
+            else:
+                classes[row] = replace(each, without=event)
+    yield replace(found, classes=tuple(classes))
 
 
 def _look(photo: Any) -> tuple[float, float, float]:

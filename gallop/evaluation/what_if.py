@@ -1,9 +1,9 @@
-"""What if a cluster were not there? Cover it where it decides, in the photos that hold it, and let the backbone look
+"""What if a cluster, or what repeats, were not there? Cover it in the photos that hold it, and let the backbone look
 again.
 
-Only this tells whether answers depend on a cluster: a large share of the score may be replaced by what is left. Its
-regions that decide are covered, with its regions next to them. Covering all of a large cluster would leave little of a
-photo, and so would covering as much elsewhere: benchmarks/README.md has the comparison.
+Only this tells whether answers depend on it: a large share of the score may be replaced by what is left. Of a cluster
+the regions that decide are covered, with its regions next to them. Covering all of a large cluster would leave little
+of a photo, and so would covering as much elsewhere: benchmarks/README.md has the comparison.
 
 Shapes: B photos, K classes, R regions, S draws.
 """
@@ -12,21 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.evaluation.evidence import Evidence
 from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.features.preparing import prepare
 from gallop.model.answers import Rule
 from gallop.predictions.faithfulness import DRAWS, scores_without
 from gallop.runtime.progress import StageEvent
 from gallop.setting import require
+
+if TYPE_CHECKING:
+    from gallop.evaluation.evidence import ClassEvidence, Evidence
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
@@ -49,7 +50,7 @@ class WhatIf:
     """The answers with and without a cluster.
 
     Attributes:
-        cluster: its number in the class, from 0.
+        cluster: its number in the class, from 0; None for what repeats.
         photos: those of the class that were looked at, by index.
         before, without: the answers as they are, and with the cluster covered where it decides.
         at_random: of each draw the answers with as many regions covered in the same shape, elsewhere in each photo.
@@ -58,7 +59,7 @@ class WhatIf:
     """
 
     class_name: str
-    cluster: int
+    cluster: int | None
     photos: tuple[int, ...]
     before: Outcome
     without: Outcome
@@ -92,9 +93,7 @@ class WhatIf:
 
     @property
     def stands_out(self) -> bool:
-        """Return whether the answers depend on the cluster more than on other places, which is an alarm where it is
-        not the thing itself.
-        """
+        """Return whether the score falls further than with other places covered. The thing itself does so, too."""
         return self.drop > self.interval[1]
 
     @property
@@ -105,8 +104,7 @@ class WhatIf:
         return (
             f"without it {without.right.right}{were} of {before.right.of} are right, "
             f"the mean probability is {without.confidence:.1%} instead of {before.confidence:.1%}, "
-            f"and the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}: "
-            f"{'the answers depend on it' if self.stands_out else 'no more than with other places'}"
+            f"and the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,38 +116,42 @@ def what_if(
     classifier: Any,
     evidence: Evidence,
     class_name: str,
-    cluster: int,
+    cluster: int | None = None,
     *,
     fill: str = "blur",
     draws: int = DRAWS,
     most: int = MOST_PHOTOS,
     seed: int = 0,
 ) -> Iterator[StageEvent | WhatIf]:
-    """Cover a cluster where it decides, in the photos of its class that hold it; the last event is the ``WhatIf``.
+    """Cover a cluster where it decides, or what repeats, in the photos of its class that hold it; the last event is the
+    ``WhatIf``.
 
     Stop at any time.
 
     Args:
         classifier: the ``GalLoPClassifier`` that the evidence is of.
-        cluster: its number in ``evidence.of(class_name).clusters``.
+        cluster: its number in ``evidence.of(class_name).clusters``; None covers what repeats.
         fill: as for ``covering.cover``.
         draws: how often as many regions are covered elsewhere, at least two.
 
     Raises:
         ConfigError: there is no such fill, or fewer than two draws or one photo were asked for.
-        ValueError: there is no such class or cluster, or no photo holds it.
+        ValueError: there is no such class or cluster, nothing repeats in the class, or no photo holds it.
     """
     require(draws > 1 and most > 0, f"draws={draws} and most={most} were given: use at least two draws and one photo.")
     found, rng, model = evidence.of(class_name), np.random.default_rng(seed), classifier.model_
-    if not 0 <= cluster < len(found.clusters):
+    if cluster is not None and not 0 <= cluster < len(found.clusters):
         raise ValueError(f"{class_name!r} has no cluster {cluster}; they are numbered from 0.")
-    held = np.array(found.clusters[cluster].photos, dtype=np.intp)
+    covers = found.repeat if cluster is None else found.clusters[cluster]
+    if covers is None:
+        raise ValueError(f"Nothing repeats in the photos of {class_name!r}. Pass the number of a cluster.")
+    held = np.array(covers.photos, dtype=np.intp)
     if not held.size:
         raise ValueError(f"No photo of {class_name!r} holds the cluster {cluster}, so nothing can be covered.")
     photos = np.sort(rng.permutation(held)[:most]).tolist()
     k, covered = model.class_names.index(class_name), list[Tensor]()
     for i in photos:
-        cells = _cells(found.member[row := found.shown.index(i)] == cluster, found.decides[row], evidence.grids)
+        cells = _cells(found, i, cluster, evidence.grids)
         prepared = prepare([evidence.data.photos[i]], model.backbone.preprocess, model.sight.times)
         looks = [look[0] for look in prepared.looks]
         covered.append(
@@ -164,10 +166,16 @@ def what_if(
     yield WhatIf(class_name, cluster, tuple(photos), before, without, tuple(at_random), spread, fill)
 
 
-def _cells(inside: NDArray[np.bool_], decides: NDArray[np.bool_], grids: tuple[tuple[int, int], ...]) -> Tensor:
-    """(rows, columns) of the finest grid: in each look a cluster's regions that decide, and those next to them."""
+def _cells(found: ClassEvidence, photo: int, cluster: int | None, grids: tuple[tuple[int, int], ...]) -> Tensor:
+    """(rows, columns) of the finest grid: in each look a cluster's regions that decide, and those next to them; or what
+    repeats.
+    """
+    if cluster is None and found.repeat:
+        return found.repeat.seen(photo, grids[-1]) > 0
+    row = found.shown.index(photo)
+    inside = found.member[row] == cluster
     looks = torch.split(
-        torch.from_numpy(np.stack([inside & decides, inside])).float(),
+        torch.from_numpy(np.stack([inside & found.decides[row], inside])).float(),
         [rows * columns for rows, columns in grids],
         dim=1,
     )

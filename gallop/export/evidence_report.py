@@ -17,10 +17,11 @@ from gallop.backbones import Backbone
 from gallop.documents.rendering import render
 from gallop.evaluation.evidence import FITS, LARGE_REST, Evidence
 from gallop.evaluation.failing_groups import LEAST
+from gallop.evaluation.repeats import Repeat
 from gallop.evaluation.what_if import WhatIf
 from gallop.images import load_image
 from gallop.maps.photo import picture_url
-from gallop.maps.pictures import region_picture
+from gallop.maps.pictures import lit_picture, region_picture
 
 MOST_BYTES = 10_000_000
 """Of the page."""
@@ -48,6 +49,11 @@ def evidence_report(evidence: Evidence, backbone: Backbone, what_ifs: Sequence[W
             image = region_picture(image, *evidence.place(region), backbone.preprocess.centre(image)[1])
         return picture_url(ImageOps.fit(image, _SIZE), "JPEG", quality=78)
 
+    def lit(photo: int, repeat: Repeat) -> str:
+        image = load_image(evidence.data.photos[photo]).image
+        picture = lit_picture(image, repeat.of(photo).numpy(), backbone.preprocess.centre(image)[1])
+        return picture_url(ImageOps.fit(picture, _SIZE), "JPEG", quality=78)
+
     def named(photo: int) -> str:
         source, names = evidence.data.photos[photo], evidence.data.class_names
         truth, answer = names[evidence.truth[photo]], names[evidence.predicted[photo]]
@@ -58,6 +64,7 @@ def evidence_report(evidence: Evidence, backbone: Backbone, what_ifs: Sequence[W
         "evidence": evidence,
         "what_ifs": {(each.class_name, each.cluster): each for each in what_ifs},
         "picture": picture,
+        "lit": lit,
         "named": named,
         "large_rest": LARGE_REST,
         "fits": FITS,

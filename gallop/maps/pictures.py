@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from gallop.images import CropBox
@@ -29,6 +30,7 @@ LEAST_SIDE = 200
 """Short side of a picture, in pixels, where the photo has less: outlines would hide it."""
 REGION_WIDTH = 192
 """Of the picture of a region, in pixels."""
+_SHADE = 0.7
 _LIGHT = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Of red, green and blue, in the grey that they become."""
 Line = tuple[int, int, int, int]
@@ -94,6 +96,13 @@ def region_picture(photo: Image.Image, region: int, grid: tuple[int, int], crop:
         corners = (start - corner) * scale - beyond, (end - corner) * scale + beyond
         ImageDraw.Draw(drawn).rectangle(np.concatenate(corners).tolist(), outline=colour)
     return drawn
+
+
+def lit_picture(photo: Image.Image, cells: NDArray[np.float32], crop: CropBox) -> Image.Image:
+    """Return what the model saw of a photo, darkened but for some cells (rows, columns), which are 1."""
+    seen = photo.convert("RGB").resize((REGION_WIDTH, REGION_WIDTH), box=(crop.left, crop.top, crop.right, crop.bottom))
+    light = Image.fromarray(np.uint8(255 - (1 - cells) * 255 * _SHADE)).resize(seen.size, Image.Resampling.NEAREST)
+    return Image.composite(seen, Image.new("RGB", seen.size), light)
 
 
 def save_maps(

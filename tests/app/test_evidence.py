@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
-from itertools import repeat
 from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from app import text
@@ -17,7 +18,8 @@ from app.visitor.page_state import AskedRegion
 from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
 from gallop.evaluation.intervals import Proportion
-from gallop.evaluation.what_if import WhatIf
+from gallop.evaluation.repeats import Repeat
+from gallop.evaluation.what_if import Outcome, WhatIf
 from gallop.runtime.progress import StageEvent
 from tests.app_pages import (
     EXPLORE,
@@ -113,23 +115,33 @@ def test_answers_are_those_of_the_page_test_at_the_scales_that_were_set(tiny_app
     assert not np.allclose(found_by(at).scores, before.scores)
 
 
-def test_a_cluster_is_covered_and_is_an_alarm_only_where_the_visitor_says_so(tiny_app: Open) -> None:
+def test_a_cluster_that_is_covered_gets_no_verdict(tiny_app: Open) -> None:
     at = asked(tiny_app)
     session, each = session_of(at), found_by(at).classes[0]
     put(at, "evidence class_name", each.class_name)
     number = next(i for i, cluster in enumerate(each.clusters) if cluster.photos)
     name = f"what if {number} {each.class_name}"
     finish(fine(at.button(key=name).click().run()))
-    key, made = session.page_jobs.result(name)
+    _, made = session.page_jobs.result(name)
     assert (type(made), made.class_name, made.cluster) == (WhatIf, each.class_name, number)
-    changed = key, replace(made, without=replace(made.without, score=-9.0))
-    with mock.patch.object(
-        session.page_jobs, "result", {"evidence": session.page_jobs.result("evidence"), name: changed}.get
-    ):
-        fine(at.run())
-        assert "the answers depend on it" in plain(at)
-        assert not at.error, "no alarm without a mark"
-        assert "the answers depend on it" in fine(at.checkbox(key=f"background {name}").check().run()).error[0].value
+    assert made.words[1:] in plain(at).replace("\\", "")
+    assert not at.error
+
+
+def test_what_repeats_is_told_on_every_class_and_shown_on_its_own(tiny_app: Open) -> None:
+    at = asked(tiny_app)
+    session, found = session_of(at), found_by(at)
+    each, (key, _) = found.classes[-1], session.page_jobs.result("evidence")
+    some = Outcome(Proportion(2, 2), 0.9, 2.0)
+    without = WhatIf(each.class_name, None, each.photos[:2], some, replace(some, score=1.0), (some, some), 0.1, "blur")
+    repeat = Repeat(0.4, each.photos[:2], Proportion(2, 3), Proportion(0, 9), torch.ones(2, 28, 28))
+    with_repeat = replace(found, classes=(*found.classes[:-1], replace(each, repeat=repeat, without=without)))
+    with mock.patch.object(session.page_jobs, "result", {"evidence": (key, with_repeat)}.get):
+        assert f"Something repeats in the photos of {each.class_name}." in plain(fine(at.run()))
+        put(at, "evidence class_name", each.class_name)
+        said = f"The same thing is in 2 of 3 photos of {each.class_name} and in none of 9 others"
+        assert at.error[0].value == f"{said}, and without it the score falls by 50%. Is it the thing itself?"
+        assert tiles(at, 99) == [found.data.hashes[i] for i in repeat.photos]
 
 
 def test_a_group_that_fails_is_told_with_its_photos(tiny_app: Open) -> None:
@@ -179,7 +191,9 @@ def test_of_more_photos_than_are_looked_at_some_are_left_out(tiny_app: Open, mon
 
 def test_what_was_cancelled_is_told_and_can_be_asked_for_again(tiny_app: Open) -> None:
     at = go(train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3)), REGIONS)
-    with mock.patch("gallop.evaluation.evidence.evidence_steps", return_value=repeat(StageEvent("regions", 1, 2))):
+    with mock.patch(
+        "gallop.evaluation.evidence.evidence_steps", return_value=itertools.repeat(StageEvent("regions", 1, 2))
+    ):
         fine(button(at, "Find what each class relies on").click().run())
         finish(fine(button(at, "Cancel this").click().run()))
     assert "Cancelled." in everything(at)

@@ -7,14 +7,14 @@ from collections.abc import Hashable, Sequence
 import streamlit as st
 
 from app import charts, text
-from app.library import Backbone, ClassEvidence, Evidence
+from app.library import Backbone, ClassEvidence, Evidence, Repeat
 from app.ui import labelled, resources
 from app.ui.evidence.prompts import each_prompt
 from app.ui.widgets.elements import image, made_by_job, page_header, photo_strip, problems_shown, start_job
 from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
 from gallop.evaluation.failing_groups import LEAST
-from gallop.wording import time_in_words
+from gallop.wording import listed, time_in_words
 
 # Photos of a gallery.
 _MOST = 24
@@ -24,8 +24,8 @@ _ENCODING, _SORTING = 0.03, 0.01
 _SMALLEST = 0.05
 # Pixels of a picture in the first line.
 _SIDE = 56
-# Numbers of the galleries that are of no cluster begin here.
-_GROUPS = 100
+# Numbers of the galleries that are of no cluster: of what repeats, and from where those of groups begin.
+_REPEAT, _GROUPS = 99, 100
 
 session = resources.session()
 
@@ -50,6 +50,10 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             st.markdown(
                 f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1) or against}", width="content"
             )
+    if each.repeat:
+        st.error(f"{text.markdown(each.repeats[0].upper() + each.repeats[1:])}. Is it the thing itself?")
+        shown = [(i, each.repeat.region(i, found.grids)) for i in each.repeat.photos[:_MOST]]
+        _gallery(frozen, found, pairs, _REPEAT, shown, each.class_name, each.repeat)
     for number, cluster in large:
         st.header(f"{text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
         _gallery(frozen, found, pairs, number, [(one.photo, one.region) for one in cluster.gallery], each.class_name)
@@ -73,16 +77,14 @@ def _what_if(found: Evidence, each: ClassEvidence, number: int, pairs: view.Pair
     """Draw what the score would be without a cluster, or the button that asks for it."""
     name = f"what if {number} {each.class_name}"
     if (made := made_by_job(session, name, key)) is not None:
-        there = st.container()
-        alarm = made.stands_out and st.checkbox("It is not the thing itself", key=f"background {name}")
-        (there.error if alarm else there.markdown)(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
+        st.markdown(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
     elif each.clusters[number].photos and st.button(
         "What if it were not there?",
         key=name,
         disabled=session.page_jobs.running is not None,
         icon=":material/hide_image:",
         help="Covers it where it decides, in up to 100 of these photos, and lets the model look again; and, five "
-        "times, as much elsewhere in each. Only this shows whether answers depend on it.",
+        "times, as much elsewhere in each.",
     ):
         task = view.task(session, resources.backbones(), pairs, key, (found, each.class_name, number))
         start_job(session, task, name, f"Without cluster {number + 1}")
@@ -95,9 +97,10 @@ def _gallery(
     number: int,
     shown: Sequence[tuple[int, int | None]],
     class_name: str | None = None,
+    repeat: Repeat | None = None,
 ) -> None:
     """Draw photos, or regions of them, and below these the one that is opened: at its region, and for this class."""
-    tiles = [view.tile(session, frozen, found, number, *each) for each in shown]
+    tiles = [view.tile(session, frozen, found, number, *each, repeat) for each in shown]
 
     def choose(tile: str) -> None:
         session.evidence = session.evidence.opening(tile, class_name)
@@ -141,7 +144,10 @@ def _regions(pairs: view.Pairs) -> None:
         return
     frozen = resources.backbone(session.training.backbone_name)
     names = [one.class_name for one in found.classes]
-    each = found.of(one_of("Class shown", names, "evidence class_name", names[0]))
+    repeated = [one.class_name for one in found.classes if one.repeat]
+    each = found.of(one_of("Class shown", names, "evidence class_name", (repeated or names)[0]))
+    if repeated and repeated != [each.class_name]:
+        st.markdown(f"Something repeats in the photos of {text.markdown(listed(repeated))}.")
     _clusters(frozen, found, each, pairs, key)
     _groups(frozen, found, pairs)
 

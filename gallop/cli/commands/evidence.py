@@ -45,7 +45,8 @@ def _table(found: Evidence, out: Path) -> list[str]:
             [each.class_name, str(i), percentage(c.share), str(len(c.photos)), str(len(c.mistakes)), c.called]
             for i, c in enumerate(each.clusters, 1)
         ] + [[each.class_name, "none", percentage(each.rest_share), str(len(each.photos)), "0", ""]]
-    told = [
+    told = [f"{each.repeats[0].upper()}{each.repeats[1:]}." for each in found.classes if each.repeats]
+    told += [
         f"{group.name}: {group.accuracy.right} of {group.accuracy.of} right, others {percentage(group.rest.value)}"
         for group in found.groups.found
     ]
