@@ -21,7 +21,7 @@ from gallop.model.scores import VERDICT
 from gallop.names.class_names import said
 from gallop.predictions.next_to_label import next_to_label
 from gallop.predictions.rows import answers_csv, label_studio_tasks, said_of_one
-from gallop.predictions.together import answered_together
+from gallop.predictions.together import FEW_TOGETHER, answered_together
 from gallop.runtime.writing import write_file
 
 
@@ -45,7 +45,11 @@ def run(options: Namespace, console: Console) -> int:
     console.progress("predicting", len(rows), len(rows))
     if options.together and features:
         _count_votes([row for row in rows if "error" not in row], features, classes)
-        console.warn("Answered together: the photos most like each photo voted on its answer.")
+        few = f" With fewer than {FEW_TOGETHER} photos that makes answers worse more often than better."
+        console.warn(
+            "Answered together: the photos most like each photo voted on its answer."
+            + few * (len(features) < FEW_TOGETHER)
+        )
     if options.next and features:
         _rank_next([row for row in rows if "error" not in row], features, options.next)
     calibration = worker.classifier.calibration_
