@@ -46,7 +46,6 @@ class HeadWords(NamedTuple):
 HEADS = {
     "none": HeadWords("no head"),
     "ridge": HeadWords("ridge regression"),
-    "pairs": HeadWords("ridge regression of what occurs together in a region", "pairs head"),
 }
 """Kinds of what may answer beside the prompts; several together are joined by "+".
 ``gallop.model.branches.kinds.register`` adds others."""
@@ -84,10 +83,10 @@ def _check_head(value: Any) -> None:
     names = value.split("+") if isinstance(value, str) else []
     known = names == ["none"] or (names and HEADS.keys() - {"none"} >= set(names) and len(names) == len({*names}))
     if not known:
-        gone = " discriminant and logistic were removed: train again with head='ridge'."
+        gone = " discriminant, logistic and pairs were removed: train again with head='ridge'."
         raise UnknownPart(
             f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}, or several joined by +."
-            f"{gone * bool({'discriminant', 'logistic'} & {*names})}"
+            f"{gone * bool({'discriminant', 'logistic', 'pairs'} & {*names})}"
         )
 
 
@@ -160,9 +159,8 @@ class MethodConfig(WithParts):
     head: str | Sequence[str] = setting(
         "none",
         "head",
-        "A head on the photos' features, fitted in moments and averaged with the prompts: ridge regression (pulled "
-        "towards the class names), or ridge regression of pairs (what occurs together in a region). Both are joined "
-        "by +: ridge+pairs.",
+        "A head on the photos' features, fitted in moments and averaged with the prompts: ridge regression, pulled "
+        "towards the class names.",
         offered=HEADS.keys(),
         check=_check_head,
         metavar="HEAD",
@@ -390,8 +388,7 @@ _PAPERS = TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)
 _MEASURED = MethodConfig(head="ridge", global_projection=True, starts=KINDS_OF_PHOTO, diversity=0.3)
 PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     "default": (_MEASURED, TrainConfig()),
-    # Two looks at each photo, which takes five times the encoding, and a second head.
-    "accurate": (replace(_MEASURED, detail=2, head="ridge+pairs"), TrainConfig()),
+    "accurate": (replace(_MEASURED, detail=2), TrainConfig()),  # two looks at each photo: five times the encoding
     # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
     "paper": (MethodConfig(), _PAPERS),
     # The paper's, shortened for a quick try on any backbone; not measured on any.

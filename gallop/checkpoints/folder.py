@@ -43,7 +43,6 @@ from gallop.images.folders import walk_photos
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.kinds import KINDS, REGIONS
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.pairs import AXES, Axes
 from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel, Prompts
@@ -60,9 +59,9 @@ LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 _TRIES = 5
 """To read a checkpoint that others may be saving, before it is called damaged."""
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
-_SUMS, _SHOTS, _TEXTS, _AXES = ("counts", "sums", "scatter"), ("shots", "labels"), "texts", ("mean", "directions")
-"""A branch's tensors. The texts are there where it is drawn to them, and the axes where it is linear in products."""
-_BRANCH_TENSOR = re.compile(rf"head([2-9]|[1-9]\d+)?\.({'|'.join((*_SUMS, *_SHOTS, _TEXTS, *_AXES))})")
+_SUMS, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("shots", "labels"), "texts"
+"""A branch's tensors. The texts are there where it is drawn to them."""
+_BRANCH_TENSOR = re.compile(rf"head([2-9]|[1-9]\d+)?\.({'|'.join((*_SUMS, *_SHOTS, _TEXTS))})")
 """The names of theirs: the first branch has no number."""
 
 
@@ -137,8 +136,6 @@ def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Ten
             parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels.clone()), strict=True)  # heads share them
         if settings.names and branch.texts is not None:
             parts[_TEXTS] = branch.texts
-        if branch.axes is not None:
-            parts |= zip(_AXES, (branch.axes.mean, branch.axes.directions), strict=True)
         tensors |= {f"head{i if i > 1 else ''}.{name}": tensor.contiguous() for name, tensor in parts.items()}
     return tensors
 
@@ -316,36 +313,21 @@ def _branch(
     how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
         raise ValueError(f"the settings say that its head uses the class names, but a {kind} head does not use them")
-    wanted = {
-        *_SUMS,
-        *(_SHOTS if settings.shots else ()),
-        *((_TEXTS,) if settings.names else ()),
-        *(_AXES if how.pairs else ()),
-    }
+    wanted = {*_SUMS, *(_SHOTS if settings.shots else ()), *((_TEXTS,) if settings.names else ())}
     if wanted != set(tensors):
         raise ValueError(f"the head's tensors are {sorted(tensors)} instead of {sorted(wanted)}")
-    joint = backbone.feature_sizes[-1]
-    width = joint if how.space == REGIONS else math.isqrt(tensors["scatter"].numel())
-    axes = Axes(*(tensors[name].float() for name in _AXES)) if how.pairs else None
-    if axes is not None:
-        kept = min(AXES, joint)
-        if (axes.mean.shape, axes.directions.shape) != ((joint,), (joint, kept)) or width != kept * (kept + 1) // 2:
-            raise ValueError(f"the axes of the head do not fit {joint} features")
-        if not torch.allclose(axes.directions.T @ axes.directions, torch.eye(kept), atol=1e-3):
-            raise ValueError("the axes of the head are not orthogonal, or not of length 1")
-        if not torch.isfinite(axes.mean).all():
-            raise ValueError("the mean of the head's axes is not finite")
+    width = backbone.feature_sizes[-1] if how.space == REGIONS else math.isqrt(tensors["scatter"].numel())
     counts, sums, scatter = (tensors[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
         raise ValueError("the head's counts must be integers, and at least two classes must have a count above 0")
     of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
-    shots = replace(_shots(tensors, settings.shots, counts, width), axes=axes) if settings.shots else None
+    shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
     texts = tensors[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
         raise ValueError(f"the text features of the head do not fit {classes} classes and {width} features")
-    return Branch(kind, of_shots, how.fit(of_shots, shots, texts), mix, shots, texts, axes)
+    return Branch(kind, of_shots, how.fit(of_shots, shots, texts), mix, shots, texts)
 
 
 def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> ShotFeatures:

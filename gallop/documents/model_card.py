@@ -95,7 +95,6 @@ def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
         "weight": classifier.model_.branch_weights[branch.kind],
         "without": [name for name, shots in classes if not shots],
         "by_text": branch.how.space == REGIONS,
-        "axes": 0 if branch.axes is None else branch.axes.directions.shape[1],
         "single": classifier.keep_shots and branch.shots is not None,
     }
 

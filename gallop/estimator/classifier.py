@@ -50,7 +50,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     Args:
         backbone, device, regions: as for ``load_backbone``; or a ``Backbone`` (frozen, so several may share it).
         preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
-            look at twice the size and a second head; "paper"; "short", the paper's with 50 rounds of four stored views;
+            look at twice the size; "paper"; "short", the paper's with 50 rounds of four stored views;
             "backbone": "default" for ``mini`` and "paper" for every other backbone; or a ``TrainConfig``, with the
             method of "backbone".
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
@@ -318,8 +318,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def add_class(self, name: str) -> Self:
         """Add one more class with the learned prompts, without retraining. Returns self.
 
-        A head, which knows classes by their shots, uses the direction of the class name's text until ``add_shots``; a
-        head of pairs has no weight until then.
+        A head, which knows classes by their shots, uses the direction of the class name's text until ``add_shots``.
         Raises ClassNameError for a name that cannot be used, or that exists already.
         """
         return self._with_classes_of(self._fitted().model_.with_class(name))
@@ -335,8 +334,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Train the head on further photos of its classes, given as for ``fit``, in milliseconds. Returns self.
 
-        Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so; a
-        head of pairs keeps the axes of the photos of the first call, which should have some of each class.
+        Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so.
         Raises ConfigError without a head, or for balanced classes without its earlier shots (``recall_shots``),
         DataError for a class that it does not have, or first shots of one class alone, and ImageError.
         """

@@ -26,7 +26,7 @@ from gallop.features.encoding import BATCH, Cache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.kinds import KINDS, PAIRS, usual_mixes
+from gallop.model.branches.kinds import KINDS, usual_mixes
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.prompted import PromptModel
@@ -277,7 +277,7 @@ class _Known:
     """The features of all shots, in the forms that prompts and heads compare."""
 
     def __init__(self, model: PromptModel, centres: ImageFeatures, labels: Tensor) -> None:
-        self._model, self._centres, self.labels = model, centres, labels
+        self._model, self.labels = model, labels
         self._shots = model.shot_features(centres)
         self._texts = model.name_features(model.class_names)
         parts, text = list[Tensor](), model.cached_text_features()
@@ -300,9 +300,6 @@ class _Known:
 
     def _answers(self, held: Tensor, learned: Tensor) -> Tensor:
         model, known = self._model, self._shots
-        if PAIRS in known:  # held-out photos have no part in their axes
-            axes = model.with_branches(()).axes_of(lambda: self._centres[learned].split(BATCH))
-            known = known | {PAIRS: model.shot_features(self._centres, axes)[PAIRS]}
         shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in known.items()}
         classes, text = len(model.class_names), model.cached_text_features().global_
         made = [

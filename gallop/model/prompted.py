@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -23,11 +23,10 @@ from gallop.core import gallop as paper
 from gallop.core.cosines import global_cosines
 from gallop.core.gallop import GalLoP, Loss, TextFeatures, gallop_loss
 from gallop.errors import ClassNameError, TemplateError
-from gallop.features.encoding import BATCH, ImageFeatures
+from gallop.features.encoding import ImageFeatures
 from gallop.model.answers import Rule
 from gallop.model.branches.branch import Branch, ShotVotes
-from gallop.model.branches.kinds import KINDS, PAIRS, REGIONS, shot_features, sight_of, usual_mixes
-from gallop.model.branches.pairs import Axes
+from gallop.model.branches.kinds import KINDS, REGIONS, shot_features, sight_of, usual_mixes
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.calibration import Calibration
 from gallop.model.machine import HERE
@@ -322,27 +321,10 @@ class PromptModel:
         """The names of the features that its branches are linear in."""
         return tuple(dict.fromkeys(KINDS[name].space for name in self.config.branches))
 
-    def axes_of(self, photos: Callable[[], Iterable[ImageFeatures]]) -> Axes | None:
-        """Return the axes of the shots that its branches were trained on, or of photos where there are none yet; None
-        where no branch needs any.
-        """
-        if PAIRS not in self.spaces:
-            return None
-        known = (branch.axes for branch in self.branches if branch.axes is not None)
-        return next(known, None) or Axes.of(photos(), len(self.sight.times), self.backbone.vision.region_projection)
-
-    def shot_features(self, features: ImageFeatures, axes: Axes | None = None) -> dict[str, Tensor]:
-        """Return the features of photos that its branches are linear in, (B, D) of length 1, by their names.
-
-        Args:
-            axes: what ``axes_of`` returns; of these photos where it is None.
-        """
+    def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:
+        """Return the features of photos that its branches are linear in, (B, D) of length 1, by their names."""
         projection, looks = self.backbone.vision.region_projection, len(self.sight.times)
-        axes, parts = axes or self.axes_of(lambda: [features]), features.split(BATCH)  # products take much memory
-        return {
-            space: torch.cat([shot_features(part, looks, space, projection, axes) for part in parts])
-            for space in self.spaces
-        }
+        return {space: shot_features(features, looks, space, projection) for space in self.spaces}
 
     def text_features(self, class_names: Sequence[str] | None = None) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the

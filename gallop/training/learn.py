@@ -5,9 +5,8 @@ What a single step computes is in ``gallop.training.steps``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -23,9 +22,8 @@ from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
-from gallop.model.branches.kinds import PAIRS, sight_of, usual_mixes
+from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
-from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, counted_once, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
@@ -212,23 +210,16 @@ def encode_shots(
     if not wanted:
         return {}, None
     total, centres, parts = done + len(views), list[ImageFeatures](), list[dict[str, Tensor]]()
-    first = PAIRS in model.spaces  # they are of axes that follow from all shots
     for some in _centres(model, shots, cache):
         if keep:
             centres.append(some)
-        if not first:
-            parts.append(model.shot_features(some))
+        parts.append(model.shot_features(some))
         done += len(some)
         if done < total:
             yield EncodeEvent(done, total)
-    known = (
-        _known(model.with_branches(()), lambda: centres or _centres(model, shots, cache), shots.labels)
-        if first
-        else _shots_of(parts, shots.labels, None)
-    )
     together = ImageFeatures.cat(centres) if keep else None
     yield EncodeEvent(total, total, None if together is None else (shots, together, model.backbone))
-    return known, together
+    return _shots_of(parts, shots.labels), together
 
 
 def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
@@ -237,23 +228,12 @@ def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) ->
     Of each shot its centre crop, which answers are computed from, in every look of the model: heads that were trained
     on augmented views as well were less confident about unseen photos, and less often right (benchmarks/settings.md).
     """
-    return _known(model, lambda: _centres(model, shots, cache), shots.labels)
+    return _shots_of([model.shot_features(some) for some in _centres(model, shots, cache)], shots.labels)
 
 
-def _known(model: PromptModel, centres: Callable[[], Iterable[ImageFeatures]], labels: Sequence[int]) -> Shots:
-    """The features of shots: of the axes of the model's branches, or else of theirs. Parts are never all in memory."""
-    axes = model.axes_of(centres)
-    return _shots_of([model.shot_features(some, axes) for some in centres()], labels, axes)
-
-
-def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int], axes: Axes | None) -> Shots:
+def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int]) -> Shots:
     given = torch.tensor(labels, dtype=torch.long)
-    return {
-        name: ShotFeatures(
-            torch.cat([part[name] for part in parts])[:, None].cpu(), given, axes if name == PAIRS else None
-        )
-        for name in parts[0]
-    }
+    return {name: ShotFeatures(torch.cat([part[name] for part in parts])[:, None], given) for name in parts[0]}
 
 
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
@@ -448,10 +428,9 @@ def cross_fit(
         fresh = PromptModel(
             model.backbone, model.class_names, model.config, starting_prompts(model.backbone, model.config)
         )
-        own = {name: some.take(mask) for name, some in known.items()}
-        if PAIRS in own:  # held-out photos have no part in their axes
-            own[PAIRS] = _known(fresh, partial(centres[mask].split, BATCH), labels[mask].tolist())[PAIRS]
-        relearned = (branch.relearned(own[branch.how.space], len(model.class_names)) for branch in model.branches)
+        relearned = (
+            branch.relearned(known[branch.how.space].take(mask), len(model.class_names)) for branch in model.branches
+        )
         fresh.branches = tuple(branch for branch in relearned if branch is not None)
         _balance(fresh, labels[mask])
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))

@@ -176,7 +176,7 @@ MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
     "global projection": lambda: taught(global_prompts=2, topk=(2, 4), global_projection=True),
     "head": lambda: tiny.classifier(head="ridge").zero_shot(NAMES).add_shots(*SHOTS),
     "two looks": lambda: tiny.classifier(detail=2).zero_shot(NAMES),
-    "two looks and a head": lambda: tiny.classifier(detail=2, head="pairs").zero_shot(NAMES).add_shots(*SHOTS),
+    "two looks and a head": lambda: tiny.classifier(detail=2, head="ridge").zero_shot(NAMES).add_shots(*SHOTS),
 }
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.decomposition import PCA
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from torch import Tensor
@@ -21,9 +20,8 @@ from gallop.errors import ConfigError
 from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import ridge
-from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PAIRS, PENALTY, drawn_to, shot_features
+from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, REGIONS, drawn_to, shot_features
 from gallop.model.branches.mix import SPREAD, Mix, choose_mixes, mixed
-from gallop.model.branches.pairs import AXES, Axes
 from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.prompted import PromptModel
 from tests import tiny
@@ -190,9 +188,9 @@ def test_texts_that_point_the_other_way_are_not_followed() -> None:
 # Its map and its votes -----------------------------------------------------------------------------------------------
 
 
-def known_of(frozen: Backbone, photos: ImageFeatures, kind: str = "ridge", axes: Axes | None = None) -> Tensor:
+def known_of(frozen: Backbone, photos: ImageFeatures) -> Tensor:
     """What a head knows of photos."""
-    return shot_features(photos, 1, KINDS[kind].space, frozen.vision.region_projection, axes)
+    return shot_features(photos, 1, REGIONS, frozen.vision.region_projection)
 
 
 def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptModel, ImageFeatures]:
@@ -201,9 +199,7 @@ def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptMode
     drawn = torch.Generator().manual_seed(5)
     regions, width, joint = frozen.feature_sizes
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
-    axes = Axes.of([photos[2:]], 1, frozen.vision.region_projection) if KINDS[kind].pairs else None
-    known = known_of(frozen, photos, kind, axes)[2:, None]
-    head = head_of(kind, ShotFeatures(known, torch.arange(12) % 3 % classes, axes), classes)
+    head = head_of(kind, ShotFeatures(known_of(frozen, photos)[2:, None], torch.arange(12) % 3 % classes), classes)
     return PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head]), photos[:2]
 
 
@@ -217,7 +213,7 @@ def test_the_map_is_the_score_taken_apart(kind: str, name: str) -> None:
         found, prompts = (each.similarities(photos, text) for each in (model, model.with_branches([])))
     (head,) = model.branches
     scores, regions = found.branch_scores[kind], found.looks[0].branches[kind]
-    said = head.complete(torch.empty(0))(known_of(frozen, photos, kind, head.axes).double())
+    said = head.complete(torch.empty(0))(known_of(frozen, photos).double())
     logits = scores * frozen.logit_scale * head.mix.temperature
     assert torch.allclose(logits.double(), said, atol=1e-4 * float(said.abs().max()))
     summed = (regions / regions.shape[1]).double().sum(dim=1)
@@ -227,26 +223,6 @@ def test_the_map_is_the_score_taken_apart(kind: str, name: str) -> None:
     weight = KINDS[kind].usual.weight
     both = (1 - weight) * answers(prompts, Rule((2, 4))).scores + weight * scores
     assert torch.allclose(answers(found, Rule((2, 4))).scores, both, atol=1e-6)
-
-
-def test_pairs_are_compared_by_the_squared_products_of_their_regions() -> None:
-    """Of x and y, less the mean of all, by (x y)^2 / (|x| |y|), where there are as many axes as values."""
-    drawn = torch.randn(2, 5, 7, 6, generator=torch.Generator().manual_seed(2)) + 1
-    photos = ImageFeatures(drawn[0, :, 0], drawn[0], more=(ImageFeatures(drawn[1, :, 0], drawn[1]),))
-    found = shot_features(photos, 2, PAIRS, None, Axes.of([photos], 2, None))
-    x = (drawn - drawn.mean(dim=(0, 1, 2))).transpose(0, 1).flatten(1, 2)
-    alike = (
-        torch.einsum("ard,bsd->abrs", x, x).square() / (x.norm(dim=-1)[:, None, :, None] * x.norm(dim=-1)[:, None])
-    ).mean((2, 3))
-    assert torch.allclose(found @ found.T, alike / torch.outer(alike.diag(), alike.diag()).sqrt(), atol=1e-5)
-
-
-def test_axes_are_the_main_components_of_the_regions() -> None:
-    drawn = torch.randn(8, 9, 60, generator=torch.Generator().manual_seed(2)) * torch.arange(60)
-    axes = Axes.of([ImageFeatures(some[:, 0], some) for some in drawn.split(4)], 1, None)
-    theirs = PCA(AXES).fit(drawn.flatten(0, 1).numpy())
-    assert np.allclose(np.abs(theirs.components_[::-1] @ axes.directions.numpy()), np.eye(AXES), atol=1e-4)
-    assert np.allclose(axes.mean.numpy(), theirs.mean_, atol=1e-5)
 
 
 def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:

@@ -16,7 +16,6 @@ from gallop.config import HEADS, DetailUse, HeadWords, MethodConfig
 from gallop.features.encoding import Extra, ImageFeatures, Sight
 from gallop.model.branches.forms import LinearForm, ridge
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.pairs import Axes, joint
 from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 
 PENALTY = 0.1
@@ -29,8 +28,6 @@ of another domain."""
 
 REGIONS = "regions"
 """The backbone's features of regions, in the joint space."""
-PAIRS = "pairs"
-"""Products of these: ``gallop.model.branches.pairs``."""
 
 Fit: TypeAlias = Callable[[ShotSums, ShotFeatures | None, Tensor | None], LinearForm]
 """The sums of shots, their single features where they are stored, and text features of the names -> the form of the
@@ -48,7 +45,6 @@ class Kind:
         usual: its mix with the prompts where no shots are held out.
         names: its weights are drawn to the names of the classes.
         votes: its score is a sum over shots, as that of ridge regression is.
-        pairs: it is linear in products of the backbone's features.
         extra: the features of regions that it is linear in; None for the backbone's.
     """
 
@@ -58,13 +54,12 @@ class Kind:
     usual: Mix
     names: bool = False
     votes: bool = False
-    pairs: bool = False
     extra: Extra | None = None
 
     @property
     def space(self) -> str:
         """The name of the features that it is linear in."""
-        return PAIRS if self.pairs else REGIONS if self.extra is None else self.extra.name
+        return REGIONS if self.extra is None else self.extra.name
 
 
 KINDS: dict[str, Kind] = {}
@@ -80,11 +75,7 @@ def register(kind: Kind) -> Kind:
 
 
 def usual_mixes(names: Sequence[str]) -> list[Mix]:
-    """Return the mixes of several branches where no shots are held out: those of ``MEASURED``, or together they have
-    the weight of one.
-    """
-    if measured := MEASURED.get("+".join(names)):
-        return measured
+    """Return the mixes of several branches where no shots are held out: together they have the weight of one."""
     usual = [KINDS[name].usual for name in names]
     return [replace(mix, weight=mix.weight / len(usual)) for mix in usual]
 
@@ -113,40 +104,24 @@ def _ridge(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> 
     return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
 
 
-# The mixes were chosen by cross-validation inside train folders, on ``mini`` (benchmarks/settings.md).
+# The mix was chosen by cross-validation inside train folders, on ``mini`` (benchmarks/settings.md).
 register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
-register(Kind("pairs", HEADS["pairs"], _ridge, Mix(0.6, 0.08), votes=True, pairs=True))
-MEASURED = {"ridge+pairs": [Mix(0.2, 0.08), Mix(0.5, 0.08)]}
-"""Of branches together, where no shots are held out; from the comparison in benchmarks/settings.md."""
 
 
-def region_features(
-    look: ImageFeatures, space: str, projection: Tensor | None = None, axes: Axes | None = None
-) -> Tensor:
-    """Return features of the regions of one look: the backbone's (B, R, V), or others (B, R, E).
-
-    Args:
-        projection: the backbone's (V, D), where there is one, and
-        axes: for products.
-    """
-    if space == PAIRS:
-        assert axes is not None
-        return axes.pairs(joint(look.regions, projection))
+def region_features(look: ImageFeatures, space: str) -> Tensor:
+    """Return features of the regions of one look: the backbone's (B, R, V), or others (B, R, E)."""
     return look.regions if space == REGIONS else look.extras[space]
 
 
-def shot_features(
-    features: ImageFeatures, looks: int, space: str, projection: Tensor | None, axes: Axes | None = None
-) -> Tensor:
+def shot_features(features: ImageFeatures, looks: int, space: str, projection: Tensor | None) -> Tensor:
     """Return the features of photos for a branch, (B, D) of length 1 on the CPU: linear in the regions, apart from the
     normalisation.
 
     Args:
         looks: how many of them answers are computed from.
         projection: the backbone's (V, D), where there is one.
-        axes: whose products are features, in the space of pairs.
     """
-    regions = [region_features(look, space, projection, axes) for look in features.looks[:looks]]
+    regions = [region_features(look, space) for look in features.looks[:looks]]
     if projection is not None:
         regions = [some.to(projection.device) for some in regions]
     return F.normalize(mean_region(regions, projection if space == REGIONS else None), dim=-1).cpu()
