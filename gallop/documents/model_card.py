@@ -64,7 +64,7 @@ def model_card(
             if name not in _ELSEWHERE
         ],
         calibration=classifier.calibration_,
-        branches=[_branch(classifier, branch) for branch in model.branches],
+        head=model.head and _head(classifier, model.head),
         damping=None if model.damping == Damping() else model.damping,
         measured=measured,
         alike=diversity_of(model.cached_text_features()).words,
@@ -85,8 +85,8 @@ def accuracy_in_words(tested: Proportion, photos: str) -> str:
     )
 
 
-def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
-    """The facts of a branch."""
+def _head(classifier: Described, branch: Branch) -> dict[str, Any]:
+    """The facts of a head."""
     classes = zip(classifier.model_.class_names, branch.sums.known, strict=True)
     return {
         "title": HEADS[branch.kind].title,

@@ -25,8 +25,6 @@ from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
-from gallop.model.branches.branch import Branch
-from gallop.model.branches.kinds import KINDS, usual_mixes
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.prompted import PromptModel
@@ -229,7 +227,7 @@ def curve_steps(
         ConfigError: no class has three different photos.
         ImageError: a photo that cannot be read.
     """
-    method = method if method.branches else replace(method, head="ridge")
+    method = replace(method, head="ridge") if method.head == "none" else method
     model = PromptModel(backbone, shots.class_names, method)
     parts = list[ImageFeatures]()
     for part in encode_centres(backbone, shots.photos, cache, shots.hashes, model.sight):
@@ -299,13 +297,9 @@ class _Known:
             )
 
     def _answers(self, held: Tensor, learned: Tensor) -> Tensor:
-        model, known = self._model, self._shots
-        shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in known.items()}
-        classes, text = len(model.class_names), model.cached_text_features().global_
-        made = [
-            Branch.of(name, shots[KINDS[name].space], classes, mix, self._texts, balanced=model.config.balanced)
-            for name, mix in zip(model.config.branches, usual_mixes(model.config.branches), strict=True)
-        ]
-        branches = [each for each in made if each is not None]
-        scores = [each.complete(text)(known[each.how.space][held].double()) for each in branches]
-        return mixed(self._prompts[held].double(), scores, [each.mix for each in branches]).argmax(dim=1)
+        model, logits = self._model, self._prompts[held].double()
+        head = model.taught(ShotFeatures(self._shots[learned][:, None], self.labels[learned]), self._texts)
+        if head is not None:
+            form = head.complete(model.cached_text_features().global_)
+            logits = mixed(logits, form(self._shots[held].double()), head.mix)
+        return logits.argmax(dim=1)
