@@ -39,7 +39,7 @@ from gallop.data import resolve_split
 from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart, warn_caller
 from gallop.images.folders import walk_photos
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.kinds import KINDS, REGIONS
+from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.calibration import Calibration
@@ -302,7 +302,7 @@ def _head(checkpoint: Checkpoint, learned: Mapping[str, Tensor], backbone: Backb
     wanted = {*_SUMS, *(_SHOTS if settings.shots else ()), *((_TEXTS,) if settings.names else ())}
     if wanted != set(tensors):
         raise ValueError(f"the head's tensors are {sorted(tensors)} instead of {sorted(wanted)}")
-    width = backbone.feature_sizes[-1] if how.space == REGIONS else math.isqrt(tensors["scatter"].numel())
+    width = backbone.feature_sizes[-1] if how.extra is None else math.isqrt(tensors["scatter"].numel())
     counts, sums, scatter = (tensors[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")

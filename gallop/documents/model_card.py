@@ -18,7 +18,6 @@ from gallop.errors import warn_caller
 from gallop.evaluation.diversity import diversity_of
 from gallop.evaluation.intervals import Proportion
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.kinds import REGIONS
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.setting import settings_of
@@ -94,7 +93,7 @@ def _head(classifier: Described, branch: Branch) -> dict[str, Any]:
         "shots": int(branch.sums.counts.sum()),
         "weight": classifier.model_.branch_weights[branch.kind],
         "without": [name for name, shots in classes if not shots],
-        "by_text": branch.how.space == REGIONS,
+        "by_text": branch.how.extra is None,
         "single": classifier.keep_shots and branch.shots is not None,
     }
 

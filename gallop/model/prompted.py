@@ -26,7 +26,7 @@ from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
 from gallop.model.answers import Rule
 from gallop.model.branches.branch import Branch, ShotVotes
-from gallop.model.branches.kinds import KINDS, REGIONS, shot_features, sight_of
+from gallop.model.branches.kinds import KINDS, shot_features, sight_of
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.calibration import Calibration
 from gallop.model.machine import HERE
@@ -311,13 +311,13 @@ class PromptModel:
         """
         if self.head is None:
             return {}
-        silent = self.head.how.space != REGIONS and not self.head.sums.known.all()
+        silent = self.head.how.extra is not None and not self.head.sums.known.all()
         return {self.head.kind: 0.0 if silent else self.head.mix.weight}
 
     def shot_features(self, features: ImageFeatures) -> Tensor:
         """Return the features of photos that the head of its settings is linear in, (B, D) of length 1."""
-        space, projection = KINDS[self.config.head].space, self.backbone.vision.region_projection
-        return shot_features(features, len(self.sight.times), space, projection)
+        looks, projection = len(self.sight.times), self.backbone.vision.region_projection
+        return shot_features(features, looks, projection, KINDS[self.config.head].extra)
 
     def text_features(self, class_names: Sequence[str] | None = None) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the

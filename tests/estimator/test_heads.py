@@ -24,7 +24,7 @@ from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import ridge
-from gallop.model.branches.kinds import HALVED, NAMES, PENALTY, REGIONS, shot_features
+from gallop.model.branches.kinds import HALVED, NAMES, PENALTY, shot_features
 from gallop.model.branches.kinds import KINDS as HOW
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotSums
@@ -48,7 +48,7 @@ def saved(model: GalLoPClassifier, folder: Path) -> GalLoPClassifier:
 
 def known(photos: ImageFeatures) -> torch.Tensor:
     """What a head knows of photos."""
-    return shot_features(photos, 1, REGIONS, tiny.vit().vision.region_projection)
+    return shot_features(photos, 1, tiny.vit().vision.region_projection)
 
 
 @pytest.fixture(scope="module")

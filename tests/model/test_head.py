@@ -20,7 +20,7 @@ from gallop.errors import ConfigError
 from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import ridge
-from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, REGIONS, drawn_to, shot_features
+from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, drawn_to, shot_features
 from gallop.model.branches.mix import SPREAD, Mix, choose_mix, mixed
 from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.prompted import PromptModel
@@ -190,7 +190,7 @@ def test_texts_that_point_the_other_way_are_not_followed() -> None:
 
 def known_of(frozen: Backbone, photos: ImageFeatures) -> Tensor:
     """What a head knows of photos."""
-    return shot_features(photos, 1, REGIONS, frozen.vision.region_projection)
+    return shot_features(photos, 1, frozen.vision.region_projection)
 
 
 def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptModel, ImageFeatures]:

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.errors import ConfigError
-from gallop.features.cache import ImageFeatures
+from gallop.features.encoding import Extra, ImageFeatures
 from gallop.model.branches.forms import LinearForm
-from gallop.model.branches.kinds import KINDS, PENALTY, REGIONS, Kind, region_features
+from gallop.model.branches.kinds import KINDS, PENALTY, Kind, region_features
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 from gallop.setting import require
@@ -194,7 +194,7 @@ class Branch:
         if not known.all():
             mean = weights.mean(dim=0)
             pulled = mean.new_zeros(len(known), len(mean))  # of features that no text is compared with
-            if self.how.space == REGIONS:
+            if self.how.extra is None:
                 texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
                 texts = texts - texts[known].mean(dim=0)
                 apart = weights - mean
@@ -212,8 +212,8 @@ class Branch:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        space = self.how.space
-        return FittedBranch(weights, bias, backbone.vision.region_projection if space == REGIONS else None, space)
+        extra = self.how.extra
+        return FittedBranch(weights, bias, backbone.vision.region_projection if extra is None else None, extra)
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
         """Return the votes of one photo; None where this is not ridge regression, or its shots were not saved.
@@ -246,14 +246,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class FittedBranch:
-    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D) of what
-    it is linear in, and the name of these features.
+    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D) where it
+    is linear in the backbone's regions, else the features that it is linear in.
     """
 
     weights: Tensor
     bias: Tensor
     projection: Tensor | None
-    space: str
+    extra: Extra | None
 
     def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[Tensor]:
         """Return its map (B, R, K) of each look at images: each region's contribution, with the bias divided evenly.
@@ -263,7 +263,7 @@ class FittedBranch:
         Args:
             counted: looks that its score is the mean of, which have one length; a further one only gets its map.
         """
-        regions, after = [region_features(look, self.space) for look in looks], self.projection
+        regions, after = [region_features(look, self.extra) for look in looks], self.projection
         pulled = self.weights.T if after is None else after.float() @ self.weights.T
         kept = [regions[:counted]] * counted + [[look] for look in regions[counted:]]
         lengths = [mean_region(some, after).norm(dim=-1).clamp_min(1e-12) for some in kept]

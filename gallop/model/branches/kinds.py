@@ -26,8 +26,6 @@ NAMES, HALVED = 4.0, 3.0
 shots of a class that is halved. Chosen as the strengths were: names help where shots are few, and mislead about photos
 of another domain."""
 
-REGIONS = "regions"
-"""The backbone's features of regions, in the joint space."""
 
 Fit: TypeAlias = Callable[[ShotSums, ShotFeatures | None, Tensor | None], LinearForm]
 """The sums of shots, their single features where they are stored, and text features of the names -> the form of the
@@ -55,11 +53,6 @@ class Kind:
     names: bool = False
     votes: bool = False
     extra: Extra | None = None
-
-    @property
-    def space(self) -> str:
-        """The name of the features that it is linear in."""
-        return REGIONS if self.extra is None else self.extra.name
 
 
 KINDS: dict[str, Kind] = {}
@@ -100,20 +93,21 @@ def _ridge(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> 
 register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
 
 
-def region_features(look: ImageFeatures, space: str) -> Tensor:
+def region_features(look: ImageFeatures, extra: Extra | None) -> Tensor:
     """Return features of the regions of one look: the backbone's (B, R, V), or others (B, R, E)."""
-    return look.regions if space == REGIONS else look.extras[space]
+    return look.regions if extra is None else look.extras[extra.name]
 
 
-def shot_features(features: ImageFeatures, looks: int, space: str, projection: Tensor | None) -> Tensor:
+def shot_features(features: ImageFeatures, looks: int, projection: Tensor | None, extra: Extra | None = None) -> Tensor:
     """Return the features of photos for a branch, (B, D) of length 1 on the CPU: linear in the regions, apart from the
     normalisation.
 
     Args:
         looks: how many of them answers are computed from.
         projection: the backbone's (V, D), where there is one.
+        extra: other features that the branch is linear in.
     """
-    regions = [region_features(look, space) for look in features.looks[:looks]]
+    regions = [region_features(look, extra) for look in features.looks[:looks]]
     if projection is not None:
         regions = [some.to(projection.device) for some in regions]
-    return F.normalize(mean_region(regions, projection if space == REGIONS else None), dim=-1).cpu()
+    return F.normalize(mean_region(regions, projection if extra is None else None), dim=-1).cpu()
