@@ -50,7 +50,7 @@ HEADS = {
 }
 """What may answer beside the prompts. ``gallop.model.branches.kinds.register`` adds others."""
 _GONE = re.compile(r"\b(discriminant|logistic|pairs)\b|[+,]")
-"""In what older models call their head."""
+"""In the names of heads that older models have, and this version does not."""
 
 DetailUse = Literal["training", "answers", "maps"]
 """What a second look at a larger size is for: learning, answers and maps; answers and maps; maps alone."""

@@ -231,7 +231,7 @@ def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
     """Return what a reader of the file needs: texts, and JSON where it is more than one."""
     model, calibration = classifier.model_, classifier.calibration_
     preprocess = model.backbone.preprocess
-    head = {"head": "".join(model.branch_weights), "head_weight": "".join(map(repr, model.branch_weights.values()))}
+    head = model.head
     return {
         "gallop_format": str(_FORMAT),
         "class_names": json.dumps(model.class_names, ensure_ascii=False),
@@ -245,7 +245,7 @@ def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
         "backbone": model.backbone.name,
         "backbone_fingerprint": model.backbone.fingerprint,
         "prompts": model.prompts.digest(),
-        **(head if model.head is not None else {}),
+        **({} if head is None else {"head": head.kind, "head_weight": repr(model.branch_weights[head.kind])}),
         **(_metadata_of_second(model) if len(model.sight.times) > 1 else {}),
     }
 
