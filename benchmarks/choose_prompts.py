@@ -45,7 +45,6 @@ from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.evaluation.metrics import fpr_at_tpr
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, TrainingViews, encode_centres
 from gallop.model.answers import answers
-from gallop.model.branches.kinds import usual_mixes
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.model.scores import VERDICT
 from gallop.training.learn import all_shots
@@ -119,9 +118,7 @@ def trained(
     for fold in held:
         rest = fewer(shots.labels, sorted(set(range(len(shots))) - set(fold)), count)
         model = PromptModel(backbone, shots.class_names, method, copy.deepcopy(starting_prompts(backbone, method)))
-        heads = model.taught(all_shots(model, shots.take(rest), cache))
-        mixes = zip(heads, usual_mixes(method.branches), strict=True)
-        model.branches = tuple(replace(head, mix=mix) for head, mix in mixes)
+        model.head = model.taught(all_shots(model, shots.take(rest), cache))
         learners.append(Learner(model, torch.tensor(rest)))
     for _ in Steps(views, labels, config, PromptModel.loss).trainer(learners).run():
         pass

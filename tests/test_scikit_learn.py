@@ -61,7 +61,7 @@ COUNTS = {"blue": 6, "green": 6, "red": 6}
 
 
 EVERY_SETTING: dict[str, Any] = {
-    **{"global_prompts": 3, "topk": (4,), "dropout": 0.5, "local_projection": False, "head": ("ridge", "pairs")},
+    **{"global_prompts": 3, "topk": (4,), "dropout": 0.5, "local_projection": False, "head": "ridge"},
     **{"detail": 2.0, "detail_in": "maps", "global_projection": True, "class_weight": "balanced"},
     **{"starts": "a sketch of a", "init": 0.5, "diversity": 0.3, "pooling": min, "keep_rule": max},
     **{"epochs": 3, "lr": 0.5, "batch_size": 8, "momentum": 0.5, "weight_decay": 0.2, "views": 2},
@@ -80,7 +80,7 @@ def test_every_setting_is_an_argument_that_a_clone_and_a_search_have() -> None:
     assert {name: made.get_params()[name] for name in settings} == EVERY_SETTING
     method, training = made._settings.method("paper"), made._settings.training("paper")
     used = {name: getattr(method if hasattr(method, name) else training, name) for name in settings}
-    assert used == EVERY_SETTING | {"head": "ridge+pairs"}
+    assert used == EVERY_SETTING
     assert made.set_params(diversity=0.2)._settings.method("paper").diversity == 0.2
 
 

@@ -28,8 +28,7 @@ FIELDS = """
 METHOD_FIELD = """
     tilt: float = setting(0.0, "tilt", "How far regions lean.", high=1, form=(0.0, 1.0, 0.1))
 
-    def __post_init__(self) -> None:
-        if isinstance(self.head, list | tuple):"""
+    def __post_init__(self) -> None:"""
 """After the last one of ``MethodConfig``."""
 
 ASKED = """
@@ -120,7 +119,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     start, end = config.read_text(encoding="utf-8").rsplit("\n    def __post_init__", 1)
     presets = end.removeprefix("(self) -> None:\n        check_settings(self)\n")
     assert presets != end
-    ends = "\n    def __post_init__(self) -> None:\n        if isinstance(self.head, list | tuple):"
+    ends = "\n    def __post_init__(self) -> None:"
     assert start.count(ends) == 1
     config.write_text(start.replace(ends, METHOD_FIELD) + FIELDS + presets, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "GALLOP_DATA": str(copy / "data")}

@@ -145,8 +145,7 @@ def there(value: T | None) -> T:
 
 def head_of(model: GalLoPClassifier) -> Branch:
     """The head that shots have taught."""
-    (head,) = model.model_.branches
-    return head
+    return there(model.model_.head)
 
 
 def head_scores(why: Explanation) -> Any:

@@ -169,9 +169,8 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
             "a new view of every photo. Takes many times as long." + usual * (known.preset != "default")
         )
     if way == ACCURATE:
-        second = ", and there is a second head" if known.preset == "default" else ""
         return (
-            f"{way_in_words(QUICK, known)} Each photo is looked at twice, the second time at twice the size{second}. "
+            f"{way_in_words(QUICK, known)} Each photo is looked at twice, the second time at twice the size. "
             "With some 16 photos of a class more answers are right; encoding takes five times as long."
         )
     if known.preset == "default":

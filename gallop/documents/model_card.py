@@ -18,7 +18,6 @@ from gallop.errors import warn_caller
 from gallop.evaluation.diversity import diversity_of
 from gallop.evaluation.intervals import Proportion
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.kinds import REGIONS
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.setting import settings_of
@@ -64,7 +63,7 @@ def model_card(
             if name not in _ELSEWHERE
         ],
         calibration=classifier.calibration_,
-        branches=[_branch(classifier, branch) for branch in model.branches],
+        head=model.head and _head(classifier, model.head),
         damping=None if model.damping == Damping() else model.damping,
         measured=measured,
         alike=diversity_of(model.cached_text_features()).words,
@@ -85,8 +84,8 @@ def accuracy_in_words(tested: Proportion, photos: str) -> str:
     )
 
 
-def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
-    """The facts of a branch."""
+def _head(classifier: Described, branch: Branch) -> dict[str, Any]:
+    """The facts of a head."""
     classes = zip(classifier.model_.class_names, branch.sums.known, strict=True)
     return {
         "title": HEADS[branch.kind].title,
@@ -94,8 +93,7 @@ def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
         "shots": int(branch.sums.counts.sum()),
         "weight": classifier.model_.branch_weights[branch.kind],
         "without": [name for name, shots in classes if not shots],
-        "by_text": branch.how.space == REGIONS,
-        "axes": 0 if branch.axes is None else branch.axes.directions.shape[1],
+        "by_text": branch.how.extra is None,
         "single": classifier.keep_shots and branch.shots is not None,
     }
 

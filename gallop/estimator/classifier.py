@@ -50,7 +50,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     Args:
         backbone, device, regions: as for ``load_backbone``; or a ``Backbone`` (frozen, so several may share it).
         preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
-            look at twice the size and a second head; "paper"; "short", the paper's with 50 rounds of four stored views;
+            look at twice the size; "paper"; "short", the paper's with 50 rounds of four stored views;
             "backbone": "default" for ``mini`` and "paper" for every other backbone; or a ``TrainConfig``, with the
             method of "backbone".
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
@@ -227,7 +227,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Raises as ``fit``, DataError also for a picture that was given before with another class name.
         """
         known = self.model_.class_names if hasattr(self, "model_") else ()
-        taught = bool(known) and (self.training_ is not None or bool(self.model_.branches))
+        taught = bool(known) and (self.training_ is not None or self.model_.head is not None)
         data = with_shots_of_before(self._shots, known, images, labels, classes, self._settings, taught, drop_classes)
         follow(self._learn(data, bool(known), self._numbered), verbose=verbose)
         return self
@@ -318,8 +318,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def add_class(self, name: str) -> Self:
         """Add one more class with the learned prompts, without retraining. Returns self.
 
-        A head, which knows classes by their shots, uses the direction of the class name's text until ``add_shots``; a
-        head of pairs has no weight until then.
+        A head, which knows classes by their shots, uses the direction of the class name's text until ``add_shots``.
         Raises ClassNameError for a name that cannot be used, or that exists already.
         """
         return self._with_classes_of(self._fitted().model_.with_class(name))
@@ -335,8 +334,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Train the head on further photos of its classes, given as for ``fit``, in milliseconds. Returns self.
 
-        Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so; a
-        head of pairs keeps the axes of the photos of the first call, which should have some of each class.
+        Prompts, temperature, threshold and the head's weight stay unchanged. After ``zero_shot`` it gets its head so.
         Raises ConfigError without a head, or for balanced classes without its earlier shots (``recall_shots``),
         DataError for a class that it does not have, or first shots of one class alone, and ImageError.
         """
@@ -401,7 +399,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         how: dict[str, Any] = {"method": checkpoint.method, "regions": checkpoint.regions, "device": device}
         self = cls(backbone or checkpoint.backbone, preset=checkpoint.training or "backbone", **how)
         self._start(saved.model_)
-        self.keep_shots = any(branch.shots is not None for branch in self.model_.branches)
+        self.keep_shots = self.model_.head is not None and self.model_.head.shots is not None
         self.calibration_ = saved.calibration_
         self.training_, self._data_fingerprint = checkpoint.training, checkpoint.data_fingerprint
         return self
@@ -482,8 +480,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 continue
             if isinstance(event, StepEvent):
                 self.history_.append(event)
-                if learner.branches and not self.model_.branches:  # a class was added meanwhile
-                    self.model_ = self.model_.with_branches(learner.for_classes(self.model_.class_names).branches)
+                if learner.head is not None and self.model_.head is None:  # a class was added meanwhile
+                    self.model_ = self.model_.with_head(learner.for_classes(self.model_.class_names).head)
             yield event
         self._unsaved_training = work
 

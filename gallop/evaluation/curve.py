@@ -25,8 +25,6 @@ from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
-from gallop.model.branches.branch import Branch
-from gallop.model.branches.kinds import KINDS, PAIRS, usual_mixes
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.prompted import PromptModel
@@ -229,7 +227,7 @@ def curve_steps(
         ConfigError: no class has three different photos.
         ImageError: a photo that cannot be read.
     """
-    method = method if method.branches else replace(method, head="ridge")
+    method = replace(method, head="ridge") if method.head == "none" else method
     model = PromptModel(backbone, shots.class_names, method)
     parts = list[ImageFeatures]()
     for part in encode_centres(backbone, shots.photos, cache, shots.hashes, model.sight):
@@ -277,7 +275,7 @@ class _Known:
     """The features of all shots, in the forms that prompts and heads compare."""
 
     def __init__(self, model: PromptModel, centres: ImageFeatures, labels: Tensor) -> None:
-        self._model, self._centres, self.labels = model, centres, labels
+        self._model, self.labels = model, labels
         self._shots = model.shot_features(centres)
         self._texts = model.name_features(model.class_names)
         parts, text = list[Tensor](), model.cached_text_features()
@@ -299,16 +297,9 @@ class _Known:
             )
 
     def _answers(self, held: Tensor, learned: Tensor) -> Tensor:
-        model, known = self._model, self._shots
-        if PAIRS in known:  # held-out photos have no part in their axes
-            axes = model.with_branches(()).axes_of(lambda: self._centres[learned].split(BATCH))
-            known = known | {PAIRS: model.shot_features(self._centres, axes)[PAIRS]}
-        shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in known.items()}
-        classes, text = len(model.class_names), model.cached_text_features().global_
-        made = [
-            Branch.of(name, shots[KINDS[name].space], classes, mix, self._texts, balanced=model.config.balanced)
-            for name, mix in zip(model.config.branches, usual_mixes(model.config.branches), strict=True)
-        ]
-        branches = [each for each in made if each is not None]
-        scores = [each.complete(text)(known[each.how.space][held].double()) for each in branches]
-        return mixed(self._prompts[held].double(), scores, [each.mix for each in branches]).argmax(dim=1)
+        model, logits = self._model, self._prompts[held].double()
+        head = model.taught(ShotFeatures(self._shots[learned][:, None], self.labels[learned]), self._texts)
+        if head is not None:
+            form = head.complete(model.cached_text_features().global_)
+            logits = mixed(logits, form(self._shots[held].double()), head.mix)
+        return logits.argmax(dim=1)

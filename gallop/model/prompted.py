@@ -1,4 +1,4 @@
-"""The paper's method on a backbone, with what this project adds: class names, looks, templates and branches.
+"""The paper's method on a backbone, with what this project adds: class names, looks, templates and a head.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -23,11 +23,10 @@ from gallop.core import gallop as paper
 from gallop.core.cosines import global_cosines
 from gallop.core.gallop import GalLoP, Loss, TextFeatures, gallop_loss
 from gallop.errors import ClassNameError, TemplateError
-from gallop.features.encoding import BATCH, ImageFeatures
+from gallop.features.encoding import ImageFeatures
 from gallop.model.answers import Rule
 from gallop.model.branches.branch import Branch, ShotVotes
-from gallop.model.branches.kinds import KINDS, PAIRS, REGIONS, shot_features, sight_of, usual_mixes
-from gallop.model.branches.pairs import Axes
+from gallop.model.branches.kinds import KINDS, shot_features, sight_of
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.calibration import Calibration
 from gallop.model.machine import HERE
@@ -147,7 +146,7 @@ class FastGalLoP(GalLoP):
 
 
 class PromptModel:
-    """A frozen backbone, learned prompts, a class list and perhaps branches: the model of a classifier.
+    """A frozen backbone, learned prompts, a class list and perhaps a head: the model of a classifier.
 
     ``paper`` is the method itself, a module; ``sight`` is what is encoded of a photo for answers, ``map_sight`` for
     maps. ``class_weights`` (K,) are the weights of each class's photos in the loss; None: all have the same weight.
@@ -159,7 +158,7 @@ class PromptModel:
         prompts: learned ones; None starts from the words of the settings, in the paper "A photo of a".
         templates: sentences with ``{}`` for the class name, which then replace the prompts (zero-shot only): prompt m
             is template m, repeated from the first where there are fewer of them. None uses the prompts.
-        branches: what answers beside the prompts, where some were trained on shots.
+        head: what answers beside the prompts, where one was trained on shots.
 
     Raises:
         ClassNameError: names that cannot be used.
@@ -175,11 +174,11 @@ class PromptModel:
         config: MethodConfig,
         prompts: Prompts | None = None,
         templates: Sequence[str] | None = None,
-        branches: Sequence[Branch] = (),
+        head: Branch | None = None,
     ) -> None:
         self.sight, self.map_sight = sight_of(config, "answers"), sight_of(config, "maps")
         self.map_sight.grids(backbone)  # refused now, and not when the first map is computed
-        self.backbone, self.config, self.branches = backbone, resolved(config), tuple(branches)
+        self.backbone, self.config, self.head = backbone, resolved(config), head
         prompts = prompts if prompts is not None else initial_prompts(backbone, config)
         sizes = *prompts.sizes, prompts.global_contexts.shape[2], len(prompts.local_projection)
         wanted = *config.sizes, backbone.text.width, backbone.vision.region_width
@@ -208,7 +207,7 @@ class PromptModel:
             "config": self.config,
             "prompts": copy.deepcopy(self.prompts).cpu(),
             "templates": self.templates,
-            "branches": self.branches,
+            "head": self.head,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -229,24 +228,24 @@ class PromptModel:
                 ) from error
         return templates
 
-    def with_branches(self, branches: Sequence[Branch]) -> PromptModel:
-        """Return a model of the same prompts and classes with other branches."""
+    def with_head(self, head: Branch | None) -> PromptModel:
+        """Return a model of the same prompts and classes with another head, or none."""
         other = copy.copy(self)
-        other.branches = tuple(branches)
+        other.head = head
         return other
 
     def with_config(self, config: MethodConfig) -> PromptModel:
-        """Return a model of the same prompts, classes and branches that looks at photos according to other settings.
+        """Return a model of the same prompts, classes and head that looks at photos according to other settings.
 
         Raises:
             BackboneError, ConfigError: as in the constructor.
         """
-        other = PromptModel(self.backbone, self.class_names, config, self.prompts, self.templates, self.branches)
+        other = PromptModel(self.backbone, self.class_names, config, self.prompts, self.templates, self.head)
         other._text = self._text
         return other
 
     def for_classes(self, class_names: Sequence[str], text: TextFeatures | None = None) -> PromptModel:
-        """Return a model of the same prompts for other classes; its branches preserve what they learned about these.
+        """Return a model of the same prompts for other classes; its head preserves what it learned about these.
 
         Args:
             text: text features of these classes, where they follow from ``cached_text_features`` of now.
@@ -255,9 +254,8 @@ class PromptModel:
             ClassNameError: names that cannot be used.
             ConfigError: as ``Branch.for_classes``.
         """
-        made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
-        branches = [branch for branch in made if branch is not None]
-        other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, branches)
+        head = self.head and self.head.for_classes(self.class_names, class_names, self.name_features)
+        other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, head)
         other._text = None if text is None or self._text is None else (self._text[0], text)
         return other
 
@@ -278,7 +276,7 @@ class PromptModel:
 
         Raises:
             ClassNameError: no such class, or the last one there is.
-            ConfigError: a branch no longer has its shots.
+            ConfigError: the head no longer has its shots.
         """
         (wanted,) = spelled_as([clean_name(name)], self.class_names)
         if wanted not in self.class_names:
@@ -293,56 +291,33 @@ class PromptModel:
         left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
         return self.for_classes([self.class_names[k] for k in left], TextFeatures(text.global_[left], text.local[left]))
 
-    def taught(self, shots: Mapping[str, ShotFeatures]) -> tuple[Branch, ...]:
-        """Return the branches of its settings, trained on shots given by the features that they are linear in; without
-        those for which ``Branch.of`` returns None.
+    def taught(self, shots: ShotFeatures, texts: Tensor | None = None) -> Branch | None:
+        """Return the head of its settings, trained on shots; None as ``Branch.of``.
+
+        Args:
+            texts: ``name_features`` of its classes, where they are already computed.
         """
-        kinds = [KINDS[name] for name in self.config.branches]
-        texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
-        made = [
-            Branch.of(kind.name, shots[kind.space], len(self.class_names), mix, texts, balanced=self.config.balanced)
-            for kind, mix in zip(kinds, usual_mixes(self.config.branches), strict=True)
-        ]
-        return tuple(branch for branch in made if branch is not None)
+        kind = KINDS[self.config.head]
+        if kind.names and texts is None:
+            texts = self.name_features(self.class_names)
+        return Branch.of(kind.name, shots, len(self.class_names), texts=texts, balanced=self.config.balanced)
 
     @property
     def branch_weights(self) -> dict[str, float]:
-        """The weight of each branch in the answer; the rest is the prompts'.
+        """The weight of the head in the answer, by its kind; the rest is the prompts'.
 
-        A branch whose features no text is compared with knows nothing of a class without shots. As long as there is
-        one, its weight is shared out to the others and the prompts as theirs are.
+        A head whose features no text is compared with knows nothing of a class without shots, and has no weight as long
+        as there is one.
         """
-        weights = {branch.kind: branch.mix.weight for branch in self.branches}
-        silent = {each.kind for each in self.branches if each.how.space != REGIONS and not each.sums.known.all()}
-        left = max(1 - sum(weights[kind] for kind in silent), 1e-9)
-        return {kind: 0.0 if kind in silent else weight / left for kind, weight in weights.items()}
+        if self.head is None:
+            return {}
+        silent = self.head.how.extra is not None and not self.head.sums.known.all()
+        return {self.head.kind: 0.0 if silent else self.head.mix.weight}
 
-    @property
-    def spaces(self) -> tuple[str, ...]:
-        """The names of the features that its branches are linear in."""
-        return tuple(dict.fromkeys(KINDS[name].space for name in self.config.branches))
-
-    def axes_of(self, photos: Callable[[], Iterable[ImageFeatures]]) -> Axes | None:
-        """Return the axes of the shots that its branches were trained on, or of photos where there are none yet; None
-        where no branch needs any.
-        """
-        if PAIRS not in self.spaces:
-            return None
-        known = (branch.axes for branch in self.branches if branch.axes is not None)
-        return next(known, None) or Axes.of(photos(), len(self.sight.times), self.backbone.vision.region_projection)
-
-    def shot_features(self, features: ImageFeatures, axes: Axes | None = None) -> dict[str, Tensor]:
-        """Return the features of photos that its branches are linear in, (B, D) of length 1, by their names.
-
-        Args:
-            axes: what ``axes_of`` returns; of these photos where it is None.
-        """
-        projection, looks = self.backbone.vision.region_projection, len(self.sight.times)
-        axes, parts = axes or self.axes_of(lambda: [features]), features.split(BATCH)  # products take much memory
-        return {
-            space: torch.cat([shot_features(part, looks, space, projection, axes) for part in parts])
-            for space in self.spaces
-        }
+    def shot_features(self, features: ImageFeatures) -> Tensor:
+        """Return the features of photos that the head of its settings is linear in, (B, D) of length 1."""
+        looks, projection = len(self.sight.times), self.backbone.vision.region_projection
+        return shot_features(features, looks, projection, KINDS[self.config.head].extra)
 
     def text_features(self, class_names: Sequence[str] | None = None) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the
@@ -392,15 +367,16 @@ class PromptModel:
     def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Return the same for all looks that there are, where a further one may be there for its maps alone."""
         looks, counted = features.to(self.backbone.device).looks, len(self.sight.times)
-        branches = {each.kind: each.on(self.backbone, text.global_)(looks, counted) for each in self.branches}
+        head = [] if self.head is None else self.head.on(self.backbone, text.global_)(looks, counted)
         made = []
         for i, look in enumerate(looks):
             regions = alone = self.paper.region_cosines(look.regions, text)
             if text.local.shape[1] == 0:  # regions are compared with the global prompts
                 alone = self.paper.region_cosines(look.regions, TextFeatures(text.global_, text.global_))
-            of_branches = {name: maps[i] for name, maps in branches.items()}
             images = self.paper.image_cosines(look.global_, text)
-            made.append(Look(images, regions, alone.mean(dim=-1), of_branches))
+            made.append(
+                Look(images, regions, alone.mean(dim=-1), {} if self.head is None else {self.head.kind: head[i]})
+            )
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
         return Similarities(tuple(made), weights, self.branch_weights)
 
@@ -438,12 +414,10 @@ class PromptModel:
 
     def votes(self, features: ImageFeatures, text: TextFeatures) -> dict[str, ShotVotes]:
         """Return the contribution of each shot to the scores of one image (B = 1), by branch, where it is known."""
-        photo, votes = self.shot_features(features), {}
-        for branch in self.branches:
-            voted = branch.votes(photo[branch.how.space][0], text.global_, self.backbone.logit_scale)
-            if voted is not None:
-                votes[branch.kind] = voted
-        return votes
+        if self.head is None:
+            return {}
+        voted = self.head.votes(self.shot_features(features)[0], text.global_, self.backbone.logit_scale)
+        return {} if voted is None else {self.head.kind: voted}
 
     def loss(
         self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None

@@ -16,7 +16,6 @@ from gallop.core.cosines import norms
 from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import ImageFeatures
 from gallop.model.answers import GLOBAL, LOCAL, Answers, answers
-from gallop.model.branches.pairs import joint
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look
 
@@ -91,7 +90,7 @@ def _of_local_prompts(look: Look, topk: Sequence[int]) -> Tensor:
 
 
 def _of_global_prompts(model: PromptModel, encoded: ImageFeatures, text: TextFeatures) -> Tensor:
-    regions = joint(encoded.regions, model.backbone.vision.region_projection)
+    regions = _joint(encoded.regions, model.backbone.vision.region_projection)
     photos, learned = encoded.global_.float(), model.prompts.global_projection
     if learned is not None:
         regions, photos = regions @ learned.T, photos @ learned.T
@@ -102,4 +101,9 @@ def _of_global_prompts(model: PromptModel, encoded: ImageFeatures, text: TextFea
 def joint_regions(model: PromptModel, features: ImageFeatures) -> Tensor:
     """Return the regions of all looks as the frozen backbone has them in the joint space, (B, R, D) of length 1."""
     looks, projection = features.to(model.backbone.device).looks, model.backbone.vision.region_projection
-    return F.normalize(torch.cat([joint(look.regions, projection) for look in looks], dim=1), dim=-1).cpu()
+    return F.normalize(torch.cat([_joint(look.regions, projection) for look in looks], dim=1), dim=-1).cpu()
+
+
+def _joint(regions: Tensor, projection: Tensor | None) -> Tensor:
+    """Regions (B, R, V) in the joint space (B, R, D), in fp32; where there is no projection they are in it already."""
+    return regions.float() if projection is None else regions.float() @ projection.to(regions.device).float()

@@ -208,9 +208,9 @@ def test_a_run_with_a_head_that_was_removed_is_refused_and_its_photos_are_learne
     project: Project, tmp_path: Path
 ) -> None:
     one = replace(project, classes=project.classes[:1])
-    data = said(one, lambda facts: facts["settings"].update(head="discriminant"), FACTS)
+    data = said(one, lambda facts: facts["settings"].update(head="ridge+pairs"), FACTS)
     refused(
-        data, r"was not opened: head is 'discriminant'; .*train again with head='ridge'\. `gallop train` learns from"
+        data, r"was not opened: head is 'ridge\+pairs'; .*train again with head='ridge'\. `gallop train` learns from"
     )
     (tmp_path / "shop.zip").write_bytes(data)
     assert len(project_photos(tmp_path / "shop.zip").hashes) == len(one.classes[0].shots)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gallop.checkpoints.folder import SETTINGS, TENSORS
-from gallop.config import MethodConfig, method_preset
+from gallop.config import MethodConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, DataError
 from gallop.estimator import GalLoPClassifier
@@ -24,7 +24,7 @@ from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import ridge
-from gallop.model.branches.kinds import HALVED, MEASURED, NAMES, PENALTY, REGIONS, shot_features
+from gallop.model.branches.kinds import HALVED, NAMES, PENALTY, shot_features
 from gallop.model.branches.kinds import KINDS as HOW
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotSums
@@ -48,7 +48,7 @@ def saved(model: GalLoPClassifier, folder: Path) -> GalLoPClassifier:
 
 def known(photos: ImageFeatures) -> torch.Tensor:
     """What a head knows of photos."""
-    return shot_features(photos, 1, REGIONS, tiny.vit().vision.region_projection)
+    return shot_features(photos, 1, tiny.vit().vision.region_projection)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def ridges() -> GalLoPClassifier:
 def test_without_a_head_there_is_no_branch() -> None:
     plain = taught("none")
     found, why = plain.predict_all(PHOTOS), plain.explain(PHOTOS[0])
-    assert (found.branches, why.branch_scores, plain.model_.branches) == ({}, {}, ())
+    assert (found.branches, why.branch_scores, plain.model_.head) == ({}, {}, None)
     with pytest.raises(ValueError, match="no branch 'ridge'"):
         why.branch_map("ridge", "red")
 
@@ -93,41 +93,14 @@ def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: Gal
     assert head.mix != HOW["ridge"].usual, "four shots of each class are held out"
     features = ImageFeatures.cat(list(encode_sources(model.backbone, PHOTOS)))
     with torch.no_grad():
-        seen = model.with_branches([]).similarities(features, ridges.model_.cached_text_features())
+        seen = model.with_head(None).similarities(features, ridges.model_.cached_text_features())
         logits = answers(seen, Rule(model.config.topk)).scores.double() * model.backbone.logit_scale
     own = head.complete(torch.empty(0))(known(features).double())
     found = ridges.predict_all(PHOTOS)
-    wanted = (mixed(logits, [own], [head.mix]) / temperature).softmax(dim=-1)
+    wanted = (mixed(logits, own, head.mix) / temperature).softmax(dim=-1)
     assert np.allclose(found.probabilities, wanted.numpy(), atol=1e-5)
     alone = (own / head.mix.temperature / temperature).softmax(dim=-1)
     assert np.allclose(found.branches["ridge"], alone.numpy(), atol=1e-5)
-
-
-def test_two_heads_answer_together_and_come_back(tmp_path: Path) -> None:
-    """Both have a weight, a map and votes; what they are together is what the preset "accurate" has."""
-    assert method_preset("accurate").branches == ("ridge", "pairs")
-    pair = taught("ridge+pairs", calibration_folds=3, keep_shots=True)
-    found, why = pair.predict_all(PHOTOS), pair.explain(PHOTOS[0])
-    assert list(found.branches) == list(why.branches) == list(why.votes) == ["ridge", "pairs"]
-    assert all(0 < branch.mix.weight < 0.8 for branch in pair.model_.branches)
-    again = saved(pair, tmp_path)
-    assert np.array_equal(again.predict_proba(PHOTOS), found.probabilities)
-    more = (each.add_shots(MORE, ["green", "red"]).predict_proba(PHOTOS) for each in (pair, again))
-    assert np.allclose(*more, atol=1e-5)
-    ridge_weight, pairs_weight = (branch.mix.weight for branch in pair.add_class("yellow").model_.branches)
-    wanted = {"ridge": pytest.approx(ridge_weight / (1 - pairs_weight)), "pairs": 0}
-    assert pair.model_.branch_weights == wanted, "pairs know nothing of a class before its shots"
-    assert [branch.mix for branch in taught("ridge+pairs").model_.branches] == MEASURED["ridge+pairs"]
-
-
-def test_held_out_photos_have_no_part_in_the_axes() -> None:
-    """Their mean and that of the fold's shots, each times its photos, are that of all."""
-    pairs = taught("pairs", calibration_folds=2)
-    fit, projection = there(pairs.cross_fit_), there(tiny.vit().vision.region_projection).float()
-    for model, held in zip(fit.models, fit.features, strict=True):
-        out = (held.regions.float() @ projection).mean(dim=1).sum(dim=0)
-        own, of_all = (there(each.axes).mean for each in (model.branches[0], head_of(pairs)))
-        assert torch.allclose(out + (13 - len(held)) * own, 13 * of_all, atol=1e-4)
 
 
 def test_few_shots_take_the_usual_weight() -> None:
@@ -168,7 +141,7 @@ def test_a_class_is_added_by_its_name_then_taught() -> None:
 
 def test_a_classifier_without_training_is_taught_by_shots_alone() -> None:
     found = tiny.classifier(head="ridge").zero_shot(list(SHOTS))
-    assert found.model_.branches == ()
+    assert found.model_.head is None
     plain = tiny.classifier().zero_shot(list(SHOTS)).predict_proba(PHOTOS)
     assert np.array_equal(found.predict_proba(PHOTOS), plain)
     assert found.add_shots(IMAGES, LABELS).score(PHOTOS, list(SHOTS)) == 1.0
@@ -208,7 +181,7 @@ def test_it_comes_back(kind: str, keep: bool, tmp_path: Path) -> None:
 def test_a_head_from_before_it_knew_names_answers_as_it_did(ridges: GalLoPClassifier, tmp_path: Path) -> None:
     """And learns further shots as it did."""
     head, before = head_of(ridges), copy.copy(ridges)
-    before.model_ = ridges.model_.with_branches([there(Branch.of("ridge", there(head.shots), 3, head.mix))])
+    before.model_ = ridges.model_.with_head(Branch.of("ridge", there(head.shots), 3, head.mix))
     loaded = saved(before, tmp_path)
     settings = json.loads((tmp_path / SETTINGS).read_text())
     assert (settings["format"], {*settings["head"]}) == (2, {"weight", "temperature", "shots"})
@@ -242,16 +215,13 @@ DAMAGE: dict[str, Any] = {
         lambda t: t.update({"head.texts": t["head.texts"][:2].clone()}),
         "text features of the head",
     ),
-    "longer axes": (lambda t: t["head.directions"].mul_(2), "axes of the head are not orthogonal"),
-    "fewer axes": (lambda t: t.update({"head.directions": t["head.directions"][:, 1:].clone()}), "axes of the head do"),
-    "no mean of axes": (lambda t: t["head.mean"].fill_(float("inf")), "head.mean holds values that are not finite"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
     change, said = DAMAGE[case]
-    taught("pairs" if "axes" in case else "ridge", keep_shots=True).save(tmp_path)
+    taught("ridge", keep_shots=True).save(tmp_path)
     tensors = load_file(tmp_path / TENSORS)
     change(tensors)
     save_file(tensors, tmp_path / TENSORS)
@@ -268,8 +238,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
         ({"head": {"weight": 0.5, "temperature": 1, "names": "no"}}, "names is 'no'"),
         ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know and would ignore: head.sharpness"),
         ({"head": None}, "contains a head that the settings do not mention"),
-        ({"head": [{"weight": 0.5, "temperature": 1}] * 2}, "contains 2 heads, but its settings name 1"),
-        ({"method": {**METHOD, "head": "pairs"}}, "but a pairs head does not use them"),
+        ({"head": [{"weight": 0.5, "temperature": 1}] * 2}, "head must be a mapping of setting names"),
     ],
 )
 def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: str, tmp_path: Path) -> None:
@@ -279,12 +248,16 @@ def test_settings_of_a_head_that_make_no_sense_are_refused(change: Any, said: st
         GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
 
-@pytest.mark.parametrize("kind", ["discriminant", "logistic", "somebody's"])
+@pytest.mark.parametrize("kind", ["discriminant", "logistic", "pairs", "ridge+pairs", "ridge+brightness", "somebody's"])
 def test_a_model_whose_head_is_not_here_is_refused_with_what_to_do(kind: str, tmp_path: Path) -> None:
     taught("ridge").save(tmp_path)
     edit_settings(tmp_path, lambda settings: settings["method"].update(head=kind))
-    way = r" discriminant and logistic were removed: train again with head='ridge'\." if "'" not in kind else ""
-    with pytest.raises(CheckpointError, match=rf"{SETTINGS} cannot be used here\. head is .*joined by \+\.{way}$"):
+    way = (
+        r" discriminant, logistic, pairs and several heads at once were removed: train again with head='ridge'\."
+        if "'" not in kind
+        else ""
+    )
+    with pytest.raises(CheckpointError, match=rf"{SETTINGS} cannot be used here\. head is .*ridge\.{way}$"):
         GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
 
@@ -334,7 +307,7 @@ def test_balanced_classes_weigh_alike_in_the_head_and_in_that_of_every_fold_and_
 ) -> None:
     balanced = taught("ridge", calibration_folds=3, class_weight="balanced")
     for model in (balanced.model_, *there(balanced.cross_fit_).models):
-        (branch,) = model.branches
+        branch = there(model.head)
         weights = branch.sums.weights * branch.sums.counts
         assert torch.allclose(weights, weights.mean())
     assert not tiny.equal(tiny.learned(balanced), tiny.learned(ridges))

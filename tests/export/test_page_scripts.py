@@ -176,7 +176,7 @@ MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
     "global projection": lambda: taught(global_prompts=2, topk=(2, 4), global_projection=True),
     "head": lambda: tiny.classifier(head="ridge").zero_shot(NAMES).add_shots(*SHOTS),
     "two looks": lambda: tiny.classifier(detail=2).zero_shot(NAMES),
-    "two looks and a head": lambda: tiny.classifier(detail=2, head="pairs").zero_shot(NAMES).add_shots(*SHOTS),
+    "two looks and a head": lambda: tiny.classifier(detail=2, head="ridge").zero_shot(NAMES).add_shots(*SHOTS),
 }
 
 
@@ -186,7 +186,7 @@ def question(classifier: GalLoPClassifier, photo: Image.Image) -> dict[str, Any]
     pixels = [look[PATTERNS:] for look in pixels_to_check(model, [photo])]
     with torch.no_grad():
         parts = [packed(part.numpy()) for part in Looking(classifier)(*pixels)]
-    each = 2 + len(model.branches)
+    each = 2 + len(model.branch_weights)
     of_looks = (parts[at : at + each] for at in range(0, len(parts), each))
     looks = [{"global": whole, "regions": regions, "branches": more} for whole, regions, *more in of_looks]
     globals_, locals_ = facts["prompts"]

@@ -71,13 +71,13 @@ def made_up(
 
 
 def drawn_at_random(seed: int) -> Explanation:
-    """Of a model whose sizes, weights, scale and rule are drawn: one look or two, no head, one or two."""
+    """Of a model whose sizes, weights, scale and rule are drawn: one look or two, a head or none."""
     rng = np.random.default_rng(seed)
     drawn = torch.Generator().manual_seed(seed)
     classes, global_, local = int(rng.integers(1, 7)), int(rng.integers(1, 6)), int(rng.integers(0, 5))
     sides = rng.integers(1, 5, rng.integers(1, 3)).tolist()
     share = float(rng.uniform()) if len(sides) == 2 else 0.0
-    heads = ("ridge", "pairs")[: rng.integers(0, 3)]
+    heads = ("ridge",)[: rng.integers(0, 2)]
     weights = rng.dirichlet(np.ones(len(heads) + 1))[:-1].tolist()
 
     def look(side: int) -> Look:
@@ -148,7 +148,7 @@ CASES: dict[str, Any] = {
     "20 classes, 7 x 7": lambda: made_up(20, 7),
     "20 classes, 24 x 24": lambda: made_up(20, 24),
     "golden backbones, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
-    "golden backbones, pairs and no local prompts": lambda: with_head("pairs", topk=()),
+    "golden backbones, ridge regression and no local prompts": lambda: with_head("ridge", topk=()),
     "20 classes, 7 x 7, a head": lambda: made_up(20, 7, head=0.6),
     "1,000 classes, 7 x 7, a head": lambda: made_up(1000, 7, head=0.3),
     "one class": lambda: made_up(1, 7),
@@ -159,7 +159,7 @@ CASES: dict[str, Any] = {
     "golden backbones, two looks for maps": lambda: explanation(method=MethodConfig(detail=1.5, detail_in="maps")),
     "golden backbones, two looks, no local prompts": lambda: explanation(topk=(), method=MethodConfig(detail=2)),
     "golden backbones, two looks, ridge regression": lambda: with_head("ridge", detail=2, topk=(1, 3, 5, 16)),
-    "golden backbones, one and a half looks, two heads": lambda: with_head("ridge+pairs", detail=1.5),
+    "golden backbones, one and a half looks, a head": lambda: with_head("ridge", detail=1.5),
     "golden backbones, two looks, a head and no local prompts": lambda: with_head("ridge", detail=2, topk=()),
     "golden backbones, two looks for maps, a head": lambda: with_head("ridge", detail=2, detail_in="maps"),
     "20 classes, 7 x 7 and 14 x 14, a head": lambda: looked_twice(made_up(20, 7, head=0.6), made_up(20, 14, head=0.6)),

@@ -58,8 +58,8 @@ def add_train(commands: Commands) -> None:
         default="backbone",
         help="source of the settings that are not given; backbone means default for mini, whose settings were "
         "chosen by measurement, and paper for every other backbone (%(default)s); accurate is default with two looks "
-        "at each photo, for five times the encoding, and a second head; these two take no more rounds than there are "
-        "images; with paper, rounds go by the shots: 50 for 1, 100 for 2 to 7, else 200; short is paper with 50 "
+        "at each photo, for five times the encoding; these two take no more rounds than there are images; "
+        " with paper, rounds go by the shots: 50 for 1, 100 for 2 to 7, else 200; short is paper with 50 "
         "rounds of 4 stored views, for a quick try",
     )
     _add_method(parser.add_argument_group("method (defaults: mini's; paper: those of the paper)"))

@@ -19,11 +19,10 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.errors import ConfigError
-from gallop.features.cache import ImageFeatures
+from gallop.features.encoding import Extra, ImageFeatures
 from gallop.model.branches.forms import LinearForm
-from gallop.model.branches.kinds import KINDS, PENALTY, REGIONS, Kind, region_features
+from gallop.model.branches.kinds import KINDS, PENALTY, Kind, region_features
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.pairs import Axes
 from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 from gallop.setting import require
 
@@ -71,7 +70,6 @@ class Branch:
             regression cannot tell which of them voted.
         texts: (K, D) features of the names, of length 1, to whose directions ridge regression draws its weights; None
             of other kinds, and of models from before it did.
-        axes: those of the shots, where it is linear in products.
     """
 
     kind: str
@@ -80,7 +78,6 @@ class Branch:
     mix: Mix
     shots: ShotFeatures | None = None
     texts: Tensor | None = None
-    axes: Axes | None = None
 
     @property
     def how(self) -> Kind:
@@ -109,7 +106,7 @@ class Branch:
         texts = texts if how.names else None
         if int(sums.known.sum()) < 2:
             return None
-        return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts, shots.axes)
+        return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts)
 
     def relearned(self, shots: ShotFeatures, classes: int, mix: Mix | None = None) -> Branch | None:
         """Return the same of other shots of its classes, as ``of`` does."""
@@ -197,7 +194,7 @@ class Branch:
         if not known.all():
             mean = weights.mean(dim=0)
             pulled = mean.new_zeros(len(known), len(mean))  # of features that no text is compared with
-            if self.how.space == REGIONS:
+            if self.how.extra is None:
                 texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
                 texts = texts - texts[known].mean(dim=0)
                 apart = weights - mean
@@ -215,13 +212,8 @@ class Branch:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        return FittedBranch(
-            weights,
-            bias,
-            projection=backbone.vision.region_projection if self.how.extra is None else None,
-            space=self.how.space,
-            axes=self.axes,
-        )
+        extra = self.how.extra
+        return FittedBranch(weights, bias, backbone.vision.region_projection if extra is None else None, extra)
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
         """Return the votes of one photo; None where this is not ridge regression, or its shots were not saved.
@@ -254,15 +246,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class FittedBranch:
-    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D), the
-    name of the features that it is linear in, and the axes of these where they are products.
+    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D) where it
+    is linear in the backbone's regions, else the features that it is linear in.
     """
 
     weights: Tensor
     bias: Tensor
     projection: Tensor | None
-    space: str
-    axes: Axes | None = None
+    extra: Extra | None
 
     def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[Tensor]:
         """Return its map (B, R, K) of each look at images: each region's contribution, with the bias divided evenly.
@@ -272,8 +263,7 @@ class FittedBranch:
         Args:
             counted: looks that its score is the mean of, which have one length; a further one only gets its map.
         """
-        regions = [region_features(look, self.space, self.projection, self.axes) for look in looks]
-        after = self.projection if self.space == REGIONS else None
+        regions, after = [region_features(look, self.extra) for look in looks], self.projection
         pulled = self.weights.T if after is None else after.float() @ self.weights.T
         kept = [regions[:counted]] * counted + [[look] for look in regions[counted:]]
         lengths = [mean_region(some, after).norm(dim=-1).clamp_min(1e-12) for some in kept]

@@ -5,8 +5,8 @@ Shapes: n shots, K classes, R regions, D joint width, E width of other features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch.nn.functional as F
@@ -16,7 +16,6 @@ from gallop.config import HEADS, DetailUse, HeadWords, MethodConfig
 from gallop.features.encoding import Extra, ImageFeatures, Sight
 from gallop.model.branches.forms import LinearForm, ridge
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.pairs import Axes, joint
 from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 
 PENALTY = 0.1
@@ -27,10 +26,6 @@ NAMES, HALVED = 4.0, 3.0
 shots of a class that is halved. Chosen as the strengths were: names help where shots are few, and mislead about photos
 of another domain."""
 
-REGIONS = "regions"
-"""The backbone's features of regions, in the joint space."""
-PAIRS = "pairs"
-"""Products of these: ``gallop.model.branches.pairs``."""
 
 Fit: TypeAlias = Callable[[ShotSums, ShotFeatures | None, Tensor | None], LinearForm]
 """The sums of shots, their single features where they are stored, and text features of the names -> the form of the
@@ -48,7 +43,6 @@ class Kind:
         usual: its mix with the prompts where no shots are held out.
         names: its weights are drawn to the names of the classes.
         votes: its score is a sum over shots, as that of ridge regression is.
-        pairs: it is linear in products of the backbone's features.
         extra: the features of regions that it is linear in; None for the backbone's.
     """
 
@@ -58,13 +52,7 @@ class Kind:
     usual: Mix
     names: bool = False
     votes: bool = False
-    pairs: bool = False
     extra: Extra | None = None
-
-    @property
-    def space(self) -> str:
-        """The name of the features that it is linear in."""
-        return PAIRS if self.pairs else REGIONS if self.extra is None else self.extra.name
 
 
 KINDS: dict[str, Kind] = {}
@@ -72,27 +60,15 @@ KINDS: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> Kind:
-    """Register a kind; returns it. Raises ValueError for a name with "+", which joins those of several."""
-    if "+" in kind.name:
-        raise ValueError(f"{kind.name!r} cannot be the name of a head: + joins the names of several.")
+    """Register a kind; returns it."""
     KINDS[kind.name], HEADS[kind.name] = kind, kind.words
     return kind
 
 
-def usual_mixes(names: Sequence[str]) -> list[Mix]:
-    """Return the mixes of several branches where no shots are held out: those of ``MEASURED``, or together they have
-    the weight of one.
-    """
-    if measured := MEASURED.get("+".join(names)):
-        return measured
-    usual = [KINDS[name].usual for name in names]
-    return [replace(mix, weight=mix.weight / len(usual)) for mix in usual]
-
-
 def sight_of(config: MethodConfig, use: DetailUse) -> Sight:
     """Return what is encoded of a photo for answers or for maps."""
-    extras = (KINDS[name].extra for name in config.branches)
-    return Sight(config.looks(use), tuple(extra for extra in extras if extra is not None))
+    kind = KINDS.get(config.head)
+    return Sight(config.looks(use), (kind.extra,) if kind is not None and kind.extra is not None else ())
 
 
 def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:
@@ -113,40 +89,25 @@ def _ridge(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> 
     return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
 
 
-# The mixes were chosen by cross-validation inside train folders, on ``mini`` (benchmarks/settings.md).
+# The mix was chosen by cross-validation inside train folders, on ``mini`` (benchmarks/settings.md).
 register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
-register(Kind("pairs", HEADS["pairs"], _ridge, Mix(0.6, 0.08), votes=True, pairs=True))
-MEASURED = {"ridge+pairs": [Mix(0.2, 0.08), Mix(0.5, 0.08)]}
-"""Of branches together, where no shots are held out; from the comparison in benchmarks/settings.md."""
 
 
-def region_features(
-    look: ImageFeatures, space: str, projection: Tensor | None = None, axes: Axes | None = None
-) -> Tensor:
-    """Return features of the regions of one look: the backbone's (B, R, V), or others (B, R, E).
-
-    Args:
-        projection: the backbone's (V, D), where there is one, and
-        axes: for products.
-    """
-    if space == PAIRS:
-        assert axes is not None
-        return axes.pairs(joint(look.regions, projection))
-    return look.regions if space == REGIONS else look.extras[space]
+def region_features(look: ImageFeatures, extra: Extra | None) -> Tensor:
+    """Return features of the regions of one look: the backbone's (B, R, V), or others (B, R, E)."""
+    return look.regions if extra is None else look.extras[extra.name]
 
 
-def shot_features(
-    features: ImageFeatures, looks: int, space: str, projection: Tensor | None, axes: Axes | None = None
-) -> Tensor:
+def shot_features(features: ImageFeatures, looks: int, projection: Tensor | None, extra: Extra | None = None) -> Tensor:
     """Return the features of photos for a branch, (B, D) of length 1 on the CPU: linear in the regions, apart from the
     normalisation.
 
     Args:
         looks: how many of them answers are computed from.
         projection: the backbone's (V, D), where there is one.
-        axes: whose products are features, in the space of pairs.
+        extra: other features that the branch is linear in.
     """
-    regions = [region_features(look, space, projection, axes) for look in features.looks[:looks]]
+    regions = [region_features(look, extra) for look in features.looks[:looks]]
     if projection is not None:
         regions = [some.to(projection.device) for some in regions]
-    return F.normalize(mean_region(regions, projection if space == REGIONS else None), dim=-1).cpu()
+    return F.normalize(mean_region(regions, projection if extra is None else None), dim=-1).cpu()

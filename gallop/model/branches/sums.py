@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gallop.model.branches.pairs import Axes
-
 
 def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
     """Return the mean over the looks of the mean of each look's regions, in the joint space (B, D), in fp32.
@@ -34,12 +32,10 @@ class ShotFeatures:
     Attributes:
         features: (n, S, D), of length 1; a view counts as the S-th part of a shot.
         labels: (n,) class indices.
-        axes: whose products the features are, where they are products.
     """
 
     features: Tensor
     labels: Tensor
-    axes: Axes | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

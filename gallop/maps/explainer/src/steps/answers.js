@@ -88,7 +88,7 @@ export class Ensemble extends Panel {
 
 /* The names of what shots taught. */
 function taughtBy(take) {
-  return take.besides.map(({ name }) => name).join(" and the ");
+  return take.besides[0]?.name ?? "";
 }
 
 function inPercent(part) {

@@ -15,17 +15,14 @@ export function signed(number) {
   return number.toFixed(4).replace("-", "\u2212");
 }
 
-/* The weight in a score of what shots taught, beside the prompts; 0 where no shots taught a branch. */
+/* The weight in a score of what shots taught, beside the prompts; 0 where shots taught nothing. */
 export function besideWeight(take) {
-  return take.besides.reduce((sum, { weight }) => sum + weight, 0);
+  return take.besides[0]?.weight ?? 0;
 }
 
-/* Scores (K) of what shots taught, of the regions that are shown: several branches by their weights; null without one. */
+/* Scores (K) of what shots taught, of the regions that are shown; null where they taught nothing. */
 function besideScores(take) {
-  const total = besideWeight(take);
-  const parts = take.besides.map(({ looks, weight }) => [looks.at(-1).scores(), total ? weight / total : 1]);
-  if (!parts.length) return null;
-  return parts[0][0].map((_, c) => parts.reduce((sum, [scores, part]) => sum + part * scores[c], 0));
+  return take.besides[0]?.looks.at(-1).scores() ?? null;
 }
 
 /* Scores (K) of the global prompts, of the regions, of what shots taught, and all together; "localWeight" is the weight
