@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.evaluation.intervals import LEVEL, Proportion
+from gallop.evaluation.repeats import Repeat
 from gallop.features.preparing import prepare
 from gallop.model.answers import Rule
 from gallop.predictions.faithfulness import DRAWS, scores_without
 from gallop.runtime.progress import StageEvent
 from gallop.setting import require
-
-if TYPE_CHECKING:
-    from gallop.evaluation.evidence import ClassEvidence, Evidence
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
@@ -114,7 +112,7 @@ class WhatIf:
 
 def what_if(
     classifier: Any,
-    evidence: Evidence,
+    evidence: Any,
     class_name: str,
     cluster: int | None = None,
     *,
@@ -129,7 +127,7 @@ def what_if(
     Stop at any time.
 
     Args:
-        classifier: the ``GalLoPClassifier`` that the evidence is of.
+        classifier: the ``GalLoPClassifier`` that the ``Evidence`` is of.
         cluster: its number in ``evidence.of(class_name).clusters``; None covers what repeats.
         fill: as for ``covering.cover``.
         draws: how often as many regions are covered elsewhere, at least two.
@@ -166,12 +164,13 @@ def what_if(
     yield WhatIf(class_name, cluster, tuple(photos), before, without, tuple(at_random), spread, fill)
 
 
-def _cells(found: ClassEvidence, photo: int, cluster: int | None, grids: tuple[tuple[int, int], ...]) -> Tensor:
+def _cells(found: Any, photo: int, cluster: int | None, grids: tuple[tuple[int, int], ...]) -> Tensor:
     """(rows, columns) of the finest grid: in each look a cluster's regions that decide, and those next to them; or what
     repeats.
     """
-    if cluster is None and found.repeat:
-        return found.repeat.seen(photo, grids[-1]) > 0
+    if cluster is None:
+        repeat: Repeat = found.repeat
+        return repeat.seen(photo, grids[-1]) > 0
     row = found.shown.index(photo)
     inside = found.member[row] == cluster
     looks = torch.split(

@@ -519,6 +519,7 @@ def test_photos_are_answered_together_as_in_python(photos: Path, model: Path, tm
     asked = photos / "test"
     outcome = call("predict", asked, "--model", model, "--together", "--json")
     assert "Answered together" in outcome.err
+    assert "With fewer than 16 photos that makes answers worse" in outcome.err
     alone = GalLoPClassifier.load(model).predict_all([answer["image"] for answer in outcome.json])
     found = alone.together()
     assert [answer["label"] for answer in outcome.json] == found.labels.tolist()
