@@ -49,7 +49,8 @@ whole, regions = mini.encode_image(torch.zeros(1, 3, 224, 224))
 cosine = torch.nn.functional.cosine_similarity
 cat, kitten, bus = mini.text.encode_texts(["A photo of a cat", "A photo of a kitten", "A photo of a bus"])
 print(json.dumps({
-    "file": gallop.__file__, "app": method.__file__, "notebooks": sorted(method.notebook_files()), "version": gallop.__version__, "seconds": seconds,
+    "file": gallop.__file__, "app": method.__file__, "notebooks": sorted(method.notebook_files()),
+    "version": gallop.__version__, "seconds": seconds,
     "models": {name: str(path) for name, path in available_models().items()},
     "shapes": [list(whole.shape), list(regions.shape)],
     "cat-kitten": float(cosine(cat, kitten, dim=0)), "cat-bus": float(cosine(cat, bus, dim=0)),
@@ -143,7 +144,6 @@ def test_mini_loads_from_the_installed_wheel_in_under_two_seconds(installed: Pat
     found = json.loads(python(installed, tmp_path, "-c", PROGRAM))
     if found["seconds"] >= 2:  # the machine may be busy with something else: a second look
         found = json.loads(python(installed, tmp_path, "-c", PROGRAM))
-    print(f"mini loaded in {found['seconds']:.2f} s")
     assert found["seconds"] < 2
     assert all(
         Path(place).is_relative_to(installed) for place in (found["file"], found["app"], found["models"]["mini"])
