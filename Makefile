@@ -6,6 +6,7 @@ VENV := .venv
 LOWEST := .venv-lowest
 LOWEST_ROOMS := golden names images data model backbones features training predictions evaluation methods maps checkpoints estimator runtime
 BIN := $(VENV)/bin
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
 # Torch's idle threads sleep instead of spinning, which on shared cores would slow a small training step many times over.
@@ -19,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test test-slow test-all quick lint format notebooks notebooks-sync docs screenshots bench gpu web wheel lowest clean
+.PHONY: help app test test-slow test-all quick lint format notebooks notebooks-sync docs screenshots bench gpu web wheel release lowest clean
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
@@ -36,6 +37,7 @@ help:
 	@echo "make gpu     test and measure everything that wants a GPU: less than ten minutes on one card"
 	@echo "make web     have npm fetch what pages for browsers run on; a wheel that is built then carries it"
 	@echo "make wheel   build the package into dist/ and check it as PyPI does"
+	@echo "make release  check everything that a release needs, build it, and stop before the upload"
 	@echo "make lowest  test library and app on the oldest versions they admit: run it with the oldest Python"
 	@echo "make clean   remove $(VENV), caches and build outputs"
 
@@ -93,6 +95,18 @@ wheel: web
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+
+# What a release consists of is committed, has its changelog, and passes every check; uploading is left to a person.
+release: export GALLOP_REQUIRE_TOOLS := 1
+release:
+	@git diff --quiet HEAD || { echo "There are changes that are not committed." >&2; exit 1; }
+	@grep -q "^## \[$(VERSION)\]" CHANGELOG.md || { \
+	  echo "CHANGELOG.md has no entry for $(VERSION), which pyproject.toml names: what is under Unreleased gets it, and the date." >&2; exit 1; }
+	$(MAKE) test-all
+	$(MAKE) wheel
+	$(MAKE) docs
+	@echo "Everything passed. dist/ holds both packages, build/docs the site. Nothing was uploaded or tagged:"
+	@echo "  git tag v$(VERSION) && git push origin v$(VERSION) && $(BIN)/twine upload dist/*"
 
 # Library and app on the oldest versions that pyproject.toml admits. What the other extras bring is left out by its tests.
 lowest: $(VENV)/.made

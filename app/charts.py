@@ -246,7 +246,7 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
         bargap=0,
         showlegend=True,
         shapes=[] if limit is None else [line_at(limit)],
-        annotations=[] if limit is None else [_BESIDE | {"x": limit, "text": "limit"}],
+        annotations=[] if limit is None else [_BESIDE | {"x": limit, "text": "threshold"}],
     )
 
 

@@ -20,8 +20,7 @@ prepare()  # before torch is loaded
 from gallop import __version__
 
 project = "GalLoP Explorer"
-author = "GalLoP Explorer contributors"
-copyright = author
+author = copyright = "GalLoP Explorer contributors"
 nitpicky = True
 smartquotes = False  # two dashes are an option
 release = version = __version__
@@ -33,6 +32,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx_llms_txt",
     "browser_page",
     "command_line",
     "formulas",
@@ -60,18 +60,15 @@ exclude_patterns = ["build", "dist", ".*", "docs/_*", "tests", "**/node_modules"
 # Markdown
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath", "substitution"]
 myst_heading_anchors = 4
-myst_dmath_double_inline = True
+myst_dmath_double_inline = nb_merge_streams = True
 nb_execution_mode = "off"
-nb_merge_streams = True
 
 # Python
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # in the contents at the side of a page
 autodoc_typehints = "none"  # the signature's are long, and what arguments are, their words say
 autodoc_preserve_defaults = True
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
-napoleon_use_rtype = False
-napoleon_attr_annotations = False
+napoleon_numpy_docstring = napoleon_use_rtype = napoleon_attr_annotations = False
 python_maximum_signature_line_length = 80
 
 # The site
@@ -81,13 +78,13 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "../app/icon.png"
-html_copy_source = False
-html_show_sphinx = False
-html_use_index = False
-html_domain_indices = False
-html_show_copyright = False
+html_search_scorer = str(HERE / "_static" / "scorer.js")
+html_show_sourcelink = html_show_sphinx = html_use_index = html_domain_indices = html_show_copyright = False
 html_additional_pages = {"index": "to_the_front.html"}
 templates_path = ["_templates"]
+llms_txt_full_file = False  # llms.txt alone: the pages by title, each as its source
+llms_txt_uri_template = "_sources/{docname}{suffix}{sourcelink_suffix}"
+llms_txt_exclude = ["notebooks/*", "benchmarks/*", "THIRD_PARTY_NOTICES", "CHANGELOG", "docs/rooms"]
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0f6b62", "color-brand-content": "#0f6b62"},
     "dark_css_variables": {"color-brand-primary": "#2fb8a8", "color-brand-content": "#2fb8a8"},

@@ -101,7 +101,7 @@ def answer_in_words(label: str, is_ood: bool | None, doubt: str = "") -> str:
 
     >>> answer_in_words("lemon", True), answer_in_words("lemon", False), answer_in_words("lemon", None)
     ('none of these (nearest: lemon)', 'lemon', 'lemon')
-    >>> answer_in_words("lemon", True, "This limit is unreliable here: ...")
+    >>> answer_in_words("lemon", True, "This threshold is unreliable here: ...")
     'nearest: lemon'
 
     Args:

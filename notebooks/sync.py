@@ -5,7 +5,8 @@ A notebook is stored with what it printed and drew, so that it can be read on a 
 notebooks whose code or outputs have changed since are run again: each stores a digest of both. The library is not in
 the digest, since it changes with nearly every commit: the slow tests check that all notebooks still run.
 
-Each notebook also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing.
+Each notebook also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing,
+which has no outputs, so that no notebook is run again where only that cell has changed.
 The address to install from is in ``pyproject.toml``: a release that has one writes it under ``[project.urls]`` as
 ``Repository``.
 """
@@ -42,7 +43,7 @@ import importlib.util
 import subprocess
 import sys
 
-GALLOP = "{source}"  # what pip installs: a name, an address, or the path of a wheel
+GALLOP = "{source}"  # the wheel beside this notebook, or an address
 if importlib.util.find_spec("gallop") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", GALLOP], check=True)"""
 """The first cell."""
@@ -101,17 +102,14 @@ def scripts() -> list[Path]:
 def source_and_page(project: str) -> tuple[str, str]:
     """What pip installs, and the page of the repository where it is on GitHub, from the text of ``pyproject.toml``.
 
-    Without an address the package is asked for by its name, and there is no page.
+    Without an address it is the wheel beside the notebook, and there is no page.
     """
     described = tomllib.loads(project)["project"]
-    wanted, address = (
-        f"{described['name']}[notebooks]",
-        described.get("urls", {}).get("Repository", ""),
-    )
+    name, address = described["name"], described.get("urls", {}).get("Repository", "")
     if not address:
-        return wanted, ""
+        return f"./{name.replace('-', '_')}-{described['version']}-py3-none-any.whl[notebooks]", ""
     address = address.removesuffix("/").removesuffix(".git")
-    return f"{wanted} @ git+{address}", address if address.startswith(
+    return f"{name}[notebooks] @ git+{address}", address if address.startswith(
         "https://github.com/"
     ) else ""
 
@@ -121,7 +119,7 @@ def badge(stem: str, page: str) -> str:
     picture = f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]"
     if page:
         return f"{picture}({COLAB}/github/{page.removeprefix('https://github.com/')}/blob/main/notebooks/{stem}.ipynb)"
-    return f"{picture}({COLAB}/) There, upload this one file; its first cell installs what is missing."
+    return f"{picture}({COLAB}/) There, upload this file and the wheel that `make wheel` writes, which it installs."
 
 
 def blank(script: Path) -> Any:
@@ -204,7 +202,7 @@ def write(script: Path) -> None:
     """Write the notebook of one script; run it if what is stored did not come from its code as it is now."""
     path, notebook = script.with_suffix(".ipynb"), blank(script)
     stored = nbformat.read(path, as_version=4) if path.exists() else blank(script)
-    sources = [[cell.source for cell in code_cells(one)] for one in (stored, notebook)]
+    sources = [[cell.source for cell in code_cells(one)[1:]] for one in (stored, notebook)]
     if sources[0] == sources[1] and stored.metadata.get("digest") == digest(stored):
         shown = [cell.outputs for cell in code_cells(stored)]
     else:

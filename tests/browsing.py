@@ -236,8 +236,8 @@ def answer(page: Page) -> Any:
 
 
 def limit_track(page: Page) -> Any:
-    """On Test: what the limit for none of these is moved with."""
-    return page.get_by_role("slider", name="Limit, strict to lenient")
+    """On Test: what the threshold for none of these is moved with."""
+    return page.get_by_role("slider", name="Threshold, strict to lenient")
 
 
 def figure(score: float) -> str:

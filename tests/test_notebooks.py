@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallop import Photo, load_image, read_folder
+from gallop import Photo, __version__, load_image, read_folder
 from gallop.errors import DataError
 from gallop.lab.tutorial import photos
 from gallop.sample import sample_photos
@@ -105,7 +105,8 @@ def test_the_first_cell_installs_what_is_missing_and_nothing_else(monkeypatch: p
     assert called == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     exec(install, {})
-    assert called == [[sys.executable, "-m", "pip", "install", "-q", "gallop-explorer[notebooks]"]]
+    wheel = f"./gallop_explorer-{__version__}-py3-none-any.whl[notebooks]"
+    assert called == [[sys.executable, "-m", "pip", "install", "-q", wheel]]
 
 
 # Green --------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Results computed from a visitor's photos, once for each backbone and taught model; the limit for "none of these".
+"""Results computed from a visitor's photos, once for each backbone and taught model; the threshold for "none of these".
 
 Knows no Streamlit, and loads torch when something is computed.
 """
@@ -89,9 +89,9 @@ class VisitorLimit:
     def note(self, question: Question, classifier: GalLoPClassifier) -> str:
         """Return the origin of the limit that applies to a question, if it is worth a note."""
         if self.custom_for(question) is not None:
-            return f"this limit was {self.origin.replace('by hand', 'by you')}, on the page Test"
+            return f"this threshold was {self.origin.replace('by hand', 'by you')}, on the page Test"
         if question.taught and self.custom is not None:
-            return "the limit that you set on the page Test applies only to the trained classes, so it is not used here"
+            return "the threshold that you set on the page Test is only for the trained classes, so it is not used here"
         return "" if classifier.calibration_.doubt else classifier.calibration_.note
 
 
@@ -179,7 +179,7 @@ class VisitorAnswers:
         calibration, names = classifier.calibration_, tuple(classifier.classes_.tolist())
         limit, tests = calibration.threshold, [photo for photo, _ in self.training.tested_with(names, course)]
         if limit is None:
-            return f"There is no limit for “none of these” here: {calibration.note.split(': ', 1)[-1]}."
+            return f"There is no threshold for “none of these” here: {calibration.note.split(': ', 1)[-1]}."
 
         if self.training.is_retraining:  # it is that of the run before, whatever tests show
             return calibration.doubt

@@ -6,7 +6,7 @@ the place that the library itself reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import gallop
+from gallop import GalLoPClassifier
 from gallop.backbones.weights import catalogue, offered_backbones
 from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.export.formats import FORMATS
@@ -94,9 +95,14 @@ def _parts() -> Table:
     return ("part", "built in", "what a custom function is called with, and what it returns"), rows
 
 
-def _public_names() -> Table:
-    rows = [(f"[`{name}`](#gallop.{name})", _first_sentence(getattr(gallop, name).__doc__)) for name in gallop.__all__]
+def _contents(holder: Any, path: str, names: Iterable[str]) -> Table:
+    rows = [(f"{{py:obj}}`{name} <{path}.{name}>`", _first_sentence(getattr(holder, name).__doc__)) for name in names]
     return ("name", "what it is"), rows
+
+
+def _members(kind: type[Any]) -> list[str]:
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("gallop.")]
+    return sorted({name for base in ours for name in vars(base) if name[0] != "_" and not name.endswith("_request")})
 
 
 def _tensors() -> Table:
@@ -149,7 +155,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "benchmarks": _benchmarks,
     "data-sets": _datasets,
     "parts": _parts,
-    "public-names": _public_names,
+    "public-names": lambda: _contents(gallop, "gallop", gallop.__all__),
+    "classifier": lambda: _contents(GalLoPClassifier, "gallop.GalLoPClassifier", _members(GalLoPClassifier)),
     "promises": _promises,
     "sample-tensors": _tensors,
     "offered-backbones": _offered,

@@ -1,7 +1,7 @@
 """The moving picture of README and documentation: ``python -m docs.pictures.moving`` takes it, with the sample project.
 
 To be taken again when the pages it shows look otherwise: Explore, where k follows a hand and another class is chosen;
-Teach, where prompts learn; Test, with the limit for "none of these".
+Teach, where prompts learn; Test, with the threshold for "none of these".
 """
 
 from __future__ import annotations

@@ -20,5 +20,7 @@ def imagenet_names() -> dict[str, str]:
     holds "missile" and "sunglasses" twice: a classifier here tells its classes apart by their names.
     """
     synsets = sorted(ImageNetInfo().label_names())  # type: ignore[no-untyped-call]
-    names = zip(synsets, open_clip.IMAGENET_CLASSNAMES, strict=True)
-    return {synset: _SAME_WORD.get(synset, name) for synset, name in names}
+    return {
+        synset: _SAME_WORD.get(synset, name)
+        for synset, name in zip(synsets, open_clip.IMAGENET_CLASSNAMES, strict=True)
+    }

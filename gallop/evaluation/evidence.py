@@ -131,7 +131,7 @@ class ClassEvidence:
     @property
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is large."""
-        shares = [f"{cluster.called} {cluster.share:.0%}" for cluster in self.clusters]
+        shares = [f"{'' if each.words else 'regions that '}{each.called} {each.share:.0%}" for each in self.clusters]
         shares.insert(0 if self.rest_share > LARGE_REST else len(shares), f"{self.rest_share:.0%} in no cluster")
         return "; ".join([f"{self.class_name} relies on {shares[0]}", *shares[1:], *[self.repeats] * bool(self.repeat)])
 

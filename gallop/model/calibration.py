@@ -1,4 +1,4 @@
-"""What is fitted on held-out shots: the temperature of probabilities, and the limit for "none of these".
+"""What is fitted on held-out shots: the temperature of probabilities, and the threshold for "none of these".
 
 Torch and SciPy are loaded when a temperature is fitted: pages that move a limit need neither.
 """
@@ -35,7 +35,7 @@ FEWEST_ALIKE = 8
 """Photos on either side without which nothing is said of that."""
 MOST_UNKNOWN = 0.4
 """Fraction of photos asked about together that may be of other things before that is said of all of them."""
-_NOT_TO_BE_TRUSTED = "neither the limit nor the probabilities are to be trusted here."
+_NOT_TO_BE_TRUSTED = "neither the threshold nor the probabilities are to be trusted here."
 _UNLIKE = f"look unlike the shots: {_NOT_TO_BE_TRUSTED}"
 _UNLIKE_OR_OTHER = f"look unlike the shots, or most show other things: {_NOT_TO_BE_TRUSTED}"
 MOST_SCORES = 10_000
@@ -176,7 +176,7 @@ class Calibration:
             shots, passing = shots[shots <= self.threshold], asked[asked <= self.threshold]
             least = (1 - MOST_UNKNOWN) * accepted_range(self.photos or shots.size, self.tpr)[0]
             if binom.cdf(passing.size, asked.size, least) < UNLIKE:
-                return f"Only {passing.size} of {asked.size} photos pass the limit: these photos {_UNLIKE_OR_OTHER}"
+                return f"Only {passing.size} of {asked.size} photos pass the threshold: these photos {_UNLIKE_OR_OTHER}"
             asked = passing
             if min(shots.size, asked.size) < FEWEST_ALIKE:
                 return ""
@@ -278,7 +278,7 @@ def photos_alike(names: Sequence[str]) -> str:
 
 def unreliable(why: str) -> str:
     """Return the sentence that precedes an answer whose threshold is unreliable."""
-    return f"This limit is unreliable here: {why}."
+    return f"This threshold is unreliable here: {why}."
 
 
 def checked_tpr(tpr: object) -> float:

@@ -65,4 +65,4 @@ def test_a_matrix_has_all_of_fifty_classes_and_of_more_those_that_are_confused_m
 def test_dashed_lines_stand_at_their_figures() -> None:
     assert [(s.x0, s.x1) for s in CHARTS["classes"]().layout.shapes] == [(50, 50)]
     limit = CHARTS["outliers"]().layout
-    assert ([(s.x0, s.x1) for s in limit.shapes], limit.annotations[0].text) == ([(0.7, 0.7)], "limit")
+    assert ([(s.x0, s.x1) for s in limit.shapes], limit.annotations[0].text) == ([(0.7, 0.7)], "threshold")

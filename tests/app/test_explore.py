@@ -120,8 +120,7 @@ def test_a_guess_says_so_and_begins_the_class_with_this_photo(tiny_app: Open, mo
     for names in (["dog", "cat"], ["mine", "yours"]):  # typed ones, too
         assert not unsaid(fine(chips(at).set_value(names).run()), "A guess: *mini* was not shown this.")
     name = answer(at).split(":")[0]
-    begin = button(at, "Show it a few photos of")
-    fine(begin.click().run())
+    fine(button(at, "Show it a few photos of").click().run())
     deck = session_of(at).photos.deck
     assert [(card.name, len(card.shots)) for card in deck.cards] == [(name, 1)]
     exploring.begin_class(session_of(at), there(exploring.photo_on_explore(session_of(at))), "another")

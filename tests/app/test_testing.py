@@ -61,7 +61,9 @@ WITH_MISTAKES: dict[str, Any] = {
 }
 
 
-UNRELIABLE = "This limit is unreliable here: the smallest class has 3 shots, and 8 are needed for a sound threshold."
+UNRELIABLE = (
+    "This threshold is unreliable here: the smallest class has 3 shots, and 8 are needed for a sound threshold."
+)
 
 
 def add_unknown(at: AppTest, *seeds: int, colour: str = "blue") -> AppTest:
@@ -326,11 +328,11 @@ def test_the_limit_decides_on_every_page_for_the_taught_classes_until_a_new_trai
     assert grid(fine(at.run()), "tried map")["threshold"] == session.limit.value != stored
     assert grid(go(at, EXPLORE), "explainer")["threshold"] == session.limit.value != stored
     assert grid(at, "photo strip")["tiles"][0]["verdict"].startswith("none of these (nearest: ")
-    assert "this limit was set by you" in everything(at).lower().replace("\\", "")
+    assert "this threshold was set by you" in everything(at).lower().replace("\\", "")
     at = go(at, TEST)
     assert track(at)["limit"] == track(at)["cuts"][0], "it stands over a change of page"
     assert does(put_limit(at, -1)) == "6 of 6, 0 of 2"
-    fine(button(at, "Back to the limit").click().run())
+    fine(button(at, "Back to the threshold").click().run())
     assert (session.limit.value, track(at)["limit"]) == (stored, pytest.approx(stored))
     go(put_limit(at, 0), EXPLORE)
     fine(at.text_area(key="explore names").set_value("red\ngreen\nyellow").run())
@@ -346,15 +348,15 @@ def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_fr
     strict = float(np.sort(found.answers.outlier)[3])
     classifier.calibration_ = replace(classifier.calibration_, threshold=strict)
     at = fine(at.run())
-    broken = "This limit is unreliable here: 4 of 16 known test photos pass, but 95 % were promised."
+    broken = "This threshold is unreliable here: 4 of 16 known test photos pass, but 95 % were promised."
     assert broken in [found.value.replace("\\", "") for found in go(at, NONE_OF_THESE).warning]
-    at = fine(button(at, "Use the limit from the test photos").click().run())
+    at = fine(button(at, "Use the threshold from the test photos").click().run())
     assert (does(at), len(at.warning)) == ("16 of 16, 0 of 0", 0)
     assert session.limit.value == session.limit.custom > found.answers.outlier.max()
     assert "taken from 16 test photos, to accept 95 % of them" in everything(at)
     card = model_card(exported_classifier(session, resources.backbone(), testing.taught_question(session)))
     assert f"{session.limit.value:.4f} (taken from 16 test photos, to accept 95 % of them)" in card.replace("\\", "")
-    button(at, "Back to the limit").click()
+    button(at, "Back to the threshold").click()
     assert broken in [found.value.replace("\\", "") for found in fine(at.run()).warning]
     assert session.limit.value == strict
 
@@ -366,12 +368,12 @@ def test_with_one_photo_a_class_no_label_is_called_right_and_the_track_makes_the
     assert re.search("Labels checked: 6. None is in doubt|Wrong label, or just hard", everything(at))
     assert session_of(at).limit.value is None
     assert not unsaid(at, "Only test photos are judged")
-    assert not unsaid(go(at, NONE_OF_THESE), "There is no limit for “none of these” here")
-    at = fine(button(at, "Use the limit from the test photos").click().run())
+    assert not unsaid(go(at, NONE_OF_THESE), "There is no threshold for “none of these” here")
+    at = fine(button(at, "Use the threshold from the test photos").click().run())
     assert does(at) == "6 of 6, 0 of 0"
     at = put_limit(at, 0)
     assert session_of(at).limit.value == track(at)["cuts"][0]
-    assert session_of(fine(button(at, "Remove this limit").click().run())).limit.value is None
+    assert session_of(fine(button(at, "Remove this threshold").click().run())).limit.value is None
 
 
 def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_is_undone(tiny_app: Open) -> None:

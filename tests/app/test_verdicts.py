@@ -33,9 +33,9 @@ from tests.app_pages import (
     uploader,
 )
 
-FEW = "This limit is unreliable here: the smallest class has 3 shots, and 8 are needed for a sound threshold."
-BROKEN = "This limit is unreliable here: 0 of 6 known test photos pass, but 95 % were promised."
-NO_LIMIT = "There is no limit for “none of these” here: no photos were held out to find it."
+FEW = "This threshold is unreliable here: the smallest class has 3 shots, and 8 are needed for a sound threshold."
+BROKEN = "This threshold is unreliable here: 0 of 6 known test photos pass, but 95 % were promised."
+NO_LIMIT = "There is no threshold for “none of these” here: no photos were held out to find it."
 
 
 def test_after_teaching_explore_shows_what_was_taught_and_asks_no_sample_about_it(tiny_app: Open) -> None:

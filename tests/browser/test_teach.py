@@ -134,7 +134,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     expect(page.get_by_role("button", name="Take rocket.jpg away")).to_be_visible()
     # With so few shots the limit decides nothing, as the answer says; other photos keep the classes they had.
     files_into(page, "Upload photos", [upload("mine.jpg", photo("Cat"))])
-    expect(answer(page)).to_have_text(re.compile("^Nearest: kitten .*This limit is unreliable here: "))
+    expect(answer(page)).to_have_text(re.compile("^Nearest: kitten .*This threshold is unreliable here: "))
     choose_photo(page, "Cat")
     expect(answer(page)).to_have_text(re.compile("^cat"))
 

@@ -86,12 +86,12 @@ def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(pa
         kept, noticed = does()
         assert kept + 9 - noticed == passing
     slider.press("Home")
-    reads(page, "This limit was set by hand.")
+    reads(page, "This threshold was set by hand.")
     settled(page)
     page.get_by_role("link", name="Explore", exact=True).click()
-    reads(page, "This limit was set by you")
+    reads(page, "This threshold was set by you")
     expect(answer(page)).to_contain_text("earest: ")
     go(page, "Test")
     expect(slider).to_have_attribute("aria-valuetext", re.compile("accepts 0 of 24 known, detects 9 of 9"))
-    page.get_by_role("button", name="Back to the limit set during training").click()
+    page.get_by_role("button", name="Back to the threshold set during training").click()
     expect(slider).to_have_attribute("aria-valuetext", words_before)  # once the page has heard of the click

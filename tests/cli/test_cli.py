@@ -585,7 +585,7 @@ def test_predict_says_none_of_these_where_the_limit_does(
     (answer,) = call("predict", image, "--model", tmp_path / "m", "--json").json
     assert answer["is_ood"] is (None if limit is None else limit < 0)
     told = call("predict", image, "--model", tmp_path / "m")
-    assert ("This limit is unreliable here: the smallest class has 3 shots." in told.err) == bool(note)
+    assert ("This threshold is unreliable here: the smallest class has 3 shots." in told.err) == bool(note)
     _, line = told.out.splitlines()
     assert line.removeprefix(str(image)).strip().startswith(f"{wanted.format(answer['label'])}  ")
 
@@ -944,8 +944,8 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
     assert said[0].startswith(f"gallop: warning: No answer for {tmp_path / 'gone.png'}: ")
     assert said[1] == "predicting 13/13"
     assert [line.split(":")[2] for line in said[2:]] == [
-        " This limit is unreliable here",
-        " Only 0 of 12 photos pass the limit",
+        " This threshold is unreliable here",
+        " Only 0 of 12 photos pass the threshold",
     ]
 
 

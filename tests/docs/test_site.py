@@ -75,7 +75,8 @@ def test_every_notebook_is_a_page_with_its_pictures(built: Path, checked_links: 
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
         assert page.count("<img") == sum("image/png" in output.get("data", ()) for output in outputs), notebook.stem
-    assert (built / checked_links.LISTED).read_text("utf-8").startswith("https://")
+    said = {checked_links.LISTED: "https://", "llms.txt": "(_sources/docs/howto/install.md.txt)"}
+    assert [name for name, words in said.items() if words not in (built / name).read_text("utf-8")] == []
 
 
 @pytest.mark.slow
@@ -93,6 +94,8 @@ def test_pages_fit_a_telephone_and_ask_nobody_and_the_explainer_lives(built: Pat
             else []
         )
     assert not too_wide
+    page.goto(f"{(built / 'search.html').as_uri()}?q=install")
+    assert "howto/install" in page.locator("#search-results li a").first.get_attribute("href")  # no notebook
     page.goto((built / "index.html").as_uri())
     page.wait_for_url("**/docs/index.html")
     explainer = page.locator(".living .explainer")

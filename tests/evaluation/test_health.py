@@ -45,8 +45,7 @@ def test_a_label_is_doubted_by_a_model_that_did_not_see_it() -> None:
 
 
 def test_a_wrong_label_is_found_with_what_it_looks_like() -> None:
-    seen = features(MINE)
-    found = check_data(photos([1, *MINE[1:]]), seen, tiny.vit())
+    found = check_data(photos([1, *MINE[1:]]), features(MINE), tiny.vit())
     assert (found.doubted, found.words) == (((Path("0.jpg"), "dog", "cat"),), "1 label in doubt")
 
 

@@ -56,7 +56,7 @@ def test_where_hardly_any_photo_passes_it_is_said_and_of_unknown_photos_among_kn
     limit = Calibration.on(draw(size=300), 300)
     drawings = np.concatenate([draw(6, size=138), [0.0, 0.1]])
     assert limit.unlike(drawings).startswith(
-        "Only 2 of 140 photos pass the limit: these photos look unlike the shots, or"
+        "Only 2 of 140 photos pass the threshold: these photos look unlike the shots, or"
     )
     mixed = [np.concatenate([draw(size=70), draw(6, size=30)]) for _ in range(200)]
     assert sum(bool(limit.unlike(each)) for each in mixed) <= 6, "30 % are of other things"

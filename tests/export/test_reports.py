@@ -103,7 +103,7 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
 
 
 def test_none_of_these_is_the_answer_where_the_limit_says_so(why: Explanation) -> None:
-    assert why.doubt.startswith("This limit is unreliable here: the smallest class has 4 shots"), why.doubt
+    assert why.doubt.startswith("This threshold is unreliable here: the smallest class has 4 shots"), why.doubt
     for threshold, doubt, answer, strange in (
         (why.ood_score - 0.1, "", f"The answer: none of these (nearest: {why.label}), ", "like none of these"),
         (why.ood_score + 0.1, "", f"The answer: {why.label}, ", "like one of these"),

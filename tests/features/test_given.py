@@ -22,8 +22,7 @@ from gallop.features.encoding import ONCE, ImageFeatures, encode_photos
 from gallop.features.given import encoded_photos
 from tests import tiny
 
-COUNTS = {"red": 4, "green": 4}
-IMAGES, LABELS = tiny.pictures(COUNTS)
+IMAGES, LABELS = tiny.pictures({"red": 4, "green": 4})
 TESTS, TRUTH = tiny.pictures({"red": 3, "green": 3}, first_seed=50)
 
 

@@ -116,7 +116,7 @@ def show_answer(
 
     Args:
         explanation: at the model's scales; so is ``before``, the same before teaching, or before regions were covered.
-        note: the origin of the limit for none of these.
+        note: the origin of the threshold for none of these.
         templates: texts of prompts that were not learned.
     """
     explainer(
@@ -329,7 +329,9 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
     table |= {HEADS[branch].title: scores for branch, scores in explanation.branch_scores.items()}
     st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)
     limit = (
-        "" if explanation.threshold is None else f", and the limit for “none of these” is {explanation.threshold:.4f}"
+        ""
+        if explanation.threshold is None
+        else f", and the threshold for “none of these” is {explanation.threshold:.4f}"
     )
     st.caption(
         f"Scores are cosines, from -1 to 1. The outlier score ({VERDICT}) is {explanation.ood_score:.4f}{limit}."

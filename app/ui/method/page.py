@@ -62,5 +62,5 @@ with st.expander(
             key="save notebooks",
             icon=":material/folder_zip:",
             on_click="ignore",
-            help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
+            help="Unpack them. Where this app is installed: `pip install 'gallop-explorer[notebooks]'`, `jupyter lab`.",
         )

@@ -86,7 +86,7 @@ def offer_sorting(session: Session) -> None:
     busy = session.page_jobs.running is not None or session.training.job is not None
     if not busy and (pile.waiting or (pile.scored.keys and pile.now.version != sorting.version(session))):
         st.info(
-            f"To be sorted: {wait}." if pile.waiting else "Sorted by an earlier model or limit.",
+            f"To be sorted: {wait}." if pile.waiting else "Sorted by an earlier model or threshold.",
             icon=":material/info:",
         )
         if st.button(

@@ -1,1 +1,1 @@
-"""The page Test: photos with known classes in, accuracy, confusion and the limit for none of these out."""
+"""The page Test: photos with known classes in, accuracy, confusion and the threshold for none of these out."""

@@ -24,7 +24,7 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
             f"Accuracy on {photos}",
             text.share(evaluation.accuracy.value),
             text.gain(points, "zero-shot"),
-            help="Counts the most probable class; the limit for “none of these” is not used. Bars are Wilson 95 % "
+            help="Counts the most probable class; the threshold for “none of these” is not used. Bars are Wilson 95 % "
             "intervals, which are wide for few photos. Compare only with thirty photos or more. Dashed: all photos.",
         )
         for sentence in testing.tests_changed(session):

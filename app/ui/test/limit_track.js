@@ -20,7 +20,7 @@ class LimitTrack {
     this.turn = -1; // counts movements: an answer to an old one does not move the thumb back
     this.range = element("input", "range");
     Object.assign(this.range, { type: "range", min: "0", step: "1" });
-    this.range.setAttribute("aria-label", "Limit, strict to lenient");
+    this.range.setAttribute("aria-label", "Threshold, strict to lenient");
     this.known = new Photos("accepts", "known");
     this.unknown = new Photos("detects", "unknown");
     const ends = element("div", "ends", element("span", "", "Strict"), element("span", "", "Lenient"));

@@ -29,7 +29,7 @@ _PAGE = 12
 _PAGE_MENU = 160
 _MATRIX = (
     "Rows: the true class. Columns: the answer. Green is right, orange is wrong. Click a square to see its photos. "
-    "“Called none of these” and photos of none of the classes follow the limit in the next tab."
+    "“Called none of these” and photos of none of the classes follow the threshold in the next tab."
 )
 _KINDS = {
     testing.MISTAKES: "All mistakes",

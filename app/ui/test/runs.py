@@ -174,7 +174,7 @@ def _answered_differently(session: Session, a: Run, b: Run | None) -> None:
         }
         for digest, photo, mine, other in flips
     ]
-    says = st.column_config.TextColumn(help="The most probable class; the limit for none of these is not used.")
+    says = st.column_config.TextColumn(help="The most probable class; the threshold for none of these is not used.")
     columns = {"picture": st.column_config.ImageColumn(), "A says": says, "B says": says}
     lines.sort(key=lambda line: (line["used to"] == "learn", line["who is right"]))
     st.dataframe(pd.DataFrame(lines), hide_index=True, key="flips", row_height=64, column_config=columns)

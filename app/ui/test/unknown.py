@@ -65,7 +65,7 @@ def limit_track(
 
 NONE_YET = np.zeros(0, dtype=np.float32)
 _HOLDS = (
-    "It applies on every page and to what *Take away* saves: zip, ONNX file, card and report. The limit of the "
+    "It applies on every page and to what *Take away* saves: zip, ONNX file, card and report. The threshold of the "
     "run does not change, and the next training computes another one."
 )
 
@@ -75,7 +75,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
         "None of these",
         anchor=False,
         help="A photo that belongs to none of the classes still gets the most probable one. The outlier score tells "
-        "when not to believe it: above the limit, the answer is “none of these”.",
+        "when not to believe it: above the threshold, the answer is “none of these”.",
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
@@ -139,15 +139,15 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
     calibration, doubt = session.training.taught_model.after.calibration_, testing.limit_doubt(session)
     if session.limit.custom is not None:
-        st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
+        st.caption(f"This threshold was {session.limit.origin}.", help=_HOLDS)
         st.button(
-            "Remove this limit" if calibration.threshold is None else "Back to the limit set during training",
+            "Remove this threshold" if calibration.threshold is None else "Back to the threshold set during training",
             on_click=session.limit.set_to,
             args=(None,),
         )
         return
     if calibration.threshold is None:
-        st.caption("Move the slider to set a limit.", help=_HOLDS)
+        st.caption("Move the slider to set a threshold.", help=_HOLDS)
     else:
         held_out = f"{100 * calibration.tpr:.3g} %"
         origin = "" if doubt else calibration.note
@@ -162,7 +162,7 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
     if known.size and doubt:
         value = limit_of_tests(known)
         args, key = (value, known.size), f"limit from tests {session.training.number} {value}"
-        words = "Use the limit from the test photos"
+        words = "Use the threshold from the test photos"
         st.button(words, on_click=session.limit.set_to, args=args, key=key, help=_HOLDS)
 
 
@@ -198,8 +198,8 @@ def _answers(session: Session, answered: testing.AnsweredPhotos) -> None:
 def _alt(known: NDArray[np.float32], other: NDArray[np.float32], limit: float) -> str:
     parts = [
         f"{name}: {scores.size} photos from {scores.min():.4f} to {scores.max():.4f}, "
-        f"{int((scores > limit).sum())} above the limit"
+        f"{int((scores > limit).sum())} above the threshold"
         for name, scores in (("known", known), ("unknown", other))
         if scores.size
     ]
-    return f"Histogram of the outlier scores, limit {limit:.4f}. {'; '.join(parts)}."
+    return f"Histogram of the outlier scores, threshold {limit:.4f}. {'; '.join(parts)}."

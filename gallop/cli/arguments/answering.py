@@ -177,14 +177,14 @@ examples:
   gallop sort pile --model model --out sorted --promise none --line 0.9          # no checks, no promise
   gallop sort pile --model model --out sorted --move         # moves in place of copying; --undo moves back
 
-Photos with a probability of at least the line that are not "none of these" are accepted. That at most 5, 2 or 1 % of
-them are wrong is promised (95 % sure) after checks of a random sample: 59, 149 or 299 without an error, fewer in a
-small pile, more with errors. To accept more after that, go on with --line at next_line. A line that is given up since
-too many are wrong makes the next one cost more checks.
-Accepted photos go into a folder of DIR for each class, checked ones into that of the class that the check names;
-nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
-Run an interrupted command again to continue it. The scores stay in DIR/.gallop; photos that are new or were replaced
-are scored by the next call, and where they change what is accepted, the promise takes new checks.
+A photo is accepted if its probability is at least the line and it is not "none of these". The promise is that at most
+5, 2 or 1 % of the accepted photos are wrong (95 % sure). You earn it by checking a random sample: 59, 149 or 299 photos
+without an error, fewer in a small pile, more with errors. To accept more after that, go on with --line at next_line. If
+you give up a line because too many photos are wrong, the next line takes more checks.
+Accepted photos go into a folder of DIR for each class, and checked photos into the folder of the class that you named.
+Nothing is overwritten. All other photos stay where they are, and DIR/rest.txt lists them.
+Run an interrupted command again to continue it. The scores stay in DIR/.gallop. The next call scores new and replaced
+photos; if they change what is accepted, the promise takes new checks.
 
 JSON: {photos, errors, none_of_these, line, accepted, checked, wrong, remaining, promise, next_line, placed, page}"""
 
@@ -195,7 +195,7 @@ def add_sort(commands: Commands) -> None:
         "sort",
         help="sort a pile of photos into folders by class, with a promise",
         epilog=_SORT_EXAMPLES,
-        description="Sort photos into folders by class; after checks of a sample, promise how many are wrong.",
+        description="Sort photos into folders by class, and promise how many are wrong once you have checked a sample.",
     )
     parser.add_argument("photos", metavar="PHOTOS", help="folder of photos (read recursively)")
     parser.add_argument("--model", metavar="MODEL", required=True, help=MODEL_HELP)
@@ -204,7 +204,7 @@ def add_sort(commands: Commands) -> None:
         "--promise",
         choices=("5", "2", "1", "none"),
         default="5",
-        help="at most so many percent of the accepted photos are wrong; none accepts without checks (%(default)s)",
+        help="at most this percentage of the accepted photos is wrong; none: accept without checks (%(default)s)",
     )
     parser.add_argument(
         "--line",
@@ -216,7 +216,7 @@ def add_sort(commands: Commands) -> None:
         "--checks", metavar="FILE", help="checks that check.html has saved (default: DIR/checks.json where it exists)"
     )
     parser.add_argument(
-        "--move", action="store_true", help="move the photos in place of copying them; what links lead to is copied"
+        "--move", action="store_true", help="move the photos instead of copying them; what links lead to is copied"
     )
     parser.add_argument(
         "--undo", action="store_true", help="move all photos back, and remove copies; what fails is remembered"

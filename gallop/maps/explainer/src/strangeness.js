@@ -9,7 +9,7 @@ export class Strangeness {
     this.at = element("i", "at");
     this.was = element("i", "was");
     this.bar = element("div", "reach", { role: "img" }, element("i", "limit"), this.was, this.at);
-    const ends = ["sure", "limit", "strange"].map((word) => element("span", "", {}, word));
+    const ends = ["sure", "threshold", "strange"].map((word) => element("span", "", {}, word));
     this.root = element("div", "verdict", {}, this.words, this.bar, element("div", "ends", {}, ...ends));
   }
 
@@ -23,6 +23,6 @@ export class Strangeness {
     this.at.style.left = `${100 * place}%`;
     this.was.hidden = before === null;
     if (before !== null) this.was.style.left = `${100 * strangeness(before, limit, classes)}%`;
-    put(this.bar, "aria-label", `${Math.round(100 * place)} on a bar from 0, sure, to 100, strange; the limit is 50`);
+    put(this.bar, "aria-label", `${Math.round(100 * place)} on a bar from 0, sure, to 100, strange; the threshold is 50`);
   }
 }

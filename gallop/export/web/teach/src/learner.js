@@ -181,7 +181,8 @@ export class Learner {
      none}. Args: look, {global, regions}. */
   answer(look) {
     const { head, temperature, threshold, note } = this.fit();
-    const doubt = note.startsWith(UNRELIABLE) ? `This limit is unreliable here: ${note.slice(UNRELIABLE.length)}.` : "";
+    const doubt = note.startsWith(UNRELIABLE)
+      ? `This threshold is unreliable here: ${note.slice(UNRELIABLE.length)}.` : "";
     const branches = head ? [{ name: this.facts.head, weight: head.weight }] : [];
     const model = { ...this.model, branches, temperature, threshold, doubt };
     this.asked ??= this.texts();

@@ -1,5 +1,5 @@
 /* What is fitted on held-out shots, as gallop/model/calibration.py and gallop/model/branches/mix.py fit it: temperatures,
-   the head's weight in the answer, and the limit for "none of these".
+   the head's weight in the answer, and the threshold for "none of these".
    Sizes: m held-out shots, K classes. Logits come as rows (m, K). */
 
 const LOG_RANGE = [Math.log(0.05), Math.log(20)];
