@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_703,
-    "app": 7_934,
-    "benchmarks": 4_403,
+    "gallop": 16_840,
+    "app": 7_946,
+    "benchmarks": 4_300,
     "notebooks": 2_693,
     "docs": 681,
     "checkpoints": 1_000,
-    "tests": 26_698,
-    SCRIPTS: 12_848,
+    "tests": 26_808,
+    SCRIPTS: 12_847,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 
