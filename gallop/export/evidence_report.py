@@ -52,7 +52,7 @@ def evidence_report(evidence: Evidence, backbone: Backbone, what_ifs: Sequence[W
     def lit(photo: int, repeat: Repeat) -> str:
         image = load_image(evidence.data.photos[photo]).image
         picture = lit_picture(image, repeat.of(photo).numpy(), backbone.preprocess.centre(image)[1])
-        return picture_url(ImageOps.fit(picture, _SIZE), "JPEG", quality=78)
+        return picture_url(ImageOps.pad(picture, _SIZE), "JPEG", quality=78)
 
     def named(photo: int) -> str:
         source, names = evidence.data.photos[photo], evidence.data.class_names
