@@ -2,13 +2,12 @@
    GalLoPClassifier(epochs=0).fit has it. No page is known here.
    Sizes: n shots, K classes, R regions, D numbers of each. */
 
-import { softmax } from "../explainer/numerics.js";
 import { Texts } from "./cosines.js";
 import { alikeGroups, stratifiedFolds } from "./folds.js";
 import { Kernel } from "./kernel.js";
 import { chooseMix, fitTemperature, limitAt, mixed } from "./mix.js";
-import { counted, Ridge, scores, votes } from "./ridge.js";
-import { feature, lengthOf, meanRegion, named, promptScores, Shot, strangeness } from "./shot.js";
+import { counted, Ridge, votes } from "./ridge.js";
+import { feature, lengthOf, meanRegion, Shot } from "./shot.js";
 
 export const MOST = { classes: 100, shots: 64, altogether: 1600 }; // as many as the app takes
 
@@ -177,8 +176,7 @@ export class Learner {
     return members;
   }
 
-  /* What explained() of shown.js takes, and what follows at once: {model, names, looks, texts, probabilities (K), outlier,
-     none}. Args: look, {global, regions}. */
+  /* What explained() of shown.js takes: {model, names, looks, texts}. Args: look, {global, regions}. */
   answer(look) {
     const { head, temperature, threshold, note } = this.fit();
     const doubt = note.startsWith(UNRELIABLE) ? `This limit is unreliable here: ${note.slice(UNRELIABLE.length)}.` : "";
@@ -186,17 +184,7 @@ export class Learner {
     const model = { ...this.model, branches, temperature, threshold, doubt };
     this.asked ??= this.texts();
     const looks = [{ ...look, branches: head ? [this.map(head, look.regions)] : [] }];
-    const { damping, scale, topk } = this.model;
-    const region = (r) => this.asked.beside(look.regions, r * look.global.length, damping.region);
-    const said = named(this.asked.beside(look.global, 0, damping.image), region, look.regions.length / look.global.length);
-    const prompts = [promptScores(said, topk).map((cosine) => cosine * scale)];
-    const [logits] = head ? mixed(prompts, [scores(head, feature(look))], head) : prompts;
-    const outlier = strangeness(said);
-    return {
-      ...{ model, names: this.names, looks, texts: this.asked, outlier },
-      probabilities: softmax(logits.map((logit) => logit / temperature)),
-      none: threshold !== null && outlier > threshold,
-    };
+    return { model, names: this.names, looks, texts: this.asked };
   }
 
   /* The head's map (R, K) in the unit of cosines, whose mean is its score. */

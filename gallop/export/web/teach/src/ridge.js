@@ -2,6 +2,7 @@
    branch.complete), of all shots, and of those outside each fold.
    Sizes: n shots, m of them held out, D numbers a shot, K classes. */
 
+import { mean, sum } from "../explainer/numerics.js";
 import { dot, solve } from "./kernel.js";
 
 export class Ridge {
@@ -162,10 +163,10 @@ function addFour(row, shots, column, i) {
 }
 
 function centred({ weights, bias }) {
-  const mean = weights[0].map((_, d) => weights.reduce((total, row) => total + row[d], 0) / weights.length);
-  const middle = sum(bias) / bias.length;
+  const average = weights[0].map((_, d) => mean(weights.map((row) => row[d])));
+  const middle = mean(bias);
   return {
-    weights: weights.map((row) => row.map((value, d) => value - mean[d])),
+    weights: weights.map((row) => row.map((value, d) => value - average[d])),
     bias: bias.map((value) => value - middle),
   };
 }
@@ -174,12 +175,6 @@ export function counted(labels, classes) {
   const counts = new Array(classes).fill(0);
   for (const label of labels) counts[label]++;
   return counts;
-}
-
-export function sum(values) {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }
 
 /* What each shot adds to the score of class k of a photo: {shots (n), rest}. Args: form, of ridge; feature (D). */
