@@ -57,13 +57,12 @@ NEXT, LOCK = "gallop.next.json", ".gallop-lock"
 """Present while a checkpoint is saved: settings of the new prompts, and a lock against others that save."""
 LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
-_TRIES = 5
-"""To read a checkpoint that others may be saving, before it is called damaged."""
+_TRIES = 5  # to read a checkpoint that others may be saving, before it is called damaged
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
+# A branch's tensors. The texts are there where it is drawn to them, and the axes where it is linear in products.
 _SUMS, _SHOTS, _TEXTS, _AXES = ("counts", "sums", "scatter"), ("shots", "labels"), "texts", ("mean", "directions")
-"""A branch's tensors. The texts are there where it is drawn to them, and the axes where it is linear in products."""
+# The names of theirs: the first branch has no number.
 _BRANCH_TENSOR = re.compile(rf"head([2-9]|[1-9]\d+)?\.({'|'.join((*_SUMS, *_SHOTS, _TEXTS, *_AXES))})")
-"""The names of theirs: the first branch has no number."""
 
 
 def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: PromptModel) -> None:

@@ -2,6 +2,7 @@
 
 import { say } from "../explainer/dom.js";
 import { Explainer } from "../explainer/view.js";
+import { Around, bare } from "./around.js";
 import { Chips } from "./chips.js";
 import { Texts } from "./cosines.js";
 import { facts, large, worksOffline } from "./files.js";
@@ -18,6 +19,9 @@ class Page {
     this.names = model.names;
     this.encoders = new Encoders();
     this.explainer = new Explainer();
+    this.around = new Around(model.embed);
+    this.explainer.root.addEventListener("painted", () => this.tell());
+    say(by("privacy"), this.around.privacy);
     this.known = new Map(); // sentence -> its feature
     this.turn = 0;
     this.chips = new Chips(by("names"), model.fixed, (names) => this.rename(names));
@@ -92,6 +96,12 @@ class Page {
     const { looks, place } = this.seen;
     this.explainer.show(explained(this.model, this.names, looks, this.texts, place), () => {});
     if (by("loading")) by("answer").replaceChildren(this.explainer.root);
+  }
+
+  /* The answer to what a visitor asked, not the one that the page begins with. */
+  tell() {
+    const { data, answer, odd } = this.explainer;
+    if (this.seen) this.around.tell(data.names, answer.probabilities, odd && !data.doubt);
   }
 
   async open(file) {
@@ -179,11 +189,12 @@ async function begin() {
   introduce(model);
   const page = new Page(model);
   const act = listen(page);
-  if (model.samples.length) await act(() => page.beginWith("first.json"));
+  const begins = model.samples.length && !bare;
+  if (begins) await act(() => page.beginWith("first.json"));
   await page.begin();
   by("ask").disabled = false;
   if (page.asked) say(by("loading"), "Looking at the photo …");
-  else if (model.samples.length) await act(() => page.sample(model.samples[0]));
+  else if (begins) await act(() => page.sample(model.samples[0]));
   else say(by("loading"), "Choose a photo, or drop one anywhere on this page.");
   document.body.dataset.ready = "yes";
   if (await worksOffline()) {

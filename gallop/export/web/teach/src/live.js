@@ -103,7 +103,7 @@ export class Live {
     const { data, take, label, probabilities } = this;
     const score = take.outlierScores()["GL-MCM"];
     const limit = data.doubt ? null : data.threshold;
-    const odd = limit !== null && score > limit;
+    const odd = (this.odd = limit !== null && score > limit);
     const share = data.names.length > 1 ? percent(probabilities.probabilities[label]) : "";
     const [name, value] = headline(data.names[label], share, odd, "");
     if (this.best.childElementCount < 2) this.best.append(element("span", "name", { dir: "auto" }), " ", element("span", "value"));

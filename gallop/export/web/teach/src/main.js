@@ -1,6 +1,7 @@
 /* The page that teaches: classes and their photos on one side, the live answer on the other. */
 
 import { element, say } from "../explainer/dom.js";
+import { Around, bare } from "./around.js";
 import { Camera } from "./camera.js";
 import { Cards } from "./cards.js";
 import { Encoders } from "./encoders.js";
@@ -55,6 +56,8 @@ class Page {
     by("live").classList.add("explainer");
     by("live").setAttribute("aria-label", words.live);
     by("live").append(element("div", "picture", {}, stage, this.ways.root), answer);
+    this.around = new Around(model.embed);
+    stage.addEventListener("painted", () => this.tell());
     this.why = new Why(by("why"), () => act(() => this.goOn()));
     this.tools = new Tools(by("tools"), this);
     this.cards.show(this.store.classes, false);
@@ -329,6 +332,12 @@ class Page {
     if (this.why.open && !film) this.why.show(data, (c) => this.votes(looks, c));
   }
 
+  /* The answer to what a visitor asked, not the one that the page begins with. */
+  tell() {
+    const { data, probabilities, odd } = this.live;
+    if (this.current) this.around.tell(data.names, probabilities.probabilities, odd);
+  }
+
   votes(looks, c) {
     const photos = new Map(this.store.classes.flatMap(({ photos }) => photos.map((photo) => [photo.id, photo])));
     const found = this.teaching.votes(looks, c);
@@ -408,23 +417,24 @@ function listen(page) {
   addEventListener("drop", (event) => (event.preventDefault(), over(null), take(event.dataTransfer.files, event.target)));
 }
 
-function foot(model) {
+function foot({ model, around }) {
   const licences = element("a", "", { href: "licences.txt" }, words.licences);
   const offline = element("span", "", { id: "offline" });
-  by("foot").append(element("p", "", {}, `${words.privacy} ${words.about(model.backbone, model.gallop)} `, licences, " ", offline));
+  by("foot").append(element("p", "", {}, `${around.privacy} ${words.about(model.backbone, model.gallop)} `, licences, " ", offline));
   return offline;
 }
 
 async function begin() {
   const model = await facts();
   const page = new Page(model);
-  const offline = foot(model);
+  const offline = foot(page);
   listen(page);
   say(by("loading"), words.loading);
-  if (model.samples.length) await page.act(() => page.beginWith("first.json"));
+  const begins = model.samples.length && !bare;
+  if (begins) await page.act(() => page.beginWith("first.json"));
   await page.begin();
   by("wait").remove();
-  if (!page.current && !page.camera.on && model.samples.length) await page.act(() => page.sample(model.samples[0]));
+  if (!page.current && !page.camera.on && begins) await page.act(() => page.sample(model.samples[0]));
   document.body.dataset.ready = "yes";
   if (await worksOffline()) {
     say(offline, words.offline);
