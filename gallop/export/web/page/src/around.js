@@ -14,7 +14,7 @@ export class Around {
     this.origin = origins.find((origin) => origin === around);
     if (!this.origin) return;
     const told = `Each answer, with the names of the classes, is sent to the page around this one: ${this.origin}`;
-    document.body.prepend(element("p", "around", { role: "note" }, told));
+    document.body.prepend(element("aside", "around", { "aria-label": "Where answers go" }, told));
   }
 
   get privacy() {
