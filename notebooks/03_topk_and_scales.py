@@ -179,8 +179,10 @@ show_figure(
 # and more regions outlined: first one spot, then a few patches that need not touch, then half of what the model sees.
 # The mean score above each map falls with $k$.
 #
-# Now with your hand (this needs a running kernel): move $k$, and the line below it says the mean of the outlined
-# regions. Every figure follows, the answer too.
+# Now with your hand (on the site, or with a running kernel): move $k$, and the line below it says the mean of the
+# outlined regions. Every figure follows, the answer too.
+#
+# <!-- explainer: tutorial -->
 
 # %%
 explainer = Explainer(explanation, state=ExplainerState(best, style=Style(drawn="Cells")))

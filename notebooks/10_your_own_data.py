@@ -405,7 +405,10 @@ show_figure(
 # **What you should see.** With a running kernel, the answer, whether it may be none of these, and the map, whose scales
 # you can move. The still picture shows the photo, the scores of the global prompts for the predicted name, and its
 # map at all scales. With the sample this is the vase that is taken for a candle: the
-# regions that speak for it lie on the foot of the vase and beside it.
+# regions that speak for it lie on the foot of the vase and beside it. (On the site, a vase that the model of the sample
+# takes for a teapot can be moved here.)
+#
+# <!-- explainer: test/vase/vase-11.jpg -->
 
 # %% [markdown]
 # ### Does it look at the thing?

@@ -1,6 +1,6 @@
 /* The page: a photo and names come in, the explainer shows what follows from them. */
 
-import { say } from "../explainer/dom.js";
+import { button, element, say } from "../explainer/dom.js";
 import { Explainer } from "../explainer/view.js";
 import { Around, bare } from "./around.js";
 import { Chips } from "./chips.js";
@@ -166,12 +166,9 @@ function listen(page) {
   addEventListener("dragleave", ({ relatedTarget }) => over(Boolean(relatedTarget)));
   addEventListener("drop", (event) => (event.preventDefault(), over(false), take(event.dataTransfer.files)));
   for (const name of page.model.samples) {
-    const picture = Object.assign(document.createElement("img"), { src: name, alt: "" });
-    const button = Object.assign(document.createElement("button"), { type: "button" });
-    button.setAttribute("aria-label", `Sample photo ${by("samples").childElementCount + 1}`);
-    button.append(picture);
-    button.addEventListener("click", () => act(() => page.sample(name)));
-    by("samples").append(button);
+    const sample = button("", () => act(() => page.sample(name)), element("img", "", { src: name, alt: "" }));
+    sample.setAttribute("aria-label", `Sample photo ${by("samples").childElementCount + 1}`);
+    by("samples").append(sample);
   }
   return act;
 }

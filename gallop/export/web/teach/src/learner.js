@@ -9,8 +9,6 @@ import { chooseMix, fitTemperature, limitAt, mixed } from "./mix.js";
 import { counted, Ridge, votes } from "./ridge.js";
 import { feature, lengthOf, meanRegion, Shot } from "./shot.js";
 
-export const MOST = { classes: 100, shots: 64, altogether: 1600 }; // as many as the app takes
-
 const UNRELIABLE = "unreliable: ";
 const NO_HELD_OUT = "none: no photos were held out to find it";
 const ONE_CLASS =
@@ -47,8 +45,6 @@ export class Learner {
 
   /* Args: name, cleaned; text (D), its features; index, its place, at the end unless given. */
   addClass(name, text, index = this.classes.length) {
-    if (this.classes.length >= MOST.classes)
-      throw new Error(`“${name}” does not fit: ${MOST.classes} classes are the most.`);
     for (const shot of this.held) if (shot.label >= index) shot.label += 1;
     this.setClass(index, name, text, 0);
     return index;
@@ -74,10 +70,6 @@ export class Learner {
   add(index, look, id) {
     const there = this.held.find((shot) => shot.id === id);
     if (there) throw new Error(`This picture is there already, in ${this.classes[there.label].name}.`);
-    if (this.counts[index] >= MOST.shots)
-      throw new Error(`No more photos fit into ${this.classes[index].name}: ${MOST.shots} are the most of a class.`);
-    if (this.held.length >= MOST.altogether)
-      throw new Error(`No more photos fit: ${MOST.altogether} are the most of all classes together.`);
     const shot = new Shot(look, id, this.facts.seed);
     if (![...shot.features, ...shot.global].every(Number.isFinite))
       throw new Error("This picture cannot be learned from: the model gave no numbers for it.");
