@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_830,
+    "gallop": 16_826,
     "app": 7_934,
     "benchmarks": 4_405,
     "notebooks": 2_693,
-    "docs": 681,
+    "docs": 693,
     "checkpoints": 1_000,
-    "tests": 26_766,
-    SCRIPTS: 12_852,
+    "tests": 26_873,
+    SCRIPTS: 12_727,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 

@@ -5,7 +5,7 @@ import { Explainer } from "../explainer/view.js";
 import { Around, bare } from "./around.js";
 import { Chips } from "./chips.js";
 import { Texts } from "./cosines.js";
-import { facts, large, worksOffline } from "./files.js";
+import { facts, large, progress, worksOffline } from "./files.js";
 import { opened, pictured, pixelsOf, Webcam } from "./photo.js";
 import { explained } from "./shown.js";
 import { Encoders } from "./encoders.js";
@@ -131,13 +131,6 @@ class Page {
 
 const ms = (begun) => `${Math.max(Math.round(performance.now() - begun), 1)} ms`;
 const notify = (sentence) => say(by("status"), sentence);
-
-function progress(here, all) {
-  by("progress").max = all;
-  by("progress").value = here;
-  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  say(by("loading"), `Loading the model: ${megabytes(here)} of ${megabytes(all)} MB, once.`);
-}
 
 /* What a hand does, and what it gives. */
 function listen(page) {

@@ -5,7 +5,7 @@ import { Around, bare } from "./around.js";
 import { Camera } from "./camera.js";
 import { Cards } from "./cards.js";
 import { Encoders } from "./encoders.js";
-import { facts, large, worksOffline } from "./files.js";
+import { facts, large, progress, worksOffline } from "./files.js";
 import { Keeper } from "./keep.js";
 import { Live } from "./live.js";
 import { added } from "./names.js";
@@ -389,12 +389,6 @@ class Recording {
 function visible() {
   if (!document.hidden) return undefined;
   return new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
-}
-
-function progress(here, all) {
-  by("progress").max = all;
-  by("progress").value = here;
-  say(by("loading"), words.progress(...[here, all].map((bytes) => (bytes / 1e6).toFixed(1))));
 }
 
 /* Files that are dropped or pasted: into the class whose card they meet, otherwise to be asked about. */

@@ -1,8 +1,9 @@
 /* One photo to learn from: its features, rounded to half precision as Python stores those of shots, and what follows from
    them of each class by its name alone. Sizes: R regions, D numbers of each. */
 
-import { outlierScores } from "../explainer/numerics.js";
+import { mean, outlierScores } from "../explainer/numerics.js";
 import { norm } from "./cosines.js";
+import { dot } from "./kernel.js";
 import { sha256 } from "./sha256.js";
 
 /* The number that bits in half precision mean. */
@@ -54,9 +55,7 @@ export class Shot {
   /* Whether two photos are nearly the same picture. Args: limits, {global, places} of cosines. */
   isNear(other, limits) {
     const width = this.global.length;
-    let product = 0;
-    for (let d = 0; d < width; d++) product += this.global[d] * other.global[d];
-    if (product > limits.global * norm(this.global, 0, width) * norm(other.global, 0, width)) return true;
+    if (dot(this.global, other.global, width) > limits.global * norm(this.global, 0, width) * norm(other.global, 0, width)) return true;
     const count = this.lengths.length;
     let [total, at] = [0, 0];
     for (let r = 0; r < count; r++) {
@@ -105,14 +104,8 @@ function named(photo, region, count) {
 /* The prompts' score of each class: the mean of the photo's cosine and of the mean over each k of its best regions'. */
 function promptScores(said, topk) {
   return Float64Array.from(said, ({ photo, best }) => {
-    let means = 0;
-    for (const k of topk) {
-      let total = 0;
-      const count = Math.min(k, best.length);
-      for (let i = 0; i < count; i++) total += best[i];
-      means += total / count / topk.length;
-    }
-    return topk.length ? (photo + means) / 2 : photo;
+    const means = topk.map((k) => mean(best.subarray(0, k)));
+    return topk.length ? (photo + mean(means)) / 2 : photo;
   });
 }
 

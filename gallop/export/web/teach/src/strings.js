@@ -101,7 +101,6 @@ export const words = {
 
   // Loading and status
   loading: "Loading the model …",
-  progress: (here, all) => `Loading the model: ${here} of ${all} MB, once.`,
   starting: "Starting …",
   offline: "Works without a network from now on.",
   about: (backbone, version) => `The model is ${backbone}, written by gallop ${version}.`,
