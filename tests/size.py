@@ -17,12 +17,12 @@ SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_826,
     "app": 7_934,
-    "benchmarks": 4_405,
+    "benchmarks": 4_418,
     "notebooks": 2_693,
     "docs": 693,
     "checkpoints": 1_000,
     "tests": 26_873,
-    SCRIPTS: 12_727,
+    SCRIPTS: 12_721,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 

@@ -75,9 +75,7 @@ def test_every_notebook_is_a_page_with_its_pictures(built: Path, checked_links: 
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
         pictures = sum("image/png" in output.get("data", ()) for output in outputs)
-        living = json.dumps(cells).count(
-            "<!-- explainer: "
-        )  # four pictures each, without scripts
+        living = json.dumps(cells).count("<!-- explainer: ")  # four pictures each, without scripts
         assert page.count('class="explainer-data"') == living, notebook.stem
         assert page.count("<img") == pictures + 4 * living, notebook.stem
     assert (built / checked_links.LISTED).read_text("utf-8").startswith("https://")
