@@ -21,8 +21,8 @@ CEILINGS = {
     "notebooks": 2_693,
     "docs": 693,
     "checkpoints": 1_000,
-    "tests": 26_873,
-    SCRIPTS: 12_721,
+    "tests": 26_876,
+    SCRIPTS: 12_720,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 

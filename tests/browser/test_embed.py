@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -118,11 +119,13 @@ def test_p5_draws_what_the_page_sees(holding: Any, places: Places) -> None:
 @pytest.mark.slow
 def test_a_page_that_teaches_tells_what_it_was_taught(holding: Any, places: Places, tmp_path: Path) -> None:
     model = GalLoPClassifier(backbone=str(tiny.backbone_folder(tmp_path / "encoders")), cache=False, topk=(2, 4))
-    write(places[2] / "teach", model.zero_shot(["red", "green"]), teach=True, embed=[places[1]])
+    write(places[2] / "teach", model.zero_shot(["mug", "teapot"]), teach=True, embed=[places[1]])
     page, frame = holding(PLAIN, ask="teach/index.html")
-    frame.locator('input[type=file][aria-label="Photos of green"]').set_input_files(GREEN)
+    expect(frame.locator("#live .best .name")).to_have_text(re.compile("mug|teapot"))
+    assert page.evaluate("heard") == []  # the page has asked about a sample by itself
+    frame.locator('input[type=file][aria-label="Photos of teapot"]').set_input_files(GREEN)
     frame.get_by_label("Photo to ask about").set_input_files(GREEN)
-    page.wait_for_function("heard.at(-1)?.data.label === 'green'")
+    page.wait_for_function("heard.at(-1)?.data.label === 'teapot'")
     expect(frame.locator("footer")).to_contain_text("No photo is sent anywhere. The model")
     page, frame = holding(PLAIN, ask="teach/index.html?embed=1")
     for part in ("#lead", "#classes", "footer", "summary"):

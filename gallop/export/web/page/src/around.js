@@ -10,7 +10,8 @@ export class Around {
   /* Args: origins, of the pages that may be sent answers: none where nothing was written at export. */
   constructor(origins = []) {
     document.body.classList.toggle("embed", bare);
-    const around = parent === window ? "" : (location.ancestorOrigins?.[0] ?? originOf(document.referrer));
+    const from = URL.canParse(document.referrer) && new URL(document.referrer).origin; // where ancestors are not known
+    const around = parent !== window && (location.ancestorOrigins?.[0] ?? from);
     this.origin = origins.find((origin) => origin === around);
     if (!this.origin) return;
     const told = `Each answer, with the names of the classes, is sent to the page around this one: ${this.origin}`;
@@ -28,9 +29,4 @@ export class Around {
     const shares = Object.fromEntries(names.map((name, k) => [name, probabilities[k]]));
     parent.postMessage({ ...answer, probabilities: shares, none_of_these: none }, this.origin);
   }
-}
-
-/* For browsers that do not say which pages are around. */
-function originOf(address) {
-  return URL.canParse(address) ? new URL(address).origin : "";
 }

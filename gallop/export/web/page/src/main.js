@@ -101,11 +101,11 @@ class Page {
   /* The answer to what a visitor asked, not the one that the page begins with. */
   tell() {
     const { data, answer, odd } = this.explainer;
-    if (this.seen) this.around.tell(data.names, answer.probabilities, odd && !data.doubt);
+    if (this.asked && this.seen) this.around.tell(data.names, answer.probabilities, odd && !data.doubt);
   }
 
-  async open(file) {
-    this.asked = true;
+  async open(file, asked = true) {
+    this.asked ||= asked;
     await this.begun;
     this.still();
     const bitmap = await opened(file);
@@ -113,12 +113,13 @@ class Page {
     bitmap.close();
   }
 
-  async sample(name) {
-    await this.open(await (await fetch(name)).blob());
+  async sample(name, asked) {
+    await this.open(await (await fetch(name)).blob(), asked);
   }
 
   async film() {
     if (this.webcam.on) return this.still();
+    this.asked = true;
     await this.webcam.start();
     say(by("webcam"), "Stop the webcam");
   }
@@ -184,7 +185,7 @@ async function begin() {
   await page.begin();
   by("ask").disabled = false;
   if (page.asked) say(by("loading"), "Looking at the photo …");
-  else if (begins) await act(() => page.sample(model.samples[0]));
+  else if (begins) await act(() => page.sample(model.samples[0], false));
   else say(by("loading"), "Choose a photo, or drop one anywhere on this page.");
   document.body.dataset.ready = "yes";
   if (await worksOffline()) {

@@ -191,6 +191,7 @@ class Page {
 
   async cameraOn() {
     await this.camera.start();
+    this.asked = true;
     this.thaw();
     if (this.filming) return;
     this.live.preview();
@@ -301,7 +302,8 @@ class Page {
 
   // What is asked -----------------------------------------------------------------------------------------------------
 
-  async ask(file) {
+  async ask(file, asked = true) {
+    this.asked ||= asked;
     await this.begun;
     const bitmap = await opened(file);
     const frame = pixelsOf(bitmap);
@@ -312,8 +314,8 @@ class Page {
     this.still({ ...frame, looks, box });
   }
 
-  async sample(name) {
-    await this.ask(await (await fetch(name)).blob());
+  async sample(name, asked) {
+    await this.ask(await (await fetch(name)).blob(), asked);
   }
 
   /* A picture that stands still, with what the explainer needs of it. */
@@ -335,7 +337,7 @@ class Page {
   /* The answer to what a visitor asked, not the one that the page begins with. */
   tell() {
     const { data, probabilities, odd } = this.live;
-    if (this.current) this.around.tell(data.names, probabilities.probabilities, odd);
+    if (this.asked && this.current) this.around.tell(data.names, probabilities.probabilities, odd);
   }
 
   votes(looks, c) {
@@ -428,7 +430,7 @@ async function begin() {
   if (begins) await page.act(() => page.beginWith("first.json"));
   await page.begin();
   by("wait").remove();
-  if (!page.current && !page.camera.on && begins) await page.act(() => page.sample(model.samples[0]));
+  if (!page.current && !page.camera.on && begins) await page.act(() => page.sample(model.samples[0], false));
   document.body.dataset.ready = "yes";
   if (await worksOffline()) {
     say(offline, words.offline);
