@@ -2,8 +2,9 @@
 
     python -m benchmarks.teach_page [--seconds 20]
 
-The camera is a film of the sample's photos, moved and enlarged a little. Needs ``make web``, the extra ``onnx``,
-playwright and a Chromium.
+Alone, as a server sends it with the two headers that let it use further cores, without them, and in a frame of a page
+of another origin. The camera is a film of the sample's photos, moved and enlarged a little. Needs ``make web``, the
+extra ``onnx``, playwright and a Chromium.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ import argparse
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Frame, sync_playwright
 
 from benchmarks.measure import machine
 from gallop.export.web import write
 from gallop.sample import sample_photos
-from tests.http_server import served_folder
+from tests.http_server import StaticFiles, listening, served_folder
 
 _SIZE = 640, 480
 _RATE = 15
@@ -61,7 +63,16 @@ def write_film(path: Path, photos: int = 12) -> None:
                 file.write(b"FRAME\n" + b"".join(np.asarray(plane).tobytes() for plane in (planes[0], *halved)))
 
 
-def frames(page: Page, seconds: float) -> dict[str, float]:
+class Isolated(StaticFiles):
+    """Sends the headers that let a page have threads that share memory."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
+def frames(page: Frame, seconds: float) -> dict[str, float]:
     """How many a second, and the milliseconds from taking a frame to the picture with its map."""
     page.evaluate("() => void (window.delays.length = 0)")
     begun = time.perf_counter()
@@ -72,13 +83,13 @@ def frames(page: Page, seconds: float) -> dict[str, float]:
     return {"frames a second": round(len(delays) / took, 1), "frame to map, p50 ms": p50, "frame to map, p95 ms": p95}
 
 
-def record(page: Page, name: str, seconds: float) -> None:
+def record(page: Frame, name: str, seconds: float) -> None:
     """Hold the button of a class."""
     button = page.get_by_role("button", name=f"Hold to record photos of {name}")
     button.focus()
-    page.keyboard.down(" ")
+    page.page.keyboard.down(" ")
     page.wait_for_timeout(1000 * seconds)
-    page.keyboard.up(" ")
+    page.page.keyboard.up(" ")
 
 
 def main() -> None:
@@ -93,18 +104,24 @@ def main() -> None:
         fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         arguments = ["--no-sandbox", *fake, f"--use-file-for-fake-video-capture={film}"]
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        with served_folder(folder) as address:
-            page = browser.new_page()
-            page.goto(address)
-            page.wait_for_selector("body[data-ready]")
-            page.get_by_role("button", name="Turn on camera").click()
-            page.wait_for_timeout(2000)
-            page.evaluate(_COUNTED)
-            print(machine())
-            print("names alone:", frames(page, options.seconds))
-            record(page, "teapot", 3)
-            record(page, "mug", 3)
-            print("taught:", page.locator(".count").all_inner_texts(), frames(page, options.seconds))
+        isolated = partial(Isolated, directory=str(folder))
+        print(machine())
+        with served_folder(Path(work)) as around, served_folder(folder) as plain, listening(isolated) as server:
+            Path(work, "around.html").write_text(f'<iframe src="{plain}" allow="camera" width="1200" height="700">')
+            ways = {"with both headers": server.address, "without them": plain, "in a frame": f"{around}around.html"}
+            for way, address in ways.items():
+                page = browser.new_page()
+                page.goto(address)
+                shown = page.frames[-1]
+                shown.wait_for_selector("body[data-ready]")
+                shown.get_by_role("button", name="Turn on camera").click()
+                shown.wait_for_timeout(2000)
+                shown.evaluate(_COUNTED)
+                print(way, "names alone:", frames(shown, options.seconds))
+                record(shown, "teapot", 3)
+                record(shown, "mug", 3)
+                print(way, "taught:", shown.locator(".count").all_inner_texts(), frames(shown, options.seconds))
+                page.close()
         browser.close()
 
 

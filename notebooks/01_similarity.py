@@ -15,16 +15,7 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import torch
-from IPython.display import display
-
 from gallop import GalLoPClassifier, MethodConfig, parse_names
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import line_chart, names_along, number_table
-from gallop.lab.tutorial.live import live_bars
-from gallop.lab.tutorial.panels import Panel, panels
 
 BACKBONE = (
     "mini"  # or CLIP itself, "ViT-B-16/openai": "Another backbone" says what then changes
@@ -44,6 +35,9 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # single sample photos, such as the astronaut, will then not be about yours.
 
 # %%
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.panels import Panel, panels
+
 collection = photos.by_class()  # class name -> photos
 names = list(collection)  # K names
 K = len(names)
@@ -80,6 +74,8 @@ show_figure(
 # `mini`. Only 02 and 04, which take `mini` apart piece by piece, stay with it.
 
 # %%
+import torch
+
 clip = frozen_backbone(BACKBONE)
 
 # (3, 224, 224): resized, centre crop, normalised
@@ -176,6 +172,11 @@ print(
 # Move the slider (this needs a running kernel).
 
 # %%
+import ipywidgets as widgets
+from IPython.display import display
+
+from gallop.lab.tutorial.live import live_bars
+
 # the best eight, so that long lists stay readable
 top = my_cosines.argsort(descending=True)[:8]
 top_names = [names[i] for i in top]
@@ -203,6 +204,8 @@ display(widgets.VBox([scale_slider, bars.widget]))
 # The same as a still picture: each line is one name, from a small $s$ on the left to a large one on the right.
 
 # %%
+from gallop.lab.tutorial.charts import line_chart, names_along, number_table
+
 scales = torch.logspace(-1, 3, 100)
 curves = torch.stack([softmax_at(scale) for scale in scales])  # (100, 8)
 show_figure(
@@ -330,6 +333,8 @@ ask()
 display(widgets.VBox([name_box, answer]))
 
 # %%
+import matplotlib.pyplot as plt
+
 without = (
     GalLoPClassifier(clip, method=METHOD)
     .zero_shot([name for name in names if name != names[0]])

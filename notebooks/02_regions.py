@@ -15,26 +15,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
-import ipywidgets as widgets
-import numpy as np
-import open_clip
-import timm
-import torch
-import torch.nn.functional as F
-from IPython.display import display
-from plotly.subplots import make_subplots
-from safetensors.torch import load_file
-
-from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
-from gallop.backbones import Backbone, Preprocess
-from gallop.lab.tutorial import photos, show_figure
-from gallop.lab.tutorial.live import LiveChart
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.explainer.widget import Explainer
-from gallop.maps.look import Style, Subject
-from gallop.maps.pictures import map_picture
-
 # %% [markdown]
 # ## A photo, cut into regions
 #
@@ -47,6 +27,12 @@ from gallop.maps.pictures import map_picture
 # This notebook opens the file of `mini` and builds its parts again, so the backbone is `mini` and cannot be chosen.
 
 # %%
+import numpy as np
+
+from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
+from gallop.lab.tutorial import photos, show_figure
+from gallop.lab.tutorial.panels import Panel, panels
+
 collection = photos.by_class()
 names = list(collection)
 photo = collection[names[0]][0]
@@ -88,6 +74,8 @@ print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}
 # We build it from the file of weights. No part of this project takes part.
 
 # %%
+from safetensors.torch import load_file
+
 file = next(available_models()["mini"].glob("*.safetensors"))
 weights = {
     key: value.float() if value.is_floating_point() else value
@@ -95,6 +83,9 @@ weights = {
 }
 
 # %%
+import timm
+import torch
+
 # From scratch: a plain EfficientNet-Lite0 of timm, the weights, and the pixels of our photo
 trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0, output_stride=16).eval()
 start = "visual.trunk."
@@ -147,6 +138,9 @@ my_maps = (my_regions / lengths[:, None]) @ (text / text.norm(dim=1, keepdim=Tru
 my_map = my_maps[:, 0].reshape(rows, columns)
 
 # %%
+from gallop.maps.look import Style, Subject
+from gallop.maps.pictures import map_picture
+
 classifier = GalLoPClassifier(mini, method=MethodConfig()).zero_shot(names)
 explanation = classifier.explain(photo)
 for k, name in enumerate(names):
@@ -175,10 +169,15 @@ print(f"cosines of regions with '{best}': {map_of_best.min():.3f} to {map_of_bes
 # ones: notebook 03 tells what they are for.
 
 # %% [markdown]
-# The same map to point at (this needs a running kernel). Move the mouse over it or walk with the arrow keys; click a
-# region to ask which name it is most like. Choose another name, and watch the map.
+# The same map to point at (on the site, or with a running kernel). Move the mouse over it or walk with the arrow keys;
+# click a region to ask which name it is most like. Choose another name, and watch the map.
+#
+# <!-- explainer: tutorial -->
 
 # %%
+from gallop.maps.explainer.state import ExplainerState
+from gallop.maps.explainer.widget import Explainer
+
 explainer = Explainer(explanation, state=ExplainerState(best, style=in_cells))
 explainer
 
@@ -195,6 +194,10 @@ explainer
 # or how strongly a trained attention mixes. So no map of this ViT is read as a map of anything.
 
 # %%
+import open_clip
+
+from gallop.backbones import Backbone, Preprocess
+
 torch.manual_seed(0)
 vision = {"image_size": 224, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32}
 language = {"context_length": 32, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
@@ -400,6 +403,8 @@ print(
 # networks give all regions much in common).
 
 # %%
+import torch.nn.functional as F
+
 encoders = {
     "CNN trunk (mini, trained)": (regions[0], mini.vision.grid),
     "ViT, value path (random)": (vit_regions[0], (14, 14)),
@@ -451,6 +456,12 @@ show_figure(
 # With a running kernel, choose the region yourself.
 
 # %%
+import ipywidgets as widgets
+from IPython.display import display
+from plotly.subplots import make_subplots
+
+from gallop.lab.tutorial.live import LiveChart
+
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
 figure = make_subplots(1, len(encoders), subplot_titles=list(encoders))

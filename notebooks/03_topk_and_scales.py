@@ -16,20 +16,8 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-import torch.nn.functional as F
-from PIL import Image, ImageOps
-
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import line_chart, number_table
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.explainer.widget import Explainer
-from gallop.maps.look import Style, Subject
-from gallop.maps.pictures import map_picture
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -54,6 +42,8 @@ s = mini.logit_scale
 # $s$); each of the $N$ local prompts has one. The paper uses $N = 4$ and $k = 5, 10, 15, 20$.
 
 # %%
+import torch
+
 # (R, K) for local prompt 1
 cosines = torch.from_numpy(
     explanation.similarities.looks[0].region_cosines[0, :, :, 0].numpy()
@@ -81,6 +71,10 @@ print("Equal to the library's for k = 1, 5, 10, 20 and", R)
 # ## k from 1 to all
 
 # %%
+import matplotlib.pyplot as plt
+
+from gallop.lab.tutorial.charts import line_chart, number_table
+
 probability_by_k = (s * my_scores).softmax(dim=1)  # (R, K)
 top = my_scores[9].argsort(descending=True)[:6].tolist()  # the best names at k = 10
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
@@ -137,6 +131,8 @@ print(
 # So we take the derivative of the loss.
 
 # %%
+import torch.nn.functional as F
+
 # From scratch: the derivative of the loss, with all classes in it
 leaves = cosines.clone().requires_grad_()  # (R, K)
 logits = s * leaves.topk(k, dim=0).values.mean(dim=0)  # (K,)
@@ -160,6 +156,10 @@ for c, name in enumerate(names):
 # training: see notebook 07.)
 
 # %%
+from gallop.lab.tutorial.panels import Panel, panels
+from gallop.maps.look import Style, Subject
+from gallop.maps.pictures import map_picture
+
 seen = Subject(explanation.with_topk([1, 5, 20, R // 2]), best)
 row = [Panel(photo, best)]
 for n, (k, score) in enumerate(
@@ -179,10 +179,15 @@ show_figure(
 # and more regions outlined: first one spot, then a few patches that need not touch, then half of what the model sees.
 # The mean score above each map falls with $k$.
 #
-# Now with your hand (this needs a running kernel): move $k$, and the line below it says the mean of the outlined
-# regions. Every figure follows, the answer too.
+# Now with your hand (on the site, or with a running kernel): move $k$, and the line below it says the mean of the
+# outlined regions. Every figure follows, the answer too.
+#
+# <!-- explainer: tutorial -->
 
 # %%
+from gallop.maps.explainer.state import ExplainerState
+from gallop.maps.explainer.widget import Explainer
+
 explainer = Explainer(explanation, state=ExplainerState(best, style=Style(drawn="Cells")))
 explainer
 
@@ -193,6 +198,9 @@ explainer
 # prompt (entire photo) and by local prompts of different $k$?
 
 # %%
+import numpy as np
+from PIL import Image, ImageOps
+
 SIDE = 448
 background = photos.sample("gravel").image.resize((SIDE, SIDE))
 sizes, ks = (0.6, 0.4, 0.3, 0.2), (1, 5, 20, 60, R)

@@ -15,23 +15,8 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
-import time
-
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import open_clip
-import torch
-import torch.nn.functional as F
-from IPython.display import display
-from PIL import ImageFilter, ImageOps
-from safetensors.torch import load_file
-
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.lab.tutorial import photos, show_figure
-from gallop.lab.tutorial.charts import line_chart, number_table
-from gallop.lab.tutorial.live import live_bars
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.model.prompted import initial_prompts
 
 mini = load_backbone("mini", device="cpu")
 collection = photos.by_class()
@@ -49,6 +34,9 @@ K = len(names)
 # and cannot be chosen.
 
 # %%
+import open_clip
+from safetensors.torch import load_file
+
 file = next(available_models()["mini"].glob("*.safetensors"))
 w = {
     key: value.float()
@@ -80,6 +68,10 @@ print("table", tuple(table.shape), "= (vocabulary, T)")
 # numbers. CoOp (2022) learns one such context. GalLoP learns $M$ global and $N$ local ones.
 
 # %%
+import torch
+
+from gallop.model.prompted import initial_prompts
+
 prompts = initial_prompts(mini, MethodConfig(global_prompts=4, topk=(5, 10, 15, 20)))
 words = table[tokenizer.encode("A photo of a")]  # (C, T)
 C = len(words)
@@ -107,6 +99,8 @@ for context in prompts.contexts():  # all M + N of them
 # The argument `past` is for later: keys and values of tokens that come before ours.
 
 # %%
+import torch.nn.functional as F
+
 # From scratch: the small parts, on weights w
 HEADS, BLOCKS = 4, 4
 
@@ -194,6 +188,8 @@ print(
 # else changes: the backbone is frozen. We choose the photo whose class name fits worst so far.
 
 # %%
+from gallop.lab.tutorial.panels import Panel, panels
+
 # (K, 3, H, W)
 pixels = torch.stack([mini.preprocess.centre(collection[name][0].image)[0] for name in names])
 every, _ = mini.encode_image(pixels)  # (K, D): one photo of each class
@@ -232,6 +228,8 @@ anywhere = torch.randn(words.shape, generator=generator)
 anywhere = anywhere / anywhere.norm() * words.norm()
 
 # %%
+from gallop.lab.tutorial.charts import line_chart, number_table
+
 steps = torch.linspace(0, 0.5, 6 if photos.FAST else 11)
 with torch.no_grad():
     lines = {
@@ -269,6 +267,11 @@ def answer_at(step):
 
 
 # %%
+import ipywidgets as widgets
+from IPython.display import display
+
+from gallop.lab.tutorial.live import live_bars
+
 step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
 chart = live_bars(names, height=260)
 
@@ -291,6 +294,8 @@ display(widgets.VBox([step_slider, chart.widget]))
 # make three kinds of picture of every photo and ask which sentence, with the photo's own name, they move towards.
 
 # %%
+from PIL import ImageFilter, ImageOps
+
 sentences = {
     "plain": "A photo of a",
     "blurred": "A blurry photo of a",
@@ -428,6 +433,8 @@ def shared(context, listed):  # the prefix once, then the names alone
 
 
 # %%
+import time
+
 many = open_clip.IMAGENET_CLASSNAMES[: 40 if photos.FAST else 100]
 contexts = prompts.contexts().detach()  # (M + N, C, T)
 library_tokens = mini.text.tokenize(many, context_tokens=C)
@@ -456,6 +463,8 @@ print(f"{len(many)} names x {len(contexts)} prompts: all four ways give the same
 # **What you should see.** No error: all ways agree. Now what they cost.
 
 # %%
+import matplotlib.pyplot as plt
+
 lengths = [len(tokenizer.encode(name)) + 1 for name in many]  # with EOT
 longest = max(lengths)
 passed = {  # tokens that pass the encoder

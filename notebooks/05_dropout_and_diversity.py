@@ -16,23 +16,7 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
-from itertools import combinations
-
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-import torch.nn.functional as F
-from IPython.display import display
-
-from gallop import GalLoPClassifier, MethodConfig
-from gallop.core.gallop import draw_kept_prompts, gallop_loss
-from gallop.features.cache import MemoryCache
-from gallop.features.encoding import encode_photos
 from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import line_chart, number_table
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.model.prompted import PromptModel
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 mini = frozen_backbone(BACKBONE)
@@ -51,6 +35,10 @@ EPOCHS = 10 if photos.FAST else 30
 # To keep one idea at a time, we learn **global prompts only**, $M = 4$ of them (no local ones, $N = 0$).
 
 # %%
+import torch
+
+from gallop.lab.tutorial.panels import Panel, panels
+
 KINDS = ("clear", *photos.DOMAINS)
 train, test = photos.few_shots(shots=SHOTS, seed=0)
 images, labels = photos.with_names(train)
@@ -80,6 +68,8 @@ print(
 # **What you should see.** One train photo of each class (six at most), and below them one test photo in each domain.
 
 # %%
+from gallop.features.encoding import encode_photos
+
 # global (B, D), regions (B, R, V): the backbone runs once
 features, _ = encode_photos(mini, images)
 test_features = {
@@ -99,6 +89,8 @@ test_features = {
 # time all prompts work together.
 
 # %%
+from gallop import GalLoPClassifier, MethodConfig
+
 for p in (0.0, 0.25, 0.5, 0.75, 0.9):
     print(
         f"M = 4, p = {p:4}: {max(4 - int(p * 4), 1)} kept; "
@@ -112,6 +104,11 @@ generator = torch.Generator().manual_seed(0)
 my_kept = torch.rand(B, M, generator=generator).argsort(dim=1)[:, :kept_count]  # (B, kept)
 
 # %%
+import matplotlib.pyplot as plt
+
+from gallop.core.gallop import draw_kept_prompts, gallop_loss
+from gallop.lab.tutorial.charts import line_chart, number_table
+
 library_kept = draw_kept_prompts(B, M, kept_count, torch.Generator().manual_seed(0))
 assert torch.equal(my_kept, library_kept)
 
@@ -146,6 +143,9 @@ show_figure(
 # from photo to photo. (The slider below needs a running kernel.)
 
 # %%
+import ipywidgets as widgets
+from IPython.display import display
+
 p_slider = widgets.FloatSlider(value=0.75, min=0, max=0.95, step=0.05, description="dropout p")
 drawn = widgets.HTML()
 
@@ -203,6 +203,8 @@ for p in (0.25, 0.5, 0.75):
 # \qquad \bar c_{b,c} = \frac{1}{|S_b|} \sum_{m \in S_b} \cos_{b,c,m} .$$
 
 # %%
+from gallop.model.prompted import PromptModel
+
 fresh = PromptModel(
     mini, classes, MethodConfig(global_prompts=M, topk=())
 )  # nothing learned yet
@@ -220,6 +222,8 @@ for b in range(len(cosines)):
     my_loss -= (s * mean).log_softmax(dim=0)[targets[b]] / len(cosines)
 
 # %%
+import numpy as np
+
 no_local = cosines.new_zeros(len(cosines), len(classes), 0)  # N = 0
 library_loss = gallop_loss(cosines, no_local, targets, s, kept).total
 torch.testing.assert_close(my_loss, library_loss, atol=1e-4, rtol=1e-4)
@@ -276,6 +280,8 @@ def overlap(text):  # (K, M, D) -> one number
 
 
 # %%
+from gallop.features.cache import MemoryCache
+
 cache = MemoryCache()  # photos are encoded once for all trainings
 curves, models = {}, {}
 for p in (0.0, 0.75):
@@ -342,6 +348,9 @@ show_figure(
 
 
 # %%
+import torch.nn.functional as F
+
+
 def measure(model, kind):
     """Accuracy and loss on the test photos: (one prompt, ensemble) each."""
     with torch.no_grad():
@@ -531,6 +540,8 @@ show_verdict()
 display(widgets.HBox([members, verdict]))
 
 # %%
+from itertools import combinations
+
 by_size = {
     n: [accuracy_of(some) for some in combinations(range(M), n)] for n in range(1, M + 1)
 }

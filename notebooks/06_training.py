@@ -16,28 +16,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-from IPython.display import display
-from plotly.subplots import make_subplots
-from scipy.stats import t as student
-
-from gallop import GalLoPClassifier, MethodConfig
-from gallop.core.gallop import draw_kept_prompts, gallop_loss
-from gallop.errors import TrainingDiverged
-from gallop.features.cache import ImageFeatures, MemoryCache
-from gallop.features.encoding import TrainingViews, encode_centres, encode_photos
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import line_chart, names_along
-from gallop.lab.tutorial.live import LiveChart
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.look import Subject
-from gallop.maps.pictures import map_picture
-from gallop.model.prompted import PromptModel
-from gallop.training.loop import StepEvent
-
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
 # %% [markdown]
@@ -50,6 +28,11 @@ BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what th
 # With `GALLOP_PHOTOS` they are your photos instead.
 
 # %%
+import torch
+
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.panels import Panel, panels
+
 train, test = photos.few_shots(shots=4, seed=0)
 names = list(train)  # K names
 K = len(names)
@@ -87,6 +70,10 @@ print(f"{K} classes, {B} photos to learn from")
 # notebook 03; the logit scale $s$ is another thing.)
 
 # %%
+from gallop import GalLoPClassifier, MethodConfig
+from gallop.features.encoding import TrainingViews, encode_centres, encode_photos
+from gallop.model.prompted import PromptModel
+
 clip = frozen_backbone(BACKBONE)
 settings = MethodConfig()
 model = PromptModel(clip, names, settings)  # nothing learned yet
@@ -168,6 +155,9 @@ print("local scores ", tuple(local.shape), "= (B, K, N)")
 
 
 # %%
+import numpy as np
+
+
 # From scratch
 def cross_entropy(logits, labels):  # (B, K), (B,) -> one number
     log_probabilities = logits - logits.logsumexp(dim=1, keepdim=True)
@@ -204,6 +194,8 @@ print(f"loss                   {my_total:.4f}     (guessing: 2 log K = {2 * np.l
 # ## The library does exactly this
 
 # %%
+from gallop.core.gallop import draw_kept_prompts, gallop_loss
+
 library_kept = draw_kept_prompts(B, M, keep, torch.Generator().manual_seed(0))
 assert torch.equal(kept, library_kept)
 
@@ -320,6 +312,8 @@ print(f"largest difference of a learned number: {max(apart):.0e}")
 # (jumps).
 
 # %%
+from gallop.features.cache import ImageFeatures, MemoryCache
+
 cache = MemoryCache()  # keeps every photo's features between trainings
 LINES = {"loss": "total", "loss_global": "global", "loss_local": "local"}
 RIGHT = {
@@ -344,6 +338,11 @@ def trained(lr, epochs, seed=0):
 
 
 # %%
+import ipywidgets as widgets
+from plotly.subplots import make_subplots
+
+from gallop.lab.tutorial.live import LiveChart
+
 figure = make_subplots(1, 2, subplot_titles=("loss", "accuracy on the batch"))
 for column, lines in enumerate((LINES, RIGHT), start=1):
     for label, colour in zip(lines.values(), COLOURS, strict=True):
@@ -367,6 +366,12 @@ note = widgets.HTML()
 
 
 # %%
+from IPython.display import display
+
+from gallop.errors import TrainingDiverged
+from gallop.training.loop import StepEvent
+
+
 def train_live(_=None):
     history, note.value = [], ""
     try:
@@ -390,6 +395,10 @@ train_live()
 # loss stops being a number, the library stops and keeps the prompts as they were before.)
 
 # %%
+import matplotlib.pyplot as plt
+
+from gallop.lab.tutorial.charts import line_chart, names_along
+
 figure, axes = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True, layout="constrained")
 for axis, lr in zip(axes, (0.001, 0.1, 50), strict=True):
     classifier, steps = trained(lr, 6 if photos.FAST else 15)
@@ -527,6 +536,9 @@ else:
     print("For your photos there is no mask of the thing.")
 
 # %%
+from gallop.maps.look import Subject
+from gallop.maps.pictures import map_picture
+
 maps = [
     [
         Panel(map_picture(Subject(some.explain(test[name][0]), name), 0, side=224), title)
@@ -600,6 +612,9 @@ def accuracy_of(task, shots, seed):
 
 
 # %%
+from scipy.stats import t as student
+
+
 def interval(values):
     """Return the mean, and both ends of its interval."""
     half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))

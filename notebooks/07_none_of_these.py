@@ -17,28 +17,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import tempfile
-import warnings
-
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import numpy as np
-import plotly.graph_objects as go
-import torch
-from IPython.display import display
-from matplotlib.patches import Rectangle
-
-from gallop import GalLoPClassifier, MethodConfig, load_image, plot_explanation
-from gallop.evaluation.metrics import auroc, fpr_at_tpr
-from gallop.features.encoding import encode_photos
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import line_chart
-from gallop.lab.tutorial.live import LiveChart
-from gallop.lab.tutorial.panels import Panel, draw_panel, panels
-from gallop.maps.explainer.widget import Explainer
-from gallop.model.calibration import threshold_at_tpr
-from gallop.sample import sample_photos
-
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
 # %% [markdown]
@@ -57,6 +35,10 @@ BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what th
 # *scenes* has a temple.
 
 # %%
+from gallop import GalLoPClassifier, MethodConfig, load_image, plot_explanation
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.sample import sample_photos
+
 train, test = photos.few_shots(shots=8, seed=0)
 names = list(train)  # K names
 K = len(names)
@@ -90,6 +72,10 @@ print(
 print(f"accuracy on the known ones: {classifier.score(known, known_names):.0%}")
 
 # %%
+import numpy as np
+
+from gallop.lab.tutorial.panels import Panel, draw_panel, panels
+
 eight = [
     [Panel(some[i]) for i in np.linspace(0, len(some) - 1, 8).astype(int)]
     for some in (known, unknown)
@@ -140,6 +126,10 @@ print(
 # L-MCM takes the softmax at every region and keeps the single best region. No top-$k$ here.
 
 # %%
+import torch
+
+from gallop.features.encoding import encode_photos
+
 features, _ = encode_photos(clip, known + unknown)
 with torch.no_grad():
     text = classifier.model_.text_features()
@@ -217,6 +207,9 @@ def my_auroc(known_scores, unknown_scores):
 
 
 # %%
+from gallop.evaluation.metrics import auroc, fpr_at_tpr
+from gallop.model.calibration import threshold_at_tpr
+
 for name, score in scores.items():
     a, b = score[is_known], score[~is_known]
     assert np.isclose(my_threshold(a), threshold_at_tpr(a))  # the library does exactly this
@@ -229,6 +222,8 @@ for name, score in scores.items():
     )
 
 # %%
+import matplotlib.pyplot as plt
+
 BLUE, RED = "#4477aa", "#ee6677"
 BESIDE = {"fontsize": 8, "loc": "upper left", "bbox_to_anchor": (1, 1)}
 LIMIT = {"color": "black", "linewidth": 1}
@@ -260,6 +255,11 @@ show_figure(
 # Now choose the threshold yourself (this needs a running kernel).
 
 # %%
+import ipywidgets as widgets
+import plotly.graph_objects as go
+
+from gallop.lab.tutorial.live import LiveChart
+
 score_choice = widgets.Dropdown(options=list(scores), value="GL-MCM", description="score")
 place_slider = widgets.IntSlider(
     value=95,
@@ -278,6 +278,9 @@ verdict, bars = widgets.HTML(), LiveChart(figure)
 
 
 # %%
+from IPython.display import display
+
+
 def move_threshold(_=None):
     score = scores[score_choice.value]
     a, b = score[is_known], score[~is_known]
@@ -301,6 +304,8 @@ move_threshold()
 # slip through.
 
 # %%
+from gallop.lab.tutorial.charts import line_chart
+
 # lines that coincide stay visible
 STYLES = {"MCM": {}, "L-MCM": {"linewidth": 5, "alpha": 0.5}, "GL-MCM": {"linestyle": "--"}}
 COLOURS = ("#4477aa", "#228833", "#222222")
@@ -445,6 +450,8 @@ show_figure(
 # three unknown photos that look most known to L-MCM, whether they are let through or not.
 
 # %%
+from matplotlib.patches import Rectangle
+
 most_known = np.argsort(scores["L-MCM"][~is_known])[:3]
 row, frames = [], []
 for i in most_known:
@@ -487,10 +494,14 @@ print(f"the threshold is {limit:.4f}")
 # The more regions there are, the more chances there are for such a spot. What helps is an extra class for what
 # slips through again and again ("bowl"), with a few shots.
 #
-# Here is the first of these photos to walk through (this needs a running kernel). Choose another class or another
-# prompt; click a cell or use the arrow keys.
+# Here is the first of these photos to walk through (with a running kernel; on the site it is a bowl, seen by the model
+# of the sample). Choose another class or another prompt; click a cell or use the arrow keys.
+#
+# <!-- explainer: other/bowl.jpg -->
 
 # %%
+from gallop.maps.explainer.widget import Explainer
+
 suspect = classifier.explain(unknown[most_known[0]])
 explainer = Explainer(suspect)
 explainer
@@ -544,6 +555,8 @@ for kind in photos.DOMAINS:
 # that was chosen for $K$ classes means nothing for $K+1$.
 
 # %%
+import tempfile
+
 new_name = "coral reef" if "coral reef" not in names else "volcano"
 before = classifier.ood_score(known)  # GL-MCM, with K classes
 old_threshold = classifier.calibration_.threshold
@@ -586,6 +599,8 @@ show_figure(
 # list. A classifier that comes from a file has no shots any more. It would rather have *no* threshold than a wrong one:
 
 # %%
+import warnings
+
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     loaded.add_class(new_name)

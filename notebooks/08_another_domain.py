@@ -16,26 +16,7 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import io
-from dataclasses import replace
-
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-from IPython.display import display
-from PIL import Image
-
 from gallop import GalLoPClassifier, MethodConfig, load_image
-from gallop.features.encoding import ImageFeatures, MemoryCache, encode_centres
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import as_written, line_chart, names_along, number_table
-from gallop.lab.tutorial.live import live_bars
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.explainer.widget import Explainer
-from gallop.maps.look import Subject
-from gallop.maps.pictures import map_picture
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -51,6 +32,11 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # while it learns.
 
 # %%
+import numpy as np
+
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.panels import Panel, panels
+
 SHOTS, SEEDS = (4, range(1)) if photos.FAST else (8, range(3))
 EPOCHS = 4 if photos.FAST else 15
 KINDS = ("clear", *photos.DOMAINS)
@@ -86,6 +72,8 @@ show_figure(
 # side where they differ most: the first two principal components.
 
 # %%
+from gallop.features.encoding import ImageFeatures, MemoryCache, encode_centres
+
 clip = frozen_backbone(BACKBONE)
 cache = MemoryCache()  # keeps every photo's features, for all trainings below
 
@@ -98,6 +86,8 @@ features = {kind: encode([seen_as(photo, kind) for photo in test_photos]) for ki
 print("global features of one domain:", tuple(features["clear"].global_.shape), "= (B, D)")
 
 # %%
+import torch
+
 # From scratch: principal components of the real photos' features
 unit = {
     kind: torch.nn.functional.normalize(encoded.global_.float(), dim=1)
@@ -112,6 +102,10 @@ flat = {kind: (z - centre) @ directions[:2].T for kind, z in unit.items()}  # (B
 same_photo = {kind: (z * unit["clear"]).sum(dim=1).mean() for kind, z in unit.items()}
 
 # %%
+import matplotlib.pyplot as plt
+
+from gallop.lab.tutorial.charts import as_written, line_chart, names_along, number_table
+
 print("cosine of a photo with its clear self:", end=" ")
 print(", ".join(f"{kind} {same_photo[kind]:.2f}" for kind in photos.DOMAINS))
 COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "navy", "C8", "C9")
@@ -309,6 +303,10 @@ show_figure(
 # kernel).
 
 # %%
+import ipywidgets as widgets
+
+from gallop.lab.tutorial.live import live_bars
+
 photo_choice = widgets.Dropdown(
     options=[(f"{n} {i + 1}", i) for i, n in enumerate(test_names)], description="photo"
 )
@@ -319,6 +317,12 @@ chances = live_bars(names, height=240, width=420)
 
 
 # %%
+import io
+
+from IPython.display import display
+from PIL import Image
+
+
 def mixed(photo, kind, amount):
     return load_image(
         Image.blend(photo.image, photos.domain(photo, kind).image, amount), name=photo.name
@@ -379,6 +383,9 @@ show_figure(
 # needs a running kernel; a still picture is below).
 
 # %%
+from gallop.maps.explainer.state import ExplainerState
+from gallop.maps.explainer.widget import Explainer
+
 one = test_photos[0]
 
 
@@ -405,6 +412,9 @@ pair = widgets.HBox(
 
 
 # %%
+from dataclasses import replace
+
+
 def look(change):
     if change["owner"] is look_kind:
         pair.children = [pair.children[0], explained_in(look_kind.value)]
@@ -417,6 +427,9 @@ look_prompt.observe(look, "value")
 display(widgets.VBox([widgets.HBox([look_kind, look_prompt]), pair]))
 
 # %%
+from gallop.maps.look import Subject
+from gallop.maps.pictures import map_picture
+
 row = []
 for kind in KINDS:
     explained = gallop.explain(seen_as(one, kind))

@@ -17,26 +17,7 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-from dataclasses import replace
-from html import escape
-
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-from IPython.display import display
-
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
-from gallop.features.encoding import MemoryCache
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import line_chart, names_along, number_table
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.explainer.widget import Explainer
-from gallop.maps.look import Subject
-from gallop.maps.pictures import map_picture
-from gallop.predictions.faithfulness import deletion
-from gallop.sample import sample_mask, sample_photos
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -52,6 +33,10 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # is what intrudes.)
 
 # %%
+import numpy as np
+
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+
 SIZE = 0.5  # the longer side of the intruder, as a fraction of the photo's side
 
 train, test = photos.few_shots(shots=8, seed=0)
@@ -71,6 +56,8 @@ for c, name in enumerate(names):
 truth = np.array(truth)
 
 # %%
+from gallop.lab.tutorial.panels import Panel, panels
+
 some = np.linspace(0, len(scenes) - 1, 6).astype(int)
 row = [Panel(scenes[i], f"label: {truth[i]}\nintruder: {intruders[i]}") for i in some]
 show_figure(
@@ -87,6 +74,8 @@ show_figure(
 # The classifier is taught with photos **without** intruders.
 
 # %%
+from gallop.features.encoding import MemoryCache
+
 clip = frozen_backbone(BACKBONE)
 cache = MemoryCache()
 shots, shot_names = photos.with_names(train)
@@ -114,6 +103,8 @@ by_intruder = np.mean(answers[wrong] == np.array(intruders)[wrong])
 print(f"of the wrong answers, {by_intruder:.0%} name the intruder")
 
 # %%
+from gallop.lab.tutorial.charts import line_chart, names_along, number_table
+
 confusion = np.zeros((K, K), int)
 np.add.at(confusion, ([names.index(t) for t in truth], [names.index(a) for a in answers]), 1)
 show_figure(
@@ -172,6 +163,8 @@ show_figure(
 # `calibration_folds=0` leaves it out.)
 
 # %%
+import torch
+
 g = torch.from_numpy(why.global_scores)  # (K, M)
 regions = why.similarities.looks[0].region_cosines[0]  # (R, K, N)
 topk, s, tau = why.topk, why.scale, why.temperature
@@ -189,6 +182,8 @@ local_terms = (local[a] - local[b]) / (2 * N)  # (N,)
 lead = global_terms.sum() + local_terms.sum()
 
 # %%
+import matplotlib.pyplot as plt
+
 odds = why.probabilities[rival] / why.probabilities[label]  # the library does exactly this
 log_odds = s * float(lead) / tau
 np.testing.assert_allclose(log_odds, np.log(odds), atol=1e-3)
@@ -257,6 +252,10 @@ for n, k in enumerate(topk):
 
 
 # %%
+from gallop.maps.look import Subject
+from gallop.maps.pictures import map_picture
+
+
 def map_of(explained, name, minus, place, title):
     """The map of a name at the culprit's scale, less that of another one, and the intruder."""
     other = Subject(explained, minus) if minus else None
@@ -315,6 +314,8 @@ print(
 # `*_, curve` takes the last thing only, the result.)
 
 # %%
+from gallop.predictions.faithfulness import deletion
+
 *_, curve = deletion(classifier.model_, why, rival)
 in_order, at_random = "the map's best regions first", "in random order"
 show_figure(
@@ -345,6 +346,8 @@ print(f"{np.mean(curve.areas_at_random):.4f} at random")
 # one, of the prompt that you choose; there each $k$ can be moved by itself, too.
 
 # %%
+import ipywidgets as widgets
+
 cases = [int(i) for i in (wrong if len(wrong) else [case])]
 case_choice = widgets.Dropdown(
     options=[
@@ -358,6 +361,15 @@ answer, box = widgets.HTML(), widgets.VBox()
 
 
 # %%
+from dataclasses import replace
+from html import escape
+
+from IPython.display import display
+
+from gallop.maps.explainer.state import ExplainerState
+from gallop.maps.explainer.widget import Explainer
+
+
 def show_case(change=None):
     if change is None or change["owner"] is case_choice:
         i = case_choice.value
@@ -403,6 +415,8 @@ show_figure(
 # that entered the score of the *right* class.
 
 # %%
+from gallop.sample import sample_mask, sample_photos
+
 learned_from = [photo for photo in sample_photos() if photo.part == "train"]
 potter = GalLoPClassifier(clip, **settings).fit(
     [photo.path for photo in learned_from], [photo.class_name for photo in learned_from]

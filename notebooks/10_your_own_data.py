@@ -17,15 +17,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import hashlib
-from html import escape
-from pathlib import Path
-
-import ipywidgets as widgets
-import matplotlib.pyplot as plt
-import numpy as np
-from IPython.display import display
-
 from gallop import (
     GalLoPClassifier,
     MethodConfig,
@@ -34,15 +25,6 @@ from gallop import (
     plot_explanation,
     read_folder,
 )
-from gallop.data import duplicates
-from gallop.errors import ImageError
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.charts import as_written, line_chart, number_table
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.widget import Explainer
-from gallop.sample import sample_mask, sample_photos, write_sample
-from gallop.training.learn import CalibrationEvent, EncodeEvent
-from gallop.training.loop import StepEvent
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -74,6 +56,10 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # %%
 import shutil
 import tempfile
+from pathlib import Path
+
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.sample import sample_mask, sample_photos, write_sample
 
 workspace = tempfile.TemporaryDirectory()  # goes away when this notebook is closed
 
@@ -111,6 +97,8 @@ show_tree(root)
 # `read_folder` opens every file once. What is no photo is not an error: it is put on a list, with the reason.
 
 # %%
+import numpy as np
+
 train_folder, test_folder = read_folder(root, split="train"), read_folder(root, split="test")
 everything = {*train_folder.class_names, *test_folder.class_names}
 train_folder, test_folder = photos.same_classes(train_folder, test_folder)
@@ -144,6 +132,9 @@ test_pixels = [np.asarray(load_image(path).image) for path in test_folder.paths]
 
 
 # %%
+import hashlib
+
+
 # From scratch: a fingerprint is equal when all pixels are equal
 def fingerprint(pixels):
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
@@ -154,6 +145,8 @@ leaked = [fingerprint(pixels) in in_train for pixels in test_pixels]
 print(f"{sum(leaked)} of {len(leaked)} test photos are in the train folder too")
 
 # %%
+from gallop.data import duplicates
+
 pairs = duplicates(train_folder, test_folder)  # the library does exactly this
 assert {test_path for _, test_path in pairs} == {
     path for path, is_in in zip(test_folder.paths, leaked, strict=True) if is_in
@@ -193,6 +186,8 @@ test = draw_shots(test_folder.left_over(shots), 20, allow_fewer=True)  # 20 a cl
 print(f"{len(shots)} shots, {len(test)} test photos, {len(duplicates(shots, test))} in both")
 
 # %%
+from gallop.lab.tutorial.panels import Panel, panels
+
 rows = [
     [
         Panel(load_image(path))
@@ -236,6 +231,12 @@ EPOCHS, VIEWS = (6, 1) if photos.FAST else (20, 2)
 # quicker.
 
 # %%
+import ipywidgets as widgets
+from IPython.display import display
+
+from gallop.training.learn import CalibrationEvent, EncodeEvent
+from gallop.training.loop import StepEvent
+
 classifier = GalLoPClassifier(clip, epochs=EPOCHS, views=VIEWS, seed=0, method=METHOD)
 STAGES = {EncodeEvent: "encoding", StepEvent: "training", CalibrationEvent: "holding out"}
 progress = widgets.IntProgress()
@@ -247,6 +248,10 @@ for event in classifier.fit_steps(list(shots.paths), shots.names):
     progress.value = event.done if encoding else event.step
 
 # %%
+import matplotlib.pyplot as plt
+
+from gallop.lab.tutorial.charts import as_written, line_chart, number_table
+
 history = classifier.history_
 steps = [event.step for event in history]
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained")
@@ -368,6 +373,11 @@ show_figure(f"Up to six photos: {', '.join(worst)}.", panels([row], size=(12, 2.
 # whatever it claims to be; what cannot be read is refused with a sentence. A name that is clicked is explained.
 
 # %%
+from html import escape
+
+from gallop.errors import ImageError
+from gallop.maps.explainer.widget import Explainer
+
 test_choice = widgets.Dropdown(
     options=[(f"{names[truth[i]]}: {test.paths[i].name}", i) for i in order[:50]],
     description="photo",
@@ -405,7 +415,10 @@ show_figure(
 # **What you should see.** With a running kernel, the answer, whether it may be none of these, and the map, whose scales
 # you can move. The still picture shows the photo, the scores of the global prompts for the predicted name, and its
 # map at all scales. With the sample this is the vase that is taken for a candle: the
-# regions that speak for it lie on the foot of the vase and beside it.
+# regions that speak for it lie on the foot of the vase and beside it. (On the site, a vase that the model of the sample
+# takes for a teapot can be moved here.)
+#
+# <!-- explainer: test/vase/vase-11.jpg -->
 
 # %% [markdown]
 # ### Does it look at the thing?

@@ -16,27 +16,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import math
-import time
-
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-import torch.nn.functional as F
-from matplotlib.patches import Rectangle
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-from gallop import TrainConfig, load_image
-from gallop.core.scores import Cosines, gl_mcm, mcm
-from gallop.evaluation.metrics import auroc
-from gallop.features.cache import MemoryCache
-from gallop.features.encoding import TrainingViews, encode_centres
-from gallop.lab.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapter, ZeroShot
-from gallop.lab.methods.tip_adapter import class_weights
-from gallop.lab.tutorial import frozen_backbone, photos, show_figure
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.sample import sample_photos
-
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
 # %% [markdown]
@@ -51,6 +30,14 @@ BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what th
 # crop.
 
 # %%
+import time
+
+from gallop.features.cache import MemoryCache
+from gallop.features.encoding import TrainingViews, encode_centres
+from gallop.lab.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapter, ZeroShot
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.sample import sample_photos
+
 SHOTS, VIEWS, EPOCHS = (4, 2, 6) if photos.FAST else (8, 4, 30)
 mini = frozen_backbone(BACKBONE)
 shots, test = photos.few_labelled(SHOTS, seed=0)
@@ -80,6 +67,11 @@ print(f"{len(other)} of other things; the backbone took {encoding:.0f} CPU secon
 # the joint width.
 
 # %%
+import numpy as np
+import torch
+
+from gallop.lab.methods.tip_adapter import class_weights
+
 n, K, labels, truth = len(shots), len(names), torch.tensor(shots.labels), np.array(test.labels)
 s, delta, region_delta = mini.logit_scale, mini.damping.image, mini.damping.region
 every = torch.arange(n)
@@ -135,6 +127,8 @@ def same(name, mine, fitted, tolerance=1e-4):
 # norm or by a constant, whichever is more: notebook 01.)
 
 # %%
+import torch.nn.functional as F
+
 # From scratch: cosines with one sentence a class, "A photo of a ..."
 
 
@@ -148,6 +142,8 @@ zero_cosines = unit(asked, delta) @ sentence.T  # (B, K)
 zero = (s * zero_cosines).softmax(dim=-1)
 
 # %%
+from gallop.core.scores import Cosines, gl_mcm, mcm
+
 same("zero-shot", zero, ZeroShot().fit(shots, setup))
 learned["zero-shot"], seconds["zero-shot"] = 0, 0.0
 unlike["zero-shot"] = mcm(Cosines(zero_cosines, zero_cosines[:, None])).numpy()
@@ -281,6 +277,8 @@ fisher_scores = mean_region(asked_regions).double() @ fisher_w.T + fisher_b
 
 
 # %%
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
 lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.5)
 lda.fit(mean_region(shot_regions).double().numpy(), labels.numpy())
 theirs = torch.from_numpy(lda.decision_function(mean_region(asked_regions).double().numpy()))
@@ -306,6 +304,8 @@ print(f"discriminant: {right} of {len(truth)} are right; scikit-learn's scores a
 # GalLoP with $M = 1$, $N = 0$ and no dropout.
 
 # %%
+import math
+
 # From scratch: stochastic gradient descent, for CoOp and GalLoP alike
 
 
@@ -343,6 +343,8 @@ with torch.no_grad():
     coop_cosines = unit(asked, delta) @ F.normalize(text_encoder(context)[:, 0], dim=-1).T
 
 # %%
+from gallop import TrainConfig, load_image
+
 recipe = TrainConfig(epochs=EPOCHS, lr=0.1, batch_size=32, views=VIEWS)
 same("CoOp", (s * coop_cosines).softmax(dim=-1), CoOp(preset=recipe).fit(shots, setup), 1e-3)
 learned["CoOp"] = context.numel()
@@ -432,6 +434,8 @@ print(f"of its numbers {P.numel():,} are the matrix P, {contexts.numel():,} are 
 # chance. *Noticed*: of the other things, at the limit that lets 95% of these test photos pass.
 
 # %%
+from gallop.evaluation.metrics import auroc
+
 known_count = len(truth)
 right = {name: (p[:known_count].argmax(axis=1) == truth) for name, p in answers.items()}
 apart = {name: auroc(x[:known_count], x[known_count:]) for name, x in unlike.items()}
@@ -466,6 +470,8 @@ for name in answers:
 # on top, wrong ones in the middle, photos of other things below.
 
 # %%
+import matplotlib.pyplot as plt
+
 figure, axes = plt.subplots(
     1, len(answers), figsize=(11, 2.6), sharey=True, layout="constrained"
 )
@@ -524,6 +530,10 @@ if mini.vision.mean_is_global:  # else the image feature is no sum over regions
     maps = {"linear probe": linear_map(probe_w), **maps}
 
 # %%
+from matplotlib.patches import Rectangle
+
+from gallop.lab.tutorial.panels import Panel, panels
+
 row = [Panel(square, f"{names[c]}?")]
 for voter in voters:
     title = f"Tip-Adapter:\n{names[labels[voter]]}, {votes[voter]:.2f}"

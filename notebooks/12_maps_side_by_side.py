@@ -18,33 +18,6 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import numpy as np
-import open_clip
-import torch
-import torch.nn.functional as F
-from matplotlib.figure import Figure
-from PIL import Image, ImageEnhance
-from torchvision.transforms.functional import gaussian_blur
-
-from gallop import (
-    GalLoPClassifier,
-    MethodConfig,
-    TrainConfig,
-    load_backbone,
-    load_image,
-    read_folder,
-)
-from gallop.backbones import Backbone, Preprocess
-from gallop.config import REGION_KINDS, REGION_RULES
-from gallop.errors import BackboneError
-from gallop.features.encoding import ImageFeatures
-from gallop.lab.tutorial import photos, show_figure
-from gallop.lab.tutorial.charts import line_chart
-from gallop.maps.look import COLOURS, GREYED
-from gallop.model.answers import Rule, answers
-from gallop.predictions.faithfulness import deletion
-from gallop.sample import sample_folder, sample_mask, sample_photos
-
 # %% [markdown]
 # ## A test that a map can fail
 #
@@ -60,6 +33,20 @@ from gallop.sample import sample_folder, sample_mask, sample_photos
 # come at the end.)
 
 # %%
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from gallop import (
+    GalLoPClassifier,
+    MethodConfig,
+    TrainConfig,
+    load_backbone,
+    load_image,
+    read_folder,
+)
+from gallop.lab.tutorial import photos, show_figure
+from gallop.sample import sample_folder, sample_mask, sample_photos
+
 SIDE = 224
 tests = [photo for photo in sample_photos() if photo.part == "test"]
 names = sorted({photo.class_name for photo in tests})  # K = 4 names
@@ -96,6 +83,8 @@ print(f"{len(pictures)} pictures, {len(questions)} questions")
 # sample's train photos, each of which shows one thing.
 
 # %%
+import torch.nn.functional as F
+
 mini = load_backbone("mini", device="cpu")
 method = MethodConfig()
 settings = {"epochs": 6, "views": 1} if photos.FAST else {"epochs": 30, "views": 4}
@@ -132,6 +121,9 @@ delta, region_delta = mini.damping.image, mini.damping.region
 
 
 # %%
+import torch
+
+
 # From scratch: maps (B, R, K) of the regions (B, R, V) of all pictures, for all names at once
 def gallop_map(regions):
     moved = regions @ projection
@@ -244,6 +236,11 @@ print("GalLoP's map is the library's, for every picture and name.")
 
 
 # %%
+from matplotlib.figure import Figure
+
+from gallop.maps.look import COLOURS, GREYED
+
+
 def map_grid(pictures, maps, titles, outlines=()):
     """A picture a row, a way a column; a map lies over all of its picture."""
     size = 1.35 * (1 + len(maps)), 1.35 * len(pictures) + 0.35
@@ -384,6 +381,9 @@ counts = np.unique(
 
 
 # %%
+from torchvision.transforms.functional import gaussian_blur
+
+
 # From scratch: pictures with the first regions of an order gone
 def without(i, order):  # -> (S, 3, H, W)
     size = pixels[i].shape[-2:]
@@ -402,6 +402,9 @@ def area(curve):  # by the trapezoidal rule, (..., S) -> (...)
 
 
 # %%
+from gallop.features.encoding import ImageFeatures
+from gallop.model.answers import Rule, answers
+
 encoded_scores = {}  # blind maps have one order for all names, which is encoded once
 
 
@@ -432,6 +435,8 @@ curves = {  # (questions, S)
 }
 
 # %%
+from gallop.predictions.faithfulness import deletion
+
 i, name = played[0]  # the library plays the same game, and at random five times
 *_, library = deletion(model, explained[i], name)
 np.testing.assert_allclose(curves["GalLoP"][0], library.by_map, atol=1e-4)
@@ -452,6 +457,8 @@ for way, by_question in curves.items():
     print(f"{early:>4.0%} when {counts[FEW]} of {R} regions are gone")
 
 # %%
+from gallop.lab.tutorial.charts import line_chart
+
 drawn = ("GalLoP", "Grad-CAM", "edges (blind)", "random")
 show_figure(
     "Score of the name over the fraction of regions that are gone: GalLoP and Grad-CAM fall at once, "
@@ -481,6 +488,9 @@ show_figure(
 # Two more ways need attention, and `mini` has none. Each backbone knows which rules for regions it supports.
 
 # %%
+from gallop.config import REGION_KINDS, REGION_RULES
+from gallop.errors import BackboneError
+
 for kind in REGION_KINDS:
     try:
         mini.with_regions(kind)
@@ -502,6 +512,10 @@ for kind in REGION_KINDS:
 #   $\prod_l \tfrac12 (A_l + I)$. The row of the class token is the map.
 
 # %%
+import open_clip
+
+from gallop.backbones import Backbone, Preprocess
+
 torch.manual_seed(0)
 vision = {"image_size": SIDE, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32}
 language = {"context_length": 32, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}

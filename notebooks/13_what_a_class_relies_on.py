@@ -18,20 +18,9 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded: two settings that make small steps fast on a laptop
 
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
-
 from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
-from gallop.evaluation.evidence import evidence
-from gallop.evaluation.what_if import what_if
 from gallop.features.encoding import MemoryCache
 from gallop.lab.tutorial import photos, show_figure
-from gallop.lab.tutorial.charts import names_along, number_table
-from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.pictures import outlined, region_picture
 
 mini = load_backbone("mini", device="cpu")
 cache = MemoryCache()
@@ -54,6 +43,8 @@ def taught(by_class):
 # look alike, and says how much each cluster adds to the score of the class.
 
 # %%
+from gallop.evaluation.evidence import evidence
+
 classifier = taught(train)
 found = evidence(classifier, *photos.with_names(test))
 print(f"right: {found.accuracy.right} of {found.accuracy.of}")
@@ -76,6 +67,10 @@ show_figure(
 
 
 # %%
+from gallop.lab.tutorial.panels import Panel, panels
+from gallop.maps.pictures import outlined, region_picture
+
+
 def gallery(found, name, c, most=5):
     """The regions of a cluster that add most, one a photo."""
     some = []
@@ -124,6 +119,9 @@ show_galleries(found, [one for name in names[:4] for one in first_clusters(found
 # ($\bar\ell_n$, the mean cosine of prompt $n$, is the same for all classes, and changes no answer.)
 
 # %%
+import torch
+import torch.nn.functional as F
+
 # From scratch: what each region of one photo adds to each class
 each = found.of(names[0])
 photo = found.data.photos[each.photos[0]]
@@ -144,6 +142,8 @@ adds += regions @ text.mean(dim=1).T / (2 * R * norm)
 adds -= adds.mean(dim=1, keepdim=True)
 
 # %%
+import numpy as np
+
 np.testing.assert_allclose(
     adds[:, 0], each.adds[0], atol=1e-3
 )  # the library does exactly this
@@ -181,6 +181,8 @@ for k, name in enumerate(found.data.class_names):
 # here, is smaller than 5% of the photo, and lies somewhere else on each.
 
 # %%
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
 SIDE, BLUR, STICKER = 320, 8, 70  # pixels: the side of a photo, the blur, the sticker's width
 CUE = names[min(1, K - 1)]  # the class whose photos get it
 rows, columns = mini.vision.grid
@@ -356,6 +358,12 @@ show_figure(
 
 
 # %%
+import matplotlib.pyplot as plt
+
+from gallop.evaluation.what_if import what_if
+from gallop.lab.tutorial.charts import names_along, number_table
+
+
 def covered(classifier, found, c):
     """The library's answer; None where no photo holds the cluster, and nothing can be covered."""
     if not found.of(CUE).clusters[c].photos:

@@ -94,6 +94,12 @@ def test_a_number_of_a_result_is_stored_beside_it(script: Path, stored: nbformat
             assert not missing, f"{missing} are said and not stored: {cell.source}"
 
 
+@each_notebook
+def test_no_more_than_four_lines_import_before_the_first_idea(stored: nbformat.NotebookNode) -> None:
+    begins = sync.code_cells(stored)[1].source  # after the cell that installs
+    assert len(re.findall(r"^(?:from|import) ", begins, re.M)) <= 4
+
+
 # Anywhere -----------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import base64
 import html
 import io
 import json
+import re
 from functools import cache
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from gallop import Explanation, GalLoPClassifier
+from gallop import Explanation, GalLoPClassifier, MethodConfig
+from gallop.lab.tutorial import photos
 from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.state import ExplainerState
@@ -27,6 +29,7 @@ from gallop.maps.look import Subject, shared_scale
 from gallop.maps.pictures import map_picture
 from gallop.sample import sample_folder
 
+TUTORIAL = "tutorial"  # in place of a photo of the sample: what the notebooks begin with, without training
 _SIDE = 480
 
 
@@ -37,7 +40,11 @@ def _classifier() -> GalLoPClassifier:
 
 @cache
 def _explained(photo: str) -> Explanation:
-    return _classifier().explain(sample_folder() / photo)
+    if photo != TUTORIAL:
+        return _classifier().explain(sample_folder() / photo)
+    collection = photos.by_class()
+    untrained = GalLoPClassifier("mini", method=MethodConfig(), device="cpu").zero_shot([*collection])
+    return untrained.explain(next(iter(collection.values()))[0])
 
 
 class LivingExplainer(SphinxDirective):
@@ -99,8 +106,15 @@ def _url(picture: Image.Image) -> str:
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
+def _in_notebooks(app: Sphinx, name: str, source: list[str]) -> None:
+    """Where a cell of text has a comment such as ``<!-- explainer: test/mug/mug-12.jpg -->``."""
+    if name.startswith("notebooks/"):
+        source[0] = re.sub(r"<!-- explainer: (\S+) -->", r"```{explainer} \1\\n```", source[0])
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_directive("explainer", LivingExplainer)
     app.add_directive("map-pictures", MapPictures)
+    app.connect("source-read", _in_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -54,8 +54,7 @@ NEXT, LOCK = "gallop.next.json", ".gallop-lock"
 """Present while a checkpoint is saved: settings of the new prompts, and a lock against others that save."""
 LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
-_TRIES = 5
-"""To read a checkpoint that others may be saving, before it is called damaged."""
+_TRIES = 5  # to read a checkpoint that others may be saving, before it is called damaged
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
 _SUMS, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("shots", "labels"), "texts"
 """A head's tensors. The texts are there where it is drawn to them."""

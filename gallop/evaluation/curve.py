@@ -42,8 +42,7 @@ EXPONENT, EXPONENT_SD, SLOPE_SD, DRAW_SD = 0.3, 0.3, 0.2, 0.05
 photos explain; how far the error of one draw of shots is from the mean, as a part of it. Chosen inside the train
 folders of eight sets, where 8 shots were foretold from 4 and 12 from 6: benchmarks/settings.md has the figures."""
 _RESAMPLED = 1000
-_TELLS = 0.005
-"""A class's gain is told as a figure where its interval is above half a point."""
+_TELLS = 0.005  # a class's gain is told as a figure where its interval is above half a point
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class ModelToExport:
         photos: to check the file with: whatever ``load_image`` takes.
         precision: in which the numbers of a page for browsers are to be stored.
         teach: whether classes are to be taught on that page.
+        embed: origins of pages that are sent its answers.
         measured: sentences about how good it is.
         learned_from: a sentence about its photos.
     """
@@ -42,6 +43,7 @@ class ModelToExport:
     learned_from: str = ""
     precision: PagePrecision = "fp32"
     teach: bool = False
+    embed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ class Exported:
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
+_EMBEDDED = """\
+In a frame it sends its answers to {0}, and to no other page. Have the web server send the header \
+Content-Security-Policy: frame-ancestors {0}, so that no other page can show it."""
 Exportable = TypeVar("Exportable", ModelToExport, PhotoToExport)
 
 
@@ -153,8 +158,10 @@ def _web(model: ModelToExport) -> Exported:
     from gallop.data.zip_files import zipped
     from gallop.export.web.folder import page_files
 
-    files, facts = page_files(model.classifier, model.precision, model.photos[:CHECKED_WITH], teach=model.teach)
-    size = sum(map(len, files.values()))
+    files, facts = page_files(
+        model.classifier, model.precision, model.photos[:CHECKED_WITH], teach=model.teach, embed=model.embed
+    )
+    size, origins = sum(map(len, files.values())), " ".join(facts.get("embed", ()))
     what = "Its classes are those of the model" if facts["fixed"] else "Class names are entered on the page"
     if model.teach:
         what = "Classes are taught on the page, with photos and a camera"
@@ -165,6 +172,7 @@ def _web(model: ModelToExport) -> Exported:
             f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
             f"{facts['agreement']['difference']:.1e}.",
             "Serve the folder over HTTP (python -m http.server). The page does not work when opened as a file.",
+            *([_EMBEDDED.format(origins)] if origins else []),
         ),
         record={
             "files": len(files),
@@ -225,7 +233,8 @@ Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
 Drop, choose, paste or film a photo; probabilities and maps follow k as in the app. A trained model keeps its classes,
 its limit for "none of these", its head and its second look; a second look for maps only is not on the page. With a
 zero-shot model, or without MODEL (mini), class names are entered on the page. With --teach they are taught there, with
-photos or a camera, and saved as a project that the app opens; a camera needs HTTPS or this machine.
+photos or a camera, and saved as a project that the app opens; a camera needs HTTPS or this machine. With --embed the
+page, in a frame, sends each answer to a page of that origin, and says so; ?embed=1 shows answer, camera and map alone.
 Serve the folder over HTTP from any static file host. The page does not work when opened as a file. Once loaded, it
 works without a network if it came over HTTPS or from this machine.
 Numbers are stored unchanged, in 16 bits where that loses nothing (all of mini's); --precision fp16 stores all

@@ -42,8 +42,7 @@ _FORMAT = 1
 PATTERNS = 4
 """Generated pictures that every file is checked on, in addition to the photos given."""
 _TO_NUMBERS = "values / 255; minus mean, divided by std, per channel"
-_WINDOWS = 64
-"""More than any second look has."""
+_WINDOWS = 64  # more than any second look has
 ALLOWED = 1e-4
 """The largest difference of any output between torch and onnxruntime in a file that is handed out."""
 
@@ -298,12 +297,11 @@ def onnx_session(data: bytes) -> Any:
 
 def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> Parity:
     """The file's answers against the classifier's, image by image and all together."""
-    session = onnx_session(data)
+    session, images = onnx_session(data), len(pixels[0])
     names = [output.name for output in session.get_outputs()]
     wanted = _expected(classifier, pixels)
     largest = dict.fromkeys(names, 0.0)
     differ = 0
-    images = len(pixels[0])
     for some in (slice(0, 1), slice(0, images)):  # one alone, since the number of images is free
         given = {name: look[some].numpy() for name, look in zip(INPUTS, pixels, strict=False)}
         outputs = dict(zip(names, session.run(names, given), strict=True))

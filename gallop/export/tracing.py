@@ -23,8 +23,7 @@ from torch import Tensor, nn
 
 from gallop.errors import OnnxError
 
-_REFUSED = 3
-"""Exit status of the process that follows a module, where torch cannot write it."""
+_REFUSED = 3  # exit status of the process that follows a module, where torch cannot write it
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,8 @@ def declared_size(form: str, data: bytes) -> tuple[int, int] | None:
 
 
 _SEGMENT = re.compile(rb"\xff{1,16}([\x01-\xfe])(..)", re.DOTALL)
+# Before a JPEG's size, which Pillow reads byte by byte: a file of 20 MB has 305 segments of full length.
 _MOST_SEGMENTS = 1000
-"""Before a JPEG's size, which Pillow reads byte by byte: a file of 20 MB has 305 segments of full length."""
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 

@@ -38,8 +38,8 @@ from gallop.images.pixels import array_to_rgb, orientation, to_rgb
 from gallop.runtime.reading import open_file
 
 IMAGE_SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
+# Photos of unsupported kinds. They are listed, so that they are reported.
 _UNREAD_SUFFIXES = (".heic", ".heif", ".jp2", ".jxl")
-"""Photos of unsupported kinds. They are listed, so that they are reported."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,7 +74,10 @@ def test_every_notebook_is_a_page_with_its_pictures(built: Path, checked_links: 
         page = (built / "notebooks" / f"{notebook.stem}.html").read_text("utf-8")
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
-        assert page.count("<img") == sum("image/png" in output.get("data", ()) for output in outputs), notebook.stem
+        pictures = sum("image/png" in output.get("data", ()) for output in outputs)
+        living = json.dumps(cells).count("<!-- explainer: ")  # four pictures each, without scripts
+        assert page.count('class="explainer-data"') == living, notebook.stem
+        assert page.count("<img") == pictures + 4 * living, notebook.stem
     said = {checked_links.LISTED: "https://", "llms.txt": "(_sources/docs/howto/install.md.txt)"}
     assert [name for name, words in said.items() if words not in (built / name).read_text("utf-8")] == []
 

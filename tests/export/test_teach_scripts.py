@@ -169,14 +169,8 @@ def test_answers_are_pythons(case: str, said: dict[str, Any], wanted: dict[str, 
     assert (probabilities.argmax(1) == predictions.probabilities.argmax(1)).all()
     assert [answer["outlier"] for answer in answers] == pytest.approx(predictions.ood["GL-MCM"].tolist(), abs=1e-6)
     is_ood = predictions.is_ood if predictions.is_ood is not None else np.zeros(len(answers), bool)
-    assert [answer["none"] for answer in answers] == is_ood.tolist()
-
-
-def test_the_explainer_shows_the_same_answer(said: dict[str, Any]) -> None:
-    for case, found in said.items():
-        for answer in found["answers"]:
-            shown = [*answer["shown"]["shares"], answer["shown"]["outlier"]]
-            assert shown == pytest.approx([*answer["probabilities"], answer["outlier"]], abs=1e-6), case
+    threshold = said[case]["threshold"]
+    assert [threshold is not None and answer["outlier"] > threshold for answer in answers] == is_ood.tolist()
 
 
 @pytest.mark.parametrize("case", ["enough shots", "a class without shots"])
@@ -224,14 +218,10 @@ def test_what_does_not_fit_is_refused_with_a_sentence(ask_taught: Ask) -> None:
     asked = question("single shots, of which none is held out")
     twice, broken = dict(asked["steps"][-1]), dict(asked["steps"][-1])
     broken |= {"id": "0" * 64, "photo": {**broken["photo"], "regions": packed(np.full((16, 32), np.nan))}}
-    many = [{**twice, "index": 0, "id": f"{i:064}"} for i in range(1, 65)]
-    (found,) = ask_taught({"kind": "taught", **asked, "steps": [*asked["steps"], twice, broken, *many]})
+    (found,) = ask_taught({"kind": "taught", **asked, "steps": [*asked["steps"], twice, broken]})
     assert found["problems"][0].startswith("This picture is there already, in ")
-    assert found["problems"][1:] == [
-        "This picture cannot be learned from: the model gave no numbers for it.",
-        "No more photos fit into red: 64 are the most of a class.",
-    ]
-    assert found["counts"] == [64, 1]
+    assert found["problems"][1:] == ["This picture cannot be learned from: the model gave no numbers for it."]
+    assert found["counts"] == [1, 1]
 
 
 # Numbers -------------------------------------------------------------------------------------------------------------

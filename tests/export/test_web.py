@@ -18,7 +18,7 @@ import pytest
 from gallop import GalLoPClassifier
 from gallop.cli import main
 from gallop.errors import OnnxError, PageError
-from gallop.export.web import FIRST_NAMES, check_folder, write
+from gallop.export.web import FIRST_NAMES, check_folder, checked_origins, write
 from gallop.export.web import fetch as fetching
 from gallop.export.web.encoders import check_encoders
 from gallop.export.web.folder import page_facts, page_files, photos_to_begin_with
@@ -42,7 +42,8 @@ def test_a_taught_models_page_holds_its_classes_and_answers_as_it_does(
     classifier, files, facts = taught
     assert facts["agreement"]["difference"] <= 1e-4
     assert classifier.calibration_.threshold is not None
-    assert {key: facts[key] for key in ("fixed", "names", "looks", "branches", "threshold", "large", "samples")} == {
+    keys = ("fixed", "names", "looks", "branches", "threshold", "large", "samples", "embed")
+    assert {key: facts[key] for key in keys} == {
         "fixed": True,
         "names": list(NAMES),
         "looks": [1.0, 2],
@@ -50,6 +51,7 @@ def test_a_taught_models_page_holds_its_classes_and_answers_as_it_does(
         "threshold": classifier.calibration_.threshold,
         "large": {name: len(data) for name, data in files.items() if name.endswith(".packed")},
         "samples": [],
+        "embed": [],
     }
     assert not {"encoders/text.onnx.packed", "encoders/merges.txt.packed"} & {*files}
     of_classes = 4 * 3 * sum(classifier.model_.prompts.sizes) * facts["width"]
@@ -119,6 +121,19 @@ def test_names_and_photos_to_begin_with_go_together() -> None:
 
 
 # Files and folders ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://school.example", "https://school.example/page", "https://*.example", "https://a@b.example", "*"]
+)
+def test_what_is_no_origin_of_a_page_is_refused(origin: str) -> None:
+    with pytest.raises(PageError, match=r"is not the origin of a page\. Write it without a path"):
+        checked_origins(["https://school.example", origin])
+
+
+def test_origins_are_written_as_browsers_write_them() -> None:
+    given = ["https://School.example:443/", "http://localhost:8000"]
+    assert checked_origins(given) == ["https://school.example", "http://localhost:8000"]
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,7 @@ from gallop.images.formats import DEFAULT_LIMITS, printable_name
 from gallop.runtime.reading import open_file
 from gallop.wording import listed, printable
 
-_ANY_SIZE = 2**62
-"""Bytes: more than a file has."""
+_ANY_SIZE = 2**62  # bytes: more than a file has
 LONGEST_LINE = 2**16
 """Characters of a line of a list: paths have 4,096 at most."""
 _Cell: TypeAlias = bytes | str | None

@@ -269,6 +269,13 @@ def add_export(commands: Commands) -> None:
         "--teach", action="store_true", help="with --web: a page on which classes are taught, with photos or a camera"
     )
     parser.add_argument(
+        "--embed",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="with --web: send answers to the page that holds it in a frame, if it is of this origin; repeatable",
+    )
+    parser.add_argument(
         "--test",
         metavar="DATA",
         help="with --card: test photos, as for `gallop evaluate`; the card states the accuracy",

@@ -59,6 +59,7 @@ def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> 
         "test": key == "card",
         "precision": key == "web",
         "teach": key == "web",
+        "embed": key == "web",
     }
     for name, used in uses.items():
         if getattr(options, name) and not used:
@@ -99,6 +100,7 @@ def _subject(
         measured,
         precision=options.precision or "fp32",
         teach=options.teach,
+        embed=options.embed,
     )
 
 

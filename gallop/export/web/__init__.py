@@ -13,6 +13,8 @@ place of some of it, and comes to it, on a page that teaches.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +35,7 @@ FIRST_NAMES = tuple(SHOWN)
 """Those of a page without a model."""
 TAUGHT_NAMES = FIRST_NAMES[:2]
 """Those of a page that teaches without a model: to type over."""
+_ORIGIN = re.compile(r"(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:\d{1,5})?")
 FACTS = "model.json"
 """Its presence shows that a folder holds a page."""
 
@@ -43,6 +46,7 @@ def write(
     precision: PagePrecision = "fp32",
     *,
     teach: bool = False,
+    embed: Sequence[str] = (),
 ) -> dict[str, int]:
     """Write the page, and return the bytes of its files by their names.
 
@@ -50,15 +54,17 @@ def write(
         model: whatever can be written as ONNX; None is ``mini`` without training.
         precision: in which the encoders' numbers are stored.
         teach: classes are taught on the page; the model is one without training, then.
+        embed: origins, such as ``https://school.example``, of pages that are sent its answers where it
+            is in a frame of theirs.
 
     Raises:
-        PageError: onnxruntime-web is not there, or the model is one that the page does not take.
+        PageError: onnxruntime-web is not there, the model is one that the page does not take, or an origin is none.
         OnnxError: the extra is missing, or the model cannot be written.
         OSError: there is no room for it.
     """
     from gallop.export.web.folder import page_files
 
-    files, _ = page_files(model, precision, teach=teach)
+    files, _ = page_files(model, precision, teach=teach, embed=embed)
     check_folder(folder)
     for name, data in files.items():
         write_file(Path(folder, name), data)
@@ -79,3 +85,18 @@ def check_folder(folder: str | PathLike[str]) -> None:
             f"{path} contains files that do not belong to an exported page. Choose a folder that is empty or does "
             "not exist yet."
         )
+
+
+def checked_origins(origins: Sequence[str]) -> list[str]:
+    """Return origins of pages as browsers write them.
+
+    Raises:
+        PageError: one is no origin, or anybody on the way could change what comes from there.
+    """
+    wanted = [re.sub(r"^(https:.*):443$", r"\1", origin.lower().removesuffix("/")) for origin in origins]
+    if wrong := [given for given, origin in zip(origins, wanted, strict=True) if not _ORIGIN.fullmatch(origin)]:
+        raise PageError(
+            f"{wrong[0]} is not the origin of a page. Write it without a path, such as https://school.example; "
+            "http:// is only for localhost and 127.0.0.1."
+        )
+    return wanted

@@ -27,8 +27,7 @@ from gallop.predictions.predict import to_array
 
 PAGE_ALLOWED = {"fp32": 1e-4, "fp16": 1e-2}
 """The largest difference of a probability from the classifier's, by the precision of the stored numbers."""
-_SMALL = 1024
-"""Numbers of a tensor that stays as it is: norms and biases weigh nothing."""
+_SMALL = 1024  # numbers of a tensor that stays as it is: norms and biases weigh nothing
 
 
 class Looking(Answering):

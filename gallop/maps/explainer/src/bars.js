@@ -1,6 +1,6 @@
 /* Probabilities as bars: of the classes, together and of each branch; and of one region alone. */
 
-import { element, put, say } from "./dom.js";
+import { button, element, put, say } from "./dom.js";
 import { capital, percent } from "./words.js";
 
 const ROWS = 6;
@@ -15,8 +15,7 @@ class Row {
     this.tick = element("span", "tick");
     this.thin = [];
     this.track = element("span", "track", { "aria-hidden": "true" }, this.fill, this.tick);
-    this.root = element("button", "bar", { type: "button" }, this.name, this.probability, this.track);
-    this.root.addEventListener("click", () => choose(this.c));
+    this.root = button("bar", () => choose(this.c), this.name, this.probability, this.track);
   }
 
   show(c, name, probability, words, branches, before) {
@@ -101,8 +100,7 @@ export class Asked {
   constructor(forget) {
     this.title = element("p", "title");
     this.list = element("ul", "list");
-    this.forget = element("button", "quiet", { type: "button" }, "Forget this region");
-    this.forget.addEventListener("click", forget);
+    this.forget = button("quiet", forget, "Forget this region");
     this.root = element("section", "asked", { "aria-live": "polite" }, this.title, this.list, this.forget);
   }
 

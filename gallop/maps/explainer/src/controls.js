@@ -1,6 +1,6 @@
 /* The controls: k on a logarithmic track, the scale, the classes, how maps are drawn. */
 
-import { choices, element, labelled, lay, put, say } from "./dom.js";
+import { button, choices, element, labelled, lay, put, say } from "./dom.js";
 import { drawMap, drawOutlines } from "./map.js";
 
 const STEPS = 10000; // of the track
@@ -89,8 +89,7 @@ export class Strip {
       const seen = element("span", "seen", {}, map, lines);
       const frame = element("span", "frame", {}, photo, seen);
       const words = element("span", "words");
-      const root = element("button", "tile", { type: "button" }, frame, words);
-      root.addEventListener("click", () => this.choose(n));
+      const root = button("tile", () => this.choose(n), frame, words);
       this.tiles.push({ root, photo, map, lines, seen, frame, words });
       this.root.append(root);
     }

@@ -1,7 +1,7 @@
 /* Regions that are covered by hand, and the part of the photo that is looked at: only where a host can look again. It is
    told when a stroke ends. */
 
-import { choices, element, labelled, lay, say } from "./dom.js";
+import { button, choices, element, labelled, lay, say } from "./dom.js";
 import { placed } from "./sizes.js";
 
 /* Regions of the finest grid, covered and uncovered in strokes. Cells may be those of a coarser grid that is shown. */
@@ -51,22 +51,17 @@ export class Cover {
   /* Args: cells, of the photo; redraw(). */
   constructor(cells, redraw) {
     [this.cells, this.redraw, this.key] = [cells, redraw, null];
-    const button = (words, act, name = "quiet") => {
-      const made = element("button", name, { type: "button" }, words);
-      made.addEventListener("click", act);
-      return made;
-    };
     const change = (act) => () => (act(), this.tell());
-    this.brush = button("", () => this.use(!this.on));
+    this.brush = button("quiet", () => this.use(!this.on));
     this.fill = element("select");
     this.fill.addEventListener("change", () => this.tell());
     this.filled = labelled("Covered with", this.fill);
-    this.undo = button("Undo", change(() => this.painting.undo()));
-    this.clear = button("Clear", change(() => this.painting.change(new Set())));
+    this.undo = button("quiet", change(() => this.painting.undo()), "Undo");
+    this.clear = button("quiet", change(() => this.painting.change(new Set())), "Clear");
     this.words = element("span", "unseen-words");
-    this.middle = button("Back to the middle", () => this.lookAt(0));
+    this.middle = button("quiet", () => this.lookAt(0), "Back to the middle");
     this.root = element("div", "cover", {}, this.brush, this.filled, this.undo, this.clear, this.words, this.middle);
-    this.strips = [-1, 1].map((end) => button("", () => this.lookAt(end), "unseen"));
+    this.strips = [-1, 1].map((end) => button("unseen", () => this.lookAt(end)));
     for (const strip of this.strips) strip.title = "Not seen: look there";
     for (const kind of ["pointerdown", "pointermove", "pointerup", "pointercancel"])
       cells.root.addEventListener(kind, (event) => this.paint(event));

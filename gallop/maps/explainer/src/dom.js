@@ -11,6 +11,13 @@ export function element(tag, name = "", attributes = {}, ...inside) {
   return node;
 }
 
+/* Args: act(event), what a press does. */
+export function button(name, act, ...inside) {
+  const made = element("button", name, { type: "button" }, ...inside);
+  made.addEventListener("click", act);
+  return made;
+}
+
 /* Sets only what changed: writing unchanged attributes of a thousand elements makes a slow browser slower. */
 export function put(node, attribute, value) {
   if (node.getAttribute(attribute) !== value) node.setAttribute(attribute, value);

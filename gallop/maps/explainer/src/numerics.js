@@ -16,11 +16,13 @@ export function softmax(logits) {
   return powers.map((power) => power / sum);
 }
 
-export function mean(values) {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum / values.length;
+export function sum(values) {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
 }
+
+export const mean = (values) => sum(values) / values.length;
 
 /* The indices of the largest values, largest first, the earlier one of two that are equal. */
 export function largest(values, count = values.length) {

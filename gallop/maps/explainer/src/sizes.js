@@ -1,7 +1,7 @@
 /* Which size of regions is shown, where the photo was looked at twice. A region that is asked is always one of the
    finest grid; of another grid it is the one in which its centre lies, as app/visitor/page_state.py has it. */
 
-import { element, put, say } from "./dom.js";
+import { button, element, put, say } from "./dom.js";
 import { placeOf } from "./words.js";
 
 const ANSWERS = 5; // most probable classes that are listed for a region
@@ -17,8 +17,7 @@ export class Sizes {
     this.root.hidden = grids.length < 2;
     while (this.buttons.length < grids.length) {
       const at = this.buttons.length;
-      this.buttons.push(element("button", "quiet", { type: "button" }));
-      this.buttons[at].addEventListener("click", () => this.choose(at));
+      this.buttons.push(button("quiet", () => this.choose(at)));
       this.root.append(this.buttons[at]);
     }
     this.buttons.forEach((button, at) => {

@@ -10,7 +10,7 @@ export class Strangeness {
     this.was = element("i", "was");
     this.bar = element("div", "reach", { role: "img" }, element("i", "limit"), this.was, this.at);
     const ends = ["sure", "threshold", "strange"].map((word) => element("span", "", {}, word));
-    this.root = element("div", "verdict", {}, this.words, this.bar, element("div", "ends", {}, ...ends));
+    this.root = element("div", "verdict", { hidden: "" }, this.words, this.bar, element("div", "ends", {}, ...ends));
   }
 
   /* Args: score and limit of outliers; classes, how many there are; before, another score or null. Hidden without a

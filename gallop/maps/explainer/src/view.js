@@ -5,7 +5,7 @@ import { Asked, Bars } from "./bars.js";
 import { table } from "./colours.js";
 import { Cover } from "./cover.js";
 import { Classes, Options, Strip, Track } from "./controls.js";
-import { element, lay, put, say } from "./dom.js";
+import { button, element, lay, put, say } from "./dom.js";
 import { onceAFrame } from "./frames.js";
 import { BranchSubject, paintBranch } from "./branch.js";
 import { Legend } from "./legend.js";
@@ -53,8 +53,7 @@ export class Explainer {
     this.legend = new Legend();
     this.sizes = new Sizes((look) => set({ look }));
     this.strip = new Strip((prompt) => set({ prompt, all: false }));
-    this.all = element("button", "quiet", { type: "button" });
-    this.all.addEventListener("click", () => set({ all: !this.state.now.all }));
+    this.all = button("quiet", () => set({ all: !this.state.now.all }));
     this.track = new Track(
       (k) => move({ topk: this.state.now.topk.map((old, n) => (n === this.state.now.prompt ? k : old)) }),
       settle,

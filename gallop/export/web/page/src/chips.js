@@ -1,6 +1,6 @@
 /* The names, each with a button that takes it away, and a field for more. */
 
-import { element } from "../explainer/dom.js";
+import { button, element } from "../explainer/dom.js";
 import { added, parsed } from "./names.js";
 
 export const MOST = 100;
@@ -38,11 +38,12 @@ export class Chips {
   chip(name) {
     const chip = element("li", "chip", {}, element("span", "", {}, name));
     if (this.fixed || this.names.length < 2) return chip;
-    const away = element("button", "", { type: "button", "aria-label": `Take ${name} away` }, "×");
-    away.addEventListener("click", () => {
+    const without = () => {
       this.take(this.names.filter((other) => other !== name));
       this.field.focus();
-    });
+    };
+    const away = button("", without, "×");
+    away.setAttribute("aria-label", `Take ${name} away`);
     chip.append(away);
     return chip;
   }

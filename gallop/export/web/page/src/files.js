@@ -1,5 +1,7 @@
 /* The page's files: fetched once, with progress, and cached for use without a network. */
 
+import { say } from "../explainer/dom.js";
+
 const home = () => new URL("./", location.href).href;
 
 export async function facts() {
@@ -28,6 +30,12 @@ export async function large(model, progress) {
     failed = true; // others may still be under way
     throw error;
   }
+}
+
+export function progress(here, all) {
+  const [bar, words] = ["progress", "loading"].map((id) => document.getElementById(id));
+  Object.assign(bar, { max: all, value: here });
+  say(words, `Loading the model: ${[here, all].map((bytes) => (bytes / 1e6).toFixed(1)).join(" of ")} MB, once.`);
 }
 
 async function fetched(name, cache, count) {

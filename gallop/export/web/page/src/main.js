@@ -1,10 +1,11 @@
 /* The page: a photo and names come in, the explainer shows what follows from them. */
 
-import { say } from "../explainer/dom.js";
+import { button, element, say } from "../explainer/dom.js";
 import { Explainer } from "../explainer/view.js";
+import { Around, bare } from "./around.js";
 import { Chips } from "./chips.js";
 import { Texts } from "./cosines.js";
-import { facts, large, worksOffline } from "./files.js";
+import { facts, large, progress, worksOffline } from "./files.js";
 import { opened, pictured, pixelsOf, Webcam } from "./photo.js";
 import { explained } from "./shown.js";
 import { Encoders } from "./encoders.js";
@@ -18,6 +19,9 @@ class Page {
     this.names = model.names;
     this.encoders = new Encoders();
     this.explainer = new Explainer();
+    this.around = new Around(model.embed);
+    this.explainer.root.addEventListener("painted", () => this.tell());
+    say(by("privacy"), this.around.privacy);
     this.known = new Map(); // sentence -> its feature
     this.turn = 0;
     this.chips = new Chips(by("names"), model.fixed, (names) => this.rename(names));
@@ -94,8 +98,14 @@ class Page {
     if (by("loading")) by("answer").replaceChildren(this.explainer.root);
   }
 
-  async open(file) {
-    this.asked = true;
+  /* The answer to what a visitor asked, not the one that the page begins with. */
+  tell() {
+    const { data, answer, odd } = this.explainer;
+    if (this.asked && this.seen) this.around.tell(data.names, answer.probabilities, odd && !data.doubt);
+  }
+
+  async open(file, asked = true) {
+    this.asked ||= asked;
     await this.begun;
     this.still();
     const bitmap = await opened(file);
@@ -103,12 +113,13 @@ class Page {
     bitmap.close();
   }
 
-  async sample(name) {
-    await this.open(await (await fetch(name)).blob());
+  async sample(name, asked) {
+    await this.open(await (await fetch(name)).blob(), asked);
   }
 
   async film() {
     if (this.webcam.on) return this.still();
+    this.asked = true;
     await this.webcam.start();
     say(by("webcam"), "Stop the webcam");
   }
@@ -121,13 +132,6 @@ class Page {
 
 const ms = (begun) => `${Math.max(Math.round(performance.now() - begun), 1)} ms`;
 const notify = (sentence) => say(by("status"), sentence);
-
-function progress(here, all) {
-  by("progress").max = all;
-  by("progress").value = here;
-  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  say(by("loading"), `Loading the model: ${megabytes(here)} of ${megabytes(all)} MB, once.`);
-}
 
 /* What a hand does, and what it gives. */
 function listen(page) {
@@ -156,12 +160,9 @@ function listen(page) {
   addEventListener("dragleave", ({ relatedTarget }) => over(Boolean(relatedTarget)));
   addEventListener("drop", (event) => (event.preventDefault(), over(false), take(event.dataTransfer.files)));
   for (const name of page.model.samples) {
-    const picture = Object.assign(document.createElement("img"), { src: name, alt: "" });
-    const button = Object.assign(document.createElement("button"), { type: "button" });
-    button.setAttribute("aria-label", `Sample photo ${by("samples").childElementCount + 1}`);
-    button.append(picture);
-    button.addEventListener("click", () => act(() => page.sample(name)));
-    by("samples").append(button);
+    const sample = button("", () => act(() => page.sample(name)), element("img", "", { src: name, alt: "" }));
+    sample.setAttribute("aria-label", `Sample photo ${by("samples").childElementCount + 1}`);
+    by("samples").append(sample);
   }
   return act;
 }
@@ -179,11 +180,12 @@ async function begin() {
   introduce(model);
   const page = new Page(model);
   const act = listen(page);
-  if (model.samples.length) await act(() => page.beginWith("first.json"));
+  const begins = model.samples.length && !bare;
+  if (begins) await act(() => page.beginWith("first.json"));
   await page.begin();
   by("ask").disabled = false;
   if (page.asked) say(by("loading"), "Looking at the photo …");
-  else if (model.samples.length) await act(() => page.sample(model.samples[0]));
+  else if (begins) await act(() => page.sample(model.samples[0], false));
   else say(by("loading"), "Choose a photo, or drop one anywhere on this page.");
   document.body.dataset.ready = "yes";
   if (await worksOffline()) {

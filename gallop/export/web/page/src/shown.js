@@ -11,7 +11,7 @@ export function explained(model, names, looks, texts, place) {
   const lookWeight = 1 / looks.length;
   const prompts = 1 - model.branches.reduce((sum, { weight }) => sum + weight, 0);
   const half = texts.locals.length ? prompts / 2 : 0;
-  const images = mean(compared.map(({ global }) => global));
+  const images = compared[0].global.map((_, i) => average(compared.map(({ global }) => global[i])));
   const branches = [
     { name: "whole photo", weight: prompts - half, prompts: texts.globals.length, cosines: packed(images) },
     ...compared.map(({ regions }, grid) => ({
@@ -39,10 +39,6 @@ export function explained(model, names, looks, texts, place) {
   };
 }
 
-function mean(rows) {
-  return rows[0].map((_, i) => rows.reduce((sum, row) => sum + row[i], 0) / rows.length);
-}
-
 /* Of rows (R, K). */
 function columnMeans(values, columns) {
   const sums = new Float64Array(columns);
@@ -52,7 +48,7 @@ function columnMeans(values, columns) {
 
 /* One scale for every class: from the score that regions have on average to the best of any. */
 function scale({ regions }) {
-  const low = regions.reduce((sum, cosine) => sum + cosine, 0) / regions.length;
+  const low = average(regions);
   const high = regions.reduce((most, cosine) => Math.max(most, cosine), -Infinity);
   return [low, Math.max(high, low + 1e-6)];
 }
@@ -76,11 +72,7 @@ function outlier(compared, { classes, globals, locals }) {
 
 /* Of (K, P) each class's mean. */
 function averaged(cosines, classes, prompts) {
-  return Array.from({ length: classes }, (_, k) => {
-    let sum = 0;
-    for (let p = 0; p < prompts; p++) sum += cosines[k * prompts + p];
-    return sum / prompts;
-  });
+  return Array.from({ length: classes }, (_, k) => average(cosines.subarray(k * prompts, (k + 1) * prompts)));
 }
 
 /* Which part of a photo is shown, all of it but no longer than 3:2 around what the model saw: left, top, width,

@@ -1,6 +1,6 @@
 /* The classes: a card each, with a name to type over, a button to hold, files, and the photos that are there. */
 
-import { element, put, say } from "../explainer/dom.js";
+import { button, element, put, say } from "../explainer/dom.js";
 import { words } from "./strings.js";
 
 const SHOWN = 60; // photos of a class, until all are asked for
@@ -12,8 +12,7 @@ export class Cards {
     this.acts = acts;
     this.cards = new Map();
     this.list = element("ol", "cards");
-    this.add = element("button", "add", { type: "button" }, words.add);
-    this.add.addEventListener("click", () => acts.add());
+    this.add = button("add", () => acts.add(), words.add);
     root.append(element("h2", "unseen", { id: "classes-title" }, words.classes), this.list, this.add);
     root.setAttribute("aria-labelledby", "classes-title");
   }
@@ -55,13 +54,16 @@ class Card {
     this.acts = acts;
     this.field = element("input", "name", { type: "text", autocomplete: "off", spellcheck: "false", enterkeyhint: "done", dir: "auto" });
     this.count = element("span", "count");
-    this.away = element("button", "away", { type: "button" }, "×");
+    this.away = button("away", () => acts.remove(id), "×");
     this.record = element("button", "record", { type: "button" });
-    this.upload = element("button", "upload", { type: "button" }, words.upload);
+    this.upload = button("upload", () => this.files.click(), words.upload);
     this.files = element("input", "", { type: "file", accept: "image/*", multiple: "", hidden: "" });
     this.told = element("p", "told", { role: "status" });
     this.thumbs = element("ul", "thumbs");
-    this.rest = element("button", "rest", { type: "button" });
+    this.rest = button("rest", () => {
+      this.all = true;
+      this.photos();
+    });
     const head = element("div", "head", {}, this.field, this.count, this.away);
     const ways = element("div", "ways", {}, this.record, this.upload, this.files, this.told);
     this.root = element("li", "card", {}, head, ways, this.thumbs, this.rest);
@@ -89,8 +91,6 @@ class Card {
       if (document.activeElement !== field) field.value = this.one.name; // what was refused is not what it is called
     });
     field.addEventListener("keydown", ({ key }) => key === "Enter" && field.blur());
-    this.away.addEventListener("click", () => acts.remove(id));
-    this.upload.addEventListener("click", () => this.files.click());
     this.files.addEventListener("change", () => {
       acts.upload(id, [...this.files.files]);
       this.files.value = ""; // the same ones may be chosen again
@@ -98,10 +98,6 @@ class Card {
     this.thumbs.addEventListener("click", ({ target }) => {
       const photo = target.closest("button")?.dataset.photo;
       if (photo) acts.removePhoto(id, photo);
-    });
-    this.rest.addEventListener("click", () => {
-      this.all = true;
-      this.photos();
     });
     this.hold();
   }

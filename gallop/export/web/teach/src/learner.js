@@ -2,15 +2,12 @@
    GalLoPClassifier(epochs=0).fit has it. No page is known here.
    Sizes: n shots, K classes, R regions, D numbers of each. */
 
-import { softmax } from "../explainer/numerics.js";
 import { Texts } from "./cosines.js";
 import { alikeGroups, stratifiedFolds } from "./folds.js";
 import { Kernel } from "./kernel.js";
 import { chooseMix, fitTemperature, limitAt, mixed } from "./mix.js";
-import { counted, Ridge, scores, votes } from "./ridge.js";
-import { feature, lengthOf, meanRegion, named, promptScores, Shot, strangeness } from "./shot.js";
-
-export const MOST = { classes: 100, shots: 64, altogether: 1600 }; // as many as the app takes
+import { counted, Ridge, votes } from "./ridge.js";
+import { feature, lengthOf, meanRegion, Shot } from "./shot.js";
 
 const UNRELIABLE = "unreliable: ";
 const NO_HELD_OUT = "none: no photos were held out to find it";
@@ -48,8 +45,6 @@ export class Learner {
 
   /* Args: name, cleaned; text (D), its features; index, its place, at the end unless given. */
   addClass(name, text, index = this.classes.length) {
-    if (this.classes.length >= MOST.classes)
-      throw new Error(`“${name}” does not fit: ${MOST.classes} classes are the most.`);
     for (const shot of this.held) if (shot.label >= index) shot.label += 1;
     this.setClass(index, name, text, 0);
     return index;
@@ -75,10 +70,6 @@ export class Learner {
   add(index, look, id) {
     const there = this.held.find((shot) => shot.id === id);
     if (there) throw new Error(`This picture is there already, in ${this.classes[there.label].name}.`);
-    if (this.counts[index] >= MOST.shots)
-      throw new Error(`No more photos fit into ${this.classes[index].name}: ${MOST.shots} are the most of a class.`);
-    if (this.held.length >= MOST.altogether)
-      throw new Error(`No more photos fit: ${MOST.altogether} are the most of all classes together.`);
     const shot = new Shot(look, id, this.facts.seed);
     if (![...shot.features, ...shot.global].every(Number.isFinite))
       throw new Error("This picture cannot be learned from: the model gave no numbers for it.");
@@ -177,8 +168,7 @@ export class Learner {
     return members;
   }
 
-  /* What explained() of shown.js takes, and what follows at once: {model, names, looks, texts, probabilities (K), outlier,
-     none}. Args: look, {global, regions}. */
+  /* What explained() of shown.js takes: {model, names, looks, texts}. Args: look, {global, regions}. */
   answer(look) {
     const { head, temperature, threshold, note } = this.fit();
     const doubt = note.startsWith(UNRELIABLE)
@@ -187,17 +177,7 @@ export class Learner {
     const model = { ...this.model, branches, temperature, threshold, doubt };
     this.asked ??= this.texts();
     const looks = [{ ...look, branches: head ? [this.map(head, look.regions)] : [] }];
-    const { damping, scale, topk } = this.model;
-    const region = (r) => this.asked.beside(look.regions, r * look.global.length, damping.region);
-    const said = named(this.asked.beside(look.global, 0, damping.image), region, look.regions.length / look.global.length);
-    const prompts = [promptScores(said, topk).map((cosine) => cosine * scale)];
-    const [logits] = head ? mixed(prompts, [scores(head, feature(look))], head) : prompts;
-    const outlier = strangeness(said);
-    return {
-      ...{ model, names: this.names, looks, texts: this.asked, outlier },
-      probabilities: softmax(logits.map((logit) => logit / temperature)),
-      none: threshold !== null && outlier > threshold,
-    };
+    return { model, names: this.names, looks, texts: this.asked };
   }
 
   /* The head's map (R, K) in the unit of cosines, whose mean is its score. */

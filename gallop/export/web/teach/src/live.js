@@ -3,7 +3,7 @@
 import { Bars } from "../explainer/bars.js";
 import { BranchSubject } from "../explainer/branch.js";
 import { table } from "../explainer/colours.js";
-import { element, lay, put, say } from "../explainer/dom.js";
+import { button, element, lay, put, say } from "../explainer/dom.js";
 import { drawMap, drawOutlines } from "../explainer/map.js";
 import { largest, Take } from "../explainer/numerics.js";
 import { Strangeness } from "../explainer/strangeness.js";
@@ -42,15 +42,11 @@ export class Live {
   /* The maps to choose from, once something was learned: of the name, or of the photos. */
   offer() {
     this.ofShots = false;
-    const choices = [words.ofNames, words.ofShots].map((text, i) => {
-      const made = element("button", "", { type: "button" }, text);
-      made.addEventListener("click", () => {
-        this.ofShots = Boolean(i);
-        this.paintMap();
-      });
-      return made;
-    });
-    this.maps.append(...choices);
+    const choose = (i) => {
+      this.ofShots = Boolean(i);
+      this.paintMap();
+    };
+    this.maps.append(...[words.ofNames, words.ofShots].map((text, i) => button("", () => choose(i), text)));
   }
 
   /* The camera, until its first frame is answered. */
@@ -103,7 +99,7 @@ export class Live {
     const { data, take, label, probabilities } = this;
     const score = take.outlierScores()["GL-MCM"];
     const limit = data.doubt ? null : data.threshold;
-    const odd = limit !== null && score > limit;
+    const odd = (this.odd = limit !== null && score > limit);
     const share = data.names.length > 1 ? percent(probabilities.probabilities[label]) : "";
     const [name, value] = headline(data.names[label], share, odd, "");
     if (this.best.childElementCount < 2) this.best.append(element("span", "name", { dir: "auto" }), " ", element("span", "value"));

@@ -1,10 +1,11 @@
 /* The page that teaches: classes and their photos on one side, the live answer on the other. */
 
 import { element, say } from "../explainer/dom.js";
+import { Around, bare } from "./around.js";
 import { Camera } from "./camera.js";
 import { Cards } from "./cards.js";
 import { Encoders } from "./encoders.js";
-import { facts, large, worksOffline } from "./files.js";
+import { facts, large, progress, worksOffline } from "./files.js";
 import { Keeper } from "./keep.js";
 import { Live } from "./live.js";
 import { added } from "./names.js";
@@ -55,6 +56,8 @@ class Page {
     by("live").classList.add("explainer");
     by("live").setAttribute("aria-label", words.live);
     by("live").append(element("div", "picture", {}, stage, this.ways.root), answer);
+    this.around = new Around(model.embed);
+    stage.addEventListener("painted", () => this.tell());
     this.why = new Why(by("why"), () => act(() => this.goOn()));
     this.tools = new Tools(by("tools"), this);
     this.cards.show(this.store.classes, false);
@@ -188,6 +191,7 @@ class Page {
 
   async cameraOn() {
     await this.camera.start();
+    this.asked = true;
     this.thaw();
     if (this.filming) return;
     this.live.preview();
@@ -298,7 +302,8 @@ class Page {
 
   // What is asked -----------------------------------------------------------------------------------------------------
 
-  async ask(file) {
+  async ask(file, asked = true) {
+    this.asked ||= asked;
     await this.begun;
     const bitmap = await opened(file);
     const frame = pixelsOf(bitmap);
@@ -309,8 +314,8 @@ class Page {
     this.still({ ...frame, looks, box });
   }
 
-  async sample(name) {
-    await this.ask(await (await fetch(name)).blob());
+  async sample(name, asked) {
+    await this.ask(await (await fetch(name)).blob(), asked);
   }
 
   /* A picture that stands still, with what the explainer needs of it. */
@@ -327,6 +332,12 @@ class Page {
     const order = this.store.classes.map(({ name }) => name);
     this.live.show(data, { film, order, at, needed: this.store.photos ? this.model.teach.reliable : undefined });
     if (this.why.open && !film) this.why.show(data, (c) => this.votes(looks, c));
+  }
+
+  /* The answer to what a visitor asked, not the one that the page begins with. */
+  tell() {
+    const { data, probabilities, odd } = this.live;
+    if (this.asked && this.current) this.around.tell(data.names, probabilities.probabilities, odd);
   }
 
   votes(looks, c) {
@@ -382,12 +393,6 @@ function visible() {
   return new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
 }
 
-function progress(here, all) {
-  by("progress").max = all;
-  by("progress").value = here;
-  say(by("loading"), words.progress(...[here, all].map((bytes) => (bytes / 1e6).toFixed(1))));
-}
-
 /* Files that are dropped or pasted: into the class whose card they meet, otherwise to be asked about. */
 function listen(page) {
   const take = (files, node) => {
@@ -408,23 +413,24 @@ function listen(page) {
   addEventListener("drop", (event) => (event.preventDefault(), over(null), take(event.dataTransfer.files, event.target)));
 }
 
-function foot(model) {
+function foot({ model, around }) {
   const licences = element("a", "", { href: "licences.txt" }, words.licences);
   const offline = element("span", "", { id: "offline" });
-  by("foot").append(element("p", "", {}, `${words.privacy} ${words.about(model.backbone, model.gallop)} `, licences, " ", offline));
+  by("foot").append(element("p", "", {}, `${around.privacy} ${words.about(model.backbone, model.gallop)} `, licences, " ", offline));
   return offline;
 }
 
 async function begin() {
   const model = await facts();
   const page = new Page(model);
-  const offline = foot(model);
+  const offline = foot(page);
   listen(page);
   say(by("loading"), words.loading);
-  if (model.samples.length) await page.act(() => page.beginWith("first.json"));
+  const begins = model.samples.length && !bare;
+  if (begins) await page.act(() => page.beginWith("first.json"));
   await page.begin();
   by("wait").remove();
-  if (!page.current && !page.camera.on && model.samples.length) await page.act(() => page.sample(model.samples[0]));
+  if (!page.current && !page.camera.on && begins) await page.act(() => page.sample(model.samples[0], false));
   document.body.dataset.ready = "yes";
   if (await worksOffline()) {
     say(offline, words.offline);

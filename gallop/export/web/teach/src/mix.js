@@ -4,30 +4,10 @@
 
 const LOG_RANGE = [Math.log(0.05), Math.log(20)];
 
-/* Sums over the rows, under the probabilities of the logits / T: how far the logits' mean is from that of the true class,
-   their variance, and minus the log-probability of the true class. */
-function moments(logits, labels, sharpness) {
-  let [away, spread, loss] = [0, 0, 0];
-  for (let i = 0; i < logits.length; i++) {
-    const [row, truth] = [logits[i], logits[i][labels[i]]];
-    let [most, sum, z, zz] = [-Infinity, 0, 0, 0];
-    for (let k = 0; k < row.length; k++) if (row[k] > most) most = row[k];
-    for (let k = 0; k < row.length; k++) {
-      const power = Math.exp((row[k] - most) * sharpness);
-      sum += power;
-      z += power * row[k];
-      zz += power * row[k] * row[k];
-    }
-    away += z / sum - truth;
-    spread += zz / sum - (z / sum) ** 2;
-    loss += (most - truth) * sharpness + Math.log(sum);
-  }
-  return { away, spread, loss };
-}
-
-/* The same of logits a + weight b, and of b how far its mean is from that of the true class, its variance, and the
-   covariance of both. */
-function jointMoments(prompts, apart, weight, labels, sharpness) {
+/* Sums over the rows of logits a + weight b, under their probabilities / T: how far the logits' mean is from that of the
+   true class, their variance, and minus the log-probability of the true class; of b the first two, and the covariance of
+   both. */
+function moments(prompts, apart, weight, labels, sharpness) {
   const total = { away: 0, spread: 0, loss: 0, otherAway: 0, otherSpread: 0, both: 0 };
   for (let i = 0; i < prompts.length; i++) {
     const [row, other] = [prompts[i], apart[i]];
@@ -62,7 +42,7 @@ export function fitTemperature(logits, labels) {
   let log = 0;
   for (let step = 0; step < 60 && high - low > 1e-9; step++) {
     const sharpness = Math.exp(-log);
-    const { away, spread } = moments(logits, labels, sharpness);
+    const { away, spread } = moments(logits, logits, 0, labels, sharpness);
     const slope = log - sharpness * away;
     if (slope > 0) high = log;
     else low = log;
@@ -91,7 +71,7 @@ export function chooseMix(prompts, head, labels, facts) {
 function weighed(prompts, apart, labels, { weight: usual, spread }) {
   const at = (weight, log) => {
     const sharpness = Math.exp(-log);
-    const all = jointMoments(prompts, apart, weight, labels, sharpness);
+    const all = moments(prompts, apart, weight, labels, sharpness);
     const off = (weight - usual) / spread ** 2;
     return {
       ...{ weight, log, loss: all.loss + log ** 2 / 2 + ((weight - usual) * off) / 2 },

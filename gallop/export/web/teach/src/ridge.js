@@ -2,6 +2,7 @@
    branch.complete), of all shots, and of those outside each fold.
    Sizes: n shots, m of them held out, D numbers a shot, K classes. */
 
+import { mean, sum } from "../explainer/numerics.js";
 import { dot, solve } from "./kernel.js";
 
 export class Ridge {
@@ -50,11 +51,7 @@ export class Ridge {
   weights(pulls, columns) {
     const { shots } = this.kernel;
     const rows = this.known.map((k, at) => this.texts[k].map((value) => value * pulls[at]));
-    for (let i = 0; i < shots.length; i += 4)
-      rows.forEach((row, at) => {
-        if (i + 4 <= shots.length) addFour(row, shots, columns[at], i);
-        else for (let left = i; left < shots.length; left++) addOne(row, shots[left], columns[at][left]);
-      });
+    shots.forEach((shot, i) => rows.forEach((row, at) => addOne(row, shot, columns[at][i])));
     return rows;
   }
 
@@ -148,24 +145,11 @@ function addOne(row, shot, share) {
   for (let d = 0; d < row.length; d++) row[d] += share * shot[d];
 }
 
-/* Four shots from i on at a time, which takes half the time of one after the other. */
-function addFour(row, shots, column, i) {
-  const a = shots[i];
-  const b = shots[i + 1];
-  const c = shots[i + 2];
-  const d = shots[i + 3];
-  const s = column[i];
-  const t = column[i + 1];
-  const u = column[i + 2];
-  const v = column[i + 3];
-  for (let j = 0; j < row.length; j++) row[j] += s * a[j] + t * b[j] + u * c[j] + v * d[j];
-}
-
 function centred({ weights, bias }) {
-  const mean = weights[0].map((_, d) => weights.reduce((total, row) => total + row[d], 0) / weights.length);
-  const middle = sum(bias) / bias.length;
+  const average = weights[0].map((_, d) => mean(weights.map((row) => row[d])));
+  const middle = mean(bias);
   return {
-    weights: weights.map((row) => row.map((value, d) => value - mean[d])),
+    weights: weights.map((row) => row.map((value, d) => value - average[d])),
     bias: bias.map((value) => value - middle),
   };
 }
@@ -174,12 +158,6 @@ export function counted(labels, classes) {
   const counts = new Array(classes).fill(0);
   for (const label of labels) counts[label]++;
   return counts;
-}
-
-export function sum(values) {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }
 
 /* What each shot adds to the score of class k of a photo: {shots (n), rest}. Args: form, of ridge; feature (D). */

@@ -1,7 +1,9 @@
 /* One photo to learn from: its features, rounded to half precision as Python stores those of shots, and what follows from
    them of each class by its name alone. Sizes: R regions, D numbers of each. */
 
+import { mean, outlierScores } from "../explainer/numerics.js";
 import { norm } from "./cosines.js";
+import { dot } from "./kernel.js";
 import { sha256 } from "./sha256.js";
 
 /* The number that bits in half precision mean. */
@@ -53,9 +55,7 @@ export class Shot {
   /* Whether two photos are nearly the same picture. Args: limits, {global, places} of cosines. */
   isNear(other, limits) {
     const width = this.global.length;
-    let product = 0;
-    for (let d = 0; d < width; d++) product += this.global[d] * other.global[d];
-    if (product > limits.global * norm(this.global, 0, width) * norm(other.global, 0, width)) return true;
+    if (dot(this.global, other.global, width) > limits.global * norm(this.global, 0, width) * norm(other.global, 0, width)) return true;
     const count = this.lengths.length;
     let [total, at] = [0, 0];
     for (let r = 0; r < count; r++) {
@@ -92,7 +92,7 @@ export function lengthOf(vector) {
 
 /* Of each class {photo, regions (R), best (R)}: cosines with its name, and the best of the regions first.
    Args: photo (K); region, which gives those (K) of region r; count, R. */
-export function named(photo, region, count) {
+function named(photo, region, count) {
   const regions = Array.from(photo, () => new Float32Array(count));
   for (let r = 0; r < count; r++) {
     const cosines = region(r);
@@ -102,30 +102,17 @@ export function named(photo, region, count) {
 }
 
 /* The prompts' score of each class: the mean of the photo's cosine and of the mean over each k of its best regions'. */
-export function promptScores(said, topk) {
+function promptScores(said, topk) {
   return Float64Array.from(said, ({ photo, best }) => {
-    let means = 0;
-    for (const k of topk) {
-      let total = 0;
-      const count = Math.min(k, best.length);
-      for (let i = 0; i < count; i++) total += best[i];
-      means += total / count / topk.length;
-    }
-    return topk.length ? (photo + means) / 2 : photo;
+    const means = topk.map((k) => mean(best.subarray(0, k)));
+    return topk.length ? (photo + mean(means)) / 2 : photo;
   });
 }
 
-/* GL-MCM: how little the photo and the surest of its regions are like one class alone. */
-export function strangeness(said) {
-  let surest = 0;
-  for (let r = 0; r < said[0].regions.length; r++) {
-    let [most, sum] = [-Infinity, 0];
-    for (const { regions } of said) if (regions[r] > most) most = regions[r];
-    for (const { regions } of said) sum += Math.exp(regions[r] - most);
-    if (1 / sum > surest) surest = 1 / sum;
-  }
-  const most = said.reduce((high, { photo }) => Math.max(high, photo), -Infinity);
-  return -surest - 1 / said.reduce((sum, { photo }) => sum + Math.exp(photo - most), 0);
+/* GL-MCM, of cosines as named() has them. */
+function strangeness(said) {
+  const regions = Array.from(said[0].regions, (_, r) => said.map((one) => one.regions[r]));
+  return outlierScores(said.map(({ photo }) => photo), regions)["GL-MCM"];
 }
 
 /* Numbers in half precision, as their bits, rounded to the nearest, of two to the even one. */

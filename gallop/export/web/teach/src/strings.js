@@ -101,10 +101,8 @@ export const words = {
 
   // Loading and status
   loading: "Loading the model …",
-  progress: (here, all) => `Loading the model: ${here} of ${all} MB, once.`,
   starting: "Starting …",
   offline: "Works without a network from now on.",
-  privacy: "No photo and no name is sent anywhere.",
   about: (backbone, version) => `The model is ${backbone}, written by gallop ${version}.`,
   licences: "Licences",
   failed: (message) => `Something went wrong: ${message}`,

@@ -1,6 +1,6 @@
 /* Undo, and what is done with the whole project. What is said about it stands beside. */
 
-import { element, put, say } from "../explainer/dom.js";
+import { button, element, put, say } from "../explainer/dom.js";
 import { readProject, writeCheckpoint, writeProject } from "./project.js";
 import { photoFrom } from "./shots.js";
 import { newClass } from "./store.js";
@@ -11,11 +11,6 @@ const TOLD_FOR = 8000; // ms
 export class Tools {
   constructor(root, page) {
     this.page = page;
-    const button = (text, act, hint = "") => {
-      const made = element("button", "", { type: "button" }, text, ...(hint ? [element("small", "", {}, hint)] : []));
-      made.addEventListener("click", act);
-      return made;
-    };
     const choice = (text, act, hint) => {
       const box = element("input", "", { type: "checkbox", role: "switch" });
       box.addEventListener("change", () => act(box.checked));
@@ -25,17 +20,18 @@ export class Tools {
       this.menu.open = false;
       page.act(act);
     };
-    this.undo = button(words.undo, () => this.undoLast());
+    this.undo = button("", () => this.undoLast(), words.undo);
     this.file = element("input", "", { type: "file", accept: ".zip", "aria-label": words.openFile, hidden: "" });
     this.file.addEventListener("change", () => {
       const [file] = this.file.files;
       this.file.value = "";
       if (file) page.act(() => this.open(file));
     });
-    this.save = button(words.save, then(() => this.write()), words.saveHint);
-    this.model = button(words.saveModel, then(() => this.writeModel()), words.saveModelHint);
-    const open = button(words.open, then(() => this.file.click()));
-    const clear = button(words.clear, then(() => page.store.change(page.model.names.map(newClass), "clear", undefined, null)));
+    this.save = button("", then(() => this.write()), words.save, element("small", "", {}, words.saveHint));
+    this.model = button("", then(() => this.writeModel()), words.saveModel, element("small", "", {}, words.saveModelHint));
+    const open = button("", then(() => this.file.click()), words.open);
+    const fresh = () => page.store.change(page.model.names.map(newClass), "clear", undefined, null);
+    const clear = button("", then(fresh), words.clear);
     const [keep, kept] = choice(words.keep, (on) => page.act(() => this.keep(on)), words.keepHint);
     const [, tapped] = choice(words.byTap, (on) => this.tap(on), words.byTapHint);
     this.keepBox = keep;

@@ -1,6 +1,6 @@
 /* Why an answer is what it is: the explainer, and the photos that voted on it. */
 
-import { element, say } from "../explainer/dom.js";
+import { button, element, say } from "../explainer/dom.js";
 import { difference } from "../explainer/words.js";
 import { Explainer } from "../explainer/view.js";
 import { words } from "./strings.js";
@@ -14,8 +14,7 @@ export class Why {
     this.explainer = new Explainer();
     this.title = element("h2", "", { id: "why-title", tabindex: "-1" }, words.whyTitle);
     root.setAttribute("aria-labelledby", "why-title");
-    const close = element("button", "", { type: "button" }, words.close);
-    close.addEventListener("click", closed);
+    const close = button("", closed, words.close);
     this.voted = element("h3");
     this.votes = element("ul", "votes");
     this.note = element("p", "hint");

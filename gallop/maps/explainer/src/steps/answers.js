@@ -1,7 +1,7 @@
 /* The later steps: from cosines to a score, an answer, a verdict, and the losses that learning reduces. */
 
 import { Track } from "../controls.js";
-import { element, put, say } from "../dom.js";
+import { button, element, put, say } from "../dom.js";
 import { mean } from "../numerics.js";
 import { percent, placeOf } from "../words.js";
 import { besideWeight, lossOf, lots, probabilitiesOf, scoresOf, signed, surest, writtenMean } from "./figures.js";
@@ -177,8 +177,7 @@ export class Learning extends Panel {
   constructor(set) {
     super("Learning", "plain");
     this.few = new Few("Kept global prompts", (m) => set({ kept: this.toggled(m) }));
-    this.again = element("button", "quiet", { type: "button" }, "Draw again");
-    this.again.addEventListener("click", () => set({ kept: this.draw() }));
+    this.again = button("quiet", () => set({ kept: this.draw() }), "Draw again");
     this.rows = new Rows("Loss");
     const head = element("div", "head", {}, element("span", "title", {}, "Prompt dropout"), this.again);
     this.add(head, this.few.root, this.rows.root);

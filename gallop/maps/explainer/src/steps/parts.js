@@ -1,6 +1,6 @@
 /* What the steps are made of: rows of bars, dots on a line, a ranking of regions, buttons to choose one of a few. */
 
-import { element, freshId, put, say } from "../dom.js";
+import { button, element, freshId, put, say } from "../dom.js";
 import { shownClasses } from "./figures.js";
 
 const CLASSES = 6; // are shown at once
@@ -28,10 +28,8 @@ export class Few {
     const pressed = [chosen].flat();
     while (this.buttons.length < words.length) {
       const i = this.buttons.length;
-      const button = element("button", "one", { type: "button" });
-      button.addEventListener("click", () => this.choose(i));
-      this.buttons.push(button);
-      this.root.append(button);
+      this.buttons.push(button("one", () => this.choose(i)));
+      this.root.append(this.buttons.at(-1));
     }
     this.buttons.forEach((button, i) => {
       button.hidden = i >= words.length;
@@ -144,8 +142,7 @@ export class Slide {
     this.range = element("input", "track-range", { type: "range", min: "0", max: "1000", step: "1", id: freshId() });
     this.mark = element("span", "mark", { "aria-hidden": "true" });
     this.value = element("output", "value", { for: this.range.id });
-    this.back = element("button", "quiet", { type: "button" });
-    this.back.addEventListener("click", () => move(this.usual));
+    this.back = button("quiet", () => move(this.usual));
     this.range.addEventListener("input", () => move(this.valueAt(Number(this.range.value) / 1000)));
     const label = element("label", "title", { for: this.range.id }, words);
     const head = element("div", "head", {}, label, this.value);

@@ -2,7 +2,7 @@
    Everything is computed here; hosts are not notified. */
 
 import { table } from "../colours.js";
-import { element, freshId, lay, put, say } from "../dom.js";
+import { button, element, freshId, lay, put, say } from "../dom.js";
 import { onceAFrame } from "../frames.js";
 import { drawMap, drawOutlines } from "../map.js";
 import { largest, Take } from "../numerics.js";
@@ -44,10 +44,8 @@ export class Steps {
     for (const tab of this.tabs) put(tab, "aria-controls", this.panel.id);
     this.title = element("h2", "heading", { id: freshId() });
     put(this.panel, "aria-labelledby", this.title.id);
-    this.back = element("button", "plain", { type: "button" }, "Back");
-    this.next = element("button", "next", { type: "button" }, "Next");
-    this.back.addEventListener("click", () => this.turn(-1));
-    this.next.addEventListener("click", () => this.turn(1));
+    this.back = button("plain", () => this.turn(-1), "Back");
+    this.next = button("next", () => this.turn(1), "Next");
     const onward = element("div", "onward", {}, this.back, this.next);
     this.now = { step: 0 };
     const look = element("div", "look", {}, this.stage, this.legend);
@@ -58,8 +56,8 @@ export class Steps {
 
   tab(title, i) {
     const number = element("span", "count", { "aria-hidden": "true" }, String(i + 1));
-    const tab = element("button", "tab", { type: "button", role: "tab" }, number, element("span", "words", {}, title));
-    tab.addEventListener("click", () => this.set({ step: i }));
+    const tab = button("tab", () => this.set({ step: i }), number, element("span", "words", {}, title));
+    tab.setAttribute("role", "tab");
     return tab;
   }
 
