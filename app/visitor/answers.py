@@ -91,7 +91,7 @@ class VisitorLimit:
         if self.custom_for(question) is not None:
             return f"this threshold was {self.origin.replace('by hand', 'by you')}, on the page Test"
         if question.taught and self.custom is not None:
-            return "the threshold that you set on the page Test is only for the trained classes, so it is not used here"
+            return "the threshold that you set on Test applies only to the trained classes, so it is not used here"
         return "" if classifier.calibration_.doubt else classifier.calibration_.note
 
 

@@ -145,7 +145,7 @@ def test_without_local_prompts_and_without_a_limit_the_report_says_so() -> None:
     classifier = tiny.classifier(topk=(), global_prompts=1).zero_shot(["red", "green"])
     reader = Reader(html_report(classifier.explain(tiny.picture(1))))
     assert len([tag for tag, _ in reader.tags if tag == "img"]) == 1
-    assert "no limit" in reader.text
+    assert "no threshold" in reader.text
 
 
 def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPClassifier) -> None:
