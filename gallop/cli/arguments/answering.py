@@ -130,10 +130,10 @@ examples:
 
 The page holds parts of the photos. A class's score is what it has above the mean of all classes; the clusters' shares
 and the rest are that score.
-JSON: {photos, accuracy, classes [{class, photos, score, rest, clusters [{words {word: cosine}, adds, share, photos,
-mistakes}]}], groups {found [{name, photos, accuracy {right, of}, rest, p, common}], looked_at}, what_ifs [{class_name,
-cluster, photos, before {right {right, of}, confidence, score}, without, at_random, spread, fill, drop, interval,
-stands_out}], skipped [{image, error}]}
+JSON: {photos, accuracy, classes [{class, photos, score, rest, repeats {photos, own {right, of}, others, drop},
+clusters [{words {word: cosine}, adds, share, photos, mistakes}]}], groups {found [{name, photos, accuracy {right,
+of}, rest, p, common}], looked_at}, what_ifs [{class_name, cluster, photos, before {right {right, of}, confidence,
+score}, without, at_random, spread, fill, drop, interval, stands_out}], skipped [{image, error}]}
 Photos are numbers from 0, in the order in which DATA was read, clusters too."""
 
 
@@ -143,8 +143,8 @@ def add_evidence(commands: Commands) -> None:
         "evidence",
         help="show what each class relies on over labelled photos",
         epilog=_EVIDENCE_EXAMPLES,
-        description="Write a page with the regions that decide for each class over all its photos, in clusters that "
-        "look alike, and with the groups of photos that fail.",
+        description="Write a page with what repeats in the photos of each class and in no others, with the regions "
+        "that decide for it, in clusters that look alike, and with the groups of photos that fail.",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     parser.add_argument(
