@@ -95,7 +95,7 @@ def outcome(session: Session) -> None:
 
 
 def saved(session: Session) -> bytes:
-    """Make the project file on a click. No page is drawn then, so a problem is shown on the next one."""
+    """Make the project file on a click. That draws no page, so the next page shows any problem."""
     try:
         return project_file(project_of(session))
     except (GallopError, OSError) as error:

@@ -33,7 +33,7 @@ _exports = ThreadPoolExecutor(1, "export")
 
 @dataclass(frozen=True)
 class Screen:
-    """What the page Explore shows: a photo, the question about it, its explanation, a class, and the map style."""
+    """What the Explore page shows: a photo, the question about it, its explanation, a class, and the map style."""
 
     photo: Photo
     question: Question

@@ -378,7 +378,7 @@ class VisitorAnswers:
 
 
 def _with_names(classifier: GalLoPClassifier, question: Question) -> GalLoPClassifier:
-    """Return a copy with the further names of a question; the original is unchanged."""
+    """Return a copy of the classifier with the question's names added as classes."""
     copied = copy.copy(classifier)  # add_class replaces what it changes
     for name in question.names:
         if name not in classifier.classes_:

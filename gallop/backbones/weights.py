@@ -608,7 +608,7 @@ def _complete(repository: str, file: str, commit: str, digest: str, size: int | 
 
 
 def _fetch_rest(path: Path, url: str, size: int | None, **options: Any) -> None:
-    """Download what a file lacks. Where it ends with another length, or no part was sent, its digest will be wrong."""
+    """Download the rest of a file. A wrong length or a refused range raises nothing: the digest check finds it."""
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.file_download import http_get
 

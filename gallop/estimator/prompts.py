@@ -55,7 +55,7 @@ class LearnedPrompts:
         return diversity_of(self._model.cached_text_features(), *measured)
 
     def worth(self, images: GivenPhotos, labels: GivenLabels | None = None) -> list[Worth]:
-        """Return what each of the M + N prompts does for the answers on labelled photos.
+        """Return how each of the M + N prompts affects the answers on labelled photos.
 
         Raises DataError and ImageError as ``score`` does.
         """

@@ -113,7 +113,7 @@ class Curve:
         return len(self.labels) / len(self.class_names)
 
     def forecast(self, times: float = 2.0, class_name: str | None = None) -> Forecast:
-        """Return what so many times as many shots of each class would give, for all classes or for one.
+        """Forecast the accuracy with ``times`` times as many shots per class, for all classes or for one.
 
         Raises:
             ValueError: no such class, or ``times`` is below 1.

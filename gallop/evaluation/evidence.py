@@ -124,7 +124,7 @@ class ClassEvidence:
 
     @cached_property
     def leading(self) -> dict[int, int]:
-        """Return for each photo of the class, by index, the number of the cluster that adds most to its score."""
+        """Map the index of each photo of the class to that of the cluster that adds most to its score."""
         adds = [np.where(self.member == c, self.adds, 0).sum(axis=1) for c in range(len(self.clusters))]
         return dict(zip(self.photos, np.argmax(adds, axis=0).tolist(), strict=False))
 

@@ -72,7 +72,7 @@ def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float
 
 
 def limit_of_tests(known: ArrayLike) -> float:
-    """Return the strictest limit that accepts the promised fraction of these photos, even if scores are computed again.
+    """Return the strictest limit that ``PROMISED`` of these photos pass, even if their scores are recomputed.
 
     Raises:
         ValueError: there is no score, or one is not finite.

@@ -49,7 +49,7 @@ def _blur(pixels: Tensor, cells: Tensor) -> Tensor:
 
 
 def _neighbours(pixels: Tensor, cells: Tensor) -> Tensor:
-    """Colours of regions (B, 3, H, W), from the edge of what is covered inwards; grey where nothing is left."""
+    """Fill covered regions with nearby colours, from the edge inwards (B, 3, H, W); grey if all are covered."""
     around = partial(F.avg_pool2d, kernel_size=3, stride=1, padding=1)
     known = ~cells[:, None]
     colours = F.adaptive_avg_pool2d(pixels, (cells.shape[1], cells.shape[2])) * known

@@ -240,7 +240,7 @@ def way_on(session: Session, photo: Photo, explanation: Explanation) -> None:
 
 
 def more_names(session: Session, backbone: Backbone) -> None:
-    """Draw the button that suggests names from the whole list, where this backbone has only the everyday words."""
+    """Draw the button to suggest from the full name list, if this backbone has read only everyday words so far."""
     seconds = exploring.seconds_for_all_names(backbone)
     if not seconds or session.explore.names is not None or session.photos.deck.cards:
         return

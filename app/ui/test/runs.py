@@ -152,7 +152,7 @@ def _versus(a: Run, b: Run | None) -> None:
 
 
 def _answered_differently(session: Session, a: Run, b: Run | None) -> None:
-    """Draw the photos to which A and B give another class, first those that neither has learned from."""
+    """Draw the photos to which A and B give different classes, those that neither learned from first."""
     photos, answers = session.photos.all, b.answers if b else a.answers_before
     both = [(key, photos.get(key), mine, answers[key]) for key, mine in a.answers.items() if key in answers]
     flips = [line for line in both if line[2].label != line[3].label]

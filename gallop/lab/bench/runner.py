@@ -304,7 +304,7 @@ def _evaluation(answers: ScoredAnswers, source: PhotoSet, target: PhotoSet) -> E
 
 
 def accuracy_figures(evaluation: Evaluation, name: str) -> list[Figure]:
-    """Return the accuracy on a set of the ensemble and, where there are local prompts, of each branch alone."""
+    """Return the accuracy of the ensemble on a set and, where there are local prompts, of each branch alone."""
     return [Figure(name, metric, accuracy.value, accuracy.of) for metric, accuracy in evaluation.accuracies.items()]
 
 

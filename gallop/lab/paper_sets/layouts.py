@@ -102,7 +102,7 @@ def _class_folders(folder: Path) -> dict[str, str]:
 
 
 def _listing(root: Path, folders: Mapping[str, str], synsets: Sequence[str], names: Mapping[str, str]) -> Listing:
-    """The image files of each folder, by their suffix and sorted; none is looked at."""
+    """List each folder's image files, found by suffix and sorted; none is opened."""
     unknown = [synset for synset in synsets if synset not in names]
     if unknown:
         raise DataError(f"{root}: the folder {unknown[0]} is not one of ImageNet's {len(names)} classes. Remove it.")

@@ -390,7 +390,7 @@ async def _pieces(request: Request, service: Service) -> AsyncGenerator[bytes, N
 
 
 class _InMemory(MultiPartParser):
-    """Starlette's parser, which would write photos of more than a megabyte into a file."""
+    """Starlette's parser, but it never writes photos of over a megabyte to a file."""
 
     spool_max_size = 2**62
     complete = False  # whether the closing boundary has arrived
