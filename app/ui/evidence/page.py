@@ -18,8 +18,8 @@ from gallop.wording import listed, time_in_words
 
 # Photos of a gallery.
 _MOST = 24
-# Of a photo on two processors: to encode it, where that was not measured, and to sort its regions into clusters.
-_ENCODING, _SORTING = 0.03, 0.01
+# Of a photo on two processors: to encode it, where that was not measured, and to look for clusters and what repeats.
+_ENCODING, _SORTING = 0.03, 0.04
 # Of the score: smaller clusters are in the table alone.
 _SMALLEST = 0.05
 # Pixels of a picture in the first line.
