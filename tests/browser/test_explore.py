@@ -33,7 +33,6 @@ def test_enter_adds_the_name_that_was_typed_and_no_other(page: Page) -> None:
     files_into(page, "Upload photos", [upload("my cat.jpg", photo("Cat"))])
     chips = page.get_by_test_id("stMultiSelect").locator("[data-tag]")
     expect(chips.nth(1)).not_to_have_text("dog")  # one of the names of the sample that stood there before
-    expect(chips).to_have_count(5)
     for name in ("beret", "pen", "do"):  # the last begins one that is there
         before = chips.all_inner_texts()
         page.get_by_role("combobox", name="What might it be?").fill(name)
