@@ -20,7 +20,7 @@ import argparse
 import math
 import runpy
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -118,15 +118,6 @@ def cover(model: GalLoPClassifier, found: Evidence, class_name: str, cluster: in
     return made
 
 
-def run_to_end(steps: Generator[Any, None, dict[int, Repeat]]) -> dict[int, Repeat]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: dict[int, Repeat] = end.value
-            return found
-
-
 def sheet(images: list[Image.Image], repeat: Repeat) -> Image.Image:
     """Return the photos in which something repeats in a row, with it lit."""
     centre = load_backbone("mini").preprocess.centre
@@ -150,7 +141,8 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
         asked = [*range(len(images))]
         if fraction:
             asked = [*mine.tolist(), *rng.permutation(np.flatnonzero(labels != planted))[:OTHERS].tolist()]
-        found = run_to_end(repeats([images[i] for i in asked], labels[asked]))
+        *_, found = repeats([images[i] for i in asked], labels[asked])
+        assert isinstance(found, dict)
         line, number = (
             f"{folder.name} {photos.class_names[planted]}, {kind if fraction else 'none'} in {len(has)}",
             number + 1,

@@ -97,14 +97,13 @@ def tile(
     """
     photo: Any = found.data.photos[i]
     place, grid = found.place(region or 0)
-    if repeat is not None:
-        url = lit_url(frozen, photo, repeat.of(i).numpy())
-    else:
-        url = session.answers.thumbnail(
-            photo,
-            lambda: thumbnail_url(photo.image) if region is None else region_url(frozen, photo, place, grid),
-            of=("evidence", region),
-        )
+
+    def drawn() -> str:
+        if repeat is not None:
+            return lit_url(frozen, photo, repeat.of(i).numpy())
+        return thumbnail_url(photo.image) if region is None else region_url(frozen, photo, place, grid)
+
+    url = session.answers.thumbnail(photo, drawn, of=("evidence", region, repeat and repeat.gap))
     truth, answer = (found.data.class_names[of[i]] for of in (found.truth, found.predicted))
     words = "" if answer == truth else f"really {truth}"
     key = f"{photo.sha256} 0 {'-' if region is None else place} {gallery}"

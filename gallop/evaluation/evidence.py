@@ -298,8 +298,11 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         with threadpool_limits(1):  # threads that wait for each other take far longer than so little work
             classes.append(_class_evidence(taken, labels, k, model.class_names[k], words))
         yield StageEvent("clusters", len(classes), len(present))
-    repeated = yield from repeats(data.photos, labels, model.backbone.preprocess.squash)
-    classes = [replace(each, repeat=repeated.get(k)) for k, each in zip(present, classes, strict=True)]
+    for event in repeats(data.photos, labels, model.backbone.preprocess.squash):
+        if isinstance(event, StageEvent):
+            yield event
+        else:
+            classes = [replace(each, repeat=event.get(k)) for k, each in zip(present, classes, strict=True)]
     grids, means = model.sight.grids(model.backbone), to_array(F.normalize(taken.joint.mean(dim=1).float(), dim=-1))
     rule = model.rule(classifier.calibration_)
     probabilities, facts = to_array(rule.probabilities(taken.scores)), taken.size_and_place(grids)
@@ -317,11 +320,11 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         grids=grids,
     )
     for row, each in enumerate(classes):
-        for event in what_if(classifier, found, each.class_name) if each.repeat else ():
-            if isinstance(event, StageEvent):
-                yield event
+        for step in what_if(classifier, found, each.class_name) if each.repeat else ():
+            if isinstance(step, StageEvent):
+                yield step
             else:
-                classes[row] = replace(each, without=event)
+                classes[row] = replace(each, without=step)
     yield replace(found, classes=tuple(classes))
 
 

@@ -9,7 +9,7 @@ Shapes: n photos, C cells of a side of the feature map, P patches of a photo, W 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +36,7 @@ it are those that have it. Half-transparent text is missed in 11 of 14.
 LEAST = 6
 """Photos of a class, and of others, below which nothing is said."""
 _MOST, _OTHERS = 32, 30  # photos of a class, and of the others, that are compared
+_ALL = 3_200  # photos of all classes whose feature maps are held, or LEAST of each class: some 400 MB
 _STAGES, _SIDE = 3, 3  # of the encoder, whose cells of 8 pixels see some 50; cells of a side of a patch
 _DRAWN, _BEST = 700, 5  # patches that are looked for in all photos, and those of them that decide
 _OWN, _OTHER = 0.45, 0.95  # quantiles of the best matches: more than half of the class have it, one in twenty others
@@ -81,8 +82,8 @@ class Repeat:
 
 def repeats(
     photos: Sequence[Any], labels: NDArray[np.intp], squash: bool = False
-) -> Generator[StageEvent, None, dict[int, Repeat]]:
-    """Look for what repeats in each class, and return what was found, by class index. Stop at any time.
+) -> Iterator[StageEvent | dict[int, Repeat]]:
+    """Look for what repeats in each class; the last event is what was found, by class index. Stop at any time.
 
     Args:
         labels: class indices (n,).
@@ -92,37 +93,43 @@ def repeats(
         ImageError: a photo that cannot be read.
     """
     if np.bincount(labels).max() < LEAST:
-        return {}
+        yield {}
+        return
     eye, draw, found = load_backbone("mini", device="cpu"), np.random.default_rng(0), dict[int, Repeat]()
     trunk: Any = eye.vision.module.trunk
     early, preprocess = nn.Sequential(trunk.conv_stem, trunk.bn1, trunk.blocks[:_STAGES]), eye.preprocess
-    every = (draw.permutation(np.flatnonzero(labels == k))[:_MOST] for k in np.unique(labels))
-    kept = np.sort(np.concatenate([*every])).tolist()
-    of, parts = labels[kept], list[Tensor]()
+    present = np.unique(labels).tolist()
+    most = max(min(_MOST, _ALL // len(present)), LEAST)
+    kept = np.sort(np.concatenate([draw.permutation(np.flatnonzero(labels == k))[:most] for k in present])).tolist()
+    of, parts, steps = labels[kept], list[Tensor](), len(kept) + len(present)
     for start in range(0, len(kept), _BATCH):
         batch = [photos[i] for i in kept[start : start + _BATCH]]
         with torch.inference_mode():
             parts.append(early(prepare(batch, replace(preprocess, squash=squash)).looks[0]).float())
-        yield StageEvent("repeats", start + len(batch), len(kept))
-    patches = _patches(torch.cat(parts))
-    for k in np.unique(of).tolist():
+        yield StageEvent("repeats", start + len(batch), steps)
+    maps = _whitened(torch.cat(parts))
+    for done, k in enumerate(present, len(kept) + 1):
         mine, others = np.flatnonzero(of == k), draw.permutation(np.flatnonzero(of != k))[:_OTHERS]
         if min(len(mine), len(others)) >= LEAST:
-            made = _repeat(patches[mine].float(), patches[others].float(), [kept[i] for i in mine], draw)
+            made = _repeat(_patches(maps[mine]), _patches(maps[others]), [kept[i] for i in mine], draw)
             found |= {k: made} if made.gap >= GAP else {}
-    return found
+        yield StageEvent("repeats", done, steps)
+    yield found
 
 
-def _patches(maps: Tensor) -> Tensor:
-    """(n, P, W) of maps (n, channels, C, C), with length 1, in half precision: how patches differ from what is usual.
-
-    Whitened, with the covariance of all cells: what most cells differ in tells no picture from another.
+def _whitened(maps: Tensor) -> Tensor:
+    """The same maps (n, channels, C, C), with the covariance of all cells taken out: what most cells differ in tells no
+    picture from another.
     """
     cells = maps.movedim(1, -1).flatten(0, -2)
     values, vectors = torch.linalg.eigh(torch.cov(cells.T))
     white = (vectors * (values + _SHRINK * values.mean()).rsqrt()) @ vectors.T
-    maps = ((cells - cells.mean(dim=0)) @ white).reshape(maps.movedim(1, -1).shape).movedim(-1, 1)
-    return torch.cat([F.normalize(F.unfold(one[None], _SIDE).mT, dim=-1).half() for one in maps])
+    return torch.einsum("nchw,cd->ndhw", maps - cells.mean(dim=0)[:, None, None], white)
+
+
+def _patches(maps: Tensor) -> Tensor:
+    """(n, P, W) of maps (n, channels, C, C), with length 1."""
+    return F.normalize(F.unfold(maps, _SIDE).mT, dim=-1)
 
 
 def _repeat(own: Tensor, others: Tensor, photos: Sequence[int], draw: np.random.Generator) -> Repeat:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from gallop import GalLoPClassifier
@@ -51,23 +49,16 @@ def photos() -> tuple[list[Image.Image], list[str], list[tuple[int, int]]]:
     return [*images[:10], *map(with_thing, images[10:], places)], ["plain"] * 8 + ["marked"] * 10, places
 
 
-def result(steps: Generator[Any, None, dict[int, Repeat]]) -> dict[int, Repeat]:
-    """Run steps to their end."""
-    while True:
-        try:
-            assert isinstance(next(steps), StageEvent)
-        except StopIteration as end:
-            found: dict[int, Repeat] = end.value
-            return found
-
-
-def indices(names: list[str]) -> NDArray[np.intp]:
-    return np.array([["marked", "plain"].index(name) for name in names])
+def result(images: list[Image.Image], names: list[str]) -> dict[int, Repeat]:
+    *events, found = repeats(images, np.array([["marked", "plain"].index(name) for name in names]))
+    assert all(isinstance(event, StageEvent) for event in events)
+    assert isinstance(found, dict)
+    return found
 
 
 def test_the_photos_that_have_the_thing_are_named_and_it_is_lit_where_it_is(photos: Any) -> None:
     images, names, places = photos
-    found = result(repeats(images, indices(names)))
+    found = result(images, names)
     assert list(found) == [0]
     assert found[0].photos == tuple(range(10, 18))
     assert (found[0].own, found[0].others) == (Proportion(8, 10), Proportion(0, 8))
@@ -83,9 +74,9 @@ def test_the_photos_that_have_the_thing_are_named_and_it_is_lit_where_it_is(phot
 def test_without_the_thing_and_with_few_photos_nothing_is_named(photos: Any) -> None:
     images, names, _ = photos
     plain = [photo_like(np.random.default_rng(seed)) for seed in range(18)]
-    assert result(repeats(plain, indices(names))) == {}
+    assert result(plain, names) == {}
     few = [*range(8), *range(10, 10 + LEAST - 1)]
-    assert result(repeats([images[i] for i in few], indices([names[i] for i in few]))) == {}
+    assert result([images[i] for i in few], [names[i] for i in few]) == {}
 
 
 def test_a_region_shows_as_much_of_it_as_its_cells_do() -> None:
