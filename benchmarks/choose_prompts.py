@@ -118,7 +118,7 @@ def trained(
     for fold in held:
         rest = fewer(shots.labels, sorted(set(range(len(shots))) - set(fold)), count)
         model = PromptModel(backbone, shots.class_names, method, copy.deepcopy(starting_prompts(backbone, method)))
-        model.head = model.taught(all_shots(model, shots.take(rest), cache))
+        model.branches = model.taught(all_shots(model, shots.take(rest), cache))
         learners.append(Learner(model, torch.tensor(rest)))
     for _ in Steps(views, labels, config, PromptModel.loss).trainer(learners).run():
         pass

@@ -51,15 +51,14 @@ class Asked:
             logits.append(
                 ensemble(similar.image_cosines, answers(similar, Rule(method.topk)).local) * backbone.logit_scale
             )
-            features.append(self.model.shot_features(part))
+            features.append(self.model.shot_features(part)["ridge"])
         self.features, self.logits = torch.cat(features), torch.cat(logits)
 
     def answers(self, shots: ShotFeatures) -> torch.Tensor:
         """Return the logits (B, K) of a head of these shots and the prompts."""
-        head = self.model.taught(shots)
-        assert head is not None
+        (head,) = self.model.taught({"ridge": shots})
         scores = head.complete(self.model.cached_text_features().global_)(self.features.double())
-        return mixed(self.logits.double(), scores, head.mix)
+        return mixed(self.logits.double(), [scores], [head.mix])
 
     def right(self, shots: ShotFeatures) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Return which photos a head of these shots answers right."""

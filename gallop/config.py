@@ -9,7 +9,6 @@ field never changes, while a preset may. Nothing here knows torch.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
@@ -48,9 +47,8 @@ HEADS = {
     "none": HeadWords("no head"),
     "ridge": HeadWords("ridge regression"),
 }
-"""What may answer beside the prompts. ``gallop.model.branches.kinds.register`` adds others."""
-_GONE = re.compile(r"\b(discriminant|logistic|pairs)\b|[+,]")
-"""In the names of heads that older models have, and this version does not."""
+"""Kinds of what may answer beside the prompts; several together are joined by "+".
+``gallop.model.branches.kinds.register`` adds others."""
 
 DetailUse = Literal["training", "answers", "maps"]
 """What a second look at a larger size is for: learning, answers and maps; answers and maps; maps alone."""
@@ -82,10 +80,13 @@ def scaled_topk(topk: Sequence[int], regions: int) -> tuple[int, ...]:
 
 
 def _check_head(value: Any) -> None:
-    if not isinstance(value, str) or value not in HEADS:
-        gone = " discriminant, logistic, pairs and several heads at once were removed: train again with head='ridge'."
+    names = value.split("+") if isinstance(value, str) else []
+    known = names == ["none"] or (names and HEADS.keys() - {"none"} >= set(names) and len(names) == len({*names}))
+    if not known:
+        gone = " discriminant, logistic and pairs were removed: train again with head='ridge'."
         raise UnknownPart(
-            f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}.{gone * bool(_GONE.search(str(value)))}"
+            f"head is {quoted(value)}; it must be one of {', '.join(HEADS)}, or several joined by +."
+            f"{gone * bool({'discriminant', 'logistic', 'pairs'} & {*names})}"
         )
 
 
@@ -105,7 +106,7 @@ class MethodConfig(WithParts):
         topk: one k (a count of regions) per local prompt; its length is N. Clamped to R when pooling.
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
-        head: its kind, or "none".
+        head: its kind, or "none"; several are given as a tuple, or joined by "+", which is what it is stored as.
         detail: a photo gets a second look at so many times the backbone's input size. Regions of both looks are
             pooled separately, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
@@ -155,7 +156,7 @@ class MethodConfig(WithParts):
         "Do not learn a projection of the regions: it stays the identity.",
         option="--no-projection",
     )
-    head: str = setting(
+    head: str | Sequence[str] = setting(
         "none",
         "head",
         "A head on the photos' features, fitted in moments and averaged with the prompts: ridge regression, pulled "
@@ -217,6 +218,8 @@ class MethodConfig(WithParts):
     keep_rule: str | Function = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")
 
     def __post_init__(self) -> None:
+        if isinstance(self.head, list | tuple):
+            object.__setattr__(self, "head", "+".join(map(str, self.head)))
         check_settings(self)
         topk: Any = self.topk  # whatever was given
         if not isinstance(topk, Iterable) or isinstance(topk, str):
@@ -235,6 +238,11 @@ class MethodConfig(WithParts):
     def balanced(self) -> bool:
         """Return whether each class has the same weight."""
         return self.class_weight == "balanced"
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """Return the kinds of what answers beside the prompts."""
+        return () if self.head == "none" else tuple(str(self.head).split("+"))
 
     @property
     def sentences(self) -> tuple[str, ...]:

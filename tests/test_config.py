@@ -174,12 +174,12 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(kind: type[Any], field
         (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
         (MethodConfig, {"dropout": 10**400}, f"dropout is 1{37 * '0'} ... {37 * '0'}; it must be a finite number."),
         (MethodConfig, {"local_projection": "no"}, "local_projection is 'no'; it must be True or False."),
-        (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {HEADS_TOLD}."),
+        (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {HEADS_TOLD}, or several joined by +."),
         (
             MethodConfig,
-            {"head": "ridge+logistic"},
-            f"head is 'ridge+logistic'; it must be one of {HEADS_TOLD}. "
-            "discriminant, logistic, pairs and several heads at once were removed: train again with head='ridge'.",
+            {"head": ("ridge", "logistic")},
+            f"head is 'ridge+logistic'; it must be one of {HEADS_TOLD}, or several joined by +. "
+            "discriminant, logistic and pairs were removed: train again with head='ridge'.",
         ),
         (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be at least 0 and at most 10000."),
         (TrainConfig, {"lr": 0}, "lr is 0.0; it must be above 0 and at most 100."),

@@ -45,7 +45,6 @@ from gallop.training.loop import Batch, StepEvent, StepResult, Trainer
 from tests.tiny import (
     classifier,
     equal,
-    head_of,
     learned,
     new_vit,
     other_vit,
@@ -576,8 +575,8 @@ def test_with_no_rounds_no_prompt_changes_no_view_is_encoded_and_the_head_learns
     assert sum(encoded) == 17
     named = classifier(head="ridge").zero_shot(["red", "green", "blue"])
     assert equal(learned(made), learned(named))
-    shown = head_of(named.add_shots(images, labels)).form
-    assert torch.equal(head_of(made).form.weights, shown.weights)
+    shown = named.add_shots(images, labels).model_.branches[0].form
+    assert torch.equal(made.model_.branches[0].form.weights, shown.weights)
     scores = sorted(gl_mcm(made, images, ["red", "green", "blue"]))  # prompts that learn nothing have seen no shot
     assert made.calibration_.threshold == pytest.approx(scores[math.ceil(0.95 * 17) - 1], abs=1e-5)
     assert (made.history_, made.calibration_.photos) == ([], 17)

@@ -81,14 +81,18 @@ def registered() -> Iterator[None]:
 
 
 def taught(kind: Kind, **changes: Any) -> GalLoPClassifier:
-    return tiny.classifier(head=kind.name, **changes).fit(IMAGES, LABELS)
+    return taught_with(kind.name, **changes)
+
+
+def taught_with(head: str | Sequence[str], **changes: Any) -> GalLoPClassifier:
+    return tiny.classifier(head=head, **changes).fit(IMAGES, LABELS)
 
 
 @pytest.mark.parametrize("detail", [1, 2])
 @pytest.mark.parametrize("kind", [MEANS, HISTOGRAM], ids=lambda kind: kind.name)
 def test_it_answers_and_is_explained_by_its_own_formula(kind: Kind, detail: float) -> None:
     found = taught(kind, detail=detail)
-    model, branch = found.model_, tiny.head_of(found)
+    model, (branch,) = found.model_, found.model_.branches
     seen, _ = encode_photos(model.backbone, [load_image(image) for image in (*IMAGES, *PHOTOS)], model.sight)
     projection = tiny.there(model.backbone.vision.region_projection)
     regions = [look.regions @ projection if kind is MEANS else look.extras["colours 4"] for look in seen.looks]
@@ -125,11 +129,26 @@ def test_it_is_saved_learns_more_and_stands_in_card_report_and_explainer(kind: K
     assert (shown["linear"], shown["weight"]) == (True, pytest.approx(found.model_.branch_weights[kind.name]))
 
 
-@pytest.mark.parametrize("head", [("ridge", "colours"), "ridge+colours", "forest", "", (), 5])
-def test_a_head_that_is_none_of_those_there_are_is_refused(head: Any) -> None:
-    """Several at once, too."""
-    gone = r" .*several heads at once were removed: train again with head='ridge'\." if "colours" in str(head) else ""
-    with pytest.raises(ConfigError, match=rf"^head is .*; it must be one of none, .*colours\.{gone}$"):
+def test_it_answers_beside_the_default_head_in_answers_maps_card_report_and_saved_model(tmp_path: Path) -> None:
+    found = taught_with(("ridge", HISTOGRAM.name))
+    assert found.model_.config.head == "ridge+colours"
+    found.save(tmp_path)
+    again = GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
+    assert np.array_equal(again.predict_proba(PHOTOS), found.predict_proba(PHOTOS))
+    why = again.explain(PHOTOS[0])
+    assert tuple(why.parts) == ("global", "local", *why.branches) == ("global", "local", "ridge", "colours")
+    for name in why.branches:
+        maps = [why.branch_map(name, each).mean() for each in why.class_names]
+        assert np.allclose(maps, why.branch_scores[name], atol=1e-5), name
+        assert HEADS[name].words in model_card(again)
+        assert f"<td>{HEADS[name].title}</td>" in html_report(why)
+    shown = [each["name"] for each in explainer_data(why)["takes"][0]["branches"]]
+    assert shown[-2:] == ["head", "colours"]
+
+
+@pytest.mark.parametrize("head", [("ridge", "ridge"), ("ridge", "none"), ("ridge", "forest"), (), 5, "ridge+"])
+def test_heads_that_cannot_answer_together_are_refused(head: Any) -> None:
+    with pytest.raises(ConfigError, match=r"head is .*; it must be one of none, .*colours, or several joined by \+"):
         MethodConfig(head=head)
 
 

@@ -145,7 +145,8 @@ def there(value: T | None) -> T:
 
 def head_of(model: GalLoPClassifier) -> Branch:
     """The head that shots have taught."""
-    return there(model.model_.head)
+    (head,) = model.model_.branches
+    return head
 
 
 def head_scores(why: Explanation) -> Any:

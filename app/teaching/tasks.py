@@ -446,7 +446,7 @@ def _uncalibrated(after: GalLoPClassifier, run: Taught | None = None) -> GalLoPC
     """Return a copy with the same prompts that does not change while the other learns or is calibrated.
 
     Args:
-        run: with the same classes, gives it the temperature, the weight of the head and the limit, which is doubted.
+        run: with the same classes, gives it the temperature, the weights of the heads and the limit, which is doubted.
     """
     from gallop.model.calibration import UNRELIABLE, Calibration
 
@@ -457,9 +457,9 @@ def _uncalibrated(after: GalLoPClassifier, run: Taught | None = None) -> GalLoPC
     if run is not None and run.names == after.model_.class_names:
         note = f"{UNRELIABLE}it is that of the run before until calibration is done"
         ready.calibration_ = replace(run.after.calibration_, note=note)
-        before, head = run.after.model_.head, after.model_.head
-        if before is not None and head is not None and before.kind == head.kind:
-            ready.model_ = ready.model_.with_head(replace(head, mix=before.mix))
+        mixes = {branch.kind: branch.mix for branch in run.after.model_.branches}
+        branches = [replace(each, mix=mixes.get(each.kind, each.mix)) for each in after.model_.branches]
+        ready.model_ = ready.model_.with_branches(branches)
     return ready
 
 
@@ -562,8 +562,9 @@ def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tup
     None where there is no head, where its earlier shots are missing, or where the cards have other changes than new
     photos.
     """
-    head = taught.after.model_.head
-    if head is None or (head.sums.balanced and head.shots is None and not learned_on_cards(taught, shots)):
+    branches = taught.after.model_.branches
+    missed = any(branch.sums.balanced and branch.shots is None for branch in branches)
+    if not branches or (missed and not learned_on_cards(taught, shots)):
         return []
     if set(shots) != set(taught.names) or not taught.content < content(shots):
         return []
@@ -581,8 +582,7 @@ def learned_more(
         tests: test photos by class name.
         cache: of the features of the visitor's photos.
     """
-    head = taught.after.model_.head
-    missed = head is not None and head.shots is None and are_all(taught, taught.learned)
+    missed = any(branch.shots is None for branch in taught.after.model_.branches) and are_all(taught, taught.learned)
     after = recalled(taught, taught.learned, cache) if missed else _with_cache(taught.after, cache)
     after.add_shots([photo for photo, _ in fresh], [name for _, name in fresh])
     learned = (*taught.learned, *fresh)
@@ -614,8 +614,8 @@ def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tu
 
 def are_all(taught: Taught, learned: Pairs) -> bool:
     """Return whether the number of these photos is the number that its head was trained on."""
-    head = taught.after.model_.head
-    return head is not None and len(learned) == int(head.sums.counts.sum())
+    branches = taught.after.model_.branches
+    return bool(branches) and all(len(learned) == int(branch.sums.counts.sum()) for branch in branches)
 
 
 def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLoPClassifier:

@@ -1,7 +1,7 @@
 """A checkpoint is a folder: ``gallop.json`` (settings, readable) and ``prompts.safetensors`` (what was learned).
 
 The backbone's weights are not in it, only its name and fingerprint. No photo, no path and no name of a file is ever in
-it. Of a head it holds class sums and one matrix, and features of single shots where that is wanted. Everything read
+it. Of a branch it holds class sums and one matrix, and features of single shots where that is wanted. Everything read
 from disk is checked: tensor names, shapes, number format and finiteness, because safetensors itself accepts anything. A
 setting (``gallop.checkpoints.settings``) or a tensor that is not known here is refused by name: its meaning is unknown
 to this version, which would ignore it.
@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from torch import Tensor
 from gallop.backbones import Backbone, load_backbone, stored_backbone
 from gallop.checkpoints.settings import (
     FORMAT,
+    BranchSettings,
     Checkpoint,
     checked_settings,
 )
@@ -57,8 +59,9 @@ LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 _TRIES = 5  # to read a checkpoint that others may be saving, before it is called damaged
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
 _SUMS, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("shots", "labels"), "texts"
-"""A head's tensors. The texts are there where it is drawn to them."""
-_OF_HEAD = {f"head.{name}" for name in (*_SUMS, *_SHOTS, _TEXTS)}
+"""A branch's tensors. The texts are there where it is drawn to them."""
+_BRANCH_TENSOR = re.compile(rf"head([2-9]|[1-9]\d+)?\.({'|'.join((*_SUMS, *_SHOTS, _TEXTS))})")
+"""The names of theirs: the first branch has no number."""
 
 
 def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: PromptModel) -> None:
@@ -124,17 +127,16 @@ def checkpoint_bytes(checkpoint: Checkpoint, model: PromptModel) -> dict[str, by
 
 
 def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint's file by their names: of the prompts, and of the head."""
+    """Return the tensors of a checkpoint's file by their names: of the prompts, and of each branch."""
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in model.prompts.state_dict().items()}
-    head, settings = model.head, checkpoint.head
-    if head is None or settings is None:
-        return tensors
-    parts = dict(zip(_SUMS, (head.sums.counts, head.sums.sums, head.sums.scatter), strict=True))
-    if settings.shots and head.shots is not None:
-        parts |= zip(_SHOTS, (head.shots.features, head.shots.labels), strict=True)
-    if settings.names and head.texts is not None:
-        parts[_TEXTS] = head.texts
-    return tensors | {f"head.{name}": tensor.contiguous() for name, tensor in parts.items()}
+    for i, (branch, settings) in enumerate(zip(model.branches, checkpoint.branches, strict=True), 1):
+        parts = dict(zip(_SUMS, (branch.sums.counts, branch.sums.sums, branch.sums.scatter), strict=True))
+        if settings.shots and branch.shots is not None:
+            parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels.clone()), strict=True)  # heads share them
+        if settings.names and branch.texts is not None:
+            parts[_TEXTS] = branch.texts
+        tensors |= {f"head{i if i > 1 else ''}.{name}": tensor.contiguous() for name, tensor in parts.items()}
+    return tensors
 
 
 def settle(folder: Path) -> None:
@@ -202,7 +204,7 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
         checkpoint = read_checkpoint(folder)
         try:
             file = read_tensor_file(path, LARGEST_TENSORS)
-            foreign = sorted(set(file.names) - _PROMPTS - _OF_HEAD)
+            foreign = sorted(name for name in set(file.names) - _PROMPTS if not _BRANCH_TENSOR.fullmatch(name))
             tensors = {} if foreign else file.tensors()
             right, _, asked = file.metadata.get("right", "0 of 0").partition(" of ")
             checkpoint = replace(
@@ -263,11 +265,11 @@ def load_model(folder: Path, backbone: str | Backbone | None = None, device: str
             labels = name.endswith(f".{_SHOTS[1]}")
             if not labels and not (tensor.is_floating_point() and torch.isfinite(tensor).all()):
                 raise ValueError(f"{name} holds values that are not finite")
-        prompts, head = _prompts(checkpoint, tensors, backbone), _head(checkpoint, tensors, backbone)
+        prompts, branches = _prompts(checkpoint, tensors, backbone), _branches(checkpoint, tensors, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not match its settings: {error}.") from error
     names = checkpoint.class_names
-    model = PromptModel(backbone, names, checkpoint.method, prompts, checkpoint.templates, head)
+    model = PromptModel(backbone, names, checkpoint.method, prompts, checkpoint.templates, branches)
     return SavedModel(checkpoint, model, checkpoint.calibration.for_classes(len(names)), np.array(names))
 
 
@@ -287,15 +289,27 @@ def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Ba
     return prompts.to(backbone.device)
 
 
-def _head(checkpoint: Checkpoint, learned: Mapping[str, Tensor], backbone: Backbone) -> Branch | None:
-    """The head, where it has learned something."""
-    tensors = {name.removeprefix("head."): learned[name] for name in _OF_HEAD & {*learned}}
-    settings, kind, classes = checkpoint.head, checkpoint.method.head, len(checkpoint.class_names)
-    if settings is None:
-        if tensors:
-            raise ValueError("it contains a head that the settings do not mention")
-        return None
-    how, mix = KINDS[kind], Mix(settings.weight, settings.temperature)
+def _branches(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> tuple[Branch, ...]:
+    """The branches that have learned something: all of the method's, or none."""
+    kinds, heads = checkpoint.method.branches, dict[str, dict[str, Tensor]]()
+    if len(checkpoint.branches) not in (0, len(kinds)):
+        raise ValueError(f"it contains {len(checkpoint.branches)} heads, but its settings name {len(kinds)}")
+    if sum(each.weight for each in checkpoint.branches) > 1 + 1e-6:
+        raise ValueError("the weights of its heads sum to more than 1")
+    for name, tensor in tensors.items():
+        if found := _BRANCH_TENSOR.fullmatch(name):
+            heads.setdefault(found[1] or "1", {})[found[2]] = tensor
+    each = enumerate(zip(kinds, checkpoint.branches, strict=False), 1)
+    made = [_branch(kind, said, heads.pop(str(i), {}), checkpoint, backbone) for i, (kind, said) in each]
+    if heads:
+        raise ValueError("it contains a head that the settings do not mention")
+    return tuple(made)
+
+
+def _branch(
+    kind: str, settings: BranchSettings, tensors: Mapping[str, Tensor], checkpoint: Checkpoint, backbone: Backbone
+) -> Branch:
+    how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
         raise ValueError(f"the settings say that its head uses the class names, but a {kind} head does not use them")
     wanted = {*_SUMS, *(_SHOTS if settings.shots else ()), *((_TEXTS,) if settings.names else ())}

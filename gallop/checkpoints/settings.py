@@ -38,8 +38,8 @@ _DATA_FINGERPRINT = re.compile("|(listed )?[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class HeadSettings:
-    """The settings of a head in a checkpoint; its kind is one of the method's settings.
+class BranchSettings:
+    """The settings of a branch in a checkpoint; its kind is one of the method's settings.
 
     Attributes:
         weight, temperature: of ``Mix``.
@@ -64,7 +64,8 @@ class Checkpoint:
     """The content of ``gallop.json``; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
 
     ``templates`` are there where nothing was learned and sentences replace the prompts. ``regions`` is the kind of the
-    backbone's region features. ``head`` is there where it has learned from shots.
+    backbone's region features. ``branches`` are those that have learned from shots, in the method's order; the file
+    calls a single one ``head``.
     """
 
     backbone: str
@@ -77,7 +78,7 @@ class Checkpoint:
     templates: tuple[str, ...] | None = None
     prompts_sha256: str = ""
     regions: RegionKind = "value"
-    head: HeadSettings | None = None
+    branches: tuple[BranchSettings, ...] = ()
     format: int = FORMAT
 
     @staticmethod
@@ -97,7 +98,6 @@ class Checkpoint:
         Raises:
             ConfigError: a function among the settings is not registered.
         """
-        head = model.head
         return Checkpoint(
             model.backbone.name,
             model.backbone.fingerprint,
@@ -108,13 +108,14 @@ class Checkpoint:
             data_fingerprint=data_fingerprint,
             templates=model.templates,
             regions=model.backbone.region_kind,
-            head=None
-            if head is None
-            else HeadSettings(
-                head.mix.weight,
-                head.mix.temperature,
-                shots=len(head.shots) if keep_shots and head.shots is not None else 0,
-                names=head.texts is not None,
+            branches=tuple(
+                BranchSettings(
+                    branch.mix.weight,
+                    branch.mix.temperature,
+                    shots=len(branch.shots) if keep_shots and branch.shots is not None else 0,
+                    names=branch.texts is not None,
+                )
+                for branch in model.branches
             ),
         )
 
@@ -124,11 +125,11 @@ class Checkpoint:
             "calibration": replace(self.calibration, right=0, asked=0)  # the counts are beside the tensors
         }
         record = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
-        head = record.pop("head")
-        if head is not None:
-            record["head"] = {key: value for key, value in head.items() if key != "names" or value}
-        plain = self.method.head == "none" and self.method.detail == 1 and not self.method.global_projection
-        newest = 3 if self.head is not None and self.head.names else 2
+        branches = [{k: v for k, v in each.items() if k != "names" or v} for each in record.pop("branches")]
+        if branches:
+            record["head"] = branches[0] if len(branches) == 1 else branches
+        plain = not self.method.branches and self.method.detail == 1 and not self.method.global_projection
+        newest = 3 if any(branch.names for branch in self.branches) else 2
         return record | {"format": 1 if plain else newest}
 
 
@@ -136,7 +137,7 @@ def _part(where: str, parsed: Any, kind: Any, *needed: str) -> Mapping[str, Any]
     """Parsed JSON, where it is an object that has the needed settings, and no others than a kind has."""
     if not isinstance(parsed, dict):
         raise ValueError(f"{where} must be a mapping of setting names to values, but it is {quoted(parsed)}")
-    known = {field.name for field in fields(kind)}
+    known = {"head" if field.name == "branches" else field.name for field in fields(kind)}
     unknown = [key if kind is Checkpoint else f"{where}.{key}" for key in parsed if key not in known]
     if unknown:
         raise UnknownPart(
@@ -166,10 +167,10 @@ def checked_settings(parsed: Any) -> Checkpoint:
         raise ValueError(f"{quoted(odd[0])} is not text")
     if not _DATA_FINGERPRINT.fullmatch(raw.get("data_fingerprint", "")):
         raise ValueError("data_fingerprint is not a fingerprint of photos and labels")
-    method, head = MethodConfig(**_part("method", raw["method"], MethodConfig, "topk")), None
-    if raw.get("head") is not None:
-        head = HeadSettings(**_part("head", raw["head"], HeadSettings, "weight", "temperature"))
-    if head is not None and method.head == "none":
+    method, heads = MethodConfig(**_part("method", raw["method"], MethodConfig, "topk")), raw.get("head")
+    heads = heads if isinstance(heads, list) else [] if heads is None else [heads]
+    branches = tuple(BranchSettings(**_part("head", each, BranchSettings, "weight", "temperature")) for each in heads)
+    if branches and not method.branches:
         raise ValueError("it contains a trained head, but its method is set to have none")
     return Checkpoint(
         backbone=raw["backbone"],
@@ -182,6 +183,6 @@ def checked_settings(parsed: Any) -> Checkpoint:
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
         prompts_sha256=raw.get("prompts_sha256", ""),
         regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
-        head=head,
+        branches=branches,
         format=int(raw["format"]),
     )

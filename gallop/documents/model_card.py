@@ -63,7 +63,7 @@ def model_card(
             if name not in _ELSEWHERE
         ],
         calibration=classifier.calibration_,
-        head=model.head and _head(classifier, model.head),
+        branches=[_branch(classifier, branch) for branch in model.branches],
         damping=None if model.damping == Damping() else model.damping,
         measured=measured,
         alike=diversity_of(model.cached_text_features()).words,
@@ -84,8 +84,8 @@ def accuracy_in_words(tested: Proportion, photos: str) -> str:
     )
 
 
-def _head(classifier: Described, branch: Branch) -> dict[str, Any]:
-    """The facts of a head."""
+def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
+    """The facts of a branch."""
     classes = zip(classifier.model_.class_names, branch.sums.known, strict=True)
     return {
         "title": HEADS[branch.kind].title,

@@ -227,7 +227,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Raises as ``fit``, DataError also for a picture that was given before with another class name.
         """
         known = self.model_.class_names if hasattr(self, "model_") else ()
-        taught = bool(known) and (self.training_ is not None or self.model_.head is not None)
+        taught = bool(known) and (self.training_ is not None or bool(self.model_.branches))
         data = with_shots_of_before(self._shots, known, images, labels, classes, self._settings, taught, drop_classes)
         follow(self._learn(data, bool(known), self._numbered), verbose=verbose)
         return self
@@ -399,7 +399,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         how: dict[str, Any] = {"method": checkpoint.method, "regions": checkpoint.regions, "device": device}
         self = cls(backbone or checkpoint.backbone, preset=checkpoint.training or "backbone", **how)
         self._start(saved.model_)
-        self.keep_shots = self.model_.head is not None and self.model_.head.shots is not None
+        self.keep_shots = any(branch.shots is not None for branch in self.model_.branches)
         self.calibration_ = saved.calibration_
         self.training_, self._data_fingerprint = checkpoint.training, checkpoint.data_fingerprint
         return self
@@ -480,8 +480,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 continue
             if isinstance(event, StepEvent):
                 self.history_.append(event)
-                if learner.head is not None and self.model_.head is None:  # a class was added meanwhile
-                    self.model_ = self.model_.with_head(learner.for_classes(self.model_.class_names).head)
+                if learner.branches and not self.model_.branches:  # a class was added meanwhile
+                    self.model_ = self.model_.with_branches(learner.for_classes(self.model_.class_names).branches)
             yield event
         self._unsaved_training = work
 

@@ -23,11 +23,10 @@ from gallop.features.encoding import Cache
 from gallop.features.given import given
 from gallop.features.ordinary import ordinary_photos
 from gallop.model.branches.branch import Branch
-from gallop.model.branches.sums import ShotFeatures
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, one_class, spelled_as
 from gallop.setting import require
-from gallop.training.learn import all_shots, shots_to_learn
+from gallop.training.learn import Shots, all_shots, shots_to_learn
 from gallop.wording import listed
 
 
@@ -133,7 +132,7 @@ def _in_words(labels: Any, class_names: Sequence[str]) -> Any:
 
 
 def with_more_shots(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> PromptModel:
-    """Return the model with its head trained on further photos as well.
+    """Return the model with its branches trained on further photos as well.
 
     Raises:
         ConfigError: its settings have no head, or its earlier shots are needed and were not saved.
@@ -141,41 +140,44 @@ def with_more_shots(model: PromptModel, images: Any, labels: Any, cache: Cache |
         ImageError: a photo that cannot be read.
     """
     require(
-        model.config.head != "none",
+        bool(model.config.branches),
         "No shots can be added: they would train only the head, and this classifier has none. Fit a "
         "classifier with head='ridge', or train this one again with all photos.",
     )
     shots = _encoded(model, images, labels, cache, "add them first (add_class)")
-    taught = model.taught(shots) if model.head is None else model.head.learned(shots)
-    if taught is None:
+    if model.branches:
+        return model.with_branches([branch.learned(shots[branch.kind]) for branch in model.branches])
+    taught = model.taught(shots)
+    if not taught:
         raise DataError(
             "The first shots of a head must come from two or more classes, because it learns to tell classes apart."
         )
-    return model.with_head(taught)
+    return model.with_branches(taught)
 
 
 def with_recalled_shots(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> PromptModel:
-    """Return the model with the single photos that its head was trained on, of which it may have only sums.
+    """Return the model with the single photos that its branches were trained on, of which they may have only sums.
 
     Raises:
         ConfigError: it has no trained head.
         DataError: they are not the photos that it was trained on.
         ImageError: a photo that cannot be read.
     """
-    if model.head is None:
-        raise ConfigError("No shots can be recalled: this classifier has no trained head.")
+    require(bool(model.branches), "No shots can be recalled: this classifier has no trained head.")
     shots = _encoded(model, images, labels, cache, "leave their photos out")
-    if not model.head.learned_from(shots):
-        raise DataError(
-            f"These {len(shots)} photos are not the {int(model.head.sums.counts.sum())} that the head was trained on, "
-            "or their classes or the precision differ. Pass exactly the photos that it was trained on, with the same "
-            "classes and precision."
-        )
-    return model.with_head(replace(model.head, shots=shots))
+    for branch in model.branches:
+        known = shots[branch.kind]
+        if not branch.learned_from(known):
+            raise DataError(
+                f"These {len(known)} photos are not the {int(branch.sums.counts.sum())} that the head was trained on, "
+                "or their classes or the precision differ. Pass exactly the photos that it was trained on, with the "
+                "same classes and precision."
+            )
+    return model.with_branches([replace(branch, shots=shots[branch.kind]) for branch in model.branches])
 
 
-def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, way_out: str) -> ShotFeatures:
-    """The features of photos for the head. ``way_out`` ends the message where the model does not know a class."""
+def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, way_out: str) -> Shots:
+    """The features of photos for branches. ``way_out`` ends the message where the model does not know a class."""
     photos, words = labelled_photos(given(images), labels, split="train")
     names = spelled_as(words, model.class_names)
     unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
@@ -188,14 +190,14 @@ def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, 
 def at_detail(
     model: PromptModel, detail: float, detail_in: str, data: LabelledPhotos | None, cache: Cache | None
 ) -> PromptModel:
-    """Return the model with another second look. Where answers change, the head is trained again on its shots.
+    """Return the model with another second look. Where answers change, branches are trained again on their shots.
 
     Args:
         detail, detail_in: as ``GalLoPClassifier.set_detail``.
         data: the photos of the last training, where they are in memory.
 
     Raises:
-        ConfigError: a second look that there is not, or only in training, or not all shots of the head are known.
+        ConfigError: a second look that there is not, or only in training, or not all shots of the branches are known.
         BackboneError: its regions do not fit into the backbone's grid.
         ImageError: a photo that can no longer be read.
     """
@@ -208,15 +210,14 @@ def at_detail(
     other = model.with_config(config)
     if other.sight.times == model.sight.times:
         return other
-    head = model.head
-    return other if head is None else other.with_head(_head_at(model, head, config, data, cache))
+    return other.with_branches(_branches_at(model, config, data, cache) if model.branches else ())
 
 
-def _head_at(
-    model: PromptModel, head: Branch, config: MethodConfig, data: LabelledPhotos | None, cache: Cache | None
-) -> Branch | None:
-    """The model's head, trained again on its shots with the looks of other settings."""
-    shots = None if data is None else _shots_of(model, head, data)
+def _branches_at(
+    model: PromptModel, config: MethodConfig, data: LabelledPhotos | None, cache: Cache | None
+) -> tuple[Branch, ...]:
+    """The model's branches, trained again on their shots with the looks of other settings."""
+    shots = None if data is None else _shots_of(model, data)
     if shots is None:
         ways = f"Train again with head={config.head!r} and detail={config.detail:g}"
         ways += ", or use detail_in='maps' for a second look in maps only" if config.detail != 1 else ""
@@ -224,12 +225,15 @@ def _head_at(
             f"The head was trained with detail={model.sight.times[-1]:g}. To change that, the head must be trained "
             f"again, but not all of its photos are in memory (as after load or add_shots). {ways}."
         )
-    return head.relearned(all_shots(model.with_config(config), shots, cache), len(model.class_names), head.mix)
+    known = all_shots(model.with_config(config).with_branches(()), shots, cache)
+    relearned = [branch.relearned(known[branch.kind], len(model.class_names), branch.mix) for branch in model.branches]
+    return tuple(branch for branch in relearned if branch is not None)
 
 
-def _shots_of(model: PromptModel, head: Branch, data: LabelledPhotos) -> LabelledPhotos | None:
-    """The photos that the head was trained on; None where these are not all of them."""
+def _shots_of(model: PromptModel, data: LabelledPhotos) -> LabelledPhotos | None:
+    """The photos that branches were trained on; None where these are not all of them."""
     there = data.take([i for i, name in enumerate(data.names) if name in model.class_names])
     there = replace(there, labels=tuple(map(model.class_names.index, there.names)), class_names=model.class_names)
-    same = head.shots is not None and torch.equal(torch.tensor(there.labels), head.shots.labels)
-    return there if same else None
+    labels = torch.tensor(there.labels)
+    same = (branch.shots is not None and torch.equal(labels, branch.shots.labels) for branch in model.branches)
+    return there if all(same) else None

@@ -226,7 +226,7 @@ def curve_steps(
         ConfigError: no class has three different photos.
         ImageError: a photo that cannot be read.
     """
-    method = replace(method, head="ridge") if method.head == "none" else method
+    method = method if method.branches else replace(method, head="ridge")
     model = PromptModel(backbone, shots.class_names, method)
     parts = list[ImageFeatures]()
     for part in encode_centres(backbone, shots.photos, cache, shots.hashes, model.sight):
@@ -296,9 +296,8 @@ class _Known:
             )
 
     def _answers(self, held: Tensor, learned: Tensor) -> Tensor:
-        model, logits = self._model, self._prompts[held].double()
-        head = model.taught(ShotFeatures(self._shots[learned][:, None], self.labels[learned]), self._texts)
-        if head is not None:
-            form = head.complete(model.cached_text_features().global_)
-            logits = mixed(logits, form(self._shots[held].double()), head.mix)
-        return logits.argmax(dim=1)
+        model, known = self._model, self._shots
+        shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in known.items()}
+        branches, text = model.taught(shots, self._texts), model.cached_text_features().global_
+        scores = [each.complete(text)(known[each.kind][held].double()) for each in branches]
+        return mixed(self._prompts[held].double(), scores, [each.mix for each in branches]).argmax(dim=1)

@@ -160,7 +160,7 @@ class Answering(nn.Module):
         with torch.no_grad():
             text = model.text_features()
             regional, global_ = model.paper.region_projection(), model.prompts.global_projection
-        self._heads = {} if model.head is None else {model.head.kind: model.head.on(model.backbone, text.global_)}
+        self._branches = {each.kind: each.on(model.backbone, text.global_) for each in model.branches}
         self._weights = model.branch_weights
         self._extras = model.sight.extras
         self.register_buffer("global_text", text.global_)
@@ -176,7 +176,7 @@ class Answering(nn.Module):
         second = [encode_larger(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
         each = zip(pixels, (self._vision(pixels[0]), *second), strict=True)
         features = [ImageFeatures(*encoded, extras=self._extras_of(look)) for look, encoded in each]
-        maps = {name: branch(features, len(features)) for name, branch in self._heads.items()}
+        maps = {name: branch(features, len(features)) for name, branch in self._branches.items()}
         return [
             Seen(
                 self._in_joint_space(look.global_),
@@ -221,7 +221,7 @@ class Answering(nn.Module):
 
     def names(self, looks: int) -> list[str]:
         """Return those of the outputs, for so many looks."""
-        maps = [*(("local_cosines",) if self._topk else ()), *(map_name(branch) for branch in self._heads)]
+        maps = [*(("local_cosines",) if self._topk else ()), *(map_name(branch) for branch in self._branches)]
         of_looks = [f"{prefix}{name}" for prefix in PREFIXES[:looks] for name in maps]
         return ["probabilities", "ood_score", "global_cosines", *of_looks]
 
@@ -230,7 +230,10 @@ def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
     """Return what a reader of the file needs: texts, and JSON where it is more than one."""
     model, calibration = classifier.model_, classifier.calibration_
     preprocess = model.backbone.preprocess
-    head = model.head
+    branches = {
+        "head": " ".join(branch.kind for branch in model.branches),
+        "head_weight": " ".join(map(repr, model.branch_weights.values())),
+    }
     return {
         "gallop_format": str(_FORMAT),
         "class_names": json.dumps(model.class_names, ensure_ascii=False),
@@ -244,7 +247,7 @@ def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
         "backbone": model.backbone.name,
         "backbone_fingerprint": model.backbone.fingerprint,
         "prompts": model.prompts.digest(),
-        **({} if head is None else {"head": head.kind, "head_weight": repr(model.branch_weights[head.kind])}),
+        **(branches if model.branches else {}),
         **(_metadata_of_second(model) if len(model.sight.times) > 1 else {}),
     }
 

@@ -227,7 +227,7 @@ def word_scores(model: PromptModel, features: ImageFeatures, told: Sequence[InWo
         vectors[: len(each.parts), p] = torch.from_numpy(each.vectors).to(vectors)
     lengths = vectors.norm(dim=-1).cpu()  # cosines are of texts of length 1
     with torch.no_grad():
-        similar = model.with_head(None).maps(features, TextFeatures(vectors[:, :m], vectors[:, m:]))
+        similar = model.with_branches(()).maps(features, TextFeatures(vectors[:, :m], vectors[:, m:]))
     return WordScores(
         told=tuple(told),
         looks=tuple(

@@ -1,4 +1,4 @@
-"""The paper's method on a backbone, with what this project adds: class names, looks, templates and a head.
+"""The paper's method on a backbone, with what this project adds: class names, looks, templates and branches.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -26,7 +26,7 @@ from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
 from gallop.model.answers import Rule
 from gallop.model.branches.branch import Branch, ShotVotes
-from gallop.model.branches.kinds import KINDS, shot_features, sight_of
+from gallop.model.branches.kinds import KINDS, shot_features, sight_of, usual_mixes
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.calibration import Calibration
 from gallop.model.machine import HERE
@@ -146,7 +146,7 @@ class FastGalLoP(GalLoP):
 
 
 class PromptModel:
-    """A frozen backbone, learned prompts, a class list and perhaps a head: the model of a classifier.
+    """A frozen backbone, learned prompts, a class list and perhaps branches: the model of a classifier.
 
     ``paper`` is the method itself, a module; ``sight`` is what is encoded of a photo for answers, ``map_sight`` for
     maps. ``class_weights`` (K,) are the weights of each class's photos in the loss; None: all have the same weight.
@@ -158,7 +158,7 @@ class PromptModel:
         prompts: learned ones; None starts from the words of the settings, in the paper "A photo of a".
         templates: sentences with ``{}`` for the class name, which then replace the prompts (zero-shot only): prompt m
             is template m, repeated from the first where there are fewer of them. None uses the prompts.
-        head: what answers beside the prompts, where one was trained on shots.
+        branches: what answers beside the prompts, where some were trained on shots.
 
     Raises:
         ClassNameError: names that cannot be used.
@@ -174,11 +174,11 @@ class PromptModel:
         config: MethodConfig,
         prompts: Prompts | None = None,
         templates: Sequence[str] | None = None,
-        head: Branch | None = None,
+        branches: Sequence[Branch] = (),
     ) -> None:
         self.sight, self.map_sight = sight_of(config, "answers"), sight_of(config, "maps")
         self.map_sight.grids(backbone)  # refused now, and not when the first map is computed
-        self.backbone, self.config, self.head = backbone, resolved(config), head
+        self.backbone, self.config, self.branches = backbone, resolved(config), tuple(branches)
         prompts = prompts if prompts is not None else initial_prompts(backbone, config)
         sizes = *prompts.sizes, prompts.global_contexts.shape[2], len(prompts.local_projection)
         wanted = *config.sizes, backbone.text.width, backbone.vision.region_width
@@ -207,7 +207,7 @@ class PromptModel:
             "config": self.config,
             "prompts": copy.deepcopy(self.prompts).cpu(),
             "templates": self.templates,
-            "head": self.head,
+            "branches": self.branches,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -228,24 +228,24 @@ class PromptModel:
                 ) from error
         return templates
 
-    def with_head(self, head: Branch | None) -> PromptModel:
-        """Return a model of the same prompts and classes with another head, or none."""
+    def with_branches(self, branches: Sequence[Branch]) -> PromptModel:
+        """Return a model of the same prompts and classes with other branches."""
         other = copy.copy(self)
-        other.head = head
+        other.branches = tuple(branches)
         return other
 
     def with_config(self, config: MethodConfig) -> PromptModel:
-        """Return a model of the same prompts, classes and head that looks at photos according to other settings.
+        """Return a model of the same prompts, classes and branches that looks at photos according to other settings.
 
         Raises:
             BackboneError, ConfigError: as in the constructor.
         """
-        other = PromptModel(self.backbone, self.class_names, config, self.prompts, self.templates, self.head)
+        other = PromptModel(self.backbone, self.class_names, config, self.prompts, self.templates, self.branches)
         other._text = self._text
         return other
 
     def for_classes(self, class_names: Sequence[str], text: TextFeatures | None = None) -> PromptModel:
-        """Return a model of the same prompts for other classes; its head preserves what it learned about these.
+        """Return a model of the same prompts for other classes; its branches preserve what they learned about these.
 
         Args:
             text: text features of these classes, where they follow from ``cached_text_features`` of now.
@@ -254,8 +254,9 @@ class PromptModel:
             ClassNameError: names that cannot be used.
             ConfigError: as ``Branch.for_classes``.
         """
-        head = self.head and self.head.for_classes(self.class_names, class_names, self.name_features)
-        other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, head)
+        made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
+        branches = [branch for branch in made if branch is not None]
+        other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, branches)
         other._text = None if text is None or self._text is None else (self._text[0], text)
         return other
 
@@ -276,7 +277,7 @@ class PromptModel:
 
         Raises:
             ClassNameError: no such class, or the last one there is.
-            ConfigError: the head no longer has its shots.
+            ConfigError: a branch no longer has its shots.
         """
         (wanted,) = spelled_as([clean_name(name)], self.class_names)
         if wanted not in self.class_names:
@@ -291,33 +292,36 @@ class PromptModel:
         left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
         return self.for_classes([self.class_names[k] for k in left], TextFeatures(text.global_[left], text.local[left]))
 
-    def taught(self, shots: ShotFeatures, texts: Tensor | None = None) -> Branch | None:
-        """Return the head of its settings, trained on shots; None as ``Branch.of``.
+    def taught(self, shots: Mapping[str, ShotFeatures], texts: Tensor | None = None) -> tuple[Branch, ...]:
+        """Return the branches of its settings, each trained on its features of the shots; without those for which
+        ``Branch.of`` returns None.
 
         Args:
             texts: ``name_features`` of its classes, where they are already computed.
         """
-        kind = KINDS[self.config.head]
-        if kind.names and texts is None:
-            texts = self.name_features(self.class_names)
-        return Branch.of(kind.name, shots, len(self.class_names), texts=texts, balanced=self.config.balanced)
+        names, classes, balanced = self.config.branches, self.class_names, self.config.balanced
+        if texts is None and any(KINDS[name].names for name in names):
+            texts = self.name_features(classes)
+        each = zip(names, usual_mixes(names), strict=True)
+        made = [Branch.of(name, shots[name], len(classes), mix, texts, balanced=balanced) for name, mix in each]
+        return tuple(branch for branch in made if branch is not None)
 
     @property
     def branch_weights(self) -> dict[str, float]:
-        """The weight of the head in the answer, by its kind; the rest is the prompts'.
+        """The weight of each branch in the answer; the rest is the prompts'.
 
-        A head whose features no text is compared with knows nothing of a class without shots, and has no weight as long
-        as there is one.
+        A branch whose features no text is compared with knows nothing of a class without shots. As long as there is
+        one, its weight is shared out to the others and the prompts as theirs are.
         """
-        if self.head is None:
-            return {}
-        silent = self.head.how.extra is not None and not self.head.sums.known.all()
-        return {self.head.kind: 0.0 if silent else self.head.mix.weight}
+        weights = {branch.kind: branch.mix.weight for branch in self.branches}
+        silent = {each.kind for each in self.branches if each.how.extra is not None and not each.sums.known.all()}
+        left = max(1 - sum(weights[kind] for kind in silent), 1e-9)
+        return {kind: 0.0 if kind in silent else weight / left for kind, weight in weights.items()}
 
-    def shot_features(self, features: ImageFeatures) -> Tensor:
-        """Return the features of photos that the head of its settings is linear in, (B, D) of length 1."""
+    def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:
+        """Return the features of photos that each branch of its settings is linear in, (B, D) of length 1."""
         looks, projection = len(self.sight.times), self.backbone.vision.region_projection
-        return shot_features(features, looks, projection, KINDS[self.config.head].extra)
+        return {name: shot_features(features, looks, projection, KINDS[name].extra) for name in self.config.branches}
 
     def text_features(self, class_names: Sequence[str] | None = None) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the
@@ -367,16 +371,15 @@ class PromptModel:
     def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Return the same for all looks that there are, where a further one may be there for its maps alone."""
         looks, counted = features.to(self.backbone.device).looks, len(self.sight.times)
-        head = [] if self.head is None else self.head.on(self.backbone, text.global_)(looks, counted)
+        branches = {each.kind: each.on(self.backbone, text.global_)(looks, counted) for each in self.branches}
         made = []
         for i, look in enumerate(looks):
             regions = alone = self.paper.region_cosines(look.regions, text)
             if text.local.shape[1] == 0:  # regions are compared with the global prompts
                 alone = self.paper.region_cosines(look.regions, TextFeatures(text.global_, text.global_))
+            of_branches = {name: maps[i] for name, maps in branches.items()}
             images = self.paper.image_cosines(look.global_, text)
-            made.append(
-                Look(images, regions, alone.mean(dim=-1), {} if self.head is None else {self.head.kind: head[i]})
-            )
+            made.append(Look(images, regions, alone.mean(dim=-1), of_branches))
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
         return Similarities(tuple(made), weights, self.branch_weights)
 
@@ -414,10 +417,9 @@ class PromptModel:
 
     def votes(self, features: ImageFeatures, text: TextFeatures) -> dict[str, ShotVotes]:
         """Return the contribution of each shot to the scores of one image (B = 1), by branch, where it is known."""
-        if self.head is None:
-            return {}
-        voted = self.head.votes(self.shot_features(features)[0], text.global_, self.backbone.logit_scale)
-        return {} if voted is None else {self.head.kind: voted}
+        photo, scale = self.shot_features(features), self.backbone.logit_scale
+        voted = {each.kind: each.votes(photo[each.kind][0], text.global_, scale) for each in self.branches}
+        return {name: votes for name, votes in voted.items() if votes is not None}
 
     def loss(
         self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
-from gallop.model.branches.kinds import KINDS, sight_of
-from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, choose_mix, mixed
+from gallop.model.branches.kinds import sight_of, usual_mixes
+from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
 from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, counted_once, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
@@ -37,6 +37,10 @@ from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
 """With fewer shots a class, the threshold is called unreliable."""
+
+Shots: TypeAlias = dict[str, ShotFeatures]
+"""All shots, by the name of the features that branches are linear in."""
+
 
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
 """Of an event in which the model's prompts do not change."""
@@ -146,7 +150,7 @@ def learn(
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding an event for every step.
 
-    The head, where one is wanted, is in ``model.head`` before the first step.
+    Branches, where some are wanted, are in ``model.branches`` before the first step.
 
     Args:
         cache: of features, on disk or in memory; None stores nothing beyond this training.
@@ -175,7 +179,7 @@ def learn(
     )
     known, centres = yield from encode_shots(model, views, shots, cache, keep=bool(config.calibration_folds))
     steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective)
-    model.head = None if known is None else model.taught(known)
+    model.branches = model.taught(known)
     _balance(model, steps.labels)
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
@@ -196,31 +200,29 @@ def _balance(model: PromptModel, labels: Tensor) -> None:
 
 def encode_shots(
     model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, *, keep: bool
-) -> Generator[EncodeEvent, None, tuple[ShotFeatures | None, ImageFeatures | None]]:
-    """Encode the stored views, then the centre crops, yielding progress; return what the head learns from, where one is
-    wanted, and with ``keep`` all features of the crops.
+) -> Generator[EncodeEvent, None, tuple[Shots, ImageFeatures | None]]:
+    """Encode the stored views, then the centre crops, yielding progress; return the features that branches learn from,
+    and with ``keep`` all features of the crops.
     """
-    headed = model.config.head != "none"
-    wanted, total, done = keep or headed, len(views) * views.count, 0
+    wanted, total, done = keep or bool(model.config.branches), len(views) * views.count, 0
     for done in views.encode():
         yield EncodeEvent(done, total + len(views) * wanted)
     if not wanted:
-        return None, None
-    total, centres, parts = done + len(views), list[ImageFeatures](), list[Tensor]()
+        return {}, None
+    total, centres, parts = done + len(views), list[ImageFeatures](), list[dict[str, Tensor]]()
     for some in _centres(model, shots, cache):
         if keep:
             centres.append(some)
-        if headed:
-            parts.append(model.shot_features(some))
+        parts.append(model.shot_features(some))
         done += len(some)
         if done < total:
             yield EncodeEvent(done, total)
     together = ImageFeatures.cat(centres) if keep else None
     yield EncodeEvent(total, total, None if together is None else (shots, together, model.backbone))
-    return _shots_of(parts, shots.labels) if headed else None, together
+    return _shots_of(parts, shots.labels), together
 
 
-def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> ShotFeatures:
+def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
     """Return the features of all shots.
 
     Of each shot its centre crop, which answers are computed from, in every look of the model: heads that were trained
@@ -229,8 +231,9 @@ def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) ->
     return _shots_of([model.shot_features(some) for some in _centres(model, shots, cache)], shots.labels)
 
 
-def _shots_of(parts: Sequence[Tensor], labels: Sequence[int]) -> ShotFeatures:
-    return ShotFeatures(torch.cat(list(parts))[:, None], torch.tensor(labels, dtype=torch.long))
+def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int]) -> Shots:
+    given = torch.tensor(labels, dtype=torch.long)
+    return {name: ShotFeatures(torch.cat([part[name] for part in parts])[:, None], given) for name in parts[0]}
 
 
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
@@ -248,25 +251,26 @@ def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Ite
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The scores of shots that were not trained on: cosines of the prompts' ensemble (m, K), the scores of the head
-    (m, K) where there is one, and GL-MCM (m,).
+    """The scores of shots that were not trained on: cosines of the prompts' ensemble (m, K), the scores of each branch
+    (m, K), and GL-MCM (m,).
     """
 
     cosines: Tensor
-    head: Tensor | None
+    branches: tuple[Tensor, ...]
     ood: Tensor
 
     def take(self, chosen: Tensor) -> HeldOut:
         """Return some of the shots, by truth values (m,)."""
-        return HeldOut(self.cosines[chosen], None if self.head is None else self.head[chosen], self.ood[chosen])
+        return HeldOut(self.cosines[chosen], tuple(scores[chosen] for scores in self.branches), self.ood[chosen])
 
     @staticmethod
     def cat(parts: Sequence[HeldOut]) -> HeldOut:
         """Return all shots of the parts, in order."""
-        heads = [part.head for part in parts if part.head is not None]
+        there = all(part.branches for part in parts)  # of a fold with shots of one class alone there are none
+        branches = zip(*(part.branches for part in parts), strict=True) if there else ()
         return HeldOut(
             cosines=torch.cat([part.cosines for part in parts]),
-            head=torch.cat(heads) if len(heads) == len(parts) else None,  # a fold with shots of one class has none
+            branches=tuple(torch.cat(scores) for scores in branches),
             ood=torch.cat([part.ood for part in parts]),
         )
 
@@ -294,7 +298,7 @@ class CrossFit:
 
     def calibrate(self, model: PromptModel, tpr: float) -> tuple[PromptModel, Calibration]:
         """Return temperature and threshold for a model's classes, from the shots of those that were trained on, and the
-        model with its head's weight for them, where there are enough shots to choose it.
+        model with its branches' weights for them, where there are enough shots to choose these.
 
         Args:
             tpr: fraction of these shots that the threshold accepts.
@@ -309,53 +313,54 @@ class CrossFit:
         if len(class_names) == 1:
             return model, Calibration(tpr=tpr).for_classes(1)
         held, labels = self._answers(class_names).take(there), now[there]
-        logits = prompts = held.cosines * self.models[0].backbone.logit_scale
-        mix = UNMIXED
-        if held.head is not None:
-            mix = KINDS[self.models[0].config.head].usual
-            logits = mixed(prompts, held.head, mix)
+        logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
+        if held.branches:
+            mixes = usual_mixes(self.models[0].config.branches)
         pictures, own = self.pictures[photos][there], one_class(class_names)
         its = labels == (-1 if own is None else own)
         if own is not None and its.any() and not its.all():
             # Ordinary things are told from it so easily that fitted weights and temperature would be far too sharp.
-            likely = logits.softmax(dim=1)[:, own]
+            likely = mixed(logits, held.branches, mixes).softmax(dim=1)[:, own]
             different = len(set(pictures[its].tolist()))
             calibration = Calibration.of_one(likely[its].numpy(), likely[~its].numpy(), different, tpr)
         else:
-            if held.head is not None and fewest >= ENOUGH_SHOTS:
-                mix, temperature = choose_mix(prompts, held.head, labels, mix)
-                logits = mixed(prompts, held.head, mix)
+            if held.branches and fewest >= ENOUGH_SHOTS:
+                mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
             else:
-                temperature = fit_temperature(logits, labels)
+                temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
             few = f"the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"
             note = f"{UNRELIABLE}{few}" if fewest < RELIABLE_SHOTS else ""
             different = len(set(pictures.tolist()))
             calibration = Calibration.on(held.ood.numpy(), different, temperature=temperature, note=note, tpr=tpr)
-        right, asked = counted_once((logits.argmax(dim=1) == labels).tolist(), pictures.tolist())
+        right, asked = counted_once(
+            (mixed(logits, held.branches, mixes).argmax(dim=1) == labels).tolist(), pictures.tolist()
+        )
         alike = tuple(name for name in self.alike if name in class_names)
         calibration = replace(calibration, right=right, asked=asked, alike=alike)
-        if held.head is None or model.head is None:
+        if len(mixes) != len(model.branches):
             return model, calibration
-        return model.with_head(replace(model.head, mix=mix)), calibration
+        branches = zip(model.branches, mixes, strict=True)
+        return model.with_branches([replace(branch, mix=mix) for branch, mix in branches]), calibration
 
     def predictions(self, model: PromptModel, calibration: Calibration) -> tuple[Tensor, Tensor, Predictions] | None:
-        """Return how the shots of a model's classes are answered by prompts and heads that never saw them.
+        """Return how the shots of a model's classes are answered by prompts and branches that never saw them.
 
         Which of the n photos (m,), fold by fold, their class indices in ``model`` (m,), and the answers; None where no
         shot of these classes was held out. A class with a single photo never is, so m may be less than n.
 
         Args:
-            model: whose classes and weight of the head are taken.
+            model: whose classes and weights of branches are taken.
         """
         folds = [fold.for_classes(model.class_names) for fold in self.models]
-        headed = all(fold.head is not None for fold in folds)  # else one has shots of one class alone
-        mix = model.head.mix if model.head is not None and headed else None
+        mixes = [branch.mix for branch in model.branches]
+        if any(len(fold.branches) != len(mixes) for fold in folds):  # one has shots of one class alone
+            mixes = []
         labels = [self._numbers(model.class_names)[self.labels[index]] for index in self.index]
         parts = []
         for fold, features, numbers in zip(folds, self.features, labels, strict=True):
-            head = None if fold.head is None or mix is None else replace(fold.head, mix=mix)
+            branches = [replace(branch, mix=mix) for branch, mix in zip(fold.branches, mixes, strict=False)]
             if (numbers >= 0).any():
-                parts.append(predict(fold.with_head(head), calibration, features[numbers >= 0]))
+                parts.append(predict(fold.with_branches(branches), calibration, features[numbers >= 0]))
         there = torch.cat(labels) >= 0
         return (torch.cat(self.index)[there], torch.cat(labels)[there], Predictions.cat(parts)) if parts else None
 
@@ -370,16 +375,16 @@ class CrossFit:
         for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
                 current = model.for_classes(class_names)
-                head = current.head and replace(current.head, mix=UNMIXED)
-                current = current.with_head(head)
+                current = current.with_branches([replace(branch, mix=UNMIXED) for branch in current.branches])
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
                 for part in features.split(BATCH):
                     found = answers(current.similarities(part, text), current.rule())
-                    scores = found.similarities.branch_scores
                     held = HeldOut(
                         cosines=found.prompts.cpu(),
-                        head=None if head is None else scores[head.kind].cpu() * found.rule.scale,
+                        branches=tuple(
+                            score.cpu() * found.rule.scale for score in found.similarities.branch_scores.values()
+                        ),
                         ood=found.similarities.ood[VERDICT].cpu(),
                     )
                     parts.append(held)
@@ -401,7 +406,7 @@ def recalibrated(
 
 
 def cross_fit(
-    model: PromptModel, steps: Steps, known: ShotFeatures | None, centres: ImageFeatures
+    model: PromptModel, steps: Steps, known: Shots, centres: ImageFeatures
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -423,8 +428,10 @@ def cross_fit(
         fresh = PromptModel(
             model.backbone, model.class_names, model.config, starting_prompts(model.backbone, model.config)
         )
-        if model.head is not None and known is not None:
-            fresh.head = model.head.relearned(known.take(mask), len(model.class_names))
+        relearned = (
+            branch.relearned(known[branch.kind].take(mask), len(model.class_names)) for branch in model.branches
+        )
+        fresh.branches = tuple(branch for branch in relearned if branch is not None)
         _balance(fresh, labels[mask])
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():

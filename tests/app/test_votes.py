@@ -70,7 +70,7 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_
     own = taught.after.explain(photo)
     assert score == pytest.approx(float(head_scores(own)[own.class_names.index(own.label)]), abs=5e-5)
     encoded, _ = encode_photos(model.backbone, [shot for shot, _ in taught.learned], model.sight)
-    gaps = model.shot_features(encoded) - there(head_of(taught.after).shots).features[:, 0]
+    gaps = model.shot_features(encoded)["ridge"] - there(head_of(taught.after).shots).features[:, 0]
     assert float(gaps.norm(dim=-1).max()) < 5e-3, "each vote stands under the photo that gave it"
     branches = grid(at, "explainer")["takes"][0]["branches"]
     assert [each["name"] for each in branches] == ["whole photo", *["regions"] * int(detail), *["head"] * int(detail)]

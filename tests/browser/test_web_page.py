@@ -5,21 +5,26 @@ from __future__ import annotations
 import base64
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from gallop import GalLoPClassifier, load_image
+from gallop.config import HEADS
 from gallop.export.web import FIRST_NAMES, write
 from gallop.export.web.folder import photos_to_begin_with
+from gallop.model.branches.kinds import KINDS, register
 from gallop.wording import strange_in_words, strangeness
 from tests import tiny
 from tests.browsing import HOSTILE, Page, axe_faults, expect, reads, upload
 from tests.http_server import served_folder
 from tests.nasty_images import encode
+from tests.test_own_parts import HISTOGRAM
 
 NAMES = ("red", "green", "blue")
 
@@ -62,10 +67,12 @@ def of_mini(onnxruntime_web: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def taught() -> GalLoPClassifier:
-    """With projections, two looks, a head and a limit."""
-    classifier = tiny.classifier(head="ridge", detail=2, local_projection=True, calibration_folds=2)
-    return classifier.fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
+def taught() -> Iterator[GalLoPClassifier]:
+    """With projections, two looks, the default head, a custom one beside it, and a threshold."""
+    with mock.patch.dict(KINDS), mock.patch.dict(HEADS):
+        heads = ("ridge", register(HISTOGRAM).name)
+        classifier = tiny.classifier(head=heads, detail=2, local_projection=True, calibration_folds=2)
+        yield classifier.fit(*tiny.pictures(dict.fromkeys(NAMES, 4)))
 
 
 @pytest.fixture(scope="module")

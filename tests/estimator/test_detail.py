@@ -27,7 +27,7 @@ from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures, MemoryCache, Sight, encode_sources
 from gallop.lab.methods import Setup, make_method, method_sight
 from gallop.model.answers import Rule, answers
-from gallop.model.branches.mix import choose_mix
+from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.explanation import Explanation, explain_first_look
 from gallop.training.learn import encode_ahead
@@ -202,7 +202,7 @@ def test_the_head_of_a_fold_has_not_learned_from_the_photos_that_it_is_judged_on
     cross = there(ridges.cross_fit_)
     for model, index in zip(cross.models, cross.index, strict=True):
         others = cross.labels.bincount() - cross.labels[index].bincount(minlength=len(SHOTS))
-        assert there(model.head).sums.counts.tolist() == others.tolist()
+        assert model.branches[0].sums.counts.tolist() == others.tolist()
 
 
 @pytest.mark.parametrize("kind", ["none", "ridge"])
@@ -212,15 +212,14 @@ def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: s
     logits, own = [], []
     for model, features in zip(cross.models, cross.features, strict=True):
         with torch.no_grad():
-            both = model.with_head(None).similarities(features, model.text_features())
+            both = model.with_branches([]).similarities(features, model.text_features())
         logits.append(answers(both, Rule(model.config.topk)).scores * model.backbone.logit_scale)
-        if model.head is not None:
-            own.append(model.head.complete(torch.empty(0))(mean_of_looks(features)))
+        own += [branch.complete(torch.empty(0))(mean_of_looks(features)) for branch in model.branches]
     labels = cross.labels[torch.cat(cross.index)]
     if not own:
         wanted = fit_temperature(torch.cat(logits), labels)
     else:
-        mix, wanted = choose_mix(torch.cat(logits), torch.cat(own), labels, head_of(shared()).mix)
+        (mix,), wanted = choose_mixes(torch.cat(logits), [torch.cat(own)], labels, [head_of(shared()).mix])
         assert (head_of(found).mix.weight, head_of(found).mix.temperature) == pytest.approx(
             (mix.weight, mix.temperature), rel=1e-3
         )
@@ -287,7 +286,7 @@ def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match=r"after load or add_shots.* and detail=1\.$"):
         more.set_detail(1)
     untaught = tiny.classifier(head="ridge").zero_shot(["red", "green"])
-    assert untaught.set_detail(2).model_.head is None
+    assert untaught.set_detail(2).model_.branches == ()
 
 
 def test_what_is_predicted_is_what_is_explained(ridges: GalLoPClassifier) -> None:

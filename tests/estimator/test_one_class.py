@@ -16,7 +16,7 @@ from gallop.images import list_images
 from gallop.model.calibration import Calibration
 from gallop.names.class_names import SOMETHING_ELSE, one_class
 from gallop.sample import sample_folder, sample_photos
-from tests.tiny import head_of, vit
+from tests.tiny import vit
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_photos_of_what_it_is_not_are_learned_too(mini: Backbone, cache: MemoryC
     given = {SOMETHING_ELSE: [*photos("test", "teapot"), tests[0]], "mug": photos("train", "mug")}
     made = GalLoPClassifier(mini, epochs=0, cache=cache).fit(given, class_names=["mug", SOMETHING_ELSE])
     assert made.classes_.tolist() == ["mug", SOMETHING_ELSE]
-    branch, alone = head_of(made), head_of(mugs)
+    (branch,), (alone,) = made.model_.branches, mugs.model_.branches
     assert (branch.sums.counts - alone.sums.counts).tolist() == [0, 1], "a sample photo that is given counts once"
 
 

@@ -209,7 +209,7 @@ def test_the_classifiers_figures_are_those_of_its_held_out_shots(tmp_path: Path)
     for fold, features, index in zip(folds.models, folds.features, folds.index, strict=True):
         reds = features[folds.labels[index] == folds.models[0].class_names.index("red")]
         one = fold.for_classes(taught.model_.class_names)
-        one = one.with_head(replace(tiny.there(one.head), mix=tiny.head_of(taught).mix))
+        one = one.with_branches([replace(one.branches[0], mix=taught.model_.branches[0].mix)])
         scores = answers(one.similarities(reds, one.text_features()), Rule(one.config.topk)).scores
         each = (scores * one.backbone.logit_scale / taught.calibration_.temperature).softmax(dim=1)
         right += float((each.argmax(dim=1) == one.class_names.index("red")).sum())

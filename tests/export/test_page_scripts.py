@@ -186,7 +186,7 @@ def question(classifier: GalLoPClassifier, photo: Image.Image) -> dict[str, Any]
     pixels = [look[PATTERNS:] for look in pixels_to_check(model, [photo])]
     with torch.no_grad():
         parts = [packed(part.numpy()) for part in Looking(classifier)(*pixels)]
-    each = 2 + len(model.branch_weights)
+    each = 2 + len(model.branches)
     of_looks = (parts[at : at + each] for at in range(0, len(parts), each))
     looks = [{"global": whole, "regions": regions, "branches": more} for whole, regions, *more in of_looks]
     globals_, locals_ = facts["prompts"]

@@ -279,4 +279,4 @@ def test_a_model_of_the_page_can_be_saved_again_and_learn_more(ask_taught: Ask, 
     model.save(tmp_path / "again")
     assert json.loads((tmp_path / "again/gallop.json").read_text())["format"] == 3
     model.add_shots(scripts.photos_of({"red": 2}, seed=77)["red"], ["red", "red"])
-    assert tiny.head_of(model).sums.counts.tolist() == [8, 9, 4]
+    assert model.model_.branches[0].sums.counts.tolist() == [8, 9, 4]

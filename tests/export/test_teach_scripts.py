@@ -138,7 +138,7 @@ def wanted() -> dict[str, GalLoPClassifier]:
 def test_the_head_is_pythons(case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]) -> None:
     model = wanted[case].model_
     if case == "one class has shots":
-        assert (said[case]["form"], model.head) == (None, None)
+        assert (said[case]["form"], model.branches) == (None, ())
         return
     form = tiny.head_of(wanted[case]).complete(model.cached_text_features().global_)
     weights = doubles(said[case]["form"]["weights"]).reshape(form.weights.shape)
@@ -152,9 +152,9 @@ def test_mix_temperature_and_limit_are_pythons(
 ) -> None:
     found, calibration = said[case], wanted[case].calibration_
     # Python's minimiser stops where the last steps were small, so that a weight is known to three digits.
-    head = wanted[case].model_.head
-    mix = [] if head is None else [head.mix.weight, head.mix.temperature]
-    assert [*(found["mix"] or []), found["temperature"]] == pytest.approx([*mix, calibration.temperature], rel=1e-3)
+    mixes = (branch.mix for branch in wanted[case].model_.branches)
+    temperatures = [number for mix in mixes for number in (mix.weight, mix.temperature)] + [calibration.temperature]
+    assert [*(found["mix"] or []), found["temperature"]] == pytest.approx(temperatures, rel=1e-3)
     assert found["threshold"] == pytest.approx(calibration.threshold, abs=1e-6)
     assert found["heldOut"] == pytest.approx(list(calibration.held_out), abs=1e-6)
     assert (found["note"], found["photos"]) == (calibration.note, calibration.photos)

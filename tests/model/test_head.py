@@ -21,7 +21,7 @@ from gallop.model.answers import Rule, answers
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import ridge
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, drawn_to, shot_features
-from gallop.model.branches.mix import SPREAD, Mix, choose_mix, mixed
+from gallop.model.branches.mix import SPREAD, Mix, choose_mixes, mixed
 from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.prompted import PromptModel
 from tests import tiny
@@ -200,7 +200,7 @@ def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptMode
     regions, width, joint = frozen.feature_sizes
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
     head = head_of(kind, ShotFeatures(known_of(frozen, photos)[2:, None], torch.arange(12) % 3 % classes), classes)
-    return PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), head=head), photos[:2]
+    return PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head]), photos[:2]
 
 
 @pytest.mark.parametrize("name", ["vit", "rn"])
@@ -210,8 +210,8 @@ def test_the_map_is_the_score_taken_apart(kind: str, name: str) -> None:
     model, photos = with_head(frozen, kind)
     with torch.no_grad():
         text = model.text_features()
-        found, prompts = (each.similarities(photos, text) for each in (model, model.with_head(None)))
-    head = tiny.there(model.head)
+        found, prompts = (each.similarities(photos, text) for each in (model, model.with_branches([])))
+    (head,) = model.branches
     scores, regions = found.branch_scores[kind], found.looks[0].branches[kind]
     said = head.complete(torch.empty(0))(known_of(frozen, photos).double())
     logits = scores * frozen.logit_scale * head.mix.temperature
@@ -230,12 +230,12 @@ def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
     with torch.no_grad():
         text = model.text_features()
         found, voted = model.similarities(photos[:1], text), model.votes(photos[:1], text)["ridge"]
-    head = tiny.there(model.head)
+    (head,) = model.branches
     assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.branch_scores["ridge"][0], atol=1e-5)
     unit = tiny.vit().logit_scale * head.mix.temperature
     assert torch.allclose(voted.rest, torch.zeros(3), atol=1e-5), "the shares of classes of equal size say nothing"
     assert np.allclose(voted.shots * unit, ridge_votes(tiny.there(head.shots), photos), atol=1e-4)
-    assert model.with_head(replace(head, shots=None)).votes(photos[:1], text) == {}
+    assert model.with_branches([replace(head, shots=None)]).votes(photos[:1], text) == {}
 
 
 def ridge_votes(known: ShotFeatures, photos: ImageFeatures) -> Any:
@@ -250,9 +250,9 @@ def ridge_votes(known: ShotFeatures, photos: ImageFeatures) -> Any:
 def test_votes_leave_what_the_names_say_to_the_rest() -> None:
     model, photos = with_head(tiny.vit(), "ridge")
     texts = model.name_features(model.class_names)
-    head = head_of("ridge", tiny.there(tiny.there(model.head).shots), 3, texts=texts)
+    head = head_of("ridge", tiny.there(model.branches[0].shots), 3, texts=texts)
     with torch.no_grad():
-        text, model = model.text_features(), model.with_head(head)
+        text, model = model.text_features(), model.with_branches([head])
         found, voted = model.similarities(photos[:1], text), model.votes(photos[:1], text)["ridge"]
     assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.branch_scores["ridge"][0], atol=1e-5)
     lengths = NAMES * 0.5 ** (head.sums.counts / HALVED)
@@ -277,33 +277,46 @@ def held_out(seed: int, images: int = 200) -> tuple[Tensor, Tensor]:
 def test_the_weight_goes_to_who_is_right() -> None:
     (good, labels), (other, _) = held_out(1), held_out(2)
     alike, bad_head, good_head = (
-        choose_mix(prompts, head, labels, Mix(0.5, 1.0))[0]
+        choose_mixes(prompts, [head], labels, [Mix(0.5, 1.0)])[0][0]
         for prompts, head in ((good, other), (good, NOISE), (NOISE, good))
     )
     assert 0.35 < alike.weight < 0.65
     assert bad_head.weight < alike.weight < good_head.weight
     alone = (good.argmax(dim=1) == labels).sum()
-    assert (mixed(good, other, alike).argmax(dim=1) == labels).sum() > alone, (
+    assert (mixed(good, [other], [alike]).argmax(dim=1) == labels).sum() > alone, (
         "two that err by themselves are better together"
     )
-    for both in (mixed(good, NOISE, bad_head), mixed(NOISE, good, good_head)):
+    for both in (mixed(good, [NOISE], [bad_head]), mixed(NOISE, [good], [good_head])):
         assert (both.argmax(dim=1) == labels).sum() >= alone - 2, "noise takes nothing away"
 
 
 def test_the_unit_of_a_head_does_not_matter() -> None:
     """Its temperature follows, so scores between 0 and 1 and scores of hundreds are one thing."""
     (prompts, labels), (head, _) = held_out(1), held_out(2)
-    one, t_one = choose_mix(prompts, head, labels, Mix(0.5, 1.0))
-    other, t_other = choose_mix(prompts, 0.01 * head, labels, Mix(0.5, 0.01))
+    (one,), t_one = choose_mixes(prompts, [head], labels, [Mix(0.5, 1.0)])
+    (other,), t_other = choose_mixes(prompts, [0.01 * head], labels, [Mix(0.5, 0.01)])
     assert other.temperature == pytest.approx(0.01 * one.temperature, rel=1e-4)
     assert (other.weight, t_other) == (pytest.approx(one.weight, abs=1e-4), pytest.approx(t_one, rel=1e-4))
-    assert torch.allclose(mixed(prompts, head, one), mixed(prompts, 0.01 * head, other), atol=1e-3)
+    assert torch.allclose(mixed(prompts, [head], [one]), mixed(prompts, [0.01 * head], [other]), atol=1e-3)
 
 
 def test_a_few_shots_move_the_weight_little() -> None:
     prompts, labels = held_out(1)
-    few, _ = choose_mix(prompts[:4], NOISE[:4], labels[:4], Mix(0.5, 1.0))
+    (few,), _ = choose_mixes(prompts[:4], [NOISE[:4]], labels[:4], [Mix(0.5, 1.0)])
     assert abs(few.weight - 0.5) < 2 * SPREAD
+
+
+def test_two_heads_share_what_one_weighs() -> None:
+    """Of three that are alike each counts as much."""
+    good, labels = held_out(1)
+    other, third = (held_out(seed)[0] for seed in (2, 4))
+    usual = [Mix(0.25, 1.0), Mix(0.25, 1.0)]
+    (first, second), _ = choose_mixes(good, [other, third], labels, usual)
+    assert (first.weight, second.weight) == (pytest.approx(0.33, abs=0.1), pytest.approx(0.33, abs=0.1))
+    mixes, _ = choose_mixes(good, [other, NOISE], labels, usual)
+    right = [int((each.argmax(dim=1) == labels).sum()) for each in (good, mixed(good, [other, NOISE], mixes))]
+    assert right[1] > right[0], "noise takes nothing away"
+    assert torch.allclose(mixed(good, [other, NOISE], [Mix(0.5, 2.0), Mix(0.0, 1.0)]), 0.5 * good + 0.25 * other)
 
 
 @pytest.mark.parametrize(("weight", "temperature"), [(-0.1, 1), (1.1, 1), (0.5, 0), (0.5, float("nan"))])

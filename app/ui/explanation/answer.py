@@ -275,8 +275,7 @@ def shots_that_voted(photo: Photo, question: Question, find: Find, chosen: str |
         chosen: the class; if it is none of the explanation's, the most probable one.
     """
     taught = session().training.taught
-    head = taught.after.model_.head if taught is not None and question.taught else None
-    if head is None or not head.how.votes:
+    if taught is None or not question.taught or not any(branch.how.votes for branch in taught.after.model_.branches):
         return
     with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
         if not fold.open:

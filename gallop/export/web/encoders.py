@@ -58,7 +58,7 @@ def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes
     """
     model = classifier.model_
     sides = [model.backbone.preprocess.side(times) for times in model.sight.times]
-    kinds = ("global", "regions", *(f"branch{i}" for i in range(len(model.branch_weights))))
+    kinds = ("global", "regions", *(f"branch{i}" for i in range(len(model.branches))))
     names = [f"{prefix}{kind}" for prefix in PREFIXES[: len(sides)] for kind in kinds]
     what = ToTrace(
         Looking(classifier),
@@ -149,7 +149,7 @@ def check_encoders(
 def _probabilities(classifier: GalLoPClassifier, vision: bytes, pixels: Sequence[Tensor]) -> Any:
     """(B, K), a photo at a time as the page takes them."""
     session, answering = onnx_session(vision), Answering(classifier)
-    kinds = list(classifier.model_.branch_weights)
+    kinds = [branch.kind for branch in classifier.model_.branches]
     rows = []
     for i in range(len(pixels[0])):
         given = {name: look[i : i + 1].numpy() for name, look in zip(INPUTS, pixels, strict=False)}

@@ -180,7 +180,7 @@ def has_fixed_classes(model: PromptModel) -> bool:
     CLIP's kind.
     """
     learned = model.prompts.digest() != initial_prompts(model.backbone, model.config).digest()
-    return learned or model.head is not None or not reads_clip_tokens(model.backbone.text)
+    return learned or bool(model.branches) or not reads_clip_tokens(model.backbone.text)
 
 
 def class_features(classifier: GalLoPClassifier) -> bytes:

@@ -5,8 +5,8 @@ Shapes: n shots, K classes, R regions, D joint width, E width of other features.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch.nn.functional as F
@@ -60,15 +60,23 @@ KINDS: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> Kind:
-    """Register a kind; returns it."""
+    """Register a kind; returns it. Raises ValueError for a name with "+", which joins those of several."""
+    if "+" in kind.name:
+        raise ValueError(f"{kind.name!r} cannot be the name of a head: + joins the names of several.")
     KINDS[kind.name], HEADS[kind.name] = kind, kind.words
     return kind
 
 
+def usual_mixes(names: Sequence[str]) -> list[Mix]:
+    """Return the mixes of several branches where no shots are held out: together they have the weight of one."""
+    usual = [KINDS[name].usual for name in names]
+    return [replace(mix, weight=mix.weight / len(usual)) for mix in usual]
+
+
 def sight_of(config: MethodConfig, use: DetailUse) -> Sight:
     """Return what is encoded of a photo for answers or for maps."""
-    kind = KINDS.get(config.head)
-    return Sight(config.looks(use), (kind.extra,) if kind is not None and kind.extra is not None else ())
+    extras = (KINDS[name].extra for name in config.branches)
+    return Sight(config.looks(use), tuple(extra for extra in extras if extra is not None))
 
 
 def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:

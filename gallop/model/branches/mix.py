@@ -1,4 +1,4 @@
-"""How the head and the prompts become one answer: the mean of both, as log-probabilities, with a weight.
+"""How branches and the prompts become one answer: the mean of all, as log-probabilities, with a weight for each.
 
 Shapes: m held-out shots, K classes.
 """
@@ -6,6 +6,7 @@ Shapes: m held-out shots, K classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +26,11 @@ SPREAD = 0.2
 
 @dataclass(frozen=True)
 class Mix:
-    """How a head's scores h and the prompts' scaled cosines z are mixed: ``(1 - weight) z + weight h / temperature``.
+    """How a branch's scores h and the prompts' scaled cosines z are mixed: ``(1 - weight) z + weight h / temperature``.
 
     Attributes:
-        weight: of the head, from 0 to 1; one half is the plain mean of log-probabilities.
-        temperature: divides the head's scores, which makes them as sharp as the prompts' logits.
+        weight: of the branch, from 0 to 1; one half is the plain mean of log-probabilities.
+        temperature: divides the branch's scores, which makes them as sharp as the prompts' logits.
     """
 
     weight: float
@@ -41,43 +42,52 @@ class Mix:
 
 
 UNMIXED = Mix(0.5, 1.0)
-"""The mix that leaves a head's scores as its form computes them."""
+"""The mix that leaves a branch's scores as its form computes them."""
 
 
-def mixed(prompts: Tensor, head: Tensor, mix: Mix) -> Tensor:
-    """Return the logits of both (..., K): of the prompts' scaled cosines and the head's scores (..., K)."""
-    return (1 - mix.weight) * prompts + (mix.weight / mix.temperature) * head
+def mixed(prompts: Tensor, branches: Sequence[Tensor], mixes: Sequence[Mix]) -> Tensor:
+    """Return the logits of all (..., K): of the prompts' scaled cosines and each branch's scores (..., K)."""
+    parts = ((mix.weight / mix.temperature) * scores for scores, mix in zip(branches, mixes, strict=True))
+    return sum(parts, (1 - sum(mix.weight for mix in mixes)) * prompts)
 
 
-def choose_mix(prompts: Tensor, head: Tensor, labels: Tensor, usual: Mix) -> tuple[Mix, float]:
-    """Return the mix for held-out shots, and the temperature of the logits that it gives.
+def choose_mixes(
+    prompts: Tensor, branches: Sequence[Tensor], labels: Tensor, usual: Sequence[Mix]
+) -> tuple[list[Mix], float]:
+    """Return the mixes for held-out shots, and the temperature of the logits that they give.
 
-    The head's temperature is the one that makes it as sharp as the prompts, each alone as probable as it can be. The
-    weight and the temperature of both together then make the labels most probable. Priors pull all of them towards the
+    A branch's temperature is the one that makes it as sharp as the prompts, each alone as probable as it can be. The
+    weights and the temperature of all together then make the labels most probable. Priors pull all of them towards the
     usual values, as in ``fit_temperature``.
 
     Args:
         prompts: scale x cosines (m, K) of shots that were not trained on.
-        head: its scores (m, K), learned without these shots.
+        branches: scores (m, K) of at least one that did not see them.
         labels: class indices (m,).
-        usual: the mix to which the priors pull.
+        usual: the mixes to which the priors pull.
     """
     from scipy.optimize import minimize
 
-    prompts, head = prompts.double(), head.double()
-    temperature = fit_temperature(head / usual.temperature, labels) * usual.temperature
-    temperature /= fit_temperature(prompts, labels)
-    apart = head / temperature - prompts
+    prompts, branches = prompts.double(), [scores.double() for scores in branches]
+    sharpness = fit_temperature(prompts, labels)
+    temperatures = [
+        fit_temperature(scores / mix.temperature, labels) * mix.temperature / sharpness
+        for scores, mix in zip(branches, usual, strict=True)
+    ]
+    apart = torch.stack([scores / unit for scores, unit in zip(branches, temperatures, strict=True)]) - prompts
+    centre = torch.tensor([mix.weight for mix in usual], dtype=torch.float64)
 
     def loss(
         point: np.ndarray[tuple[int], np.dtype[np.float64]],
     ) -> tuple[float, np.ndarray[tuple[int], np.dtype[np.float64]]]:
         at = torch.from_numpy(point).requires_grad_()
-        value = F.cross_entropy((prompts + at[0] * apart) / at[1].exp(), labels, reduction="sum")
-        value = value + at[1].square() / 2 + ((at[0] - usual.weight) / SPREAD).square() / 2
+        logits = (prompts + torch.einsum("b,bmk->mk", at[:-1], apart)) / at[-1].exp()
+        value = F.cross_entropy(logits, labels, reduction="sum")
+        value = value + at[-1].square() / 2 + ((at[:-1] - centre) / SPREAD).square().sum() / 2
         (gradient,) = torch.autograd.grad(value, at)
         return float(value.detach()), gradient.numpy()
 
-    bounds = [(0.0, 1.0), (math.log(0.05), math.log(20.0))]
-    minimum = minimize(loss, np.array([usual.weight, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return Mix(float(minimum.x[0]), temperature), math.exp(float(minimum.x[1]))
+    bounds = [*((0.0, float(most)) for most in centre / centre.sum()), (math.log(0.05), math.log(20.0))]
+    minimum = minimize(loss, np.array([*centre, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    *weights, temperature = map(float, minimum.x)
+    return [Mix(*each) for each in zip(weights, temperatures, strict=True)], math.exp(temperature)
