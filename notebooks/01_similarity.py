@@ -169,7 +169,7 @@ print(
 # The softmax looks at *differences* of cosines, times $s$. So $s$ decides how sure the answer sounds. Which name wins
 # does not depend on it.
 #
-# Move the slider (this needs a running kernel).
+# In a running notebook, move the slider. On a page, where nothing can be moved, the picture below it shows every $s$.
 
 # %%
 import ipywidgets as widgets
@@ -307,8 +307,9 @@ print("The ensemble of", len(templates), "templates says:", names[int(my_ensembl
 # %% [markdown]
 # ## The list of names matters
 #
-# A probability says how well a name fits *compared with the others on the list*. Type another list, separated by
-# commas, and press Enter (this needs a running kernel).
+# A probability says how well a name fits *compared with the others on the list*. In a running notebook, type
+# another list, separated by commas, and press Enter. On a page, the picture below shows the answer without the best
+# name.
 
 # %%
 name_box = widgets.Text(

@@ -308,8 +308,8 @@ print(f"largest difference of a learned number: {max(apart):.0e}")
 # ## Live curves
 #
 # `fit_steps` is `fit` as a generator: it stops after every step and tells what happened. So curves can be drawn while
-# it learns. Set the learning rate and press **Train** (this needs a running kernel). Try 0.001 (hardly moves) and 50
-# (jumps).
+# it learns. In a running notebook, set the learning rate and press **Train**: try 0.001 (hardly moves) and 50 (jumps).
+# On a page, the picture below shows three learning rates.
 
 # %%
 from gallop.features.cache import ImageFeatures, MemoryCache
@@ -439,8 +439,8 @@ show_figure(
 # every step. With the sample, at 0.1 the local line falls to a hundredth and less (the axis is logarithmic): nearly all
 # of the loss that stays, and all jags of the total, are the global line's.
 #
-# In the widget, the curves on the right rise: few photos can be learned by heart. This is why the accuracy that counts
-# is measured on *other* photos.
+# In a running notebook, the curves on the right rise: few photos can be learned by heart. This is why the accuracy
+# that counts is measured on *other* photos.
 
 # %% [markdown]
 # ## What the training did to each term

@@ -299,8 +299,8 @@ show_figure(
 # %% [markdown]
 # ## How far is too far?
 #
-# Domains come in degrees. Mix a photo with its version in another domain, and watch the answer (this needs a running
-# kernel).
+# Domains come in degrees. In a running notebook, mix a photo with its version in another domain and watch the answer.
+# On a page, the picture below shows how often the answer is right.
 
 # %%
 import ipywidgets as widgets
@@ -379,8 +379,8 @@ show_figure(
 # %% [markdown]
 # ## Where it looks
 #
-# The same photo, the same class, once clear and once in the other domain. Choose the domain and the local prompt (this
-# needs a running kernel; a still picture is below).
+# The same photo, the same class, once clear and once in the other domain. In a running notebook, choose the domain
+# and the local prompt; on a page, the picture below shows one of them.
 
 # %%
 from gallop.maps.explainer.state import ExplainerState

@@ -341,8 +341,8 @@ print(f"{np.mean(curve.areas_at_random):.4f} at random")
 # %% [markdown]
 # ## Look for yourself
 #
-# Choose a wrong photo and one scale $k$ for **all** local prompts (this needs a running kernel): the line below says
-# what the answer is then. No training, no backbone, only another top-$k$. The map shows the wrong class minus the right
+# In a running notebook, choose a wrong photo and one scale $k$ for **all** local prompts: the line below says what the
+# answer is then. No training, no backbone, only another top-$k$. The map shows the wrong class minus the right
 # one, of the prompt that you choose; there each $k$ can be moved by itself, too.
 
 # %%

@@ -369,8 +369,9 @@ show_figure(f"Up to six photos: {', '.join(worst)}.", panels([row], size=(12, 2.
 # %% [markdown]
 # ## 8. Ask it, also about your photos
 #
-# Choose a test photo or upload a picture (this needs a running kernel). Every file is read by the same careful reader,
-# whatever it claims to be; what cannot be read is refused with a sentence. A name that is clicked is explained.
+# In a running notebook, choose a test photo or upload a picture; on a page, a photo is shown below. Every file is read
+# by the same careful reader, whatever it claims to be; what cannot be read is refused with a sentence. A name that is
+# clicked is explained.
 
 # %%
 from html import escape
@@ -412,11 +413,11 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** With a running kernel, the answer, whether it may be none of these, and the map, whose scales
-# you can move. The still picture shows the photo, the scores of the global prompts for the predicted name, and its
-# map at all scales. With the sample this is the vase that is taken for a candle: the
-# regions that speak for it lie on the foot of the vase and beside it. (On the site, a vase that the model of the sample
-# takes for a teapot can be moved here.)
+# **What you should see.** In a running notebook, the answer, whether it may be none of these, and the map, whose scales
+# you can move. The still picture shows the photo, the scores of the global prompts for the predicted name, and its map
+# at all scales. With the sample this is the vase that is taken for a candle: the regions that speak for it lie on the
+# foot of the vase and beside it. (On the site, a vase that the model of the sample takes for a teapot can be moved
+# here.)
 #
 # <!-- explainer: test/vase/vase-11.jpg -->
 

@@ -68,6 +68,8 @@ def test_messages_of_the_library_name_no_options() -> None:
 
 
 RIGHT, WRONG = ROOT / "tests" / "typed" / "right.py", ROOT / "tests" / "typed" / "wrong.py"
+SHOWN = "shown.py"
+"""The example of ``next_to_label`` as its page has it, in a folder of its own."""
 
 
 def run(*words: str) -> str:
@@ -80,14 +82,16 @@ def run(*words: str) -> str:
 def by_mypy(folder: Path) -> list[tuple[str, int, str]]:
     """Return file, line and words of each error."""
     words = ["mypy", "--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache")]
-    told = re.findall(r"^(?:.*[/\\])?(\w+\.py):(\d+): error: (.*)", run(*words, str(RIGHT), str(WRONG)), re.MULTILINE)
+    said = run(*words, str(RIGHT), str(WRONG), str(folder / SHOWN))
+    told = re.findall(r"^(?:.*[/\\])?(\w+\.py):(\d+): error: (.*)", said, re.MULTILINE)
     return [(file, int(line), words) for file, line, words in told]
 
 
 def by_pyright(folder: Path) -> list[tuple[str, int, str]]:
     """Return file, line and words of each error."""
     settings = folder / "pyrightconfig.json"
-    asked = {"include": [str(RIGHT), str(WRONG)], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
+    files = [str(RIGHT), str(WRONG), str(folder / SHOWN)]
+    asked = {"include": files, "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
     settings.write_text(json.dumps(asked))
     said = run("basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(settings))
     told = [each for each in json.loads(said)["generalDiagnostics"] if each["severity"] == "error"]
@@ -100,13 +104,17 @@ def test_a_checker_finds_every_mistake_and_nothing_else(
     checker: str, errors: Callable[[Path], list[tuple[str, int, str]]], tmp_path: Path
 ) -> None:
     pytest.importorskip(checker, reason=f"needs {checker}, of the extra 'dev'")
+    page = (ROOT / "docs" / "howto" / "enough_photos.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?next_to_label.*?)^```", page.partition("## Which")[2], re.M | re.S)
+    (tmp_path / SHOWN).write_text(example, encoding="utf-8")
     told = errors(tmp_path)
     lines = WRONG.read_text(encoding="utf-8").splitlines()
     marked = {(WRONG.name, i) for i, line in enumerate(lines, 1) if line.endswith("# wrong")}
     assert len(marked) > 20
     found = {(file, line) for file, line, _ in told}
     assert {i: lines[i - 1] for _, i in marked - found} == {}, "not found"
-    assert [each for each in told if each[:2] not in marked and each[0] in (RIGHT.name, WRONG.name)] == [], "no mistake"
+    files = RIGHT.name, WRONG.name, SHOWN
+    assert [each for each in told if each[:2] not in marked and each[0] in files] == [], "no mistake"
 
 
 def test_the_types_of_what_is_public_can_be_asked_for() -> None:

@@ -7,32 +7,47 @@ Shapes: U photos without a label, K classes, D joint width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+Photo = TypeVar("Photo")
 CHOICE = 2
 """Of so many times as many uncertain photos as are asked for, unlike ones are taken."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Generic[Photo]):
     """A photo to label.
 
     Attributes:
-        photo: which of the U.
+        photo: the photo, as it was given; its index where no photos were given.
+        index: which of the U it is.
         best, second: its two most probable classes; the same one where there is one class alone.
         margin: how much more probable the first is than the second.
     """
 
-    photo: int
+    photo: Photo
+    index: int
     best: int
     second: int
     margin: float
 
 
-def next_to_label(probabilities: ArrayLike, features: ArrayLike, count: int = 10) -> list[Asked]:
+@overload
+def next_to_label(
+    probabilities: ArrayLike, features: ArrayLike | None, count: int = 10, photos: None = None
+) -> list[Asked[int]]: ...
+@overload
+def next_to_label(
+    probabilities: ArrayLike, features: ArrayLike | None, count: int = 10, *, photos: Sequence[Photo]
+) -> list[Asked[Photo]]: ...
+def next_to_label(
+    probabilities: ArrayLike, features: ArrayLike | None, count: int = 10, photos: Sequence[Any] | None = None
+) -> list[Asked[Any]]:
     """Return up to ``count`` photos in the order in which their labels are worth asking for.
 
     The ``CHOICE`` x ``count`` photos with the smallest margin between their two most probable classes (Scheffer and
@@ -46,15 +61,19 @@ def next_to_label(probabilities: ArrayLike, features: ArrayLike, count: int = 10
     Args:
         probabilities: (U, K).
         features: (U, D), such as ``ImageFeatures.global_`` or ``Predictions.embeddings``; of any length but zero.
+        photos: the U photos in the same order, such as paths; they are not opened, only returned.
 
     Raises:
-        ValueError: probabilities and features of another number of photos.
+        ValueError: probabilities, features and photos that differ in number, or no features.
     """
+    if features is None:
+        raise ValueError("These answers come without features of their photos. Get them from predict_all.")
     by_class, vectors = np.asarray(probabilities, dtype=np.float64), np.asarray(features, dtype=np.float64)
-    if len(by_class) != len(vectors):
+    given = range(len(by_class)) if photos is None else photos
+    if not len(by_class) == len(vectors) == len(given):
         raise ValueError(
-            f"There are probabilities for {len(by_class)} photos, but features for {len(vectors)}. Pass both for the "
-            "same photos."
+            f"There are {len(given)} photos, probabilities for {len(by_class)} of them, and features for "
+            f"{len(vectors)}. Pass all of them for the same photos."
         )
     if not len(by_class):
         return []
@@ -64,11 +83,11 @@ def next_to_label(probabilities: ArrayLike, features: ArrayLike, count: int = 10
     margin = by_class[rows, best] - by_class[rows, second]
     unsure = np.argsort(margin, kind="stable")[: CHOICE * count]
     unit = vectors[unsure] / np.linalg.norm(vectors[unsure], axis=1, keepdims=True)
-    distance, asked = np.full(len(unit), 2.0), list[Asked]()  # to the nearest one taken; 2 is the most there is
+    distance, asked = np.full(len(unit), 2.0), list[Asked[Any]]()  # to the nearest one taken; 2 is the most there is
     while len(asked) < min(count, len(unit)):
         row = int(distance.argmax())
-        photo = int(unsure[row])
-        asked.append(Asked(photo, int(best[photo]), int(second[photo]), float(margin[photo])))
+        index = int(unsure[row])
+        asked.append(Asked(given[index], index, int(best[index]), int(second[index]), float(margin[index])))
         distance = np.minimum(distance, 1 - unit @ unit[row])
         distance[row] = -np.inf
     return asked

@@ -209,6 +209,10 @@ def test_a_dry_run_checks_counts_and_changes_nothing(place: Place) -> None:
     told = {"out": str(place.out), "sets": ["first", "second"], "unknown": ["dots", "lines"]}
     assert found.json == told | {"runs": RUNS, "done": 0, "left": RUNS, "failed": 0, "files": []}
     assert (sorted(place.root.rglob("*")), Fake.fitted) == (before, [])
+    absent = call("bench", place.spec, place.root / "no-photos", "--out", place.out, "--dry-run")
+    assert f"0 of {RUNS} runs done." in absent.out, "as many as with the photos"
+    assert re.search(r"^ours +2 +1, 2 +8$", absent.out, re.M)
+    assert (absent.code, "does not contain any photos yet" in absent.err) == (0, True)
     place.bench("--only", "ours")
     files = {path: path.stat().st_mtime_ns for path in place.root.rglob("*")}
     found = place.bench("--dry-run")

@@ -164,6 +164,8 @@ def test_each_photo_is_asked_for_once_and_the_length_of_features_says_nothing() 
     found = next_to_label(shares, features, 100)
     assert sorted(asked.photo for asked in found) == list(range(len(shares)))
     assert next_to_label(shares, 7 * features, 100) == found
+    given = next_to_label(shares, features, 100, photos=[f"{i}.jpg" for i in range(len(shares))])
+    assert [asked.photo for asked in given] == [f"{asked.index}.jpg" for asked in found]
 
 
 def test_no_second_copy_is_asked_for_before_something_else() -> None:
@@ -178,5 +180,7 @@ def test_with_one_class_or_no_photo_it_still_answers() -> None:
     (only,) = next_to_label(np.ones((1, 1)), features[:1])
     assert (only.best, only.second, only.margin) == (0, 0, 0.0)
     assert next_to_label(np.zeros((0, 3)), np.zeros((0, 5))) == []
-    with pytest.raises(ValueError, match="19 photos, but features for 8"):
+    with pytest.raises(ValueError, match="19 photos, probabilities for 19 of them, and features for 8"):
         next_to_label(shares, features[:8])
+    with pytest.raises(ValueError, match="without features"):
+        next_to_label(shares, None)

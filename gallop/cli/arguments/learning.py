@@ -192,15 +192,15 @@ def add_data(commands: Commands) -> None:
 
 _BENCH_EXAMPLES = """\
 examples:
-  gallop bench photos-mini sets --out results --dry-run  # check everything, count the runs, train nothing
+  gallop bench photos-mini sets --out results --dry-run  # list the runs and check everything; train nothing
   gallop bench photos-mini sets --out results            # run it again to continue where it stopped
   gallop bench mine.yaml sets --out results --only GalLoP CoOp --sets pacs/photo --shots 16 --seeds 0
 
 Benchmarks that come with gallop: photos-mini, and the paper's tables: paper-fewshot, paper-domain, paper-ood,
 paper-ablation, paper-backbones.
 DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of the paper in CoOp's layout or torchvision's
-(docs/reference/methods.md has their names), and groups of unknown photos, as the benchmark names them. --dry-run says
-what is missing and where to get it.
+(docs/reference/methods.md has their names), and groups of unknown photos, as the benchmark names them. --dry-run
+lists the runs, even where DATA has no photos yet, and says what is missing and where to get it.
 DIR receives one record per run (runs/KEY.json) and, from the records, tables.md (mean and spread over seeds) and
 results.csv (one row per figure). Delete a record to repeat its run.
 Several processes or machines that share DIR divide the work by --seeds, --sets or --only; then the whole command writes
@@ -220,7 +220,7 @@ def add_bench(commands: Commands) -> None:
     parser.add_argument("spec", metavar="BENCHMARK", help="name of a built-in benchmark, or a YAML file")
     parser.add_argument("data", metavar="DATA", help="folder that holds the data sets")
     parser.add_argument("--out", metavar="DIR", required=True, help="output folder for records and tables")
-    parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list the runs and check everything; train nothing")
     narrow = parser.add_argument_group("run part of the benchmark; the tables are of that part")
     narrow.add_argument("--only", nargs="+", metavar="METHOD", help='methods: headings, groups, or "group / variant"')
     narrow.add_argument("--sets", nargs="+", metavar="SET", help="data sets")

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gallop.cli.console import Console
+from gallop.cli.console import Console, columns
 from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
-from gallop.lab.bench.photos import read_photos
-from gallop.lab.bench.plan import BenchRun, make_plan
+from gallop.lab.bench.photos import no_photos, read_photos
+from gallop.lab.bench.plan import BenchRun, Plan, make_plan
 from gallop.lab.bench.runner import Backbones, RecordStore, Runner
 from gallop.lab.bench.spec import read_spec
 from gallop.lab.bench.tables import TABLES, Results, write_outcome
@@ -34,14 +34,20 @@ def run(options: Namespace, console: Console) -> int:
     console.progress(f"reading the photos of {options.data}")
     folder = default_cache_folder()
     content = content_hash if options.dry_run else KnownContents(folder).sha256
-    photos = read_photos(spec, Path(options.data), content)
+    root, backbones, store = Path(options.data), Backbones(options.device), RecordStore(out)
+    missing = options.dry_run and not root.is_file() and not any(root.glob("*"))
+    photos = no_photos(spec) if missing else read_photos(spec, root, content)
     console.progress("loading the backbone")
-    backbones, store = Backbones(options.device), RecordStore(out)
-    plan = make_plan(spec, photos, backbones.fingerprint)
+    plan = make_plan(spec, photos, "{} {}".format if missing else backbones.fingerprint)
     cache = FeatureCache(folder, CACHE_BYTES)
     runner = Runner(
         photos, backbones, store, cache, lambda event: console.progress(event.stage, event.done, event.total)
     )
+    if missing:
+        console.warn(
+            f"{root} does not contain any photos yet, so only the benchmark itself was checked. With the data sets in "
+            "place, --dry-run checks them, too."
+        )
     stopped = False
     try:
         _execute(runner, () if options.dry_run else plan.runs, console)
@@ -67,8 +73,19 @@ def run(options: Namespace, console: Console) -> int:
         "files": [str(file) for file in files],
     }
     done = f"{len(results.records)} of {counted(len(plan.runs), 'run')} done."
-    console.result(result, lambda: [done + (f" Tables: {out} ({TABLES})." if files else "")])
+    told = _planned(plan) if options.dry_run else []
+    console.result(result, lambda: [*told, done + (f" Tables: {out} ({TABLES})." if files else "")])
     return 0
+
+
+def _planned(plan: Plan) -> list[str]:
+    """Return the sets and seeds, and a table with a row for each line of the benchmark; lines may share runs."""
+    rows = [["method", "sets", "shots", "runs"]]
+    for line in plan.spec.lines:
+        runs = {run.key: run for each, run in plan.entries if each is line}.values()
+        shots = ", ".join(str(number) for number in sorted({run.shots for run in runs}) if number) or "none"
+        rows.append([line.label, str(len({run.set for run in runs})), shots, str(len(runs))])
+    return [f"Sets: {', '.join(plan.sets)}", f"Seeds: {', '.join(map(str, plan.spec.seeds))}", *columns(rows)]
 
 
 def _execute(runner: Runner, runs: Sequence[BenchRun], console: Console) -> None:

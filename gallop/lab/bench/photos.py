@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gallop.data import ContentHash, LabelledPhotos, Listing, PhotoSet, content_hash, duplicates, read_folder
 from gallop.data.labelled import read_files
+from gallop.data.photo_set import NOTHING
 from gallop.errors import BenchError, DataError
 from gallop.images import list_images
 from gallop.lab.bench.spec import Spec
@@ -69,6 +70,13 @@ def read_photos(spec: Spec, root: Path, content: ContentHash = content_hash) -> 
         for target in (name, *spec.transfer.get(name, ())):
             class_numbers(source, asked[target])  # refused now, and not after a long training
     return photos
+
+
+def no_photos(spec: Spec) -> Photos:
+    """Return the sets of a benchmark without any photos, so that runs can be counted before there are some."""
+    targets = [target for name in spec.sets for target in spec.transfer.get(name, ())]
+    asked = {name: PhotoSet(name, NOTHING, NOTHING) for name in (*spec.sets, *targets)}
+    return Photos({name: asked[name] for name in spec.sets}, {}, asked)
 
 
 def _read_set(root: Path, name: str, content: ContentHash) -> PhotoSet:

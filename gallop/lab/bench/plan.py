@@ -122,7 +122,7 @@ def _run(
 ) -> BenchRun:
     """The run of a line at some shots of a set; ``backbone`` is its name, its regions and its fingerprint."""
     name, (fewest, smallest) = source.name, source.fewest
-    if shots > fewest:
+    if source.class_names and shots > fewest:  # a set of no_photos has no classes
         raise BenchError(
             f"The set {name} has {fewest} training photos of {smallest!r}, but {shots} shots are needed. Add photos, "
             "or name the shots (--shots) or the sets (--sets) that can be run."
