@@ -171,7 +171,8 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
     if way == ACCURATE:
         return (
             f"{way_in_words(QUICK, known)} Each photo is looked at twice, the second time at twice the size. "
-            "With some 16 photos of a class more answers are right; encoding takes five times as long."
+            "Measured: 0.6 points more are right with 16 photos of a class, none with 4. Encoding takes five times as "
+            "long."
         )
     if known.preset == "default":
         return (

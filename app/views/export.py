@@ -12,6 +12,7 @@ from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
+from app import text
 from app.jobs import Counted, PlainError
 from app.library import Backbone, Explanation, GalLoPClassifier
 from app.teaching.tasks import answers_to, opened
@@ -120,8 +121,8 @@ def measured(taught: Taught) -> list[str]:
 
 
 def _right(score: Score, which: str) -> str:
-    before = f" (zero-shot {score.before:.1%})" if score.before is not None else ""
-    return f"Right on {score.after:.1%} of {score.photos} {which}{before}."
+    before = f" (zero-shot {text.share(score.before, 1)})" if score.before is not None else ""
+    return f"Right on {text.share(score.after or 0, 1)} of {score.photos} {which}{before}."
 
 
 def learned_from(taught: Taught) -> str:

@@ -113,7 +113,7 @@ class ClassEvidence:
         """Return a sentence about what repeats, without its full stop; empty where nothing does."""
         if self.repeat is None or self.without is None:
             return ""
-        falls = f"without it the score falls by {max(self.without.drop, 0):.0%}"
+        falls = f"without it the score falls by {100 * max(self.without.drop, 0):.0f} %"
         more = "" if self.without.stands_out else ", no more than with other places covered"
         return f"{self.repeat.words(self.class_name)}, and {falls}{more}"
 
@@ -131,8 +131,12 @@ class ClassEvidence:
     @property
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is large."""
-        shares = [f"{'' if each.words else 'regions that '}{each.called} {each.share:.0%}" for each in self.clusters]
-        shares.insert(0 if self.rest_share > LARGE_REST else len(shares), f"{self.rest_share:.0%} in no cluster")
+        shares = [
+            f"{'' if each.words else 'regions that '}{each.called} {100 * each.share:.0f} %" for each in self.clusters
+        ]
+        shares.insert(
+            0 if self.rest_share > LARGE_REST else len(shares), f"{100 * self.rest_share:.0f} % in no cluster"
+        )
         return "; ".join([f"{self.class_name} relies on {shares[0]}", *shares[1:], *[self.repeats] * bool(self.repeat)])
 
 
@@ -271,7 +275,7 @@ def evidence(classifier: Any, images: Any, labels: Any = None) -> Evidence:
         ImageError: a photo that cannot be read.
 
     >>> evidence(clf, "photos/test").of("mug").words  # doctest: +SKIP
-    'mug relies on mug, handle 41%; ...'
+    'mug relies on mug, handle 41 %; ...'
     """
     *_, found = evidence_steps(classifier, images, labels)
     return cast(Evidence, found)

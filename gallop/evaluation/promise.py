@@ -115,10 +115,10 @@ class Promise:
         """Return as a sentence what is promised, how many checks are missing (at best, at first), or why it cannot."""
         if not self.pile:
             return "No photo lies above the line, so there is nothing to check or to promise."
-        percent, photos = f"{100 * self.wrong:.3g}%", counted(self.pile, "photo")
+        percent, photos = f"{100 * self.wrong:.3g} %", counted(self.pile, "photo")
         found = f"{self.checked} checked, {self.errors or 'none'} wrong" if self.checked else "more if any is wrong"
         if self.kept:
-            sure = "all checked" if self.checked == self.pile else f"95% sure: {found}"
+            sure = "all checked" if self.checked == self.pile else f"95 % sure: {found}"
             return f"At most {percent} of these {photos} are wrong ({sure})."
         if self.remaining is not None:
             check, how = ("more check", "without an error") if self.checked else ("check", "at best")

@@ -101,8 +101,9 @@ class WhatIf:
         were = f" instead of {before.right.right}" if before.right != without.right else ""
         return (
             f"without it {without.right.right}{were} of {before.right.of} are right, "
-            f"the mean probability is {without.confidence:.1%} instead of {before.confidence:.1%}, "
-            f"and the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}"
+            f"the mean probability is {100 * without.confidence:.1f} % instead of {100 * before.confidence:.1f} %, "
+            f"and the score falls by {100 * self.drop:.0f} %, with other places covered by {100 * low:.0f} to "
+            f"{100 * high:.0f} %"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen_and_a_tile_o
         large = [i for i, cluster in enumerate(each.clusters) if cluster.share >= 0.05]
         shares = [f"{100 * cluster.share:.0f} %" for cluster in each.clusters]
         assert f"**{name}**: decided by" in plain(at)
-        assert [head.value for head in at.header] == [f"{each.clusters[i].called}: {shares[i]}" for i in large]
+        assert [head.value for head in at.header] == [f"{i + 1}. {each.clusters[i].called}: {shares[i]}" for i in large]
         assert [tiles(at, number) for number in large] == [
             [pairs[region.photo][0].sha256 for region in each.clusters[number].gallery] for number in large
         ]
@@ -140,7 +140,7 @@ def test_what_repeats_is_told_on_every_class_and_shown_on_its_own(tiny_app: Open
         assert f"Something repeats in the photos of {each.class_name}." in plain(fine(at.run()))
         put(at, "evidence class_name", each.class_name)
         said = f"The same thing is in 2 of 3 photos of {each.class_name} and in none of 9 others"
-        assert at.error[0].value == f"{said}, and without it the score falls by 50%. Is it the thing itself?"
+        assert at.error[0].value == f"{said}, and without it the score falls by 50 %. Is it the thing itself?"
         assert tiles(at, 99) == [found.data.hashes[i] for i in repeat.photos]
 
 

@@ -189,7 +189,7 @@ def test_a_change_of_dropout_beside_the_answer_trains_again_and_the_way_back_res
     assert (after.settings.dropout, after.steps, session_of(at).training.run_before) == (0.5, LIVE_ROUNDS, before)
     assert explained(at).shares != shares
     assert grid(at, "explainer")["takes"][1]["when"] == "in the run before"
-    assert "Against the run before: held-out shots right, " in everything(at) or "Worse than" in everything(at)
+    assert "Against the run before:\n- held-out shots right, " in everything(at) or "Worse than" in everything(at)
     at = fine(button(at, "Back to the run before").click().run())
     assert (taught_of(at), session_of(at).training.job, explained(at).shares) == (before, None, shares)
     assert at.select_slider(key="teach settings dropout").value == before.settings.dropout

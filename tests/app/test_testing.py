@@ -387,7 +387,8 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos labelled red average "
     assert not unsaid(
         at,
-        "labelled **green**. Wrong label, or just hard?",
+        "labelled **green**",
+        "Wrong label, or just hard?",
         f"Probabilities from prompts trained without it: {rests}{text.percent(doubt.usual)} for that class.",
     )
     at.button(key=f"keep {wrong.sha256} red").click()

@@ -61,7 +61,7 @@ def test_checks_are_made_with_keys_and_taken_by_the_command(page: Page, tmp_path
     assert some.checked == [*said["checks"]]
     expect(told).to_have_text(f"{some.promise.words.split(' (')[0]}")
     press(page, *"j" * (some.promise.remaining or 0))
-    expect(told).to_contain_text("At most 5% of these 100 photos are wrong (95% sure)")
+    expect(told).to_contain_text("At most 5 % of these 100 photos are wrong (95 % sure)")
     expect(page.locator("#ask")).to_be_hidden()
     some.take(saved(page))
     assert some.promise.kept

@@ -73,7 +73,7 @@ def test_a_pile_is_sorted_corrected_and_checked(page: Page) -> None:
         settled(page)
         page.get_by_role("button", name=re.compile("^All [0-9]+ are right")).click()
         settled(page)
-    expect(words).to_have_text(f"At most 5% of these {now} photos are wrong (all checked).")
+    expect(words).to_have_text(f"At most 5 % of these {now} photos are wrong (all checked).")
     page.get_by_role("button", name="Back to all photos").click()
 
     # The page is another one, and the pile is there again.

@@ -203,7 +203,7 @@ def test_two_calls_do_not_work_on_one_folder(photos: Path, model: Path, out: Pat
 def test_a_pile_that_is_too_small_is_told(model: Path, out: Path, tmp_path: Path) -> None:
     photos = tiny.write_folder(tmp_path / "few", {"red": 8})
     told = sort(photos, model, out, "--line", 0.1).json
-    assert told["promise"] == "Too few to promise that at most 5% are wrong (8 photos): check them all."
+    assert told["promise"] == "Too few to promise that at most 5 % are wrong (8 photos): check them all."
     checked(out, 8)
     assert "all checked" in sort(photos, model, out).json["promise"]
 

@@ -106,7 +106,7 @@ def test_mistakes_are_counted_where_they_were_answered_and_where_they_belong(tol
 def test_a_large_rest_leads_the_sentence(told: Evidence) -> None:
     each = max(told.classes, key=lambda each: each.rest_share)
     assert each.rest_share > 0.3, "half of the score of a ViT's prompts is of the entire photo"
-    assert each.words.split(" relies on ")[1].startswith(f"{each.rest_share:.0%} in no cluster")
+    assert each.words.split(" relies on ")[1].startswith(f"{100 * each.rest_share:.0f} % in no cluster")
 
 
 def test_the_table_adds_up_to_one_and_the_figure_has_a_row_a_class(planted: tuple[GalLoPClassifier, Evidence]) -> None:

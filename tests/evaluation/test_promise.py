@@ -110,10 +110,10 @@ def test_a_stricter_promise_that_is_kept_keeps_the_looser_ones():
 def test_what_is_missing_is_told_until_it_is_kept():
     begun, after, moved = (Promise(0.05, 812, right=30, **more) for more in ({}, {"errors": 1}, {"moved": 1}))
     assert (begun.remaining, begun.kept) == (checks_needed(0.05, 812)[0] - 30, False)
-    assert re.match(f"{begun.remaining} more checks.*at most 5%", begun.words)
+    assert re.match(f"{begun.remaining} more checks.*at most 5 %", begun.words)
     assert Promise(0.05, 812).words.startswith(f"{checks_needed(0.05, 812)[0]} checks at best to promise")
     done = Promise(0.05, 812, right=30 + begun.remaining)
-    assert (done.remaining, done.kept, "95% sure" in done.words) == (0, True, True)
+    assert (done.remaining, done.kept, "95 % sure" in done.words) == (0, True, True)
     assert after.remaining > begun.remaining
     assert Promise(0.05, 812, right=30 + after.remaining, errors=1).kept
     assert moved.remaining > 2 * begun.remaining
@@ -123,8 +123,8 @@ def test_what_is_missing_is_told_until_it_is_kept():
     ("promise", "words"),
     [
         (Promise(0.05, 0), "No photo lies above the line"),
-        (Promise(0.05, 10), "Too few to promise that at most 5% are wrong (10 photos): check them all."),
-        (Promise(0.05, 100, 20, 10), "More than 5% of these 100 photos seem to be wrong (30 checked, 10 wrong)"),
+        (Promise(0.05, 10), "Too few to promise that at most 5 % are wrong (10 photos): check them all."),
+        (Promise(0.05, 100, 20, 10), "More than 5 % of these 100 photos seem to be wrong (30 checked, 10 wrong)"),
     ],
 )
 def test_what_cannot_be_promised_is_said(promise, words):

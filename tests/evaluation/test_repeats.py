@@ -107,7 +107,7 @@ def test_evidence_says_how_far_the_score_falls_without_it(found: tuple[GalLoPCla
     model, made = found
     each = made.of("marked")
     assert each.without is not None
-    falls = f"and without it the score falls by {each.without.drop:.0%}"
+    falls = f"and without it the score falls by {100 * each.without.drop:.0f} %"
     assert each.repeats == f"the same thing is in 8 of 10 photos of marked and in none of 8 others, {falls}"
     assert each.without.stands_out, "the thing is all that the two classes differ in"
     assert each.repeats in repr(made)

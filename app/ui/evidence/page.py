@@ -46,22 +46,23 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
         for place, (number, cluster) in enumerate(large):
             one = cluster.gallery[0]
             url = view.tile(session, frozen, found, number, one.photo, one.region).url
-            image(url, alt=cluster.called, width=_SIDE)
-            st.markdown(
-                f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1) or against}", width="content"
-            )
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+                image(url, alt=cluster.called, width=_SIDE)
+                st.markdown(
+                    f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1) or against}", width="content"
+                )
     if each.repeat:
         st.error(f"{text.markdown(each.repeats[0].upper() + each.repeats[1:])}. Is it the thing itself?")
         shown = [(i, each.repeat.region(i, found.grids)) for i in each.repeat.photos[:_MOST]]
         _gallery(frozen, found, pairs, _REPEAT, shown, each.class_name, each.repeat)
     for number, cluster in large:
-        st.header(f"{text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
+        st.header(f"{number + 1}. {text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
         _gallery(frozen, found, pairs, number, [(one.photo, one.region) for one in cluster.gallery], each.class_name)
         _what_if(found, each, number, pairs, key)
     with st.expander("All clusters", icon=":material/table:", key="all clusters"):
         st.dataframe(
             {
-                "cluster": [cluster.called for cluster in each.clusters],
+                "cluster": [f"{i}. {cluster.called}" for i, cluster in enumerate(each.clusters, 1)],
                 "of the score": [text.share(cluster.share) for cluster in each.clusters],
                 "decides in photos": [f"{len(cluster.photos)} of {len(each.photos)}" for cluster in each.clusters],
                 "mistakes with it": [len(cluster.mistakes) for cluster in each.clusters],

@@ -13,7 +13,7 @@ from app.ui.resources import backbone
 from app.ui.widgets.elements import image, problems_shown
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of, put
-from app.views.changed import Changed, changed_photos, notes
+from app.views.changed import Changed, changed_photos, notes, outcome_in_lines
 from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.maps.look import Subject, scale_of
@@ -26,7 +26,7 @@ def outcome(session: Session) -> None:
     """Draw how the last training ended, what fell against the run before first, in the colour of that."""
     if session.training.outcome is not None:
         kind, sentence = session.training.outcome
-        getattr(st, kind)(text.markdown(sentence))
+        getattr(st, kind)(outcome_in_lines(sentence, session.training.taught))
 
 
 def what_changed(session: Session, *, told: bool = False) -> None:
@@ -47,16 +47,17 @@ def what_changed(session: Session, *, told: bool = False) -> None:
             with st.container(width=_WIDE, gap="small"):
                 image(strip([each.photo], side=_SIDE), width="stretch", alt=each.photo.name)
                 st.caption(f"{text.markdown(text.shorten(each.name, 24))}: **{each.words}**")
-    for sentence in [*notes(session, taught), *([f"And {len(photos) - _SHOWN} more."] if len(photos) > _SHOWN else [])]:
-        st.caption(text.markdown(sentence))
-    st.button(
-        "Back to the run before",
-        icon=":material/undo:",
-        key="back to the run before",
-        on_click=_go_back,
-        args=(session,),
-        help="Its prompts and settings answer again, and changes of the cards since then are undone.",
-    )
+    more = f"And {len(photos) - _SHOWN} more." * (len(photos) > _SHOWN)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Back to the run before",
+            icon=":material/undo:",
+            key="back to the run before",
+            on_click=_go_back,
+            args=(session,),
+            help="Its prompts and settings answer again, and changes of the cards since then are undone.",
+        )
+        st.caption(text.markdown(" ".join(filter(None, [more, *notes(session, taught)]))))
     if photos:
         _maps(session, taught, photos)
 

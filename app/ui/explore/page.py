@@ -48,7 +48,8 @@ if photo is not None and session.explore.names is None and not session.explore.n
 with which_names:
     class_names = question.choose_names(typed)
 table = st.container()
-left, middle, right = st.columns(3)
+left, *others = st.columns(3 if session.training.taught is not None else 2)
+middle, right = others[0], others[-1]
 with right:
     chosen_backbone, templates = question.folded_settings()
 with which_prompts:  # of the backbone that is chosen now

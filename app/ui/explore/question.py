@@ -231,8 +231,8 @@ def way_on(session: Session, photo: Photo, explanation: Explanation) -> None:
     if not exploring.is_guess(explanation):
         return
     with st.container(horizontal=True, vertical_alignment="center", key="guess"):
-        model, name = session.training.backbone_name, explanation.label
-        st.markdown(f"A guess: *{text.markdown(model)}* was not shown this.", width="content")
+        name = explanation.label
+        st.markdown("A guess: nobody has shown the model what these are.", width="content")
         words = f"Show it a few photos of {text.markdown(text.shorten(name, 40))}"
         if st.button(words, key="begin class", icon=":material/school:"):
             exploring.begin_class(session, photo, name)

@@ -222,7 +222,8 @@ def _more_photos(session: Session) -> None:
         ):
             work = session.training.on_cards(backbones(), foretelling)
             start_job(session, work, name, "Computing the learning curve")
-        st.caption(text.markdown(problem))
+        if problem:
+            st.caption(text.markdown(problem))
         return
     st.markdown(f"**Would more photos help?** {text.markdown(curve.words)}")
     chart(charts.growth(curve), key="growth", alt=f"Accuracy by the number of photos of each class. {curve.words}")
@@ -253,11 +254,8 @@ def _pictures(
 
 def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     """Draw the map after the last step, or after the step that a slider selects."""
-    if not sights:
-        st.caption("The map appears with the first step.")
-        return
-    if not sights[0].explanation.topk:
-        st.caption("Without local prompts there is no map.")
+    if not sights or not sights[0].explanation.topk:
+        st.caption("Without local prompts there is no map." if sights else "The map appears with the first step.")
         return
     sight = sights[-1]
     if replay and len(sights) > 1:

@@ -108,6 +108,7 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
     if not remaining:
         st.markdown(f":material/check: Labels checked: {judged}. None is in doubt.")
         return
+    st.markdown("Wrong label, or just hard?")
     for start in range(0, min(len(remaining), _MOST), 4):
         for doubt, column in zip(remaining[start : min(start + 4, _MOST)], st.columns(4), strict=False):
             with column:
@@ -120,7 +121,7 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
     name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
     image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
     where = "training photo" if doubt.learned else "test photo"
-    st.caption(f"{name} ({where}), labelled **{given}**. Wrong label, or just hard?")
+    st.caption(f"{name} ({where}), labelled **{given}**")
     key = f"{doubt.photo.sha256} {doubt.likely}"
     with st.popover(f"Is it {likely}?"):
         by = "prompts trained without it" if doubt.learned else "the current prompts"

@@ -42,7 +42,7 @@ function show() {
     more === null
       ? `Too many are wrong to promise that at most ${facts.percent} are`
       : more === 0
-        ? `At most ${facts.percent} of these ${plural(facts.size, "photo")} are wrong (95% sure)`
+        ? `At most ${facts.percent} of these ${plural(facts.size, "photo")} are wrong (95 % sure)`
         : `${plural(more, checked ? "more check" : "check")} ${checked ? "without an error" : "at best"} to promise that at most ${facts.percent} of these ${plural(facts.size, "photo")} are wrong`;
   at("found").textContent = `${checked} of ${plural(facts.size, "photo")} checked, ${errors === 0 ? "none" : errors} wrong`;
   at("bar").max = checked + (more ?? 0) || 1;

@@ -40,7 +40,7 @@ def check_page(pile: Pile, photos: Path, moved: Mapping[str, Path] | None = None
     facts = {
         "pile": pile.name,
         "size": promise.pile,
-        "percent": f"{100 * pile.wrong:.3g}%",
+        "percent": f"{100 * pile.wrong:.3g} %",
         "allowed": round(pile.wrong * promise.pile, 9),
         "needed": needed,
         "right": promise.right,
@@ -48,7 +48,7 @@ def check_page(pile: Pile, photos: Path, moved: Mapping[str, Path] | None = None
         "earlier": {key: pile.checks[key] for key in checked},
         "classes": pile.state["classes"],
         "photos": [
-            {"key": key, "label": pile.labels[key], "score": f"{100 * scores[key]:.0f}%", "url": url}
+            {"key": key, "label": pile.labels[key], "score": f"{100 * scores[key]:.0f} %", "url": url}
             for key, url in shown.items()
         ],
     }

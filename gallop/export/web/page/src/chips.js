@@ -17,7 +17,7 @@ export class Chips {
       "form",
       "more",
       {},
-      element("label", "unseen", { for: "more" }, "Add a name"),
+      element("label", "spoken", { for: "more" }, "Add a name"),
       this.field,
       element("button", "", { type: "submit" }, "Add"),
     );

@@ -13,7 +13,7 @@ export class Cards {
     this.cards = new Map();
     this.list = element("ol", "cards");
     this.add = button("add", () => acts.add(), words.add);
-    root.append(element("h2", "unseen", { id: "classes-title" }, words.classes), this.list, this.add);
+    root.append(element("h2", "spoken", { id: "classes-title" }, words.classes), this.list, this.add);
     root.setAttribute("aria-labelledby", "classes-title");
   }
 

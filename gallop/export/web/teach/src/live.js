@@ -33,7 +33,7 @@ export class Live {
     this.verdict = new Strangeness();
     this.none = element("p", "none");
     this.bars = new Bars((c) => this.choose(c));
-    this.spoken = element("p", "unseen", { "aria-live": "polite" });
+    this.spoken = element("p", "spoken", { "aria-live": "polite" });
     this.answer = element("div", "answer", {}, this.best, this.bars.root, this.verdict.root, this.none, this.spoken);
     this.chosen = null; // a class whose map is shown in place of the answer's
     new ResizeObserver(() => this.measured()).observe(this.seen);
