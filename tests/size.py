@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_845,
-    "app": 7_948,
-    "benchmarks": 4_308,
+    "gallop": 16_902,
+    "app": 7_947,
+    "benchmarks": 4_187,
     "notebooks": 2_693,
     "docs": 693,
     "checkpoints": 1_000,
-    "tests": 26_912,
-    SCRIPTS: 12_715,
+    "tests": 26_961,
+    SCRIPTS: 12_711,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 
