@@ -44,7 +44,11 @@ def percent(probability: float) -> str:
     >>> percent(0.5), percent(0.99999), percent(0.00001)
     ('50.0 %', '> 99.9 %', '< 0.1 %')
     """
-    return "> 99.9 %" if probability > 0.9995 else "< 0.1 %" if 0 < probability < 0.0005 else share(probability, 1)
+    if probability > 0.9995:
+        return "> 99.9 %"
+    if 0 < probability < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * probability:.1f} %"
 
 
 def share(fraction: float, digits: int = 0) -> str:
@@ -94,8 +98,9 @@ def roughly(seconds: float) -> str:
     >>> roughly(120), roughly(5400), roughly(28800)
     ('a few minutes', '90 minutes', '8 hours')
     """
-    minutes = "a few minutes" if seconds < 600 else f"{seconds / 60:.0f} minutes"
-    return minutes if seconds < 2 * 3600 else f"{seconds / 3600:.3g} hours"
+    if seconds < 600:
+        return "a few minutes"
+    return f"{seconds / 60:.0f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.3g} hours"
 
 
 def size_in_words(size: float) -> str:
@@ -104,4 +109,6 @@ def size_in_words(size: float) -> str:
     >>> size_in_words(300_000), size_in_words(4.2e7), size_in_words(2.41e9)
     ('0.3 MB', '42 MB', '2.4 GB')
     """
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.{int(size < 1e6)}f} MB"
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"

@@ -16,7 +16,7 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_902,
-    "app": 7_947,
+    "app": 7_954,
     "benchmarks": 4_187,
     "notebooks": 2_693,
     "docs": 693,
