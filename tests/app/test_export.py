@@ -124,7 +124,7 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     loaded = GalLoPClassifier.load(unzipped(data, tmp_path) / "model", backbone=tiny.vit())
     assert np.array_equal(loaded.predict_proba(probe), before.after.predict_proba(probe))
     assert (tmp_path / "model" / "README.md").read_bytes() == handed["save card"]
-    assert f"{before.on_tests.after:.1%} of 4 test photos" in handed["save card"].decode()
+    assert f"{100 * before.on_tests.after:.1f} % of 4 test photos" in handed["save card"].decode()
 
     other = fine(tiny_app())  # another visitor takes it in
     fine(uploader(go(other, TEACH), "Open a model").upload("my model.zip", data).run())

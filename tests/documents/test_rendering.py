@@ -73,6 +73,6 @@ def test_no_template_prints_text_of_strangers_as_it_is() -> None:
     for path in (ROOT / "gallop").rglob("*.j2"):
         text = path.read_text()
         assert "autoescape" not in text
-        words = r"\b(version|alike|licence|head\.what|calibration\.promise|place|named)"
+        words = r"\b(version|alike|licence|branch\.what|calibration\.promise|place|named)"
         ours = rf"""('[^']*'|{words}|\btraining\|join\(", "\))$"""
         assert all(re.search(ours, before) for before in text.split("|safe")[:-1]), path
