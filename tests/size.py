@@ -21,7 +21,7 @@ CEILINGS = {
     "notebooks": 2_693,
     "docs": 693,
     "checkpoints": 1_000,
-    "tests": 26_961,
+    "tests": 26_963,
     SCRIPTS: 12_711,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

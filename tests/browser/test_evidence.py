@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.browsing import PATIENCE, Page, expect, go, open_sample, reads
+from tests.browsing import PATIENCE, Page, expect, go, open_sample, reads, settled
 
 
 @pytest.mark.slow
@@ -16,6 +16,7 @@ def test_a_cluster_is_covered_and_a_photo_of_it_is_opened(page: Page) -> None:
     galleries = page.get_by_role("group", name="Photos")
     page.get_by_role("button", name="Find what each class relies on").click()
     expect(page.get_by_text("decided by")).to_be_visible(timeout=4 * PATIENCE)
+    settled(page)
     page.get_by_role("button", name="What if it were not there?").first.click()
     expect(page.get_by_text(re.compile("Without it .* of .* are right"))).to_be_visible(timeout=4 * PATIENCE)
     first = galleries.first.get_by_role("button").first

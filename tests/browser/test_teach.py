@@ -154,6 +154,7 @@ def test_hostile_names_and_files_are_told_in_words_and_ask_nothing(new_page: Any
     expect(page.get_by_test_id("stAlert").get_by_role("listitem")).to_contain_text("12000 x 12000")
     huge = tmp_path / "huge.jpg"
     huge.write_bytes(b"\xff\xd8\xff" + bytes(30 * 2**20))
+    settled(page)  # the uploader of the run before is gone
     files_into(page, "Photos of cat", [huge])
     reads(page, "File must be 20.0MB or smaller.")
     expect(card(page, "cat").get_by_text("1 photo")).to_be_visible()
