@@ -13,6 +13,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gallop.documents.markdown import plain_markdown
+from gallop.wording import in_percent
 
 _JOINER = "\u2060"  # invisible; keeps emoji codes, bare addresses and e-mail addresses from being recognised
 _LINKS = re.compile(r"(?<=:)(?=\S)|(?<=@)|(?<=www)(?=\\?\.)", re.IGNORECASE)
@@ -48,16 +49,11 @@ def percent(probability: float) -> str:
         return "> 99.9 %"
     if 0 < probability < 0.0005:
         return "< 0.1 %"
-    return f"{100 * probability:.1f} %"
+    return share(probability, 1)
 
 
-def share(fraction: float, digits: int = 0) -> str:
-    """Return a counted fraction in words.
-
-    >>> share(0.958), share(0.958, 1)
-    ('96 %', '95.8 %')
-    """
-    return f"{100 * fraction:.{digits}f} %"
+share = in_percent
+"""Return a counted fraction in words."""
 
 
 def gain(points: float, on: str, digits: int = 0) -> str | None:

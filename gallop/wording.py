@@ -72,6 +72,15 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def in_percent(fraction: float, digits: int = 0) -> str:
+    """Return a fraction as sentences and pages write it.
+
+    >>> in_percent(0.958), in_percent(0.958, 1)
+    ('96 %', '95.8 %')
+    """
+    return f"{100 * fraction:.{digits}f} %"
+
+
 def time_in_words(seconds: float) -> str:
     """Return a time in words, rounded because it is an estimate.
 

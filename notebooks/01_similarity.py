@@ -169,7 +169,7 @@ print(
 # The softmax looks at *differences* of cosines, times $s$. So $s$ decides how sure the answer sounds. Which name wins
 # does not depend on it.
 #
-# In a running notebook, move the slider. On a page, where nothing can be moved, the picture below it shows every $s$.
+# In a running notebook, move the slider. On the site, where nothing can be moved, the picture below it shows every $s$.
 
 # %%
 import ipywidgets as widgets
@@ -308,7 +308,7 @@ print("The ensemble of", len(templates), "templates says:", names[int(my_ensembl
 # ## The list of names matters
 #
 # A probability says how well a name fits *compared with the others on the list*. In a running notebook, type
-# another list, separated by commas, and press Enter. On a page, the picture below shows the answer without the best
+# another list, separated by commas, and press Enter. On the site, the picture below shows the answer without the best
 # name.
 
 # %%

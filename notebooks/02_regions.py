@@ -453,7 +453,7 @@ show_figure(
 # finds places that look similar, because similar pixels give similar numbers; what it lacks is meaning. The two maps of
 # the ViT are nearly the same here: with random weights, attention adds little, and about the same everywhere.
 #
-# In a running notebook, choose the region yourself. On a page, the four maps above are what there is to see.
+# In a running notebook, choose the region yourself. On the site, the four maps above stand for it.
 
 # %%
 import ipywidgets as widgets

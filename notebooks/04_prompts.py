@@ -285,7 +285,7 @@ move()
 display(widgets.VBox([step_slider, chart.widget]))
 
 # %% [markdown]
-# **What you should see.** In a running notebook, the bars move with the slider. On a page there is no slider: the
+# **What you should see.** In a running notebook, the bars move with the slider. On the site there is no slider: the
 # picture above shows what each step does to the worst name.
 #
 # ## What a context can say

@@ -140,7 +140,7 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** Bright = kept. Three, two and one bright cell in each row. Which prompts they are differs
-# from photo to photo. A running notebook has a slider for $p$ below; a page has the three pictures above.
+# from photo to photo. A running notebook has a slider for $p$ below; the site has the three pictures above.
 
 # %%
 import ipywidgets as widgets

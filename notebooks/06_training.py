@@ -309,7 +309,7 @@ print(f"largest difference of a learned number: {max(apart):.0e}")
 #
 # `fit_steps` is `fit` as a generator: it stops after every step and tells what happened. So curves can be drawn while
 # it learns. In a running notebook, set the learning rate and press **Train**: try 0.001 (hardly moves) and 50 (jumps).
-# On a page, the picture below shows three learning rates.
+# On the site, the picture below shows three learning rates.
 
 # %%
 from gallop.features.cache import ImageFeatures, MemoryCache

@@ -252,7 +252,7 @@ show_figure(
 # where MCM lets 68.2%. The printed AUROC tells near and far apart: L-MCM is nearly perfect on the far photos (0.997),
 # and does less well on other things on the same tables (0.954). With your photos it may be the other way round.
 #
-# In a running notebook, choose the threshold yourself. On a page, the picture below shows all thresholds at once.
+# In a running notebook, choose the threshold yourself. On the site, the picture below shows all thresholds at once.
 
 # %%
 import ipywidgets as widgets

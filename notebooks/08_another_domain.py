@@ -300,7 +300,7 @@ show_figure(
 # ## How far is too far?
 #
 # Domains come in degrees. In a running notebook, mix a photo with its version in another domain and watch the answer.
-# On a page, the picture below shows how often the answer is right.
+# On the site, the picture below shows how often the answer is right.
 
 # %%
 import ipywidgets as widgets
@@ -380,7 +380,7 @@ show_figure(
 # ## Where it looks
 #
 # The same photo, the same class, once clear and once in the other domain. In a running notebook, choose the domain
-# and the local prompt; on a page, the picture below shows one of them.
+# and the local prompt; on the site, the picture below shows one of them.
 
 # %%
 from gallop.maps.explainer.state import ExplainerState

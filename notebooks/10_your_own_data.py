@@ -369,9 +369,9 @@ show_figure(f"Up to six photos: {', '.join(worst)}.", panels([row], size=(12, 2.
 # %% [markdown]
 # ## 8. Ask it, also about your photos
 #
-# In a running notebook, choose a test photo or upload a picture; on a page, a photo is shown below. Every file is read
-# by the same careful reader, whatever it claims to be; what cannot be read is refused with a sentence. A name that is
-# clicked is explained.
+# In a running notebook, choose a test photo or upload a picture; on the site, a photo is shown below. Every file is
+# read by the same careful reader, whatever it claims to be; what cannot be read is refused with a sentence. A name that
+# is clicked is explained.
 
 # %%
 from html import escape

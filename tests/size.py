@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_902,
-    "app": 7_954,
+    "gallop": 16_910,
+    "app": 7_955,
     "benchmarks": 4_187,
     "notebooks": 2_693,
     "docs": 693,

@@ -446,7 +446,8 @@ def _uncalibrated(after: GalLoPClassifier, run: Taught | None = None) -> GalLoPC
     """Return a copy with the same prompts that does not change while the other learns or is calibrated.
 
     Args:
-        run: with the same classes, gives it the temperature, the weights of the heads and the limit, which is doubted.
+        run: with the same classes, gives it the temperature, the weights of the heads and the threshold, which is
+            called unreliable.
     """
     from gallop.model.calibration import UNRELIABLE, Calibration
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app import text
 from app.teaching.training import Taught
 from app.visitor.session import Session
 from gallop import Photo
@@ -53,15 +52,6 @@ def changed_photos(session: Session, taught: Taught) -> list[Changed]:
         for key in keys
         if key in here
     ]
-
-
-def outcome_in_lines(sentence: str, taught: Taught | None) -> str:
-    """Return how a training ended, as Markdown: each figure against the run before is a line, what fell first."""
-    words = taught.changes.words if taught is not None and taught.changes is not None else ""
-    if not words or not sentence.startswith(words):
-        return text.markdown(sentence)
-    lines = text.markdown(words.replace(". Otherwise: ", "; ")).replace(": ", ":\n- ", 1).replace("; ", "\n- ")
-    return f"{lines}\n\n{text.markdown(sentence.removeprefix(words).strip())}"
 
 
 def notes(session: Session, taught: Taught) -> list[str]:

@@ -125,7 +125,9 @@ class VisitorTraining:
 
     @property
     def outcome(self) -> tuple[str, str] | None:
-        """Return how the last training ended, as shown with the current backbone: (kind, sentence)."""
+        """Return how the last training ended, as shown with the current backbone: its kind, and a sentence, with lines
+        above it of what changed against the run before.
+        """
         return self._outcomes.get(self.backbone_name)
 
     def end_with(self, kind: str, sentence: str) -> None:
@@ -342,7 +344,7 @@ class VisitorTraining:
                 kind, sentence = "info", f"{sentence} {self.ledger.problem}"
             if changes := snapshot.result.changes:
                 kind = "warning" if changes.is_fall else "info" if changes.fell else kind
-                sentence = f"{changes.words} {sentence}"
+                sentence = "\n".join([*changes.lines, sentence])
         self._outcomes[name] = kind, sentence
         if name != self.backbone_name:
             words = f" It was trained on {name}. Choose that backbone to use it." if snapshot.result else ""

@@ -21,6 +21,7 @@ from gallop.model.branches.branch import Branch
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.setting import settings_of
+from gallop.wording import in_percent
 
 _ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?")  # of a data set on the Hub; other names are only in sentences
 _TASK = "image-classification"
@@ -79,8 +80,8 @@ def accuracy_in_words(tested: Proportion, photos: str) -> str:
     """Return a sentence for a card, such as "Accuracy on test photos: 15 of 16, 93.8% (95% interval ...)"."""
     low, high = tested.interval
     return (
-        f"Accuracy on {photos}: {tested.right} of {tested.of}, {tested.value:.1%} (95% interval {low:.1%} to "
-        f"{high:.1%})"
+        f"Accuracy on {photos}: {tested.right} of {tested.of}, {in_percent(tested.value, 1)} (95 % interval "
+        f"{in_percent(low, 1)} to {in_percent(high, 1)})"
     )
 
 

@@ -215,7 +215,7 @@ def at_detail(
 
 def _branches_at(
     model: PromptModel, config: MethodConfig, data: LabelledPhotos | None, cache: Cache | None
-) -> tuple[Branch, ...]:
+) -> list[Branch | None]:
     """The model's branches, trained again on their shots with the looks of other settings."""
     shots = None if data is None else _shots_of(model, data)
     if shots is None:
@@ -225,9 +225,8 @@ def _branches_at(
             f"The head was trained with detail={model.sight.times[-1]:g}. To change that, the head must be trained "
             f"again, but not all of its photos are in memory (as after load or add_shots). {ways}."
         )
-    known = all_shots(model.with_config(config).with_branches(()), shots, cache)
-    relearned = [branch.relearned(known[branch.kind], len(model.class_names), branch.mix) for branch in model.branches]
-    return tuple(branch for branch in relearned if branch is not None)
+    known = all_shots(model.with_config(config), shots, cache)
+    return [branch.relearned(known[branch.kind], len(model.class_names), branch.mix) for branch in model.branches]
 
 
 def _shots_of(model: PromptModel, data: LabelledPhotos) -> LabelledPhotos | None:

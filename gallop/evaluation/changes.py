@@ -130,10 +130,16 @@ class Changes:
     @property
     def words(self) -> str:
         """Return all figures in a sentence or two, which begin with what fell."""
-        told = {what: self._told(what) for what in {**self.after, **self.before}}
-        fell, rest = ("; ".join(told[what] for what in told if (what in self.fell) is worse) for worse in (True, False))
-        first = f"Worse than {self.than}: {fell}. Otherwise" if fell else f"Against {self.than}"
-        return f"{first}: {rest or 'nothing is known to compare'}."
+        first, *figures = self.lines
+        worse = len(self.fell)
+        first += f": {'; '.join(figures[:worse])}. Otherwise" if worse else ""
+        return f"{first}: {'; '.join(figures[worse:]) or 'nothing is known to compare'}."
+
+    @property
+    def lines(self) -> list[str]:
+        """Return what the figures are compared with, then each figure in words; what fell is first."""
+        whats = sorted({**self.after, **self.before}, key=lambda what: what not in self.fell)
+        return [f"{'Worse than' if self.fell else 'Against'} {self.than}", *map(self._told, whats)]
 
     def _told(self, what: str) -> str:
         sides = (side.get(what) for side in (self.before, self.after))

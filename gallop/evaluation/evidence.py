@@ -35,7 +35,7 @@ from gallop.predictions.contributions import contributions, joint_regions
 from gallop.predictions.predict import to_array
 from gallop.runtime.progress import StageEvent
 from gallop.setting import require
-from gallop.wording import as_drawn, counted, listed
+from gallop.wording import as_drawn, counted, in_percent, listed
 
 FITS = 0.35
 """A word whose text feature has a smaller cosine with a cluster does not describe it."""
@@ -113,7 +113,7 @@ class ClassEvidence:
         """Return a sentence about what repeats, without its full stop; empty where nothing does."""
         if self.repeat is None or self.without is None:
             return ""
-        falls = f"without it the score falls by {100 * max(self.without.drop, 0):.0f} %"
+        falls = f"without it the score falls by {in_percent(max(self.without.drop, 0))}"
         more = "" if self.without.stands_out else ", no more than with other places covered"
         return f"{self.repeat.words(self.class_name)}, and {falls}{more}"
 
@@ -131,11 +131,10 @@ class ClassEvidence:
     @property
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is large."""
-        shares = [
-            f"{'' if each.words else 'regions that '}{each.called} {100 * each.share:.0f} %" for each in self.clusters
-        ]
+        of = [("" if each.words else "regions that ") + each.called for each in self.clusters]
+        shares = [f"{what} {in_percent(each.share)}" for what, each in zip(of, self.clusters, strict=True)]
         shares.insert(
-            0 if self.rest_share > LARGE_REST else len(shares), f"{100 * self.rest_share:.0f} % in no cluster"
+            0 if self.rest_share > LARGE_REST else len(shares), f"{in_percent(self.rest_share)} in no cluster"
         )
         return "; ".join([f"{self.class_name} relies on {shares[0]}", *shares[1:], *[self.repeats] * bool(self.repeat)])
 

@@ -26,6 +26,7 @@ from gallop.model.answers import Rule
 from gallop.predictions.faithfulness import DRAWS, scores_without
 from gallop.runtime.progress import StageEvent
 from gallop.setting import require
+from gallop.wording import in_percent
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
@@ -101,9 +102,9 @@ class WhatIf:
         were = f" instead of {before.right.right}" if before.right != without.right else ""
         return (
             f"without it {without.right.right}{were} of {before.right.of} are right, "
-            f"the mean probability is {100 * without.confidence:.1f} % instead of {100 * before.confidence:.1f} %, "
-            f"and the score falls by {100 * self.drop:.0f} %, with other places covered by {100 * low:.0f} to "
-            f"{100 * high:.0f} %"
+            f"the mean probability is {in_percent(without.confidence, 1)} instead of "
+            f"{in_percent(before.confidence, 1)}, and the score falls by {in_percent(self.drop)}, with other places "
+            f"covered by {in_percent(low)} to {in_percent(high)}"
         )
 
     def to_dict(self) -> dict[str, Any]:

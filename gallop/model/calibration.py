@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gallop.errors import ConfigError, warn_caller
 from gallop.setting import integer_between, number_between, require
-from gallop.wording import listed, quoted
+from gallop.wording import in_percent, listed, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -147,8 +147,8 @@ class Calibration:
         fraction = checked_tpr(tpr)
         require(
             bool(self.held_out),
-            f"A threshold that accepts {fraction:.0%} of the known photos needs held-out shots, but this model has "
-            f"none{f' (the threshold is {self.note})' if self.note else ''}. Train with calibration_folds of 2 or "
+            f"A threshold that accepts {in_percent(fraction)} of the known photos needs held-out shots, but this model "
+            f"has none{f' (the threshold is {self.note})' if self.note else ''}. Train with calibration_folds of 2 or "
             "more and at least two photos per class, or compute the threshold from your known photos: "
             "set_threshold(tpr, photos).",
         )

@@ -26,7 +26,7 @@ from gallop.errors import ClassNameError
 from gallop.features.encoding import ImageFeatures
 from gallop.model.prompted import PromptModel
 from gallop.names.templates import fill
-from gallop.wording import did_you_mean, listed
+from gallop.wording import did_you_mean, in_percent, listed
 
 MOST_WORDS = 6
 """Of one prompt and class, beside the class itself."""
@@ -125,8 +125,8 @@ class InWords:
         """Return a sentence without its full stop; the rest leads where it is more than half."""
         if not self.learned:
             return f'{self.prompt} says of {self.class_name} what "{CONTEXT_INIT}" says ({self.before:.3f})'
-        told = [f"{part.word} {part.added:.0%}" for part in self.parts[1:-1]]
-        rest = f"{self.rest.added:.0%} in no word"
+        told = [f"{part.word} {in_percent(part.added)}" for part in self.parts[1:-1]]
+        rest = f"{in_percent(self.rest.added)} in no word"
         kept = f"{self.prompt} has {self.parts[0].weight:.2f} of the plain {self.class_name}, and its context adds"
         return f"{kept} {', '.join([rest, *told] if self.untold else [*told, rest])}"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -228,10 +228,10 @@ class PromptModel:
                 ) from error
         return templates
 
-    def with_branches(self, branches: Sequence[Branch]) -> PromptModel:
-        """Return a model of the same prompts and classes with other branches."""
+    def with_branches(self, branches: Iterable[Branch | None]) -> PromptModel:
+        """Return a model of the same prompts and classes with other branches, of those that could learn."""
         other = copy.copy(self)
-        other.branches = tuple(branches)
+        other.branches = tuple(branch for branch in branches if branch is not None)
         return other
 
     def with_config(self, config: MethodConfig) -> PromptModel:
@@ -254,9 +254,9 @@ class PromptModel:
             ClassNameError: names that cannot be used.
             ConfigError: as ``Branch.for_classes``.
         """
-        made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
-        branches = [branch for branch in made if branch is not None]
-        other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, branches)
+        branches = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
+        other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates)
+        other = other.with_branches(branches)
         other._text = None if text is None or self._text is None else (self._text[0], text)
         return other
 

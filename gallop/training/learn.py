@@ -23,7 +23,7 @@ from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, Trainin
 from gallop.features.near_duplicates import independent_groups
 from gallop.model.answers import answers
 from gallop.model.branches.kinds import sight_of, usual_mixes
-from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
+from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, choose_mixes, mixed
 from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, counted_once, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
@@ -39,8 +39,7 @@ RELIABLE_SHOTS = 8
 """With fewer shots a class, the threshold is called unreliable."""
 
 Shots: TypeAlias = dict[str, ShotFeatures]
-"""All shots, by the name of the features that branches are linear in."""
-
+"""The features of all shots that each branch learns from, by its name."""
 
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
 """Of an event in which the model's prompts do not change."""
@@ -201,8 +200,8 @@ def _balance(model: PromptModel, labels: Tensor) -> None:
 def encode_shots(
     model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, *, keep: bool
 ) -> Generator[EncodeEvent, None, tuple[Shots, ImageFeatures | None]]:
-    """Encode the stored views, then the centre crops, yielding progress; return the features that branches learn from,
-    and with ``keep`` all features of the crops.
+    """Encode the stored views, then the centre crops, yielding progress; return what branches learn
+    from, and with ``keep`` all features of the crops.
     """
     wanted, total, done = keep or bool(model.config.branches), len(views) * views.count, 0
     for done in views.encode():
@@ -313,28 +312,27 @@ class CrossFit:
         if len(class_names) == 1:
             return model, Calibration(tpr=tpr).for_classes(1)
         held, labels = self._answers(class_names).take(there), now[there]
-        logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
-        if held.branches:
-            mixes = usual_mixes(self.models[0].config.branches)
+        prompts = held.cosines * self.models[0].backbone.logit_scale
+        mixes = usual_mixes(self.models[0].config.branches) if held.branches else []
+        logits = mixed(prompts, held.branches, mixes)
         pictures, own = self.pictures[photos][there], one_class(class_names)
         its = labels == (-1 if own is None else own)
         if own is not None and its.any() and not its.all():
             # Ordinary things are told from it so easily that fitted weights and temperature would be far too sharp.
-            likely = mixed(logits, held.branches, mixes).softmax(dim=1)[:, own]
+            likely = logits.softmax(dim=1)[:, own]
             different = len(set(pictures[its].tolist()))
             calibration = Calibration.of_one(likely[its].numpy(), likely[~its].numpy(), different, tpr)
         else:
             if held.branches and fewest >= ENOUGH_SHOTS:
-                mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
+                mixes, temperature = choose_mixes(prompts, held.branches, labels, mixes)
+                logits = mixed(prompts, held.branches, mixes)
             else:
-                temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
+                temperature = fit_temperature(logits, labels)
             few = f"the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"
             note = f"{UNRELIABLE}{few}" if fewest < RELIABLE_SHOTS else ""
             different = len(set(pictures.tolist()))
             calibration = Calibration.on(held.ood.numpy(), different, temperature=temperature, note=note, tpr=tpr)
-        right, asked = counted_once(
-            (mixed(logits, held.branches, mixes).argmax(dim=1) == labels).tolist(), pictures.tolist()
-        )
+        right, asked = counted_once((logits.argmax(dim=1) == labels).tolist(), pictures.tolist())
         alike = tuple(name for name in self.alike if name in class_names)
         calibration = replace(calibration, right=right, asked=asked, alike=alike)
         if len(mixes) != len(model.branches):
@@ -427,11 +425,9 @@ def cross_fit(
         mask[fold] = False
         fresh = PromptModel(
             model.backbone, model.class_names, model.config, starting_prompts(model.backbone, model.config)
-        )
-        relearned = (
+        ).with_branches(
             branch.relearned(known[branch.kind].take(mask), len(model.class_names)) for branch in model.branches
         )
-        fresh.branches = tuple(branch for branch in relearned if branch is not None)
         _balance(fresh, labels[mask])
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():

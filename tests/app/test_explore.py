@@ -118,7 +118,9 @@ def test_a_guess_says_so_and_begins_the_class_with_this_photo(tiny_app: Open, mo
     fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
     monkeypatch.setattr(exploring, "CLOSE", 2.0)
     for names in (["dog", "cat"], ["mine", "yours"]):  # typed ones, too
-        assert not unsaid(fine(chips(at).set_value(names).run()), "A guess: nobody has shown the model what these are.")
+        assert not unsaid(
+            fine(chips(at).set_value(names).run()), "A guess: the model was not shown any photos of these."
+        )
     name = answer(at).split(":")[0]
     fine(button(at, "Show it a few photos of").click().run())
     deck = session_of(at).photos.deck

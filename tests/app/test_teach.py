@@ -354,7 +354,7 @@ def test_fewer_unknown_photos_noticed_than_by_the_run_before_are_said_first(
     assert (len(at.warning), len(at.success)) == (1, 0), "green alone would hide it"
     said = at.warning[0].value.replace("\\", "")
     assert said.startswith("Worse than the run before:\n- unknown photos noticed, 3 of 3 -> 0 of 3\n- held-out ")
-    assert said.endswith(".\n\nDone: 2 steps on 4 photos of 2 classes.")
+    assert said.endswith("\n\nDone: 2 steps on 4 photos of 2 classes.")
 
 
 def test_cards_that_are_on_and_as_many_shots_as_asked_are_learned_and_those_classes_become_the_list(

@@ -144,7 +144,7 @@ def test_the_colour_of_the_result_is_that_of_what_fell(noticed: int, kind: str) 
     training = VisitorTraining(VisitorPhotos())
     training.job = mock.Mock(snapshot=lambda: Snapshot(State.DONE, result=taught))
     training.settle()
-    first = "Worse than the run before: " if noticed < 9 else "Against the run before: "
+    first = "Worse than the run before\n" if noticed < 9 else "Against the run before\n"
     assert (training.outcome[0], training.outcome[1].startswith(first)) == (kind, True)  # type: ignore[index]
 
 

@@ -296,7 +296,7 @@ def test_the_command_line_sets_a_limit_at_training_and_later(
     for words, error in (
         (
             ["--classes", "red, green", "--backbone", backbone, "--tpr", "0.9"],
-            "gallop: error: A threshold that accepts 90% of the known photos",
+            "gallop: error: A threshold that accepts 90 % of the known photos",
         ),
         (["--model", model, "--tpr", "95"], "'95' is not a fraction above 0 and at most 1, such as 0.9"),
     ):

@@ -78,7 +78,7 @@ def test_a_planted_sentence_leaves_no_rest() -> None:
     assert [part.word for part in told.parts] == ["red", "sketch", REST]
     assert (told.parts[1].weight, told.rest.share) == (pytest.approx(1, abs=1e-4), pytest.approx(0, abs=1e-6))
     assert told.parts[1].added == pytest.approx(1, abs=1e-4)
-    assert told.words == "global 1 has 0.00 of the plain red, and its context adds sketch 100%, 0% in no word"
+    assert told.words == "global 1 has 0.00 of the plain red, and its context adds sketch 100 %, 0 % in no word"
 
 
 def test_what_has_not_learned_says_what_it_said() -> None:
@@ -95,7 +95,7 @@ def test_a_rest_of_more_than_half_leads() -> None:
     (told, *_) = planted("A photo of a {}", noise=30).prompts.in_words("red", most=1)
     assert told.untold
     assert told.rest.added > 0.5
-    assert f"and its context adds {told.rest.added:.0%} in no word, " in told.words
+    assert f"and its context adds {100 * told.rest.added:.0f} % in no word, " in told.words
 
 
 def test_every_score_is_the_sum_over_words(fitted: GalLoPClassifier) -> None:

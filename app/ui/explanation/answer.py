@@ -388,13 +388,12 @@ def _show(curve: Deletion) -> None:
         alt=f"The score as regions are removed. Area {by_map:.4f} under the map's curve, {fmean(others):.4f} under the "
         "random ones.",
     )
-    verdict = (
-        "Smaller than every random one: the map shows what the score depends on."
-        if by_map < min(others)
-        else "Smaller than the random ones on average, but not than each: the map shows part of it."
-        if by_map < fmean(others)
-        else "Not smaller than at random: here the map does not show what the score depends on."
-    )
+    if by_map < min(others):
+        verdict = "Smaller than every random one: the map shows what the score depends on."
+    elif by_map < fmean(others):
+        verdict = "Smaller than the random ones on average, but not than each: the map shows part of it."
+    else:
+        verdict = "Not smaller than at random: here the map does not show what the score depends on."
     st.markdown(
         f"Area under the curve: **{by_map:.4f}** for the map, **{fmean(others):.4f}** on average for random orders "
         f"({min(others):.4f} to {max(others):.4f}). {verdict}"

@@ -13,7 +13,7 @@ from app.ui.resources import backbone
 from app.ui.widgets.elements import image, problems_shown
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of, put
-from app.views.changed import Changed, changed_photos, notes, outcome_in_lines
+from app.views.changed import Changed, changed_photos, notes
 from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.maps.look import Subject, scale_of
@@ -25,8 +25,10 @@ _SHOWN, _SIDE, _WIDE = 8, 120, 110
 def outcome(session: Session) -> None:
     """Draw how the last training ended, what fell against the run before first, in the colour of that."""
     if session.training.outcome is not None:
-        kind, sentence = session.training.outcome
-        getattr(st, kind)(outcome_in_lines(sentence, session.training.taught))
+        kind, lines = session.training.outcome
+        *changed, ended = map(text.markdown, lines.split("\n"))
+        figures = "\n- ".join([f"{changed[0]}:", *changed[1:]]) if changed else ""
+        getattr(st, kind)(f"{figures}\n\n{ended}".strip())
 
 
 def what_changed(session: Session, *, told: bool = False) -> None:

@@ -49,7 +49,7 @@ with which_names:
     class_names = question.choose_names(typed)
 table = st.container()
 left, *others = st.columns(3 if session.training.taught is not None else 2)
-middle, right = others[0], others[-1]
+middle, right = others[0], others[-1]  # the one in the middle is for shots that voted
 with right:
     chosen_backbone, templates = question.folded_settings()
 with which_prompts:  # of the backbone that is chosen now

@@ -232,7 +232,7 @@ def way_on(session: Session, photo: Photo, explanation: Explanation) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="guess"):
         name = explanation.label
-        st.markdown("A guess: nobody has shown the model what these are.", width="content")
+        st.markdown("A guess: the model was not shown any photos of these.", width="content")
         words = f"Show it a few photos of {text.markdown(text.shorten(name, 40))}"
         if st.button(words, key="begin class", icon=":material/school:"):
             exploring.begin_class(session, photo, name)

@@ -254,8 +254,11 @@ def _pictures(
 
 def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     """Draw the map after the last step, or after the step that a slider selects."""
-    if not sights or not sights[0].explanation.topk:
-        st.caption("Without local prompts there is no map." if sights else "The map appears with the first step.")
+    if not sights:
+        st.caption("The map appears with the first step.")
+        return
+    if not sights[0].explanation.topk:
+        st.caption("Without local prompts there is no map.")
         return
     sight = sights[-1]
     if replay and len(sights) > 1:

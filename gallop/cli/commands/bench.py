@@ -38,6 +38,7 @@ def run(options: Namespace, console: Console) -> int:
     missing = options.dry_run and not root.is_file() and not any(root.glob("*"))
     photos = no_photos(spec) if missing else read_photos(spec, root, content)
     console.progress("loading the backbone")
+    # A run that is only listed needs no backbone, but a name for one.
     plan = make_plan(spec, photos, "{} {}".format if missing else backbones.fingerprint)
     cache = FeatureCache(folder, CACHE_BYTES)
     runner = Runner(
