@@ -41,6 +41,7 @@ class PilePhoto:
         answer: the number of its class; -1 for none of these.
         alone: (K,) probabilities without votes of other photos.
         feature: (D,) of the entire photo.
+        outlier: GL-MCM.
     """
 
     key: str
@@ -51,6 +52,7 @@ class PilePhoto:
     answer: int = -1
     alone: NDArray[np.float32] = field(default_factory=lambda: np.zeros(1, np.float32), repr=False)
     feature: NDArray[np.float16] = field(default_factory=lambda: np.zeros(1, np.float16), repr=False)
+    outlier: float = 0.0
 
 
 def kept_small(name: str, source: bytes) -> PilePhoto:
@@ -77,12 +79,14 @@ class ScoredPhotos:
         names: K class names.
         photos: by key.
         refused: a sentence for each file that is no photo, or is there twice.
+        unlike: that the photos look unlike the shots, as a sentence, or nothing.
     """
 
     version: Any = None
     names: tuple[str, ...] = ()
     photos: dict[str, PilePhoto] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    unlike: str = ""
 
     @property
     def voted(self) -> bool:
@@ -249,7 +253,13 @@ class PhotoPile:
                 [numbers[key], picture_url(load_image(photos[key].data).image, "JPEG", quality=80)]
                 for key in large[:_CHECKS_AHEAD]
             ],
-            "content": None if holds else {"names": [*self.now.names, NONE_OF_THESE], "photos": rows},
+            "content": None
+            if holds
+            else {
+                "names": [*self.now.names, NONE_OF_THESE],
+                "photos": rows,
+                "trusted": not self.now.unlike,
+            },
         }
 
 

@@ -49,6 +49,7 @@ def sorting(session: Session, room: BackboneRoom) -> Work:
     def make(backbone: Backbone) -> Work:
         from gallop.features.encoding import ImageFeatures, encode_centres
         from gallop.model.answers import answers
+        from gallop.model.scores import VERDICT
         from gallop.predictions.predict import similarities
 
         classifier = session.answers.classifier(backbone, taught_question(session))
@@ -62,8 +63,9 @@ def sorting(session: Session, room: BackboneRoom) -> Work:
             found = answers(similarities(model, features), rule)
             rows, numbers = np.asarray(found.probabilities), np.asarray(found.labels)
             numbers = numbers if found.verdict is None else np.where(found.verdict, -1, numbers)
-            every = zip(photos, numbers.tolist(), rows, ImageFeatures.cat(features).global_.half().numpy(), strict=True)
-            return {p.key: replace(p, answer=a, alone=row, feature=feature) for p, a, row, feature in every}
+            of_photos = ImageFeatures.cat(features).global_.half().numpy(), found.similarities.ood[VERDICT].tolist()
+            every = zip(photos, numbers.tolist(), rows, *of_photos, strict=True)
+            return {p.key: replace(p, answer=a, alone=row, feature=f, outlier=o) for p, a, row, f, o in every}
 
         def steps() -> Generator[Counted, None, None]:
             done, left = 0, 1
@@ -72,7 +74,8 @@ def sorting(session: Session, room: BackboneRoom) -> Work:
                 photos = _checked(files, found)
                 found.photos.update(answered(photos) if photos else {})
                 found.photos.update(_decided(list(found.photos.values()), together=together))
-                pile.found = found
+                outliers = [photo.outlier for photo in found.photos.values()]
+                pile.found = replace(found, unlike=classifier.calibration_.unlike(outliers))
                 del (again or pile.waiting)[: len(files)]  # what was not reached still waits after a cancel
                 done, left = done + len(files), len(again) + len(pile.waiting)
                 yield Counted(done / max(done + left, 1), f"{done} of {done + left} photos")

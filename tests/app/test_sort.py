@@ -17,6 +17,7 @@ from app.photos.pile import PhotoPile
 from app.teaching import cards as cards_of_deck
 from app.ui import projects, resources
 from app.views import sorting, testing
+from gallop.model.calibration import Calibration
 from gallop.predictions.together import answered_together
 from tests.app.test_pile import do
 from tests.app_pages import (
@@ -68,6 +69,22 @@ def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(a
     answers = testing.answered(session, resources.backbone(), [sorting.load_image(photo.data) for photo in photos])
     np.testing.assert_allclose([photo.row for photo in photos], there(answers).found.probabilities, atol=1e-5)
     assert not unsaid(at, "words.txt", "9 takes")
+
+
+def test_a_pile_that_looks_unlike_the_shots_is_told_and_its_probabilities_are_not_shown(
+    at: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(Calibration, "unlike", lambda self, scores: asked.append(sorted(scores)) or "They look unlike.")
+    assert grid(at, "sort")["trusted"]
+    uploader(at, "photos without labels").upload("more.png", png(700, "red"))
+    finish(fine(at.run()))
+    pile, session = pile_of(at), session_of(at)
+    photos = [sorting.load_image(photo.data) for photo in pile.now.photos.values()]
+    scores = testing.answered(session, resources.backbone(), photos).outlier
+    np.testing.assert_allclose(asked[-1], sorted(scores), atol=1e-5)
+    assert not grid(at, "sort")["trusted"]
+    assert not unsaid(at, "They look unlike. What the checks promise holds")
 
 
 def rows_of(at: AppTest) -> list[dict[str, str]]:

@@ -387,6 +387,12 @@ def test_photos_unlike_the_shots_are_told(tmp_path: Path) -> None:
         assert sentence in call(*command).err
     assert sentence not in call("predict", test, "--model", model).err
     assert call("evaluate", model, test, "--json").json["unlike_shots"] == ""
+    for pile, told in ((photos, True), (test, False)):
+        sorted_ = call("sort", pile, "--model", model, "--out", out := tmp_path / str(told), "--json")
+        page = (out / "check.html").read_text(encoding="utf-8")
+        words = (sorted_.err, sorted_.json["unlike_shots"], page)
+        assert [sentence in each for each in words] == [told] * 3
+        assert ('"score": ""' in page) is told, "no probability is shown that is not to be trusted"
 
 
 def test_evaluate_agrees_with_predict(photos: Path, model: Path) -> None:

@@ -124,6 +124,8 @@ def shown(session: Session) -> None:
     """Draw the sorted photos, and what can be done with those accepted: only this is drawn again after each act."""
     pile = session.photos.pile
     said = partial(reported, _KEY, "said", dict)
+    if pile.now.unlike:
+        st.caption(f":material/warning: {pile.now.unlike} What the checks promise holds all the same.")
     _draw(key=_KEY, data=pile.shown(said()), on_said_change=lambda: pile.hear(said().get("acts")))
     st.markdown(text.markdown(sorting.in_words(session)))
     with st.container(horizontal=True):

@@ -126,8 +126,8 @@ class Pile {
     this.paint();
   }
 
-  take({ names, photos }, version) {
-    Object.assign(this, { names, photos, version, active: 0, anchor: 0, only: null, acts: [], wants: [[], []] });
+  take({ names, photos, trusted }, version) {
+    Object.assign(this, { names, photos, trusted, version, active: 0, anchor: 0, only: null, acts: [], wants: [[], []] });
     this.candidates = photos.filter(([, found]) => found >= 0).length;
     for (const held of [this.small, this.large, this.selected]) held.clear();
     this.list.clear();
@@ -204,8 +204,8 @@ class Pile {
     this.filter.value = this.only === null ? "" : String(this.only);
     this.range.max = String(this.candidates);
     this.range.value = String(this.accepted);
-    const least = this.accepted ? `at least ${percent(this.photos[this.accepted - 1][2])} sure` : "nothing";
-    say(this.says, `Above the line: ${this.accepted} of ${this.photos.length} photos, ${least}`);
+    const least = this.accepted && this.trusted ? `, at least ${percent(this.photos[this.accepted - 1][2])} sure` : "";
+    say(this.says, `Above the line: ${this.accepted} of ${this.photos.length} photos${least}`);
     this.range.setAttribute("aria-valuetext", this.says.textContent);
     this.range.style.setProperty("--at", `${(100 * this.accepted) / Math.max(this.candidates, 1)}%`);
     this.promise.paint();
@@ -432,7 +432,7 @@ class List {
     picture.style.height = `${this.side}px`;
     put(picture, pile.small.get(number));
     say(called, pile.names[label] ?? "Wrong");
-    say(verdict, mine ? "by you" : label === pile.names.length - 1 ? "" : percent(score));
+    say(verdict, mine ? "by you" : label === pile.names.length - 1 || !pile.trusted ? "" : percent(score));
     tile.classList.toggle("out", !accepted);
     tile.classList.toggle("active", at === pile.active);
     tile.setAttribute("aria-selected", String(pile.selected.has(number)));

@@ -186,7 +186,8 @@ Nothing is overwritten. All other photos stay where they are, and DIR/rest.txt l
 Run an interrupted command again to continue it. The scores stay in DIR/.gallop. The next call scores new and replaced
 photos; if they change what is accepted, the promise takes new checks.
 
-JSON: {photos, errors, none_of_these, line, accepted, checked, wrong, remaining, promise, next_line, placed, page}"""
+JSON: {photos, errors, none_of_these, unlike_shots, line, accepted, checked, wrong, remaining, promise, next_line,
+placed, page}"""
 
 
 def add_sort(commands: Commands) -> None:

@@ -15,6 +15,7 @@ from gallop.answers.scorer import manifest_of
 from gallop.cli.console import Console
 from gallop.cli.inputs import trained_model
 from gallop.errors import CommandError
+from gallop.model.scores import VERDICT
 from gallop.runtime.writing import free_names, locked, write_file
 from gallop.service.sorting.folders import is_linked, place, read_places, stored, undo
 from gallop.service.sorting.page import check_page
@@ -63,14 +64,15 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         places = read_places(memory / "placed.json").items()
         moved = {key: out / path for key, path in places if not (photos / key).exists()}
         write_file(page, check_page(pile, photos, moved).encode())
-    if pile.state["doubt"]:
-        console.warn(pile.state["doubt"])
+    for warning in filter(None, (pile.state["doubt"], pile.state["unlike"])):
+        console.warn(warning)
     if pile.unread:
         console.warn(f"{counted(len(pile.unread), 'photo')} cannot be read: {listed(list(pile.unread.values()), 3)}")
     result = {
         "photos": len(pile.keys) + len(pile.unread),
         "errors": len(pile.unread),
         "none_of_these": int((pile.scores < 0).sum()),
+        "unlike_shots": pile.state["unlike"],
         "line": pile.state["line"],
         "accepted": promise.pile,
         "checked": promise.checked,
@@ -120,7 +122,7 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], options: Name
 
 def _table(result: dict[str, Any]) -> list[str]:
     """Return a line for each figure that there is; scores to six digits, which is what a line is chosen to."""
-    told = ((name.replace("_", " "), value) for name, value in result.items() if value is not None)
+    told = ((name.replace("_", " "), value) for name, value in result.items() if value not in (None, ""))
     return [f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}" for name, value in told]
 
 
@@ -148,8 +150,9 @@ def _pile(photos: Path, out: Path, checks: Path, options: Namespace, console: Co
         console.note(
             f"Since the last call {counted(came, 'photo')} came or changed (scored now), {gone} went (left out)."
         )
-    state |= asked | {"classes": classes, "doubt": classifier.calibration_.doubt, "scored": len(lines)}
-    old = Pile(before.values(), state, 0.05 if options.promise == "none" else int(options.promise) / 100)
+    unlike = classifier.calibration_.unlike([row[VERDICT] for row in now.values() if VERDICT in row])
+    state |= {"classes": classes, "doubt": classifier.calibration_.doubt, "unlike": unlike, "scored": len(lines)}
+    old = Pile(before.values(), state | asked, 0.05 if options.promise == "none" else int(options.promise) / 100)
     old.take(given)
     pile = old.follow([*now.values(), *unread], {key for key, row in before.items() if now.get(key) != row})
     if checks.exists() and not (pile.begun or pile.take(given)):

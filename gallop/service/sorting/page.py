@@ -36,7 +36,7 @@ def check_page(pile: Pile, photos: Path, moved: Mapping[str, Path] | None = None
                 load_image((moved or {}).get(key, photos / key)).image, (SIDE, SIDE), Image.Resampling.BILINEAR
             )
             shown[key] = picture_url(picture, "JPEG", quality=80)
-    scores = dict(zip(pile.keys, pile.scores, strict=True))
+    scores, unlike = dict(zip(pile.keys, pile.scores, strict=True)), pile.state["unlike"]
     facts = {
         "pile": pile.name,
         "size": promise.pile,
@@ -48,11 +48,13 @@ def check_page(pile: Pile, photos: Path, moved: Mapping[str, Path] | None = None
         "earlier": {key: pile.checks[key] for key in checked},
         "classes": pile.state["classes"],
         "photos": [
-            {"key": key, "label": pile.labels[key], "score": f"{100 * scores[key]:.0f} %", "url": url}
+            {"key": key, "label": pile.labels[key], "score": "" if unlike else f"{100 * scores[key]:.0f} %", "url": url}
             for key, url in shown.items()
         ],
     }
     code = Path(__file__).with_name("check.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     data, script_hash = htmlsafe_json_dumps(facts), f"sha256-{digest}"
-    return render("service/sorting/check.html.j2", data=data, script=Markup(code), script_hash=script_hash)
+    return render(
+        "service/sorting/check.html.j2", data=data, script=Markup(code), script_hash=script_hash, unlike=unlike
+    )

@@ -41,11 +41,12 @@ class Pile:
     Args:
         photos: of each photo the ``COLUMNS`` by name, None where one is missing; ``file`` is another where a photo was
             replaced.
-        state: what is remembered between calls: ``classes`` of the model, and ``doubt``, why its limit for "none of
-            these" is unreliable, or nothing; ``line``, the least probability of an accepted photo; ``moved``, as of
-            ``Promise``; ``strictest``, the smallest fraction that was to be promised of this line; and ``known``, by
-            key the checks that were made before the line was moved. What is missing is as at the beginning: the line is
-            where the model's probabilities suggest it.
+        state: what is remembered between calls: ``classes`` of the model; ``doubt``, why its threshold for "none of
+            these" is unreliable, or nothing; ``unlike``, that the photos look unlike the shots, or nothing; ``line``,
+            the least probability of an accepted photo; ``moved``, as of ``Promise``; ``strictest``, the smallest
+            fraction that was to be promised of this line; and ``known``, by key the checks that were made before the
+            line was moved. What is missing is as at the beginning: the line is where the model's probabilities
+            suggest it.
         wrong: what is to be promised.
     """
 
@@ -58,6 +59,7 @@ class Pile:
         self.state: dict[str, Any] = {
             "classes": [],
             "doubt": "",
+            "unlike": "",
             "line": np.inf,
             "moved": 0,
             "strictest": wrong,

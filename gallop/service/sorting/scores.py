@@ -17,9 +17,12 @@ from typing import Any
 
 from gallop.answers.scorer import PhotoScorer, answers
 from gallop.answers.sources.folder import folder_photos
+from gallop.model.scores import VERDICT
 from gallop.runtime.writing import append_quickly, whole_lines
 from gallop.service.sorting.folders import MOST_BYTES
 from gallop.service.sorting.pile import COLUMNS
+
+_KEPT = (*COLUMNS, VERDICT)
 
 
 def read_scores(lines: Iterable[str], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -34,6 +37,7 @@ def read_scores(lines: Iterable[str], classes: Sequence[str]) -> dict[str, dict[
                 and row["label"] in classes
                 and 0 <= row["probability"] <= 1
                 and row["is_ood"] in (None, True, False)
+                and isinstance(row.get(VERDICT, 0), int | float)
                 and row["file"]
             ):
                 found[row["key"]] = row
@@ -67,7 +71,7 @@ def score_pile(
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         unread += [row for row in rows if row.get("error")]
         new = [
-            json.dumps({name: row[name] for name in COLUMNS if name in row} | {"file": stamps.get(row["key"])})
+            json.dumps({name: row[name] for name in _KEPT if name in row} | {"file": stamps.get(row["key"])})
             for row in rows
             if not row.get("error")
         ]
