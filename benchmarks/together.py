@@ -4,8 +4,11 @@
     python -m benchmarks.together DATA --presets default accurate --shots 16 4 1 --seeds 0 1
 
 DATA holds sets, each with ``train`` and ``test``, and one of photos of other things, ``ood_mixed``. ``rare``: of every
-class in turn nine of ten test photos are left out. ``with unknown``: as many unknown photos are asked about together
-with the test photos that they are 30 % of all; the accuracy is that on the test photos. In brackets: the gain.
+class in turn nine of ten test photos are left out. The next four follow Zanella et al. 2025 (arXiv 2501.03729, StatA):
+piles of at most 64 photos of 1 to 4 or 2 to 10 classes; and a stream answered by 64 photos at a time, with one class
+after the other, or with classes that come in bursts (Dirichlet, 0.1). ``with unknown``: as many unknown photos are
+asked about together with the test photos that they are 30 % of all; the accuracy is that on the test photos. In
+brackets: the gain.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ from gallop.runtime.process import prepare
 prepare()
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +31,7 @@ from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.predictions.predict import Predictions
 
 UNKNOWN = "ood_mixed"
-COLUMNS = ("alone", "together", "rare alone", "rare together", "with unknown")
+PILE, DRAWS = 64, 50  # photos that are asked about together; piles of few classes
 
 
 def sets_in(data: Path) -> dict[str, Path]:
@@ -51,25 +53,50 @@ def right(answers: Predictions, truth: NDArray[np.int64]) -> NDArray[np.bool_]:
     return found
 
 
-def rare_rows(truth: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Yield the photos that are left where each class in turn has a tenth of its photos."""
-    for rare in range(int(truth.max()) + 1):
-        (its,) = np.nonzero(truth == rare)
-        yield np.setdiff1d(np.arange(len(truth)), its[max(len(its) // 10, 1) :])
+def piles(truth: NDArray[np.int64], rng: np.random.Generator) -> dict[str, list[NDArray[np.int64]]]:
+    """Return by name the photos that are asked about together, as indices."""
+    of = [np.flatnonzero(truth == k) for k in range(int(truth.max()) + 1)]
+    order = rng.permutation(len(of))
+
+    def of_few(least: int, most: int) -> list[NDArray[np.int64]]:
+        counts = np.minimum(rng.integers(least, most + 1, DRAWS), len(of))
+        drawn = (np.concatenate([of[k] for k in rng.choice(len(of), count, replace=False)]) for count in counts)
+        return [rng.permutation(photos)[:PILE] for photos in drawn]
+
+    def stream(parts: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        photos = np.concatenate(parts)
+        return np.split(photos, range(PILE, len(photos), PILE))
+
+    shares = [(rng.dirichlet([0.1] * len(of)).cumsum()[:-1] * len(photos)).astype(int) for photos in of]
+    split = (np.split(rng.permutation(photos), cuts) for photos, cuts in zip(of, shares, strict=True))
+    bursts = [rng.permutation(np.concatenate(parts)) for parts in zip(*split, strict=True)]
+    return {
+        "all": [np.arange(len(truth))],
+        "rare": [np.setdiff1d(np.arange(len(truth)), its[max(len(its) // 10, 1) :]) for its in of],
+        "1 to 4 classes": of_few(1, 4),
+        "2 to 10 classes": of_few(2, 10),
+        "class by class": stream([of[k] for k in order]),
+        "in bursts": stream(bursts),
+    }
 
 
-def figures(known: Predictions, truth: NDArray[np.int64], unknown: Predictions) -> list[list[bool]]:
-    """Return which photos are right, by column."""
-    rows = list(rare_rows(truth))
-    rare = [(taken(known, some), truth[some]) for some in rows]
+def figures(
+    known: Predictions, truth: NDArray[np.int64], unknown: Predictions, rng: np.random.Generator
+) -> dict[str, tuple[float, float]]:
+    """Return by the name of the piles the accuracy (%) one by one, and together."""
     mixed = Predictions.cat([known, taken(unknown, np.arange(min(len(unknown), round(len(known) * 3 / 7))))])
-    return [
-        right(known, truth).tolist(),
-        right(known.together(), truth).tolist(),
-        [one for some, true in rare for one in right(some, true)],
-        [one for some, true in rare for one in right(some.together(), true)],
-        right(mixed.together(), truth).tolist(),
-    ]
+    asked = {
+        name: [(taken(known, rows), truth[rows]) for rows in some if len(rows)]
+        for name, some in piles(truth, rng).items()
+    }
+    asked["with unknown"] = [(mixed, truth)]
+    return {
+        name: (
+            100 * float(np.concatenate([right(pile, true) for pile, true in some]).mean()),
+            100 * float(np.concatenate([right(pile.together(), true) for pile, true in some]).mean()),
+        )
+        for name, some in asked.items()
+    }
 
 
 class Features:
@@ -97,37 +124,30 @@ def main() -> None:
     features, others = Features(backbone), read_folder(options.data / UNKNOWN)
     for preset in options.presets:
         for shots in options.shots:
-            print(
-                f"\n{preset}, {shots} shots\n\n| set | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}",
-                flush=True,
-            )
-            means = []
+            means: list[dict[str, NDArray[np.float64]]] = []
             for name, folder in sets_in(options.data).items():
                 if options.sets and name not in options.sets:
                     continue
-                columns: list[list[bool]] = [[] for _ in COLUMNS]
+                found = []
                 for seed in options.seeds if shots < 16 else options.seeds[:1]:  # 16 are all there are
                     how = {"preset": preset, "shots": shots, "seed": seed, "allow_fewer": True}
                     fitted = GalLoPClassifier(backbone, **how).fit(folder / "train")
                     test = read_folder(folder / "test")
                     truth = np.array([fitted.classes_.tolist().index(label) for label in test.names])
-                    for column, more in zip(
-                        columns, figures(features.of(fitted, test), truth, features.of(fitted, others)), strict=True
-                    ):
-                        column += more
-                means.append([100 * np.mean(column) for column in columns])
+                    answers = features.of(fitted, test), truth, features.of(fitted, others)
+                    found.append(figures(*answers, np.random.default_rng(seed)))
+                means.append({way: np.mean([each[way] for each in found], axis=0) for way in found[0]})
+                if len(means) == 1:
+                    print(
+                        f"\n{preset}, {shots} shots\n\n| set | {' | '.join(found[0])} |\n|---|{'---:|' * len(found[0])}"
+                    )
                 print(f"| {name} | {cells(means[-1])} |", flush=True)
-            print(f"| mean | {cells(np.mean(means, axis=0).tolist())} |", flush=True)
+            print(f"| mean | {cells({way: np.mean([each[way] for each in means], axis=0) for way in means[0]})} |")
 
 
-def cells(values: list[float]) -> str:
-    """Return accuracies of a row; those together with their gain."""
-    alone, together, rare, rare_together, mixed = values
-    gains = together - alone, rare_together - rare, mixed - alone
-    return (
-        f"{alone:.1f} | {together:.1f} ({gains[0]:+.1f}) | {rare:.1f} | {rare_together:.1f} ({gains[1]:+.1f}) | "
-        f"{mixed:.1f} ({gains[2]:+.1f})"
-    )
+def cells(row: dict[str, NDArray[np.float64]]) -> str:
+    """Return the accuracies of a row one by one, each with what is gained together."""
+    return " | ".join(f"{alone:.1f} ({together - alone:+.1f})" for alone, together in row.values())
 
 
 if __name__ == "__main__":

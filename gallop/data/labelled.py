@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -112,6 +112,7 @@ class LabelledPhotos(Labelled):
         class_names: K names.
         skipped: files, or rows of a table, that could not be read, with the reason.
         copies: pairs of a photo and one of the same picture that is left out, where they were read from files.
+        groups: n sittings, where they are known: photos of one say no more about others than one does. Else none.
     """
 
     photos: tuple[PhotoSource, ...]
@@ -120,6 +121,7 @@ class LabelledPhotos(Labelled):
     class_names: tuple[str, ...]
     skipped: tuple[tuple[Path | int, str], ...] = ()
     copies: tuple[tuple[PhotoSource, PhotoSource], ...] = ()
+    groups: tuple[Hashable, ...] = ()
 
     def __repr__(self) -> str:
         classes = f"{len(self.class_names)} classes: {reprlib.repr(self.class_names)}"
@@ -142,6 +144,7 @@ class LabelledPhotos(Labelled):
             photos=tuple(self.photos[i] for i in indices),
             hashes=tuple(self.hashes[i] for i in indices),
             labels=tuple(self.labels[i] for i in indices),
+            groups=tuple(self.groups[i] for i in indices if self.groups),
         )
 
     def left_over(self, drawn: LabelledPhotos) -> LabelledPhotos:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from textwrap import shorten
@@ -149,6 +150,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         verbose: bool | int = False,
         drop_classes: bool = False,
         callback: Callable[[FitEvent], object] | None = None,
+        group: Callable[[Any], Hashable] | None = None,
         pooling: str | Function | None = None,
         keep_rule: str | Function | None = None,
         extra_loss: str | Function | None = None,
@@ -166,12 +168,16 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             verbose: show progress, and what to check in the photos, such as doubtful labels.
             drop_classes: with ``warm_start``, remove known classes without images, which are an error otherwise.
             callback: called with each event of ``fit_steps``.
+            group: gives the sitting of a photo, such as ``lambda path: path.name[:10]`` where file names begin with a
+                day: photos of a class from one sitting are held out together. None finds sittings by the features.
             pooling, keep_rule, extra_loss, optimizer, scheduler: the constructor's, which are set to what is given.
 
         Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, and TrainingDiverged.
         """
         parts = given_parts(pooling, keep_rule, extra_loss, optimizer, scheduler)
-        events = self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes, **parts)
+        events = self.fit_steps(
+            images, labels, class_names=class_names, drop_classes=drop_classes, group=group, **parts
+        )
         follow(events, verbose=verbose, callback=callback)
         return self
 
@@ -183,6 +189,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         class_names: Sequence[str] | None = None,
         work: Path | None = None,
         drop_classes: bool = False,
+        group: Callable[[Any], Hashable] | None = None,
         pooling: str | Function | None = None,
         keep_rule: str | Function | None = None,
         extra_loss: str | Function | None = None,
@@ -200,6 +207,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         warm = self.warm_start and hasattr(self, "model_")
         needed = self.model_.class_names if warm and not drop_classes else ()
         data = drawn_shots(images, labels, self._settings, class_names, needed)
+        if group is not None:
+            data = replace(data, groups=tuple(map(group, data.photos)))
         yield from self._learn(data, warm, class_names is not None, work, rounds if warm else None)
 
     def partial_fit(

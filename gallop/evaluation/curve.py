@@ -233,7 +233,7 @@ def curve_steps(
         parts.append(part)
         yield EncodeEvent(sum(map(len, parts)), len(shots))
     centres = ImageFeatures.cat(parts)
-    groups, _ = independent_groups(backbone, centres, shots.labels)
+    groups, _ = independent_groups(backbone, centres, shots.labels, shots.groups)
     kept = sorted({group: i for i, group in reversed([*enumerate(groups)])}.values())
     known = _Known(model, centres[torch.tensor(kept)], torch.tensor(shots.labels)[kept])
     drawn = list(_draws(known.labels, draws, torch.Generator().manual_seed(seed)))

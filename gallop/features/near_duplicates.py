@@ -8,7 +8,7 @@ Shapes: A and B photos, R regions, V region width, D joint width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ def alike_groups(features: ImageFeatures, labels: Sequence[int]) -> list[int]:
 
 
 def independent_groups(
-    backbone: Backbone, features: ImageFeatures, labels: Sequence[int]
+    backbone: Backbone, features: ImageFeatures, labels: Sequence[int], sittings: Sequence[Hashable] = ()
 ) -> tuple[list[int], list[int]]:
     """Return a group number for each of A photos, whose photos say no more about others than one does, and the classes
     whose photos are of few sittings.
@@ -80,7 +80,11 @@ def independent_groups(
 
     Args:
         labels: class indices (A,).
+        sittings: (A,) of the photos where they are known; these are the groups then, class by class.
     """
+    if sittings:
+        number = {key: n for n, key in enumerate(dict.fromkeys(zip(labels, sittings, strict=True)))}
+        return [number[key] for key in zip(labels, sittings, strict=True)], []
     groups = alike_groups(features, labels) if tells_copies(backbone) else list(range(len(labels)))
     unit = F.normalize(features.global_.float(), dim=-1).cpu().numpy()
     pictures: dict[int, list[int]] = {}  # of each class one photo of each group

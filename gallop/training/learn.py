@@ -5,7 +5,7 @@ What a single step computes is in ``gallop.training.steps``.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -189,7 +189,7 @@ def learn(
         model, steps if rounds is None else replace(steps, config=replace(config, epochs=rounds)), work, key
     )
     if centres is not None:
-        yield from cross_fit(model, steps, known, centres)
+        yield from cross_fit(model, steps, known, centres, shots.groups)
 
 
 def _balance(model: PromptModel, labels: Tensor) -> None:
@@ -404,7 +404,7 @@ def recalibrated(
 
 
 def cross_fit(
-    model: PromptModel, steps: Steps, known: Shots, centres: ImageFeatures
+    model: PromptModel, steps: Steps, known: Shots, centres: ImageFeatures, sittings: Sequence[Hashable] = ()
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -412,10 +412,11 @@ def cross_fit(
     ``CrossFit`` when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
     start too: those of an earlier training may have seen the photos that are held out now. Photos that are nearly the
     same picture are held out together: one whose copy was trained on is no independent test. Where a class has no other
-    photos, its limit is of little worth, and ``pictures`` shows it.
+    photos, its limit is of little worth, and ``pictures`` shows it. So are photos of one sitting, those that are given
+    or else those that ``independent_groups`` finds.
     """
     labels, config = steps.labels, steps.config
-    groups, few = independent_groups(model.backbone, centres, labels.tolist())
+    groups, few = independent_groups(model.backbone, centres, labels.tolist(), sittings)
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed, groups=groups)
     if len(folds) < 2:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from gallop import GalLoPClassifier, ImageFeatures, load_backbone, load_image
 from gallop.documents.model_card import model_card
+from gallop.evaluation.curve import learning_curve
 from gallop.features.encoding import encode_photos
 from gallop.features.near_duplicates import (
     ALIKE_GLOBAL,
@@ -21,6 +23,7 @@ from gallop.features.near_duplicates import (
     tells_copies,
 )
 from gallop.sample import sample_photos
+from tests import tiny
 from tests.nasty_images import encode
 from tests.tiny import there, vit
 
@@ -102,6 +105,17 @@ def test_sittings_are_groups_and_photos_without_a_gap_are_none(spread: float) ->
     assert [len(set(groups[start : start + 5])) for start in (0, 5, 10)] == [1, 1, 1]
     assert len(set(groups)) == 3 + 32
     assert independent_groups(vit(), images[torch.tensor([0, 1, 2])], [0] * 3) == ([0, 1, 2], [])
+
+
+def test_sittings_that_are_given_are_held_out_together_and_count_once(tmp_path: Path) -> None:
+    folder = tiny.write_folder(tmp_path, {"red": 6, "green": 6})
+    made = tiny.classifier(shots=None, calibration_folds=3).fit(folder, group=lambda path: int(path.stem) // 2)
+    shots = there(made._shots)
+    sittings = [(name, int(path.stem) // 2) for name, path in zip(shots.names, shots.paths, strict=True)]
+    held_out = [{sittings[int(i)] for i in part} for part in there(made.cross_fit_).index]
+    assert sum(map(len, held_out)) == len(set().union(*held_out)) == len(set(sittings)) == 6, "none is divided"
+    assert made.calibration_.photos == 6
+    assert learning_curve(made.model_.backbone, shots, made.model_.config).copies == 6
 
 
 def crops(image: Image.Image, count: int) -> list[Image.Image]:
