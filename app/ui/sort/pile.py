@@ -109,9 +109,9 @@ def offer_votes(session: Session) -> None:
         args=(pile,),
         disabled=bool(session.page_jobs.running is not None or stale or pile.scored.begun),
         help="Each photo's answer takes those of the three photos most like it into account, so answers depend on the "
-        "pile. Use it with one to four training photos a class and a pile of 16 photos or more; with 16 training "
-        "photos it gains nothing. Photos that are none of these have no vote. Probabilities are higher then, and the "
-        "line is set anew; it can be switched until the first check.",
+        "pile. Use it for 16 photos or more that show few of the classes, or with one to four training photos a class; "
+        "with 16 and photos of all classes it gains nothing. Photos that are none of these have no vote. Probabilities "
+        "are higher then, and the line is set anew; it can be switched until the first check.",
     )
 
 

@@ -63,8 +63,8 @@ def add_predict(commands: Commands) -> None:
         "--together",
         action="store_true",
         help="answer all photos together: the photos most like each photo vote on it, so answers depend on each "
-        "other. Use it with one to four shots a class and 16 photos or more; with 16 shots it gains nothing. --json "
-        "has the votes",
+        "other. Use it with 16 photos or more that show few of the classes, or with one to four shots a class; "
+        "with 16 shots and photos of all classes it gains nothing. --json has the votes",
     )
     parser.add_argument(
         "--next",
