@@ -10,7 +10,7 @@ from app import charts, text
 from app.library import Backbone, ClassEvidence, Evidence, Repeat
 from app.ui import labelled, resources
 from app.ui.evidence.prompts import each_prompt
-from app.ui.widgets.elements import image, made_by_job, page_header, photo_strip, problems_shown, start_job
+from app.ui.widgets.elements import made_by_job, page_header, photo_strip, problems_shown, start_job
 from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
 from gallop.evaluation.failing_groups import LEAST
@@ -47,7 +47,7 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             one = cluster.gallery[0]
             url = view.tile(session, frozen, found, number, one.photo, one.region).url
             with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
-                image(url, alt=cluster.called, width=_SIDE)
+                st.image(url, alt=cluster.called, width=_SIDE)
                 st.markdown(
                     f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1) or against}", width="content"
                 )

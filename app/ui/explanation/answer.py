@@ -7,7 +7,6 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -18,7 +17,7 @@ from app.photos import shelf
 from app.ui.explanation.current import photo_in_browser
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone, backbones, holding, session
-from app.ui.widgets.elements import chart, image, made_by_job, problems_shown, show_notice, start_job
+from app.ui.widgets.elements import chart, made_by_job, problems_shown, show_notice, start_job
 from app.ui.widgets.explainer import explainer
 from app.views import evidence
 from app.visitor.page_state import AskedRegion, PhotoEdit, Question
@@ -28,10 +27,6 @@ from gallop.config import HEADS
 from gallop.maps.photo import photo_url
 from gallop.model.scores import VERDICT
 from gallop.wording import counted
-
-
-def unnamed(photo: Photo) -> None:
-    image(np.asarray(photo.image), alt=photo.name, width=420)
 
 
 def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
@@ -207,7 +202,7 @@ def _row(pictures: Iterable[tuple[Any, str, float, str]]) -> None:
     with st.container(horizontal=True, gap="small"):
         for picture, alt, adds, name in pictures:
             with st.container(width=_WIDE, gap="small"):
-                image(picture, width="stretch", alt=alt)
+                st.image(picture, width="stretch", alt=alt)
                 st.caption(f"{adds:+.4f}, {text.markdown(text.shorten(name, 24))}")
 
 

@@ -10,7 +10,7 @@ from app.teaching.tasks import check_photos
 from app.teaching.training import Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone
-from app.ui.widgets.elements import image, problems_shown
+from app.ui.widgets.elements import problems_shown
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of, put
 from app.views.changed import Changed, changed_photos, notes
@@ -47,7 +47,7 @@ def what_changed(session: Session, *, told: bool = False) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="top", key="what changed"):
         for each in photos[:_SHOWN]:
             with st.container(width=_WIDE, gap="small"):
-                image(strip([each.photo], side=_SIDE), width="stretch", alt=each.photo.name)
+                st.image(strip([each.photo], side=_SIDE), width="stretch", alt=each.photo.name)
                 st.caption(f"{text.markdown(text.shorten(each.name, 24))}: **{each.words}**")
     more = f"And {len(photos) - _SHOWN} more." * (len(photos) > _SHOWN)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -15,7 +15,7 @@ from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
 
-MORE_WIDE = 210  # pixels
+MORE_WIDE, UNNAMED_WIDE = 210, 420  # pixels
 WHAT_IT_IS = "GalLoP compares photos, part by part, with texts"
 LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 
@@ -38,7 +38,7 @@ which_prompts, explained = st.container(), st.container()  # drawn after the set
 standing, typed = explained.empty(), question.names_by_hand()
 if photo is not None and session.explore.names is None and not session.explore.names_on(session.photos):
     with standing.container(), problems_shown():
-        answer.unnamed(photo)
+        st.image(photo.image, alt=photo.name, width=UNNAMED_WIDE)
         with (
             st.spinner("Looking at the photo …", show_time=False),
             resources.holding(session.training.backbone_name) as lent,
@@ -65,7 +65,7 @@ with explained:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
     elif asked is None:
         if session.explore.names is not None:
-            answer.unnamed(photo)
+            st.image(photo.image, alt=photo.name, width=UNNAMED_WIDE)
     elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
         not edit.untouched or (session.explore.second_look and session.answers.has_second_look(photo, asked))
     ):

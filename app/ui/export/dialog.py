@@ -14,7 +14,7 @@ from app.library import GalLoPClassifier
 from app.runs.run import files_of, model_zip
 from app.ui import projects
 from app.ui.resources import backbone, backbones
-from app.ui.widgets.elements import image, made_by_job, problems_shown, start_job
+from app.ui.widgets.elements import made_by_job, problems_shown, start_job
 from app.ui.widgets.remembered import one_of
 from app.views import export, snippets
 from app.views.testing import taught_question
@@ -201,7 +201,7 @@ def offer_pictures(session: Session, screen: export.Screen) -> None:
     picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )
-    image(
+    st.image(
         picture,
         alt=f"Map of local prompt {prompt + 1} for {screen.class_name}: "
         f"{explanation.describe(screen.class_name, prompt)}",

@@ -19,7 +19,7 @@ from app.teaching.cards import Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone
-from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader, verdicts_of
+from app.ui.widgets.elements import camera, cells, show_notice, slot, uploader, verdicts_of
 from app.views import testing
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
@@ -191,7 +191,7 @@ def _row(session: Session, card: Card) -> None:
         if shown:
             wide, alt = _SHOT * min(len(shown), _MOST_SHOTS), f"The first of the {len(shown)} photos of {card.name}"
             with strip:
-                image(shelf.strip(shown, most=_MOST_SHOTS), alt=alt, width=wide)
+                st.image(shelf.strip(shown, most=_MOST_SHOTS), alt=alt, width=wide)
         take, adds = f"shots {card.id}", _taking(session, card, "shots")
         quiet: Any = {"label_visibility": "collapsed", "verdicts_here": False}
         with st.container(width=UPLOAD):
@@ -265,7 +265,7 @@ def _gallery(session: Session, card: Card) -> None:
 
 
 def _photo(session: Session, photo: Photo) -> None:
-    image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
+    st.image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
     Labels(session, [photo], Where.CARDS, "look").menu()
 
@@ -288,6 +288,6 @@ def next_photo(session: Session) -> None:
         help="Of the photos to try that have no label, the one that it can least decide between two classes.",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        image(shelf.strip([found[0]], side=_SIDE), alt=found[0].name, width=_SIDE)
+        st.image(shelf.strip([found[0]], side=_SIDE), alt=found[0].name, width=_SIDE)
         st.caption(found[1], width="stretch")
     Labels(session, [found[0]], Where.NEXT, "next").offer(taught.names)

@@ -9,7 +9,7 @@ import streamlit as st
 from app import charts, text
 from app.photos import shelf
 from app.ui.explanation.labels import Labels
-from app.ui.widgets.elements import chart, image, show_notice
+from app.ui.widgets.elements import chart, show_notice
 from app.views import testing
 from app.visitor.session import Session, Where
 
@@ -119,7 +119,7 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
 
 def _doubt(session: Session, doubt: testing.Doubt) -> None:
     name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
-    image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
+    st.image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
     where = "training photo" if doubt.learned else "test photo"
     st.caption(f"{name} ({where}), labelled **{given}**")
     key = f"{doubt.photo.sha256} {doubt.likely}"

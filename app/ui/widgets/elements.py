@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -11,9 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
@@ -39,16 +36,8 @@ def slot() -> DeltaGenerator:
     return st.container()
 
 
-# Streamlit has text alternatives since 1.65; the newest for Python 3.10 is older and draws the same without them.
-_KNOWS_ALT = all("alt" in inspect.signature(draw).parameters for draw in (st.image, st.plotly_chart))
-
-
-def image(picture: bytes | str | NDArray[np.uint8], *, alt: str, **settings: Any) -> None:
-    st.image(picture, **settings, **_alternative(alt))
-
-
 def chart(figure: Any, *, key: str, alt: str, **settings: Any) -> None:
-    st.plotly_chart(figure, key=key, config=charts.CONFIG, **_alternative(alt), **settings)
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=alt, **settings)
 
 
 def component(name: str, script: Path, *shared: str) -> Any:
@@ -62,10 +51,6 @@ def reported(key: str, what: str, kind: type) -> Any:
     """Return what the component of this key reported last; an empty ``kind`` where a client sent something else."""
     value: Any = getattr(st.session_state.get(key), what, None)
     return value if isinstance(value, kind) else kind()
-
-
-def _alternative(alt: str) -> dict[str, Any]:
-    return {"alt": alt} if _KNOWS_ALT else {}
 
 
 _draw_strip = component("gallop_photo_strip", Path(__file__).with_name("strip.js"))
