@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +12,7 @@ from app import text
 from app.library import Backbone, InWords
 from app.ui import labelled
 from app.ui.resources import backbone as backbone_now
-from app.ui.widgets.elements import photo_strip
+from app.ui.widgets.elements import folded, photo_strip
 from app.ui.widgets.remembered import one_of
 from app.views import prompts, testing
 from app.views.prompts import PromptCard
@@ -40,7 +41,7 @@ def each_prompt(session: Session, pile: str, pairs: Sequence[tuple[Photo, str]])
         told = session.answers.words(backbone, testing.taught_question(session), class_name)
     starts = taught.after.model_.config.sentences
     prompt_cards(session, backbone, pairs, prompts.cards(figures, starts, told, tiles))
-    folded_figures(figures, told, len(pairs))
+    folded("All figures", ":material/table:", "prompt figures", partial(all_figures, figures, told, len(pairs)))
 
 
 def prompt_cards(
@@ -80,15 +81,9 @@ def _lost(points: float | None) -> str:
     )
 
 
-def folded_figures(figures: Figures, told: Sequence[InWords], photos: int) -> None:
-    """Draw the figures in an expander: how alike prompts are, and each figure and word of each."""
-    with st.expander("All figures", icon=":material/table:", key="prompt figures", on_change="rerun") as fold:
-        if fold.open:
-            st.markdown(f"{figures.diversity.words}.")
-            _table(figures, told, photos)
-
-
-def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
+def all_figures(figures: Figures, told: Sequence[InWords], photos: int) -> None:
+    """Draw how alike prompts are, and each figure and word of each."""
+    st.markdown(f"{figures.diversity.words}.")
     st.header(
         "What is each worth, and in which words?",
         anchor=False,

@@ -17,7 +17,7 @@ from app.photos import shelf
 from app.ui.explanation.current import photo_in_browser
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone, backbones, holding, session
-from app.ui.widgets.elements import chart, made_by_job, problems_shown, show_notice, start_job
+from app.ui.widgets.elements import chart, folded, made_by_job, problems_shown, show_notice, start_job
 from app.ui.widgets.explainer import explainer
 from app.views import evidence
 from app.visitor.page_state import AskedRegion, PhotoEdit, Question
@@ -264,7 +264,7 @@ def explained_class(explanation: Explanation, chosen: str | None) -> str:
 
 
 def shots_that_voted(photo: Photo, question: Question, find: Find, chosen: str | None) -> None:
-    """Draw the training photos that voted for or against a class, in an expander; nothing is computed before it opens.
+    """Draw the training photos that voted for or against a class, in an expander.
 
     Args:
         chosen: the class; if it is none of the explanation's, the most probable one.
@@ -272,25 +272,25 @@ def shots_that_voted(photo: Photo, question: Question, find: Find, chosen: str |
     taught = session().training.taught
     if taught is None or not question.taught or not any(branch.how.votes for branch in taught.after.model_.branches):
         return
-    with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        with problems_shown():
-            explanation, learned = find(), session().training.learned
-            if not explanation.votes and learned:
-                with st.spinner("Looking at the training photos"):
-                    explanation = replace(explanation, votes=session().answers.votes(photo, question))
-            branches = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
-            if not branches:
-                st.caption(
-                    "Votes can only be shown for a model that was trained here, and only while all its training photos "
-                    "are on the class cards on *Teach*."
-                )
-            for branch in branches:
-                _votes_of(explanation, branch, learned, explained_class(explanation, chosen))
+
+    def draw() -> None:
+        explanation, learned = find(), session().training.learned
+        if not explanation.votes and learned:
+            with st.spinner("Looking at the training photos"):
+                explanation = replace(explanation, votes=session().answers.votes(photo, question))
+        branches = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
+        if not branches:
+            st.caption(
+                "Votes can only be shown for a model that was trained here, and only while all its training photos "
+                "are on the class cards on *Teach*."
+            )
+        for branch in branches:
+            _votes_of(explanation, branch, learned, explained_class(explanation, chosen))
+
+    folded("Shots that voted", ":material/how_to_vote:", "votes", draw)
 
 
-# The numbers behind the picture; nothing is computed before their expander is opened ---------------------------------
+# The numbers behind the picture, drawn once their expander is opened -------------------------------------------------
 
 
 def together(explanation: Explanation, class_name: str) -> None:
@@ -395,28 +395,22 @@ def _show(curve: Deletion) -> None:
     )
 
 
-def folded_numbers(question: Question, find: Find, cover: Callable[[Explanation], Explanation]) -> None:
+def all_numbers(question: Question, find: Find, cover: Callable[[Explanation], Explanation]) -> None:
     """Draw the table; ``cover`` covers regions as the explainer shows them."""
-    with st.expander("All numbers in a table", icon=":material/table:", key="numbers", on_change="rerun") as fold:
-        if fold.open:
-            with problems_shown():
-                explanation = cover(find())
-                together(explanation, explained_class(explanation, session().explore.explainer.class_name))
-                numbers(explanation, alike=not question.taught and len(question.templates) == 1)
+    explanation = cover(find())
+    together(explanation, explained_class(explanation, session().explore.explainer.class_name))
+    numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:
-    with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
-        if fold.open:
-            with problems_shown():
-                explanation = find()
-                if not explanation.topk and not explanation.branches:
-                    st.caption("Without local prompts there is no map.")
-                    return
-                faithful(
-                    session(),
-                    session().answers.classifier(backbone(session().training.backbone_name), question),
-                    explanation,
-                    explained_class(explanation, session().explore.explainer.class_name),
-                    (photo.sha256, question),
-                )
+    explanation = find()
+    if not explanation.topk and not explanation.branches:
+        st.caption("Without local prompts there is no map.")
+        return
+    faithful(
+        session(),
+        session().answers.classifier(backbone(session().training.backbone_name), question),
+        explanation,
+        explained_class(explanation, session().explore.explainer.class_name),
+        (photo.sha256, question),
+    )

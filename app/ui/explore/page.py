@@ -10,7 +10,7 @@ from app.ui.explore import question
 from app.ui.export import dialog
 from app.ui.teach import live
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import page_header, photo_strip, problems_shown, slot, verdicts_of
+from app.ui.widgets.elements import folded, page_header, photo_strip, problems_shown, slot, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
@@ -106,9 +106,11 @@ if find is not None and part is not None and asked is not None:
         region = session.explore.region if photo is not None and session.explore.region_of == photo.sha256 else None
         answer.where_else(session, part, asked, region, session.explore.explainer.class_name)
     with table:
-        answer.folded_numbers(asked, find, partial(answer.covered_now, session, part, asked, edit))
+        cover = partial(answer.covered_now, session, part, asked, edit)
+        numbers = partial(answer.all_numbers, asked, find, cover)
+        folded("All numbers in a table", ":material/table:", "numbers", numbers)
     with left:
-        answer.map_tested(part, asked, find)
+        folded("Is the map right?", ":material/blur_on:", "right", partial(answer.map_tested, part, asked, find))
     with middle:
         answer.shots_that_voted(part, asked, find, session.explore.explainer.class_name)
 with strip:

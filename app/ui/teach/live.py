@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -15,7 +16,7 @@ from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation import changes
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones
-from app.ui.widgets.elements import chart, problems_shown, progress_in_words, start_job
+from app.ui.widgets.elements import chart, folded, problems_shown, progress_in_words, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.session import Session, Where
@@ -181,9 +182,8 @@ def _ended(session: Session) -> None:
     changes.what_changed(session, told=True)
     _scores(session, taught)
     _more_photos(session)
-    with st.expander("How it learned", icon=":material/show_chart:", key="learned", on_change="rerun") as fold:
-        if fold.open:
-            _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+    draw = partial(_pictures, session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+    folded("How it learned", ":material/show_chart:", "learned", draw)
 
 
 def _scores(session: Session, taught: Taught) -> None:

@@ -44,12 +44,6 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
 
 
 def calibration(tested: testing.Tested, temperature: float) -> None:
-    with st.expander("Calibration", icon=":material/tune:", key="calibration", on_change="rerun") as fold:
-        if fold.open:
-            _calibration(tested, temperature)
-
-
-def _calibration(tested: testing.Tested, temperature: float) -> None:
     evaluation = tested.evaluation
     st.caption(
         "Shows whether answers with a probability of 80 % are right 80 % of the time. Below the dashed line the "

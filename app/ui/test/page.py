@@ -1,5 +1,7 @@
 """How good what was taught is, on photos it has not seen and of none of the classes; and every training as a run."""
 
+from functools import partial
+
 import streamlit as st
 
 from app import text
@@ -9,7 +11,7 @@ from app.ui.explanation.labels import point_out_twins
 from app.ui.export import dialog
 from app.ui.test import known, mistakes, runs, unknown
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import onward, page_header, problems_shown, slot
+from app.ui.widgets.elements import folded, onward, page_header, problems_shown, slot
 from app.ui.widgets.remembered import tabs
 from app.views import testing
 
@@ -59,7 +61,9 @@ def _tested() -> None:
                 _no_tests()
             else:
                 mistakes.mistakes(session, tested)
-                known.calibration(tested, session.training.taught_model.after.calibration_.temperature)
+                temperature = session.training.taught_model.after.calibration_.temperature
+                draw = partial(known.calibration, tested, temperature)
+                folded("Calibration", ":material/tune:", "calibration", draw)
 
 
 page_header("Test", "How good is it on new photos?", lambda: dialog.button(session, "Test"))

@@ -143,6 +143,14 @@ def problems_shown() -> Iterator[None]:
             st.button("Try again", key=f"try again {name}", on_click=again, args=(name,), icon=":material/refresh:")
 
 
+def folded(label: str, icon: str, key: str, draw: Callable[[], object]) -> None:
+    """Draw an expander; what is in it is computed and drawn once that is opened."""
+    with st.expander(label, icon=icon, key=key, on_change="rerun") as fold:
+        if fold.open:
+            with problems_shown():
+                draw()
+
+
 def _watched(name: str) -> None:
     @st.fragment(run_every=_BACKBONE_SECONDS)
     def look() -> None:
