@@ -13,7 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import options
-from app.backbones import DEFAULT_BACKBONE, BackboneLoading, BackboneRoom, Lease, download_manager
+from app.backbones import DEFAULT_BACKBONE, STALLED, BackboneLoading, BackboneRoom, Lease
 from app.jobs import JobManager
 from app.library import Backbone
 from app.middleware import BROWSER
@@ -71,7 +71,7 @@ class Shared:
 
     backbones: BackboneRoom = field(default_factory=lambda: BackboneRoom(options.started))
     jobs: JobManager = field(default_factory=JobManager)
-    downloads: JobManager = field(default_factory=download_manager)
+    downloads: JobManager = field(default_factory=lambda: JobManager(waiting=2, stuck=STALLED))  # one at a time
     runs: Path = field(default_factory=lambda: runs_folder(data_folder()))
     visitors: Visitors = field(default_factory=_visitors)
     unread: UnreadFiles = field(default_factory=UnreadFiles)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.jobs import QueueFull
+from app.jobs import PlainError
 from app.ui import resources
 from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
@@ -468,7 +468,7 @@ def test_a_full_queue_and_a_training_that_fails_are_told_in_a_sentence(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    full = QueueFull("5 of your jobs are still waiting or running")
+    full = PlainError("5 of your jobs are still waiting or running")
     with monkeypatch.context() as patched:
         patched.setattr(resources.jobs(), "submit", mock.Mock(side_effect=full))
         assert str(full) in train(at).error[0].value

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from app import options
 from app.jobs import JobManager, State
-from app.options import Options, start_with
+from app.options import Options
 from app.serving.places import SETTLING_SECONDS, Places, TooManyVisitors
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD
 from app.visitor import session as sessions
@@ -209,11 +210,10 @@ def test_everything_is_removed_at_once_when_that_is_said() -> None:
     assert (visitors.find(token), visitors.find(other) is None) == (None, False)
 
 
-def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: pytest.FixtureRequest) -> None:
+def test_hours_are_for_ones_own_machine_unless_something_else_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert session_seconds("127.0.0.1") == session_seconds("localhost") == LOCAL_SECONDS == 8 * HOUR
     assert session_seconds("0.0.0.0") == session_seconds("192.168.1.5") == session_seconds(None) == GRACE_SECONDS
-    request.addfinalizer(lambda: start_with(Options()))
-    start_with(Options(keep=HOUR))
+    monkeypatch.setattr(options, "started", Options(keep=HOUR))
     assert session_seconds("127.0.0.1") == session_seconds(None) == HOUR
     assert Visitors(set().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"
 
