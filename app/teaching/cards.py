@@ -128,7 +128,7 @@ class Deck:
         old = self.get(card_id)
         cleaned = clean_names([*(card.name for card in self.cards if card.id != card_id), name])[-1]
         if old is not None and cleaned != old.name:
-            self._replace(f"renamed {old.name} to {cleaned}", replace(old, name=cleaned))
+            self._change(f"renamed {old.name} to {cleaned}", self._with(replace(old, name=cleaned)))
 
     def enable(self, enabled: bool, *card_ids: int) -> None:
         turned = [card.name for card in self.cards if card.id in card_ids and card.enabled != enabled]
@@ -186,7 +186,7 @@ class Deck:
             if where == (card, pile):
                 raise CardProblem(f"{photo.name} is already {among_photos(card.name, tests=pile == 'tests')}.")
             if where is not None:
-                self._put(where[0].without(where[1], picture))
+                self.cards = self._with(where[0].without(where[1], picture))
             self._accept(self._card_of(name), pile, picture)
         except GallopError:
             self.cards = before
@@ -204,7 +204,7 @@ class Deck:
         """Remove a photo, by its content hash on cards."""
         for card, pile, photo in self.photos():
             if photo.sha256 == digest:
-                self._replace(f"removed {photo.name} from {card.name}", card.without(pile, photo))
+                self._change(f"removed {photo.name} from {card.name}", self._with(card.without(pile, photo)))
 
     @contextmanager
     def one_change(self, words: str) -> Iterator[None]:
@@ -244,13 +244,8 @@ class Deck:
                 del self.past[0]
             self.changes += 1
 
-    def _replace(self, words: str, card: Card) -> None:
-        before = self.cards
-        self._put(card)
-        self._note(words, before)
-
-    def _put(self, card: Card) -> None:
-        self.cards = tuple(card if old.id == card.id else old for old in self.cards)
+    def _with(self, card: Card) -> tuple[Card, ...]:
+        return tuple(card if old.id == card.id else old for old in self.cards)
 
     # Checking --------------------------------------------------------------------------------------------------------
 
@@ -310,8 +305,8 @@ class Deck:
         if problem := self._no_place(photo.name, card, pile) or self.fits(photo):
             raise CardProblem(problem)
         flag = self._lookalike(photo, card, pile)
-        photo = Photo(photo.image, free_name(photo.name, (other.name for other in card.pile(pile))), photo.sha256)
-        self._put(card.with_pile(pile, (*card.pile(pile), photo)))
+        photo = Photo(photo.image, free_name(photo.name, {other.name for other in card.pile(pile)}), photo.sha256)
+        self.cards = self._with(card.with_pile(pile, (*card.pile(pile), photo)))
         return flag
 
     def photos(self) -> Iterator[tuple[Card, Pile, Photo]]:
