@@ -176,17 +176,6 @@ class EvidenceState:
         )
 
 
-@dataclass(frozen=True)
-class CompareState:
-    """Of the runs on the page Test.
-
-    Attributes:
-        newest: the newest run with figures when they were drawn last.
-    """
-
-    newest: int | None = None
-
-
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
 
 

@@ -268,11 +268,13 @@ def test_the_watched_map_is_one_of_a_fixed_scale_and_a_region_is_asked_of_its_ow
     scores = [sight.explanation.region_scores(stands["class_name"], 0) for sight in taught_of(at).sights]
     assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
     assert (shown["compact"], stands["prompt"], stands["topk"], stands["region"]) == (True, 0, [5, 10, 15, 16], None)
-    session_of(at).region, session_of(at).region_of = AskedRegion(6, (4, 4)), watched.sha256  # as a click does
+    session = session_of(at)
+    clicked = AskedRegion(6, (4, 4))
+    session.explore = replace(session.explore, region=clicked, region_of=watched.sha256)
     assert grid(fine(at.run()), "watched map")["state"]["region"] == 6
     uploader(at, "Photos to try").upload("found.png", png(500))
     assert grid(fine(at.run()), "tried map")["state"]["region"] is None, "that is another photo"
-    session_of(at).region_of = "another"
+    session.explore = replace(session.explore, region_of="another")
     assert grid(fine(at.run()), "watched map")["state"]["region"] is None
 
 

@@ -18,7 +18,6 @@ from app.ui.widgets.remembered import one_of, put
 from app.views.changed import Changed, changed_photos, notes
 from app.visitor.page_state import Question
 from app.visitor.session import Session
-from gallop.maps.look import Subject, scale_of
 
 # How many photos are shown, the pixels of each, and its width.
 _SHOWN, _SIDE, _WIDE = 8, 120, 110
@@ -96,7 +95,6 @@ def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
         st.caption("Without local prompts there is no map.")
         return
     name = shown.name if shown.name in taught.names else both[1].label
-    scale = scale_of([Subject(each, name).scores(0) for each in both])
     for column, when, explanation in zip(st.columns(2, gap="large"), ("Before", "After"), both, strict=True):
         with column:
             chance = text.percent(explanation.probabilities[explanation.label])
@@ -105,10 +103,9 @@ def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
             one_map(
                 explanation,
                 name,
-                0,
                 photo=shown.photo.sha256,
                 picture=session_photo_url(session, explanation),
-                scale=scale,
+                beside=both,
                 key=f"changed map {when}",
             )
     why = " It was answered by prompts that had not seen it; these are the ones in use." * shown.held_out

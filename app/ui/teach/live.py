@@ -21,7 +21,6 @@ from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.session import Session, Where
 from gallop.data.project import MOST_PHOTOS
-from gallop.maps.look import Subject, scale_of
 from gallop.names.class_names import SOMETHING_ELSE
 
 # A line costs nothing; charts and a map slow down the training that they show.
@@ -270,14 +269,12 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     on_cards = ((card.name, photo) for card, _, photo in session.photos.deck.photos())
     of_class, photo = next((pair for pair in on_cards if pair[1].image is explanation.image), (None, None))
     name = of_class if of_class is not None and of_class in explanation.class_names else explanation.label
-    scale = scale_of([Subject(each.explanation, name).scores(0) for each in sights])  # one for all steps
     one_map(
         explanation,
         name,
-        0,
         photo=photo.sha256 if photo is not None else "",
         picture=session_photo_url(session, sights[0].explanation),
-        scale=scale,
+        beside=[each.explanation for each in sights],  # one scale for all steps
         key="watched map",
     )
     when = f"After step {sight.step}" if sight.step else "Before training"

@@ -69,7 +69,7 @@ def _map(session: Session, explanation: Explanation, photo: Photo) -> None:
         st.caption("Without local prompts there is no map.")
         return
     picture = session_photo_url(session, explanation)
-    one_map(explanation, explanation.label, 0, photo=photo.sha256, picture=picture, key="tried map")
+    one_map(explanation, explanation.label, photo=photo.sha256, picture=picture, key="tried map")
 
 
 def _bars(explanation: Explanation, before: Explanation | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -102,10 +101,10 @@ def _pair(session: Session, runs: Sequence[Run]) -> tuple[Run, Run | None]:
     newest = next((run for run in runs if of.tested(run.answers)), runs[0])
     last = of.before(newest, runs)
     other = _ZERO_SHOT if last is None else last.id
-    if session.compare.newest not in (None, newest.id):
+    if session.newest_run not in (None, newest.id):
         put("compare pin_a", newest.id)
         put("compare pin_b", other)
-    session.compare = replace(session.compare, newest=newest.id)
+    session.newest_run = newest.id
     by_id, names = {run.id: run for run in runs}, {run.id: run.name for run in runs}
     left, right = st.columns(2)
     with left:

@@ -20,22 +20,11 @@ from app.visitor.page_state import DEFAULT_TEMPLATES, AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Scale
+from gallop.maps.look import Subject, scale_of
 
 KEY = "explainer"
 _HIDDEN = Path(__file__).with_name("answer.css")
-_explainer_draw = st.components.v2.component(
-    "gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8")
-)
-
-
-def draw_explainer(
-    key: str, sent: dict[str, Any], on_change: Callable[[], None], on_edit: Callable[[], None] = lambda: None
-) -> None:
-    """Draw the component ``key``; ``on_change`` is called when the visitor lets go of it, ``on_edit`` when regions
-    were covered or another part of the photo is asked for.
-    """
-    _explainer_draw(key=key, data=sent, on_state_change=on_change, on_edit_change=on_edit, on_lacks_change=lambda: None)
+_draw = st.components.v2.component("gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8"))
 
 
 def explainer(
@@ -125,14 +114,15 @@ def _drawn(
         and reported(KEY, "state", dict).get("of") == name
         and ExplainerState.from_browser(reported(KEY, "state", dict)).of(extent) == state
     )
-    draw_explainer(
-        KEY,
-        {"id": name}
+    _draw(
+        key=KEY,
+        data={"id": name}
         | ({} if echo else {"state": state.as_dict()})
         | ({} if there else {"content": data})
         | ({} if edit is None else {"edit": edit.as_dict() | {"unseen": _unseen(extent)}}),
-        on_change,
-        on_edit,
+        on_state_change=on_change,
+        on_edit_change=on_edit,
+        on_lacks_change=lambda: None,
     )
     with st.container(key="answer as text"):
         st.html(_HIDDEN)
@@ -167,45 +157,37 @@ def photo_explained(
 def one_map(
     explanation: Explanation,
     class_name: str,
-    prompt: int,
     *,
     photo: str,
     picture: str,
-    scale: Scale | None = None,
+    beside: Sequence[Explanation] = (),
     key: str,
 ) -> None:
-    """Draw only the map of a class and a local prompt (counted from 0), and the region that was clicked.
+    """Draw only the map of a class and the first local prompt, and the region that was clicked.
 
     Args:
         photo: content hash: a click on a region selects it in all maps of the same photo.
-        scale: of its colours, where the maps beside it share one.
+        beside: whose maps have the same scale of colours; those of this one alone where there are none.
     """
 
     def on_change() -> None:
-        session().region = AskedRegion.of(
-            ExplainerState.from_browser(reported(key, "state", dict)).of(explanation).region, explanation.grid
-        )
-        session().region_of = photo
+        region = ExplainerState.from_browser(reported(key, "state", dict)).of(explanation).region
+        asked = AskedRegion.of(region, explanation.grid)
+        session().explore = replace(session().explore, region=asked, region_of=photo)
 
-    asked = session().region if session().region_of == photo else None
-    state = ExplainerState(
-        class_name,
-        prompt=prompt,
-        topk=tuple(explanation.topk),
-        region=None if asked is None else asked.on(explanation.grid),
-    )
-    _send(
-        key,
-        explainer_data(explanation, state=_answered(key, state), photo=picture, scale=scale, compact=True),
-        on_change,
-    )
+    region = session().explore.explainer_state(photo, explanation.grid).region
+    state = ExplainerState(class_name, topk=tuple(explanation.topk), region=region)
+    scale = scale_of([Subject(each, class_name).scores(0) for each in beside]) if beside else None
+    data = explainer_data(explanation, state=_answered(key, state), photo=picture, scale=scale, compact=True)
+    _send(key, data, on_change)
 
 
 def _send(key: str, data: dict[str, Any], on_change: Callable[[], None]) -> None:
     """Send all data, with an id that belongs to these data alone."""
     content = {name: value for name, value in data.items() if name != "state"}
     name = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    draw_explainer(key, {"id": name, "state": data["state"], "content": content}, on_change)
+    sent = {"id": name, "state": data["state"], "content": content}
+    _draw(key=key, data=sent, on_state_change=on_change, on_edit_change=lambda: None, on_lacks_change=lambda: None)
 
 
 def _answered(key: str, state: ExplainerState) -> ExplainerState:
