@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from app import options
-from app.jobs import JobManager, State
+from app.jobs import JobManager, PlainError, State
 from app.options import Options
-from app.serving.places import SETTLING_SECONDS, Places, TooManyVisitors
+from app.serving.places import SETTLING_SECONDS, Places
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD
 from app.visitor import session as sessions
 from app.visitor.session import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session_seconds
@@ -149,7 +149,7 @@ def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
     shown = visitors.new()
     visitors.lease(shown, "open")
     with_one, with_two = with_photos(visitors, 1), with_photos(visitors, 2)
-    with pytest.raises(TooManyVisitors, match="3 people"):
+    with pytest.raises(PlainError, match="3 people"):
         visitors.new()
     clock.after(GRACE_SECONDS - 1, visitors)
     visitors.lease(shown, "open")
@@ -177,7 +177,7 @@ def test_a_place_with_nothing_in_it_is_given_up_before_a_newcomer_is_refused() -
     pages.add("next")
     visitors.lease(visitors.new("next"), "next")
     assert here() == ["held", "idle", "clicked", "read"], "one without a page goes first"
-    with pytest.raises(TooManyVisitors):
+    with pytest.raises(PlainError):
         visitors.new("last")
     clock.after(2, visitors)
     visitors.new("last")
@@ -192,13 +192,13 @@ def test_whoever_holds_most_places_makes_room_and_gets_no_more() -> None:
         visitors.lease(token, token)
     first = visitors.new("first")
     visitors.lease(first, "first")
-    with pytest.raises(TooManyVisitors):
+    with pytest.raises(PlainError):
         visitors.new()
     for name in ("second", "third"):
         visitors.lease(visitors.new(name), name)
     assert [visitors.find(token) is None for token in tokens] == [True, True, False, False, False]
     assert visitors.find(first, "first") is not None
-    with pytest.raises(TooManyVisitors):
+    with pytest.raises(PlainError):
         visitors.new("fourth")
 
 
