@@ -379,7 +379,8 @@ def test_a_region_is_asked_of_one_photo(tiny_app: Open) -> None:
 
 
 def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_of(at: AppTest) -> None:
-    curve = json.loads(bars(fine(button(at, "Remove regions").click().run()), "deletion"))["data"][0]
+    at = finish(fine(button(at, "Remove regions").click().run()))
+    curve = json.loads(bars(at, "deletion"))["data"][0]
     assert (curve["name"], curve["x"][0], curve["x"][-1]) == ("best regions first", 0, 100)
     assert f"**{curve['y'][0]:.4f}**" in score(at), "it starts at the score shown"
     area = next(found.value for found in at.markdown if found.value.startswith("Area"))

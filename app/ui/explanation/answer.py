@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
-from app.library import Deletion, Explanation, GalLoPClassifier
+from app.library import Deletion, Explanation
 from app.photos import shelf
 from app.ui.explanation.current import photo_in_browser
 from app.ui.explanation.labels import Labels
-from app.ui.resources import backbone, backbones, holding, session
-from app.ui.widgets.elements import chart, folded, made_by_job, problems_shown, show_notice, start_job
+from app.ui.resources import backbone, backbones, session
+from app.ui.widgets.elements import chart, folded, made_by_job, show_notice, start_job
 from app.ui.widgets.explainer import explainer
 from app.views import evidence
 from app.visitor.page_state import AskedRegion, PhotoEdit, Question
@@ -114,24 +113,20 @@ def show_answer(
         note: the origin of the threshold for none of these.
         templates: texts of prompts that were not learned.
     """
+    asked = session.answers.before(Question(explanation.class_names, taught=True))
     explainer(
         explanation,
         before,
         photo=photo.sha256,
         picture=session_photo_url(session, explanation),
         edit=session.edit.on(photo.sha256, explanation.grid),
-        when=_when(session, Question(explanation.class_names, taught=True)),
+        when="in the run before" if asked.earlier else "before teaching",
         templates=templates,
     )
     if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
     if len(explanation.class_names) == 1:
         st.caption("With only one class there is nothing to choose between. Enter a second class.")
-
-
-def _when(session: Session, question: Question) -> str:
-    """What the marks beside the bars are."""
-    return "in the run before" if session.answers.before(question).earlier else "before teaching"
 
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:
@@ -332,49 +327,6 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
     )
 
 
-@st.fragment
-def faithful(
-    session: Session, classifier: GalLoPClassifier, explanation: Explanation, name: str, key: Hashable
-) -> None:
-    """Draw the deletion curve on demand; it is cached as long as nothing it depends on changes.
-
-    Args:
-        key: identifies this photo and classifier.
-    """
-    st.markdown(
-        f"**Is the map of {text.markdown(name)} right?** If so, removing its best regions makes the score drop fast."
-    )
-    key = (key, name, explanation.topk, explanation.grid, session.training.version)
-    place = st.empty()
-    curve = session.answers.deletions.get(key)
-    if curve is None:
-        with place.container():
-            clicked = st.button("Remove regions", icon=":material/blur_on:")
-            st.caption(
-                "This encodes the photo about fifty times with different regions blurred, which takes a few seconds."
-            )
-        if not clicked:
-            return
-        with problems_shown(), holding(session.training.backbone_name):
-            curve = _play(classifier, explanation, name, place)
-            session.answers.deletions.put(key, curve)
-    if curve is None:
-        return
-    with place.container():
-        _show(curve)
-
-
-def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: DeltaGenerator) -> Deletion:
-    """Compute the curve, a few pictures at a time: others are served in between, and leaving the page ends it."""
-    from gallop.predictions.faithfulness import Deletion, deletion  # with torch, so only on demand
-
-    for event in deletion(classifier.model_, explanation, name):
-        if isinstance(event, Deletion):
-            return event
-        place.progress(event.done / event.total, f"Removing regions: {event.done} of {event.total} pictures")
-    raise AssertionError("deletion ends with its result")
-
-
 def _show(curve: Deletion) -> None:
     by_map, others = curve.area_by_map, curve.areas_at_random
     chart(
@@ -402,15 +354,28 @@ def all_numbers(question: Question, find: Find, cover: Callable[[Explanation], E
     numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
-def map_tested(photo: Photo, question: Question, find: Find) -> None:
+def map_tested(session: Session, photo: Photo, question: Question, find: Find) -> None:
+    """Draw the deletion curve of the map shown, or the button that asks for it."""
     explanation = find()
     if not explanation.topk and not explanation.branches:
         st.caption("Without local prompts there is no map.")
         return
-    faithful(
-        session(),
-        session().answers.classifier(backbone(session().training.backbone_name), question),
-        explanation,
-        explained_class(explanation, session().explore.explainer.class_name),
-        (photo.sha256, question),
+    name = explained_class(explanation, session.explore.explainer.class_name)
+    st.markdown(
+        f"**Is the map of {text.markdown(name)} right?** If so, removing its best regions makes the score drop fast."
     )
+    key = (photo.sha256, question, name, explanation.topk, explanation.grid, session.training.version)
+    job = f"deletion {hash(key)}"  # each curve that was made stays
+    if (curve := made_by_job(session, job, key)) is not None:
+        _show(curve)
+        return
+    if st.button(
+        "Remove regions",
+        key="remove regions",
+        icon=":material/blur_on:",
+        disabled=session.page_jobs.running is not None,
+    ):
+        start_job(
+            session, evidence.deletion(session, backbones(), question, explanation, name, key), job, "Removing regions"
+        )
+    st.caption("This encodes the photo about fifty times with different regions blurred, which takes a few seconds.")
