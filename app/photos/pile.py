@@ -84,11 +84,6 @@ class ScoredPhotos:
     photos: dict[str, PilePhoto] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
-    @property
-    def voted(self) -> bool:
-        """Return whether photos voted on each other's answers."""
-        return bool(self.version) and self.version[-1]
-
 
 @dataclass
 class PhotoPile:

@@ -21,13 +21,14 @@ from app.library import (
     Similarities,
     WordScores,
 )
+from app.photos.shelf import thumbnail_url
 from app.teaching.tasks import are_all, recalled
 from app.teaching.training import Course, looks_of
 from app.visitor.page_state import Question
 from app.visitor.photos import Bounded, VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import Photo
-from gallop.data.project import MOST_ON_SHELF
+from gallop.data.project import MOST_CARDS, MOST_ON_SHELF
 from gallop.evaluation.limits import at_limit
 from gallop.model.scores import VERDICT
 
@@ -111,13 +112,12 @@ class VisitorAnswers:
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
     _covered: Bounded = field(default_factory=lambda: Bounded(8))
-    deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
     _figures: Bounded = field(default_factory=lambda: Bounded(12))
     _others: Bounded = field(default_factory=lambda: Bounded(16))
     _verdicts: Bounded = field(default_factory=lambda: Bounded(4 * MOST_ON_SHELF))
-    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MOST_ON_SHELF))
+    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * (MOST_ON_SHELF + MOST_CARDS)))
 
     def classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
         """Return the zero-shot classifier, or the taught one with further names added; made once for each question.
@@ -334,24 +334,16 @@ class VisitorAnswers:
         tests = () if taught is None else self.training.tested_with(taught.names, taught)
         return self.limit.custom_for(question), _shas([photo for photo, _ in tests])
 
-    def thumbnail(self, photo: Photo, make: Callable[[], str], of: Hashable = None) -> str:
-        """Return a small picture of a photo, made once; ``of`` is what it shows beside the photo."""
-        return self._thumbnails.get_or((photo.sha256, of), make)
+    def thumbnail(self, photo: Photo, make: Callable[[], str] | None = None, of: Hashable = None) -> str:
+        """Return a small picture of a photo, made once; ``of`` is what it shows beside the photo, as ``make`` makes it."""
+        return self._thumbnails.get_or((photo.sha256, of), make or (lambda: thumbnail_url(photo.image)))
 
     def answered(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Answers:
         """Return the answers to at least one photo, at the k in use."""
         from gallop.model.answers import answers  # with torch
 
-        rule = self.rule(self.classifier(backbone, question))
-        return answers(self.similarities(backbone, photos, question), rule)
-
-    def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
-        """Return the similarities of at least one photo, each encoded once."""
-
-        def compute() -> Similarities:
-            return self.asked_of(self.classifier(backbone, question), photos)
-
-        return self._similarities.get_or((_shas(photos), question, self.training.version), compute)
+        classifier, key = self.classifier(backbone, question), (_shas(photos), question, self.training.version)
+        return answers(self._similarities.get_or(key, lambda: self.asked_of(classifier, photos)), self.rule(classifier))
 
     def asked_of(self, classifier: GalLoPClassifier, photos: Sequence[Photo]) -> Similarities:
         """Return the similarities that a classifier has for photos, at least one; each photo is encoded once."""

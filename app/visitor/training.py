@@ -21,7 +21,6 @@ from app.teaching.tasks import (
     encoding_ahead,
     learned_more,
     learned_on_cards,
-    new_photos,
 )
 from app.teaching.training import (
     ALL_SHOTS,
@@ -427,10 +426,21 @@ class VisitorTraining:
         return self.taught.learned or learned_on_cards(self.taught, self.photos.shots())
 
     def new_photos(self) -> list[tuple[Photo, str]]:
-        """Return the photos on the cards that the model's head can learn without a training, with their class."""
-        if self.taught is None or changed(self.taught.settings, self.fitting):
+        """Return the photos on the cards that the model's head can learn without a training, with their class.
+
+        None where there is no head, where its earlier shots are missing, or where more has changed than that there are
+        new photos.
+        """
+        taught, shots = self.taught, self.photos.shots()
+        if taught is None or changed(taught.settings, self.fitting):
             return []
-        return new_photos(self.taught, self.photos.shots())
+        branches, known = taught.after.model_.branches, taught.content
+        missed = any(branch.sums.balanced and branch.shots is None for branch in branches)
+        if not branches or (missed and not learned_on_cards(taught, shots)):
+            return []
+        if set(shots) != set(taught.names) or not known < content(shots):
+            return []
+        return [(photo, name) for name in taught.names for photo in shots[name] if (name, photo.sha256) not in known]
 
     def learn_more(self) -> None:
         """Let the head learn them. Raises GallopError where one cannot be read or the backbone was unloaded."""
