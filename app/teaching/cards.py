@@ -5,7 +5,7 @@ A card is a value and a deck is a tuple of them, so a change is a new tuple, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -32,20 +32,6 @@ def here_twice(photo: str, there: str, *, same_class: bool, same_pile: bool) -> 
     if not same_pile:
         return f"{photo} is already {there}. A photo cannot be used for both training and testing."
     return f"{photo} is already here. The same picture twice adds nothing."
-
-
-def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
-    """Return the message about classes for which there was no room, with the number of photos that were added.
-
-    Args:
-        most: how many classes and photos there may be.
-    """
-    return (
-        f"{counted(photos, 'photo')} added. The limit here is {most[0]} classes and {most[1]} photos, so there was no "
-        f"room for {len(names)} class{'' if len(names) == 1 else 'es'}. To add one of these, delete a class that you "
-        "do not need, then drop a zip that contains only the new class's folder. The command gallop train trains on "
-        f"any number of classes. Not added: {', '.join(names)}."
-    )
 
 
 MOST_UNDONE = 30

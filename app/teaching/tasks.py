@@ -557,23 +557,6 @@ class _Best:
 Pairs = Sequence[tuple[Photo, str]]
 
 
-def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tuple[Photo, str]]:
-    """Return the photos on the cards, with their class, that a head can learn without a training.
-
-    None where there is no head, where its earlier shots are missing, or where the cards have other changes than new
-    photos.
-    """
-    branches = taught.after.model_.branches
-    missed = any(branch.sums.balanced and branch.shots is None for branch in branches)
-    if not branches or (missed and not learned_on_cards(taught, shots)):
-        return []
-    if set(shots) != set(taught.names) or not taught.content < content(shots):
-        return []
-    return [
-        (photo, name) for name in taught.names for photo in shots[name] if (name, photo.sha256) not in taught.content
-    ]
-
-
 def learned_more(
     taught: Taught, fresh: Pairs, tests: Mapping[str, Sequence[Photo]], cache: MemoryCache | None
 ) -> Taught:

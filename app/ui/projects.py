@@ -18,7 +18,7 @@ from app.teaching.training import Taught
 from app.ui.explanation import current
 from app.ui.resources import backbones, holding, jobs
 from app.ui.widgets.backbones import choose
-from app.ui.widgets.elements import listen, show_notice, slot
+from app.ui.widgets.elements import listen, show_notice
 from app.ui.widgets.remembered import forget
 from app.views.export import imported
 from app.views.project import SAMPLE, opened_project, project_of, sample_project, take_over
@@ -88,7 +88,7 @@ def menu(session: Session) -> None:
 
 def outcome(session: Session) -> None:
     """Draw what became of a project or a model that was opened."""
-    with slot():
+    with st.container():
         if session.asked is not None:
             _question(session, *session.asked)
     for where in (Where.PROJECT, Where.MODELS):

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import text
-from app.library import Backbone, InWords
+from app.library import InWords
 from app.ui import labelled
 from app.ui.resources import backbone as backbone_now
 from app.ui.widgets.elements import folded, photo_strip
@@ -40,20 +40,14 @@ def each_prompt(session: Session, pile: str, pairs: Sequence[tuple[Photo, str]])
     with st.spinner("Reading the words …", show_time=True):
         told = session.answers.words(backbone, testing.taught_question(session), class_name)
     starts = taught.after.model_.config.sentences
-    prompt_cards(session, backbone, pairs, prompts.cards(figures, starts, told, tiles))
-    folded("All figures", ":material/table:", "prompt figures", partial(all_figures, figures, told, len(pairs)))
-
-
-def prompt_cards(
-    session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]], cards: Sequence[PromptCard]
-) -> None:
-    """Draw the cards in two columns, and below a row the photo of the tile that is opened there."""
+    cards = prompts.cards(figures, starts, told, tiles)
     for row in (cards[start : start + 2] for start in range(0, len(cards), 2)):
         for card, column in zip(row, st.columns(2), strict=False):
             with column, st.container(border=True, height="stretch", gap="small"):
                 _card(session, card, len(pairs))
         if session.evidence.opened in {tile.key for card in row for tile in card.tiles}:
             labelled.show_opened(session, backbone, pairs)
+    folded("All figures", ":material/table:", "prompt figures", partial(all_figures, figures, told, len(pairs)))
 
 
 def _card(session: Session, card: PromptCard, photos: int) -> None:

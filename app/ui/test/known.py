@@ -9,7 +9,7 @@ import streamlit as st
 from app import charts, text
 from app.photos import shelf
 from app.ui.explanation.labels import Labels
-from app.ui.widgets.elements import chart, show_notice
+from app.ui.widgets.elements import cells, chart, show_notice
 from app.views import testing
 from app.visitor.session import Session, Where
 
@@ -103,10 +103,9 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
         st.markdown(f":material/check: Labels checked: {judged}. None is in doubt.")
         return
     st.markdown("Wrong label, or just hard?")
-    for start in range(0, min(len(remaining), _MOST), 4):
-        for doubt, column in zip(remaining[start : min(start + 4, _MOST)], st.columns(4), strict=False):
-            with column:
-                _doubt(session, doubt)
+    for doubt, cell in zip(remaining, cells(min(len(remaining), _MOST), 4), strict=False):
+        with cell:
+            _doubt(session, doubt)
     if len(remaining) > _MOST:
         st.caption(f"And {len(remaining) - _MOST} more, whose labels are less doubtful.")
 

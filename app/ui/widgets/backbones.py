@@ -13,7 +13,7 @@ from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, downloading, to_downloa
 from app.library import Explanation
 from app.ui import resources
 from app.ui.resources import backbones
-from app.ui.widgets.elements import folded, show_notice, slot, watch_job
+from app.ui.widgets.elements import folded, show_notice, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.views.exploring import UNSURE
 from app.visitor.session import Session, Where
@@ -46,25 +46,21 @@ def choose_backbone(session: Session) -> DeltaGenerator:
         session.explore = session.explore.with_scales(scales)
     place = st.empty()
     describe(session, place)
-    with slot():
-        _notes(session)
+    elsewhere = session.training.elsewhere
+    with st.container():
+        if backbones().listing.problem:
+            st.caption(f":material/warning: {text.markdown(backbones().listing.problem)}")
+        watch_job(session.downloads)
+        if session.training.taught is None and elsewhere:
+            st.caption(
+                f"Prompts trained with {text.markdown(text.joined(elsewhere))} are still available, but they do not "
+                "work with the backbone chosen here."
+            )
     show_notice(session, Where.BACKBONES)
-    with slot():
+    with st.container():
         if offered := to_download(backbones()):
             folded("More backbones", ":material/add:", "more backbones", partial(_more, session, offered))
     return place
-
-
-def _notes(session: Session) -> None:
-    if backbones().listing.problem:
-        st.caption(f":material/warning: {text.markdown(backbones().listing.problem)}")
-    watch_job(session.downloads)
-    elsewhere = session.training.elsewhere
-    if session.training.taught is None and elsewhere:
-        st.caption(
-            f"Prompts trained with {text.markdown(text.joined(elsewhere))} are still available, but they do not work "
-            "with the backbone chosen here."
-        )
 
 
 def describe(session: Session, place: DeltaGenerator) -> None:

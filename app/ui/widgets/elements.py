@@ -1,4 +1,4 @@
-"""What all pages are made of: slots, pictures, strips of photos, notices, problems, jobs, uploads, a first line."""
+"""What all pages are made of: charts, strips of photos, notices, problems, jobs, uploads, a first line."""
 
 from __future__ import annotations
 
@@ -17,23 +17,12 @@ from app import charts, text
 from app.backbones import BackboneLoading, BackboneProblem
 from app.jobs import NOT_BEGUN, Job, Snapshot, State, Work
 from app.photos.shelf import Verdicts
-from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
 from app.views.exploring import PhotoTile
 from app.visitor.session import GRACE_SECONDS, PageJobs, Session, Where
 from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
 from gallop.errors import sentence_of
 from gallop.wording import counted, time_in_words
-
-
-def slot() -> DeltaGenerator:
-    """Return a place that is seen only when filled; an empty slot counts as filling, so do not nest them.
-
-    A browser knows parts of a page that have no key, such as columns, by their number. When something came or went
-    above them, they were other parts to it and were drawn from nothing: a menu closed that was just opened, and a
-    button was taken away under the finger.
-    """
-    return st.container()
 
 
 def chart(figure: Any, *, key: str, alt: str, **settings: Any) -> None:
@@ -93,7 +82,7 @@ def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
     Args:
         undo: whether the notice reports a change of the cards, and the page has no other button to undo it.
     """
-    notice, there = session.notices.pop(where, None), slot()
+    notice, there = session.notices.pop(where, None), st.container()
     if notice is not None:
         session.shown[where] = notice
         getattr(there, notice.kind)(
@@ -259,7 +248,7 @@ def watch_job(page_jobs: PageJobs) -> None:
 
 
 def job_outcome(session: Session, name: str) -> None:
-    sentence, there = session.page_jobs.problem(name), slot()
+    sentence, there = session.page_jobs.problem(name), st.container()
     if sentence:
         there.warning(text.markdown(sentence), icon=":material/info:")
 
@@ -332,11 +321,9 @@ def verdicts_of(*names: str) -> None:
             )
 
 
-def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts], *, verdicts_here: bool = True) -> None:
-    """Draw a webcam input, as ``uploader``. The browser asks whether the page may use it."""
+def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
+    """Draw a webcam input, as ``uploader`` without verdicts here. The browser asks whether the page may use it."""
     st.camera_input(label, key=listen(name, _judged(name, take)))
-    if verdicts_here:
-        _verdicts(session().photos.verdicts.get(name))
 
 
 def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:
@@ -387,7 +374,13 @@ def _verdicts(verdicts: Verdicts | None) -> None:
     if verdicts is None:
         return
     if verdicts.left_out:
-        words = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
+        names = verdicts.left_out
+        words = (
+            f"{counted(len(verdicts.taken), 'photo')} added. The limit here is {MOST_CARDS} classes and "
+            f"{MOST_ALTOGETHER} photos, so there was no room for {len(names)} class{'es' * (len(names) > 1)}. To add "
+            "one of these, delete a class that you do not need, then drop a zip that contains only the new class's "
+            f"folder. The command gallop train trains on any number of classes. Not added: {', '.join(names)}."
+        )
         with st.container(height=_MOST_HIGH if len(words) > _LONG else "content", border=False):
             st.warning(text.markdown(words))
     if verdicts.refused:

@@ -114,12 +114,14 @@ def _drawn(
         and reported(KEY, "state", dict).get("of") == name
         and ExplainerState.from_browser(reported(KEY, "state", dict)).of(extent) == state
     )
+    crop, (width, height) = extent.crop, extent.image.size
+    unseen = 1 - (crop.right - crop.left) * (crop.bottom - crop.top) / (width * height)  # of the photo, by the model
     _draw(
         key=KEY,
         data={"id": name}
         | ({} if echo else {"state": state.as_dict()})
         | ({} if there else {"content": data})
-        | ({} if edit is None else {"edit": edit.as_dict() | {"unseen": _unseen(extent)}}),
+        | ({} if edit is None else {"edit": edit.as_dict() | {"unseen": unseen}}),
         on_state_change=on_change,
         on_edit_change=on_edit,
         on_lacks_change=lambda: None,
@@ -127,12 +129,6 @@ def _drawn(
     with st.container(key="answer as text"):
         st.html(_HIDDEN)
         st.text(answer_as_text(extent, state))
-
-
-def _unseen(found: Explanation | SampleAnswer) -> float:
-    """Which part of the photo the model did not see, as a fraction of it."""
-    crop, (width, height) = found.crop, found.image.size
-    return 1 - (crop.right - crop.left) * (crop.bottom - crop.top) / (width * height)
 
 
 def photo_explained(
