@@ -41,9 +41,8 @@ except PlainError as error:  # there is no room for another visitor
     st.stop()
 if taught is not None:
     current.show(session, taught)
-above = (
-    st.container()
-)  # no widget in it has a state: a click on a page's name is detected by that (streamlit_insides.py)
+# No widget in it has a state: a click on a page's name is detected by that (streamlit_insides.py).
+above = st.container()
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended and its photos are gone, or it belongs to another browser"
     above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")

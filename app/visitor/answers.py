@@ -335,7 +335,7 @@ class VisitorAnswers:
         return self.limit.custom_for(question), _shas([photo for photo, _ in tests])
 
     def thumbnail(self, photo: Photo, make: Callable[[], str] | None = None, of: Hashable = None) -> str:
-        """Return a small picture of a photo, made once; ``of`` is what it shows beside the photo, as ``make`` makes it."""
+        """Return a small picture of a photo, made once; ``of`` is what else it shows, where ``make`` makes it."""
         return self._thumbnails.get_or((photo.sha256, of), make or (lambda: thumbnail_url(photo.image)))
 
     def answered(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Answers:
