@@ -157,8 +157,7 @@ class VisitorAnswers:
                 else self.doubt(self.classifier(backbone, question), taught, self._version(question))
             )
             limit = explanation.threshold if custom is None else custom
-            if (limit, doubt) != (explanation.threshold, explanation.doubt):
-                explanation = replace(explanation, rule=replace(explanation.rule, threshold=limit), doubt=doubt)
+            explanation = replace(explanation, rule=replace(explanation.rule, threshold=limit), doubt=doubt)
         self._verdicts.get_or((key, self._limit_of(question)), lambda: explanation.answer)
         return explanation
 

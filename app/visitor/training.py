@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, on_backbone
-from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Work
+from app.jobs import Job, JobManager, PlainError, Snapshot, State, Work
 from app.library import Backbone, Pace
 from app.photos.shelf import allowed
 from app.runs.store import Ledger
@@ -19,6 +19,7 @@ from app.teaching.tasks import (
     content,
     demand,
     encoding_ahead,
+    foretelling,
     learned_more,
     learned_on_cards,
 )
@@ -262,8 +263,8 @@ class VisitorTraining:
         self.job, self._training_on, self._job_is_live, self._tried = job, self.backbone_name, live, None
         self._outcomes.pop(self.backbone_name, None)
 
-    def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Work:
-        """Return the work of ``tasks.foretelling`` on the cards, with the backbone chosen.
+    def learning_curve(self, room: BackboneRoom, of: Hashable) -> Work:
+        """Return the work that computes the learning curve of the photos on the cards, and returns it with ``of``.
 
         Raises:
             PlainError: these photos cannot be trained on.
@@ -273,7 +274,7 @@ class VisitorTraining:
             raise PlainError(problem)
 
         return on_backbone(
-            room, self.backbone_name, lambda backbone: steps(backbone, photos.features(), shots, settings)
+            room, self.backbone_name, lambda backbone: foretelling(backbone, photos.features(), shots, settings, of)
         )
 
     def encode_later(self, photos: Iterable[Photo]) -> None:

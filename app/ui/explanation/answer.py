@@ -16,7 +16,7 @@ from app.photos import shelf
 from app.ui.explanation.current import photo_in_browser
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone, backbones, session
-from app.ui.widgets.elements import chart, folded, made_by_job, show_notice, start_job
+from app.ui.widgets.elements import chart, folded, made_on_click, show_notice
 from app.ui.widgets.explainer import explainer
 from app.views import evidence
 from app.visitor.page_state import AskedRegion, PhotoEdit, Question
@@ -214,20 +214,22 @@ def where_else(
     if asked is None or len(question.names) < 2 or not others:
         return
     key = photo.sha256, question, asked, class_name, state
-    if (found := made_by_job(session, "where else", key)) is not None:
-        st.markdown(f"What the regions most like it add to their photos' scores for {text.markdown(found[0])}:")
-        _row(found[1])
-    elif st.button(
+    found = made_on_click(
+        session,
+        "where else",
+        key,
+        lambda: evidence.where_else(session, backbones(), photo, question, asked, class_name, key),
+        "Looking for regions like it",
         "Where else is this?",
         key="where else",
         type="tertiary",
         icon=":material/image_search:",
-        disabled=session.page_jobs.running is not None,
         help=f"The regions most like the one selected, one a photo, in {counted(len(others), 'photo')} on the cards or "
         "uploaded, by the features that the model sees; and what each adds to its photo's score.",
-    ):
-        task = evidence.where_else(session, backbones(), photo, question, asked, class_name, key)
-        start_job(session, task, "where else", "Looking for regions like it")
+    )
+    if found is not None:
+        st.markdown(f"What the regions most like it add to their photos' scores for {text.markdown(found[0])}:")
+        _row(found[1])
 
 
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
@@ -365,17 +367,19 @@ def map_tested(session: Session, photo: Photo, question: Question, find: Find) -
         f"**Is the map of {text.markdown(name)} right?** If so, removing its best regions makes the score drop fast."
     )
     key = (photo.sha256, question, name, explanation.topk, explanation.grid, session.training.version)
-    job = f"deletion {hash(key)}"  # each curve that was made stays
-    if (curve := made_by_job(session, job, key)) is not None:
-        _show(curve)
-        return
-    if st.button(
+    curve = made_on_click(
+        session,
+        f"deletion {hash(key)}",  # each curve that was made stays
+        key,
+        lambda: evidence.deletion(session, backbones(), question, explanation, name, key),
+        "Removing regions",
         "Remove regions",
         key="remove regions",
         icon=":material/blur_on:",
-        disabled=session.page_jobs.running is not None,
-    ):
-        start_job(
-            session, evidence.deletion(session, backbones(), question, explanation, name, key), job, "Removing regions"
+    )
+    if curve is None:
+        st.caption(
+            "This encodes the photo about fifty times with different regions blurred, which takes a few seconds."
         )
-    st.caption("This encodes the photo about fifty times with different regions blurred, which takes a few seconds.")
+    else:
+        _show(curve)

@@ -32,7 +32,7 @@ def _notes() -> None:
             f"Left out: the test photos of {names}, which the model was not trained on. Train again to test with them."
         )
     if words:
-        st.container().info(" ".join(words), icon=":material/info:")
+        st.info(" ".join(words), icon=":material/info:")
 
 
 def _tested() -> None:

@@ -225,12 +225,12 @@ def progress_in_words(job: Job, snapshot: Snapshot) -> str:
 
 def watch_job(page_jobs: PageJobs) -> None:
     """Draw the job in progress; at its end the page is redrawn with what it made."""
+    running = page_jobs.running
+    if running is None:
+        return
 
     @st.fragment(run_every=_JOB_SECONDS)
     def look() -> None:
-        running = page_jobs.running
-        if running is None:
-            return
         snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
@@ -243,8 +243,7 @@ def watch_job(page_jobs: PageJobs) -> None:
             key=f"cancel {running.job.number}",
         )
 
-    if page_jobs.running is not None:
-        look()
+    look()
 
 
 def job_outcome(session: Session, name: str) -> None:
@@ -258,6 +257,31 @@ def made_by_job(session: Session, name: str, key: Hashable) -> Any:
     job_outcome(session, name)
     made_for, made = session.page_jobs.result(name) or (None, None)
     return made if made_for == key else None
+
+
+def made_on_click(
+    session: Session,
+    name: str,
+    of: Hashable,
+    make: Callable[[], Work],
+    words: str,
+    label: str,
+    *,
+    disabled: bool = False,
+    **settings: Any,
+) -> Any:
+    """Return what the job of this name has made, if it was of this; draw the button that starts it where there is none.
+
+    Args:
+        make: returns its work, whose result is ``of`` and what is made.
+        words: what is said while it runs.
+        label: of the button, as ``settings`` are; no other job may run, either.
+    """
+    made = made_by_job(session, name, of)
+    disabled = disabled or session.page_jobs.running is not None
+    if made is None and st.button(label, disabled=disabled, **settings):
+        start_job(session, make(), name, words)
+    return made
 
 
 # The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger.
@@ -306,7 +330,7 @@ def uploader(
     settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
     st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
     if verdicts_here:
-        _verdicts(session().photos.verdicts.get(name))
+        _verdicts(session().photos.verdicts.get(name, Verdicts()))
 
 
 def verdicts_of(*names: str) -> None:
@@ -370,9 +394,7 @@ def receive() -> None:
             let_go_of_files([file.file_id for file in files])
 
 
-def _verdicts(verdicts: Verdicts | None) -> None:
-    if verdicts is None:
-        return
+def _verdicts(verdicts: Verdicts) -> None:
     if verdicts.left_out:
         names = verdicts.left_out
         words = (
