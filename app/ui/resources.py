@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -91,25 +91,21 @@ def backbones() -> BackboneRoom:
     return shared.backbones
 
 
-class _Held(threading.local):
-    """The backbones that the page which this thread draws uses, until it is drawn."""
-
-    leases: list[Lease] | None = None
-
-
-_held = _Held()
+# Of the backbones that a page uses, until it is drawn: each thread draws another page.
+_leases: ContextVar[list[Lease] | None] = ContextVar("leases", default=None)
 
 
 @contextmanager
 def page_drawn() -> Iterator[None]:
     """Hold every backbone that a page asks for until the page is drawn."""
-    _held.leases = []
+    held = list[Lease]()
+    before = _leases.set(held)
     try:
         yield
     finally:
-        for lease in _held.leases:
+        _leases.reset(before)
+        for lease in held:
             lease.give_back()
-        _held.leases = None
 
 
 def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
@@ -120,8 +116,8 @@ def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
         BackboneProblem: it cannot be loaded.
     """
     lease = _leased(name)
-    if _held.leases is not None:
-        _held.leases.append(lease)
+    if (held := _leases.get()) is not None:
+        held.append(lease)
     return lease.backbone
 
 

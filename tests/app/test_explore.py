@@ -391,10 +391,10 @@ def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_
 
 def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) -> None:
     at = fine(tiny_app())
-    uploader(put(at, "explore source", "Folder"), "Upload a folder").upload("a.png", png(1))
+    uploader(put(at, "photos from", "Folder"), "Upload a folder").upload("a.png", png(1))
     fine(uploader(at, "Upload a folder").upload("b.png", png(2, "blue")).run())
     assert len(session_of(at).photos.shelf.photos) == 2
-    assert len(put(at, "explore source", "Webcam").get("camera_input")) == 1
+    assert len(put(at, "photos from", "Webcam").get("camera_input")) == 1
     assert [tile["name"] for tile in mine(at)] == ["b.png", "a.png"]
 
 

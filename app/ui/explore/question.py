@@ -37,7 +37,7 @@ def upload() -> None:
 
 def more_ways() -> None:
     with st.popover("Webcam, folder", width="stretch"):
-        if one_of_few("Photos from", [FOLDER, WEBCAM], "explore source", FOLDER) == WEBCAM:
+        if one_of_few("Photos from", [FOLDER, WEBCAM], "photos from", FOLDER) == WEBCAM:
             camera("Take a photo", "webcam", take)
         else:
             uploader(
