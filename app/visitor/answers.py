@@ -30,16 +30,8 @@ from app.visitor.training import VisitorTraining
 from gallop import Photo
 from gallop.data.project import MOST_CARDS, MOST_ON_SHELF
 from gallop.evaluation.limits import at_limit
+from gallop.maps.photo import photo_url
 from gallop.model.scores import VERDICT
-
-
-@dataclass(frozen=True)
-class _CustomLimit:
-    """A limit that the visitor has set: for which training, its value, and the number of test photos behind it."""
-
-    training: int
-    value: float
-    photos: int
 
 
 @dataclass
@@ -47,24 +39,18 @@ class VisitorLimit:
     """The limit above which an outlier score means none of the taught classes."""
 
     training: VisitorTraining
-    _set: _CustomLimit | None = None
-
-    @property
-    def _current(self) -> _CustomLimit | None:
-        return self._set if self._set is not None and self._set.training == self.training.number else None
+    # Those that the visitor has set, by the number of the taught model, each with its origin.
+    _set: dict[int, tuple[float | None, str]] = field(default_factory=dict)
 
     @property
     def custom(self) -> float | None:
         """The limit that the visitor has set since the last training; None without one."""
-        return self._current.value if self._current is not None else None
+        return self._set.get(self.training.number, (None, ""))[0]
 
     @property
     def origin(self) -> str:
         """The origin of the custom limit, in the words of a model card; empty without one."""
-        if self._current is None:
-            return ""
-        photos = self._current.photos
-        return f"taken from {photos} test photos, to accept 95 % of them" if photos else "set by hand"
+        return self._set.get(self.training.number, (None, ""))[1]
 
     @property
     def value(self) -> float | None:
@@ -79,7 +65,8 @@ class VisitorLimit:
         Args:
             photos: how many test photos it was taken from; 0 where it was set by hand.
         """
-        self._set = None if value is None else _CustomLimit(self.training.number, value, photos)
+        origin = f"taken from {photos} test photos, to accept 95 % of them" if photos else "set by hand"
+        self._set[self.training.number] = (None, "") if value is None else (value, origin)
 
     def custom_for(self, question: Question) -> float | None:
         """Return the custom limit if it applies: only for the trained classes, on whose list scores depend."""
@@ -198,11 +185,10 @@ class VisitorAnswers:
         taught, learned = self.training.taught, self.training.learned
         if taught is None or not are_all(taught, learned):
             return {}
-
-        def compute() -> GalLoPClassifier:
-            return _with_names(recalled(taught, learned, self.photos.features()), question)
-
-        classifier: GalLoPClassifier = self._classifiers.get_or(("recalled", question, self.training.version), compute)
+        classifier = self._classifiers.get_or(
+            ("recalled", question, self.training.version),
+            lambda: _with_names(recalled(taught, learned, self.photos.features()), question),
+        )
         return self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
 
     def words(self, backbone: Backbone, question: Question, class_name: str) -> list[InWords]:
@@ -362,6 +348,10 @@ class VisitorAnswers:
         similarities = explanation.similarities
         _, picture = self._pictures.get_or((id(similarities), key), lambda: (similarities, make()))
         return picture
+
+    def photo_url(self, explanation: Explanation) -> str:
+        """Return the photo for the grids, made once: a browser that has it does not load it again."""
+        return self.picture(explanation, "photo", lambda: photo_url(explanation.image, explanation.crop))
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return any other slow result that depends on ``key`` alone; made once."""
