@@ -23,7 +23,6 @@ from app.visitor.page_state import AskedRegion, PhotoEdit, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.config import HEADS
-from gallop.maps.photo import photo_url
 from gallop.model.scores import VERDICT
 from gallop.wording import counted
 
@@ -118,7 +117,6 @@ def show_answer(
         explanation,
         before,
         photo=photo.sha256,
-        picture=session_photo_url(session, explanation),
         edit=session.edit.on(photo.sha256, explanation.grid),
         when="in the run before" if asked.earlier else "before teaching",
         templates=templates,
@@ -127,11 +125,6 @@ def show_answer(
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
     if len(explanation.class_names) == 1:
         st.caption("With only one class there is nothing to choose between. Enter a second class.")
-
-
-def session_photo_url(session: Session, explanation: Explanation) -> str:
-    """Return the photo for the grids, made once: a browser that has it does not load it again."""
-    return session.answers.picture(explanation, "photo", lambda: photo_url(explanation.image, explanation.crop))
 
 
 def change(session: Session, photo: Photo, before: Explanation, after: Explanation) -> None:

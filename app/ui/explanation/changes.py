@@ -10,7 +10,6 @@ from app import text
 from app.photos.shelf import strip
 from app.teaching.tasks import check_photos
 from app.teaching.training import Taught
-from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone
 from app.ui.widgets.elements import folded
 from app.ui.widgets.explainer import one_map
@@ -104,7 +103,6 @@ def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
                 explanation,
                 name,
                 photo=shown.photo.sha256,
-                picture=session_photo_url(session, explanation),
                 beside=both,
                 key=f"changed map {when}",
             )

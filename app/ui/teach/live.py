@@ -14,7 +14,6 @@ from app.photos.archives import CardPlace, Member
 from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation import changes
-from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones
 from app.ui.widgets.elements import chart, folded, made_on_click, problems_shown, progress_in_words
 from app.ui.widgets.explainer import one_map
@@ -268,7 +267,6 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         explanation,
         name,
         photo=photo.sha256 if photo is not None else "",
-        picture=session_photo_url(session, sights[0].explanation),
         beside=[each.explanation for each in sights],  # one scale for all steps
         key="watched map",
     )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import text
 from app.library import Explanation
-from app.ui.explanation.answer import correction, explained_at_current_k, session_photo_url
+from app.ui.explanation.answer import correction, explained_at_current_k
 from app.ui.explanation.current import take
 from app.ui.resources import backbone
 from app.ui.teach.deck import UPLOAD
@@ -52,8 +52,7 @@ def answer(session: Session) -> None:
     look, bars = st.columns(2)
     with look:
         if explanation.topk:
-            picture = session_photo_url(session, explanation)
-            one_map(explanation, explanation.label, photo=shown.sha256, picture=picture, key="tried map")
+            one_map(explanation, explanation.label, photo=shown.sha256, key="tried map")
         else:
             st.caption("Without local prompts there is no map.")
     with bars:

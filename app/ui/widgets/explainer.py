@@ -32,10 +32,9 @@ def explainer(
     before: Explanation | None,
     *,
     photo: str,
-    picture: str,
-    edit: PhotoEdit | None = None,
-    when: str = "before teaching",
-    templates: Sequence[str] = (),
+    edit: PhotoEdit,
+    when: str,
+    templates: Sequence[str],
 ) -> None:
     """Draw the photo explained; its last state becomes that of Explore, and moving it needs no run.
 
@@ -43,12 +42,11 @@ def explainer(
         explanation: at the model's scales.
         before: the same before teaching, or before regions were covered.
         photo: content hash.
-        picture: the photo in a data URL.
+        edit: on this photo and its grid.
         when: what ``before`` is called.
-        edit: on this photo and its grid, where regions may be covered.
         templates: texts of prompts that were not learned.
     """
-    label = "before covering" if edit is not None and edit.regions else when
+    label = "before covering" if edit.regions else when
 
     def content(state: ExplainerState) -> tuple[str, dict[str, Any]]:
         complete = all_sent(explanation, 1 if before is None else 2)
@@ -63,7 +61,8 @@ def explainer(
         )
 
     def make(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(explanation, before=before, when=label, state=state, photo=picture, templates=templates)
+        url = session().answers.photo_url(explanation)
+        data = explainer_data(explanation, before=before, when=label, state=state, photo=url, templates=templates)
         del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 
@@ -83,7 +82,7 @@ def _drawn(
     extent: Explanation | SampleAnswer,
     photo: str,
     content: Callable[[ExplainerState], tuple[str, dict[str, Any]]],
-    edit: PhotoEdit | None,
+    edit: PhotoEdit,
 ) -> None:
     """Send photo and cosines only once: of content that the page reports having, only the id is sent. The state that it
     reported last is not sent back.
@@ -95,8 +94,7 @@ def _drawn(
 
     def on_edit() -> None:
         touched()
-        if edit is not None:
-            session().edit = edit.told(reported(KEY, "edit", dict))
+        session().edit = edit.told(reported(KEY, "edit", dict))
 
     def on_change() -> None:
         touched()
@@ -118,10 +116,9 @@ def _drawn(
     unseen = 1 - (crop.right - crop.left) * (crop.bottom - crop.top) / (width * height)  # of the photo, by the model
     _draw(
         key=KEY,
-        data={"id": name}
+        data={"id": name, "edit": edit.as_dict() | {"unseen": unseen}}
         | ({} if echo else {"state": state.as_dict()})
-        | ({} if there else {"content": data})
-        | ({} if edit is None else {"edit": edit.as_dict() | {"unseen": unseen}}),
+        | ({} if there else {"content": data}),
         on_state_change=on_change,
         on_edit_change=on_edit,
         on_lacks_change=lambda: None,
@@ -131,14 +128,11 @@ def _drawn(
         st.text(answer_as_text(extent, state))
 
 
-def photo_explained(
-    explanation: Explanation, *, picture: str, state: ExplainerState, moved: Callable[[ExplainerState], None]
-) -> None:
+def photo_explained(explanation: Explanation, state: ExplainerState, moved: Callable[[ExplainerState], None]) -> None:
     """Draw a photo explained; moving it needs no run.
 
     Args:
         explanation: at the scales that its reset button restores.
-        picture: the photo in a data URL.
         state: what it shows at first.
         moved: takes the state in which the visitor leaves it.
     """
@@ -147,7 +141,8 @@ def photo_explained(
         moved(ExplainerState.from_browser(reported(KEY, "state", dict)).of(explanation))
 
     shown = replace(explanation, alike="")  # what prompts say is another page's
-    _send(KEY, explainer_data(shown, state=_answered(KEY, state), photo=picture), on_change)
+    url = session().answers.photo_url(explanation)
+    _send(KEY, explainer_data(shown, state=_answered(KEY, state), photo=url), on_change)
 
 
 def one_map(
@@ -155,7 +150,6 @@ def one_map(
     class_name: str,
     *,
     photo: str,
-    picture: str,
     beside: Sequence[Explanation] = (),
     key: str,
 ) -> None:
@@ -163,7 +157,7 @@ def one_map(
 
     Args:
         photo: content hash: a click on a region selects it in all maps of the same photo.
-        beside: whose maps have the same scale of colours; those of this one alone where there are none.
+        beside: of the same photo, whose maps have one scale of colours with this one; none where it has its own.
     """
 
     def on_change() -> None:
@@ -174,7 +168,8 @@ def one_map(
     region = session().explore.explainer_state(photo, explanation.grid).region
     state = ExplainerState(class_name, topk=tuple(explanation.topk), region=region)
     scale = scale_of([Subject(each, class_name).scores(0) for each in beside]) if beside else None
-    data = explainer_data(explanation, state=_answered(key, state), photo=picture, scale=scale, compact=True)
+    url = session().answers.photo_url([*beside, explanation][0])
+    data = explainer_data(explanation, state=_answered(key, state), photo=url, scale=scale, compact=True)
     _send(key, data, on_change)
 
 
