@@ -18,12 +18,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import finalize
 
-from app.jobs import Counted, JobManager, PlainError, Work
+from app.jobs import Counted, PlainError, Work, in_words
 from app.library import Backbone
 from app.options import Options
 from gallop.backbones.weights import KnownBackbone, backbones_here, named_backbone, offered_backbones
 from gallop.config import REGION_KINDS
-from gallop.errors import GallopError, sentence_of
+from gallop.errors import GallopError
 from gallop.wording import quoted
 
 # The built-in one: the default, and the backbone of runs that were saved before there was a choice.
@@ -82,15 +82,13 @@ class BackboneList:
             for kind in sorted(known.kinds, key=lambda kind: kind != self._usual)
         }
 
-    def find(self, name: str) -> Choice | None:
-        """Return one that is known so far, by its name with the kind of regions."""
-        return self.choices.get(name)
-
     def seek(self, name: str) -> Choice | None:
-        """Return one; search the caches, which may take seconds, if it is not known yet."""
-        if self.find(name) is None:
+        """Return one, by its name with the kind of regions; search the caches, which may take seconds, if it is not
+        known yet.
+        """
+        if name not in self.choices:
             self.look()
-        return self.find(name)
+        return self.choices.get(name)
 
     def look(self, *, again: bool = False) -> None:
         """Search the caches once, or ``again`` after a download."""
@@ -155,10 +153,6 @@ class _Place:
     problem: str = ""
 
     @property
-    def name(self) -> str:
-        return called(self.known.name, self.kind)
-
-    @property
     def ready(self) -> bool:
         return self.loading is None and self.backbone is not None and self.backbone.loaded
 
@@ -212,7 +206,7 @@ class BackboneRoom:
     listing: BackboneList = field(init=False)
     _places: dict[str, _Place] = field(default_factory=dict, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
-    _loader: ThreadPoolExecutor | None = field(default=None, init=False)
+    _loader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "backbones"), init=False)
 
     def __post_init__(self) -> None:
         self.listing = BackboneList(self.options.named, self.options.regions)
@@ -268,7 +262,7 @@ class BackboneRoom:
     def named_by(self, fingerprint: str) -> str:
         """Return the name of a backbone with these weights, among those loaded since the start; empty for none."""
         with self._lock:
-            held = ((place.name, place.backbone) for place in self._places.values())
+            held = ((name, place.backbone) for name, place in self._places.items())
             return next((name for name, backbone in held if backbone and backbone.fingerprint == fingerprint), "")
 
     @property
@@ -278,16 +272,13 @@ class BackboneRoom:
 
     def close(self) -> None:
         """Wait for what is being loaded and load nothing more."""
-        with self._lock:
-            loader, self._loader = self._loader, None
-        if loader is not None:
-            loader.shutdown(cancel_futures=True)
+        self._loader.shutdown(cancel_futures=True)
 
     # The lock is held, but in _load and what it calls ----------------------------------------------------------------
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
-            choice = self.listing.find(name)
+            choice = self.listing.choices.get(name)
             if choice is None:
                 raise BackboneProblem(
                     f"The backbone {quoted(name)} is not available: it is not on this machine, or it was not named in "
@@ -298,8 +289,6 @@ class BackboneRoom:
 
     def _asked_for(self, place: _Place) -> Future[None]:
         if place.loading is None:
-            if self._loader is None:
-                self._loader = ThreadPoolExecutor(1, "backbones")
             place.began = time.monotonic()
             place.loading = self._loader.submit(self._load, place)
         return place.loading
@@ -316,12 +305,7 @@ class BackboneRoom:
             else:
                 place.backbone.take_weights(backbone)
         except Exception as error:
-            problem = sentence_of(error) or ""
-            if not problem:
-                _log.error("A backbone could not be loaded", exc_info=error)
-                problem = (
-                    f"{place.known.name} could not be loaded ({type(error).__name__}); details are in the terminal."
-                )
+            problem = in_words(error, f"{place.known.name} could not be loaded")
         with self._lock:
             place.problem, place.loading, place.used = problem, None, time.monotonic()
         self.listing.look()
@@ -375,13 +359,8 @@ def on_backbone(room: BackboneRoom, name: str, make: Callable[[Backbone], Work])
 STALLED = 120.0
 
 
-def download_manager() -> JobManager:
-    """Return the job manager for downloads, which run one at a time without delaying trainings."""
-    return JobManager(waiting=2, stuck=STALLED)
-
-
 def to_download(room: BackboneRoom) -> list[KnownBackbone]:
-    return [known for known in offered_backbones() if room.listing.find(known.name) is None]
+    return [known for known in offered_backbones() if known.name not in room.listing.choices]
 
 
 def downloading(room: BackboneRoom, name: str) -> Work:

@@ -65,11 +65,6 @@ def line_at(x: float) -> dict[str, Any]:
     return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
 
 
-def rows_height(rows: int, each: int = 30) -> int:
-    """Return the height of a chart with a row for each thing, and an axis below."""
-    return 80 + each * rows
-
-
 def named_rows(names: Sequence[str]) -> dict[str, Any]:
     """Return a y-axis with a row for each name, the first on top.
 
@@ -85,11 +80,7 @@ def named_rows(names: Sequence[str]) -> dict[str, Any]:
 
 def percent_axis(title: str = "", **more: Any) -> dict[str, Any]:
     """Return an axis in percent; with the range ``FULL_RANGE`` it goes from 0 to 100."""
-    return titled_axis(title, ticksuffix=" %", **more)
-
-
-def titled_axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"title": {"text": title}} | more
+    return {"title": title, "ticksuffix": " %"} | more
 
 
 # Classes in a matrix of confusions.
@@ -145,8 +136,8 @@ def confusions(
     return new_chart(
         [squares, photos],
         height=side * len(shown) + (70 if level else 130),
-        xaxis=rows | titled_axis("answer", range=rows["range"][::-1], side="top", tickangle=0 if level else -90),
-        yaxis=rows | titled_axis("true class"),
+        xaxis=rows | {"title": "answer", "range": rows["range"][::-1], "side": "top", "tickangle": 0 if level else -90},
+        yaxis=rows | {"title": "true class"},
         hovermode="closest",
         hoverdistance=side,
         shapes=outlined,
@@ -174,9 +165,8 @@ def deletion_curve(deletion: Deletion) -> go.Figure:
         go.Scatter(y=lowest, **edge),
         go.Scatter(y=highest, fill="tonexty", fillcolor=PALE_GREY, **edge),
     ]
-    return new_chart(
-        lines, xaxis=percent_axis("regions removed"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
-    )
+    score = {"title": "score", "rangemode": "tozero"}
+    return new_chart(lines, xaxis=percent_axis("regions removed"), yaxis=score, showlegend=True)
 
 
 HISTOGRAM_BINS = 24
@@ -196,7 +186,7 @@ def classes(accuracies: Mapping[str, Proportion], overall: Proportion) -> go.Fig
     )
     return new_chart(
         points,
-        height=rows_height(len(names)),
+        height=80 + 30 * len(names),  # the axis, and a row for each
         xaxis=percent_axis("right", range=FULL_RANGE, dtick=25),
         yaxis=named_rows(names),
         shapes=[line_at(100 * overall.value)],
@@ -240,7 +230,7 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
     ]
     return new_chart(
         bars,
-        xaxis=titled_axis(f"outlier score ({VERDICT})"),
+        xaxis={"title": f"outlier score ({VERDICT})"},
         yaxis=percent_axis("photos"),
         barmode="overlay",
         bargap=0,
@@ -319,8 +309,8 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
     return new_chart(
         [loss, right],
         height=_HEIGHT,
-        xaxis=titled_axis("step", range=[0, max(steps, 2)], anchor="y2"),
-        yaxis=titled_axis("loss", range=[0, 1.05 * highest], domain=[0.56, 1]),
+        xaxis={"title": "step", "range": [0, max(steps, 2)], "anchor": "y2"},
+        yaxis={"title": "loss", "range": [0, 1.05 * highest], "domain": [0.56, 1]},
         yaxis2=percent_axis("right", range=FULL_RANGE, domain=[0, 0.44]),
     )
 
@@ -340,7 +330,8 @@ def growth(curve: Curve) -> go.Figure:
     )
     ahead.update(marker={"symbol": "circle-open"}, name="forecast")
     ticks = [*shots, twice.shots]
-    axis = titled_axis("photos of each class", type="log", tickvals=ticks, ticktext=[f"{tick:.3g}" for tick in ticks])
+    labels = [f"{tick:.3g}" for tick in ticks]
+    axis = {"title": "photos of each class", "type": "log", "tickvals": ticks, "ticktext": labels}
     return new_chart([held, ahead], height=_HEIGHT, xaxis=axis, yaxis=percent_axis("right"))
 
 
@@ -362,8 +353,13 @@ def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
     return new_chart(
         grid,
         height=_LOW,
-        xaxis=titled_axis("photos of this step", showticklabels=False, showgrid=False),
-        yaxis=titled_axis("global prompt", tickvals=list(range(1, total + 1)), autorange="reversed", showgrid=False),
+        xaxis={"title": "photos of this step", "showticklabels": False, "showgrid": False},
+        yaxis={
+            "title": "global prompt",
+            "tickvals": list(range(1, total + 1)),
+            "autorange": "reversed",
+            "showgrid": False,
+        },
     )
 
 

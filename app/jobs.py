@@ -43,10 +43,6 @@ class PlainError(GallopError):
     """A failure whose message is a sentence for the user."""
 
 
-class QueueFull(PlainError):
-    """Too many jobs are waiting."""
-
-
 class Stopped(BaseException):
     """Raised in work at the step at which it is cancelled: its result is None, unless it catches this and wraps up, in
     further steps. Like GeneratorExit no Exception, so that no work takes it for a failure of its own.
@@ -183,7 +179,7 @@ class JobManager:
             visitor: whose turn it takes.
 
         Raises:
-            QueueFull: too many of this visitor are waiting.
+            PlainError: too many of this visitor are waiting.
         """
         with self._work:
             if self._closed:
@@ -191,7 +187,7 @@ class JobManager:
             self._give_up_if_stuck()
             mine = [job for job in self._all() if (job.visitor, job.urgent) == (visitor, urgent)]
             if len(mine) > self._waiting:
-                raise QueueFull(
+                raise PlainError(
                     f"No new job was started: {len(mine)} of your jobs are still waiting or running. Try again in a "
                     "minute."
                 )
@@ -325,12 +321,13 @@ class JobManager:
         except Stopped:
             return True, None, ""
         except Exception as error:
-            return False, None, _sentence(error)
+            return False, None, in_words(error, "Internal error")
 
 
-def _sentence(error: Exception) -> str:
+def in_words(error: Exception, what: str) -> str:
+    """Return an error as a sentence for users; of one that has none they are told ``what`` failed, and the log more."""
     sentence = sentence_of(error)
     if sentence is None:
-        _log.error("A job failed", exc_info=error)
-        return f"Internal error ({type(error).__name__}); details are in the terminal."
+        _log.error(what, exc_info=error)
+        return f"{what} ({type(error).__name__}); details are in the terminal."
     return sentence

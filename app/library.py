@@ -11,13 +11,11 @@ if TYPE_CHECKING:
     from gallop.data import LabelledPhotos as LabelledPhotos
     from gallop.evaluation.curve import Curve as Curve
     from gallop.evaluation.diversity import Diversity as Diversity
-    from gallop.evaluation.diversity import FoundRegion as FoundRegion
     from gallop.evaluation.diversity import Worth as Worth
     from gallop.evaluation.evidence import ClassEvidence as ClassEvidence
     from gallop.evaluation.evidence import Evidence as Evidence
     from gallop.evaluation.measure import Bin as Bin
     from gallop.evaluation.measure import Evaluation as Evaluation
-    from gallop.evaluation.measure import Separation as Separation
     from gallop.evaluation.repeats import Repeat as Repeat
     from gallop.features.cache import ImageFeatures as ImageFeatures
     from gallop.features.encoding import MemoryCache as MemoryCache
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from gallop.predictions.faithfulness import Deletion as Deletion
     from gallop.predictions.predict import Predictions as Predictions
     from gallop.predictions.suggested import KnownNames as KnownNames
-    from gallop.predictions.together import Together as Together
     from gallop.training.pace import Pace as Pace
 else:
 

@@ -36,6 +36,7 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     sys.modules["app"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["app"])
 
+from app import options
 from app.middleware import (
     KnownBrowsers,
     OwnNamesOnly,
@@ -45,7 +46,6 @@ from app.middleware import (
     answer_at_once,
     first_page,
 )
-from app.options import Options, start_with
 from gallop.cli.arguments.running import add_app_words
 
 # Seconds: the server listens when all of its parts have started, this one too.
@@ -70,7 +70,7 @@ if is_script:
     given = {name: getattr(parsed, name) for name in ("device", "precision", "regions", "keep")}
     if parsed.visitor_memory is not None:
         given["visitor_memory"] = parsed.visitor_memory
-    start_with(Options(tuple(parsed.backbones), parsed.backbone_memory, parsed.allow_downloads, **given))
+    options.started = options.Options(tuple(parsed.backbones), parsed.backbone_memory, parsed.allow_downloads, **given)
 
 # What all visitors share is created with these options, so it is imported after them.
 from app.backbones import DEFAULT_BACKBONE, BackboneProblem
@@ -89,12 +89,10 @@ streamlit_insides.keep_to_the_page_asked_for()
 def make_ready() -> None:
     """Load and compute what the first visitor would otherwise wait for."""
     for script in FIRST_SCRIPTS:
-        for node in ast.parse(script.read_bytes()).body:
-            if isinstance(node, ast.ImportFrom) and node.module:
-                module = import_module(node.module)
-                for name in node.names:
-                    if not hasattr(module, name.name):
-                        import_module(f"{node.module}.{name.name}")
+        imports: list[ast.stmt] = [
+            node for node in ast.parse(script.read_bytes()).body if isinstance(node, ast.ImportFrom)
+        ]
+        exec(compile(ast.Module(imports, []), script, "exec"), {})
     for answer in sample_answers().values():
         _ = answer.shown, answer.thumbnail
     first_picture("", "")

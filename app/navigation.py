@@ -13,7 +13,7 @@ from app.ui.explanation import current
 from app.ui.streamlit_insides import draw_from_the_top, drawn_anew
 from app.ui.teach import live
 from app.ui.widgets import backbones, remembered
-from app.ui.widgets.elements import receive, slot, watch_job
+from app.ui.widgets.elements import receive, watch_job
 
 # A file of the app: an icon given by name would be requested from a Google server.
 ICON = Path(__file__).with_name("icon.png")
@@ -41,7 +41,8 @@ except PlainError as error:  # there is no room for another visitor
     st.stop()
 if taught is not None:
     current.show(session, taught)
-above = slot()  # no widget in it has a state: a click on a page's name is detected by that (streamlit_insides.py)
+# No widget in it has a state: a click on a page's name is detected by that (streamlit_insides.py).
+above = st.container()
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended and its photos are gone, or it belongs to another browser"
     above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")

@@ -33,9 +33,4 @@ class Options:
 
 
 started = Options()
-"""Those of this server."""
-
-
-def start_with(options: Options) -> None:
-    global started
-    started = options
+"""Those of this server, which ``app.main`` sets."""

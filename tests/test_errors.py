@@ -47,7 +47,7 @@ def raised_classes() -> dict[str, type[BaseException]]:
 
 def test_every_kind_of_error_has_the_one_base_and_is_told_as_it_speaks() -> None:
     kinds = raised_classes()
-    assert {"ImageError", "TemplateError", "ArchiveError", "QueueFull"} <= {kind.__name__ for kind in kinds.values()}
+    assert {"ImageError", "TemplateError", "ArchiveError", "PlainError"} <= {kind.__name__ for kind in kinds.values()}
     assert [name for name, kind in kinds.items() if not issubclass(kind, GallopError)] == []
     told = {name: sentence_of(kind("No such thing; use another.")) for name, kind in kinds.items()}
     assert told == dict.fromkeys(kinds, "No such thing; use another.")

@@ -48,14 +48,12 @@ def sorted_out(files: Iterable[Any], class_name: str | None = None) -> Iterator[
         try:
             if is_zip(file):
                 yield from read_zip(file, file.name, class_name)
-                continue
-            # A folder gives paths; a single file's name is only a name.
-            place = place_of(file.name) if class_name is None else CardPlace(class_name, False, file.name)
+            elif class_name is not None:  # its name is only a name
+                yield Member(CardPlace(class_name, False, file.name), file)
+            elif (place := place_of(file.name)) is not None:  # of a folder: a path
+                yield Member(place, file)
         except ArchiveError as error:
             yield str(error)
-            continue
-        if place is not None:
-            yield Member(place, file)
 
 
 def is_zip(file: BinaryIO) -> bool:

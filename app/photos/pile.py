@@ -88,11 +88,6 @@ class ScoredPhotos:
     refused: list[str] = field(default_factory=list)
     unlike: str = ""
 
-    @property
-    def voted(self) -> bool:
-        """Return whether photos voted on each other's answers."""
-        return bool(self.version) and self.version[-1]
-
 
 @dataclass
 class PhotoPile:

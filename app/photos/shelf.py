@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 from weakref import WeakValueDictionary
@@ -185,7 +185,7 @@ class Shelf:
             elif problem := self.fits(photo):
                 refused.append(problem)
             else:
-                name = free_name(photo.name, (other.name for other in self.photos.values()))
+                name = free_name(photo.name, {other.name for other in self.photos.values()})
                 photo = Photo(photo.image, name, photo.sha256)
                 self.photos[photo.sha256] = photo
                 taken.append(photo)
@@ -197,11 +197,10 @@ def size_of(photo: Photo) -> int:
     return 4 * photo.width * photo.height
 
 
-def free_name(name: str, used: Iterable[str]) -> str:
+def free_name(name: str, used: Collection[str]) -> str:
     """Return a name that is not used yet: phones call every photo image.jpg."""
-    taken = set(used)
     number, free = 1, name
-    while free in taken:
+    while free in used:
         number += 1
         free = f"{name} ({number})"
     return free

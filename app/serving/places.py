@@ -14,10 +14,6 @@ MOST_SESSIONS = 32
 SETTLING_SECONDS = 30.0
 
 
-class TooManyVisitors(PlainError):
-    """The limit of visitors is reached."""
-
-
 @dataclass
 class Places(Visitors):
     """The sessions of strangers.
@@ -32,9 +28,7 @@ class Places(Visitors):
         over = max(len(self._visitors) + 1 - self.most, 0)
         leaving = self._least_missed(browser)[:over]
         if len(leaving) < over:
-            raise TooManyVisitors(
-                f"The app is full: {self.most} people are already using it. Try again in a few minutes."
-            )
+            raise PlainError(f"The app is full: {self.most} people are already using it. Try again in a few minutes.")
         return leaving
 
     def _first_to_go(self, sizes: Mapping[str, int]) -> str:

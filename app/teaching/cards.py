@@ -5,7 +5,7 @@ A card is a value and a deck is a tuple of them, so a change is a new tuple, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -32,20 +32,6 @@ def here_twice(photo: str, there: str, *, same_class: bool, same_pile: bool) -> 
     if not same_pile:
         return f"{photo} is already {there}. A photo cannot be used for both training and testing."
     return f"{photo} is already here. The same picture twice adds nothing."
-
-
-def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
-    """Return the message about classes for which there was no room, with the number of photos that were added.
-
-    Args:
-        most: how many classes and photos there may be.
-    """
-    return (
-        f"{counted(photos, 'photo')} added. The limit here is {most[0]} classes and {most[1]} photos, so there was no "
-        f"room for {len(names)} class{'' if len(names) == 1 else 'es'}. To add one of these, delete a class that you "
-        "do not need, then drop a zip that contains only the new class's folder. The command gallop train trains on "
-        f"any number of classes. Not added: {', '.join(names)}."
-    )
 
 
 MOST_UNDONE = 30
@@ -128,7 +114,7 @@ class Deck:
         old = self.get(card_id)
         cleaned = clean_names([*(card.name for card in self.cards if card.id != card_id), name])[-1]
         if old is not None and cleaned != old.name:
-            self._replace(f"renamed {old.name} to {cleaned}", replace(old, name=cleaned))
+            self._change(f"renamed {old.name} to {cleaned}", self._with(replace(old, name=cleaned)))
 
     def enable(self, enabled: bool, *card_ids: int) -> None:
         turned = [card.name for card in self.cards if card.id in card_ids and card.enabled != enabled]
@@ -186,7 +172,7 @@ class Deck:
             if where == (card, pile):
                 raise CardProblem(f"{photo.name} is already {among_photos(card.name, tests=pile == 'tests')}.")
             if where is not None:
-                self._put(where[0].without(where[1], picture))
+                self.cards = self._with(where[0].without(where[1], picture))
             self._accept(self._card_of(name), pile, picture)
         except GallopError:
             self.cards = before
@@ -204,7 +190,7 @@ class Deck:
         """Remove a photo, by its content hash on cards."""
         for card, pile, photo in self.photos():
             if photo.sha256 == digest:
-                self._replace(f"removed {photo.name} from {card.name}", card.without(pile, photo))
+                self._change(f"removed {photo.name} from {card.name}", self._with(card.without(pile, photo)))
 
     @contextmanager
     def one_change(self, words: str) -> Iterator[None]:
@@ -244,13 +230,8 @@ class Deck:
                 del self.past[0]
             self.changes += 1
 
-    def _replace(self, words: str, card: Card) -> None:
-        before = self.cards
-        self._put(card)
-        self._note(words, before)
-
-    def _put(self, card: Card) -> None:
-        self.cards = tuple(card if old.id == card.id else old for old in self.cards)
+    def _with(self, card: Card) -> tuple[Card, ...]:
+        return tuple(card if old.id == card.id else old for old in self.cards)
 
     # Checking --------------------------------------------------------------------------------------------------------
 
@@ -310,8 +291,8 @@ class Deck:
         if problem := self._no_place(photo.name, card, pile) or self.fits(photo):
             raise CardProblem(problem)
         flag = self._lookalike(photo, card, pile)
-        photo = Photo(photo.image, free_name(photo.name, (other.name for other in card.pile(pile))), photo.sha256)
-        self._put(card.with_pile(pile, (*card.pile(pile), photo)))
+        photo = Photo(photo.image, free_name(photo.name, {other.name for other in card.pile(pile)}), photo.sha256)
+        self.cards = self._with(card.with_pile(pile, (*card.pile(pile), photo)))
         return flag
 
     def photos(self) -> Iterator[tuple[Card, Pile, Photo]]:

@@ -9,15 +9,15 @@ import copy
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from app.jobs import Counted, PlainError, Stopped, counted_steps
-from app.library import Backbone, Curve, GalLoPClassifier, MemoryCache, Pace
+from app.jobs import PlainError, Stopped, Work, counted_steps
+from app.library import Backbone, GalLoPClassifier, MemoryCache, Pace
 from app.teaching.training import (
     LIVE_ROUNDS,
     Answer,
@@ -164,16 +164,19 @@ def encoding_ahead(
 
 
 def foretelling(
-    backbone: Backbone, cache: MemoryCache | None, shots: Mapping[str, Sequence[Photo]], settings: Settings
-) -> Generator[Counted, None, Curve]:
-    """Compute the learning curve of the photos on the cards."""
+    backbone: Backbone,
+    cache: MemoryCache | None,
+    shots: Mapping[str, Sequence[Photo]],
+    settings: Settings,
+    of: Hashable,
+) -> Work:
+    """Compute the learning curve of the photos on the cards; return it with ``of``."""
     from gallop.evaluation.curve import curve_steps
     from gallop.training.learn import shots_to_learn
 
     photos, names = zip(*drawn_shots(shots, settings), strict=True)
     data = shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
-    steps = curve_steps(backbone, data, settings.method(), seed=settings.seed, cache=cache)
-    return cast("Curve", (yield from counted_steps(steps, None))[1])
+    return counted_steps(curve_steps(backbone, data, settings.method(), seed=settings.seed, cache=cache), of)
 
 
 class Teaching:
@@ -555,23 +558,6 @@ class _Best:
 
 
 Pairs = Sequence[tuple[Photo, str]]
-
-
-def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tuple[Photo, str]]:
-    """Return the photos on the cards, with their class, that a head can learn without a training.
-
-    None where there is no head, where its earlier shots are missing, or where the cards have other changes than new
-    photos.
-    """
-    branches = taught.after.model_.branches
-    missed = any(branch.sums.balanced and branch.shots is None for branch in branches)
-    if not branches or (missed and not learned_on_cards(taught, shots)):
-        return []
-    if set(shots) != set(taught.names) or not taught.content < content(shots):
-        return []
-    return [
-        (photo, name) for name in taught.names for photo in shots[name] if (name, photo.sha256) not in taught.content
-    ]
 
 
 def learned_more(

@@ -10,7 +10,7 @@ import streamlit as st
 from app import text
 from app.library import Backbone
 from app.ui import projects
-from app.ui.explanation.answer import session_photo_url, where_else
+from app.ui.explanation.answer import where_else
 from app.ui.widgets.elements import onward
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of_few
@@ -75,7 +75,6 @@ def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Phot
 
     st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}, a photo of **{text.markdown(name)}**")
     words = session.answers.words_of(backbone, photo, question, state.of(explanation).class_name or explanation.label)
-    picture = session_photo_url(session, explanation)
-    photo_explained(replace(explanation, words=words), picture=picture, state=state, moved=moved)
+    photo_explained(replace(explanation, words=words), state, moved)
     shown = state.of(explanation)
     where_else(session, photo, question, AskedRegion.of(shown.region, explanation.grid), shown.class_name)

@@ -18,7 +18,7 @@ from app.teaching.training import Taught
 from app.ui.explanation import current
 from app.ui.resources import backbones, holding, jobs
 from app.ui.widgets.backbones import choose
-from app.ui.widgets.elements import listen, show_notice, slot
+from app.ui.widgets.elements import listen, show_notice
 from app.ui.widgets.remembered import forget
 from app.views.export import imported
 from app.views.project import SAMPLE, opened_project, project_of, sample_project, take_over
@@ -88,8 +88,9 @@ def menu(session: Session) -> None:
 
 def outcome(session: Session) -> None:
     """Draw what became of a project or a model that was opened."""
-    with slot():
-        _question(session)
+    with st.container():
+        if session.asked is not None:
+            _question(session, *session.asked)
     for where in (Where.PROJECT, Where.MODELS):
         show_notice(session, where)
 
@@ -117,13 +118,10 @@ def _open(session: Session, where: Where, files: list[Any], refused: tuple[str, 
     return None
 
 
-def _question(session: Session) -> None:
-    if session.asked is None:
-        return
-    project, _, name = session.asked
+def _question(session: Session, project: Project, runs: Sequence[Run], name: str) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"Open **{text.markdown(name)}** and replace the current project?", width="content")
-        key, args = f"project {id(project)}", (session, *session.asked)
+        key, args = f"project {id(project)}", (session, project, runs, name)
         st.button("Replace", key=f"replace with {key}", type="primary", on_click=_replace, args=args)
         leave = (session, "asked", None)
         st.button("Cancel", key=f"leave {key}", type="tertiary", on_click=setattr, args=leave)
@@ -192,7 +190,8 @@ def open_model(
 def settle_opening(session: Session) -> None:
     """Adopt what a job has opened, or report why it failed, before any widget is drawn."""
     problem = session.page_jobs.problem(_OPENING)
-    adopt: Callable[[], None] | None = session.page_jobs.take(_OPENING)
+    adopt: Callable[[], None] | None = session.page_jobs.result(_OPENING)
+    session.page_jobs.ended.pop(_OPENING, None)
     if adopt is not None:
         adopt()
     elif problem:

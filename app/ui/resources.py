@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import options
-from app.backbones import DEFAULT_BACKBONE, BackboneLoading, BackboneRoom, Lease, download_manager
+from app.backbones import DEFAULT_BACKBONE, STALLED, BackboneLoading, BackboneRoom, Lease
 from app.jobs import JobManager
 from app.library import Backbone
 from app.middleware import BROWSER
@@ -71,7 +71,7 @@ class Shared:
 
     backbones: BackboneRoom = field(default_factory=lambda: BackboneRoom(options.started))
     jobs: JobManager = field(default_factory=JobManager)
-    downloads: JobManager = field(default_factory=download_manager)
+    downloads: JobManager = field(default_factory=lambda: JobManager(waiting=2, stuck=STALLED))  # one at a time
     runs: Path = field(default_factory=lambda: runs_folder(data_folder()))
     visitors: Visitors = field(default_factory=_visitors)
     unread: UnreadFiles = field(default_factory=UnreadFiles)
@@ -91,25 +91,21 @@ def backbones() -> BackboneRoom:
     return shared.backbones
 
 
-class _Held(threading.local):
-    """The backbones that the page which this thread draws uses, until it is drawn."""
-
-    leases: list[Lease] | None = None
-
-
-_held = _Held()
+# Of the backbones that a page uses, until it is drawn: each thread draws another page.
+_leases: ContextVar[list[Lease] | None] = ContextVar("leases", default=None)
 
 
 @contextmanager
 def page_drawn() -> Iterator[None]:
     """Hold every backbone that a page asks for until the page is drawn."""
-    _held.leases = []
+    held = list[Lease]()
+    before = _leases.set(held)
     try:
         yield
     finally:
-        for lease in _held.leases:
+        _leases.reset(before)
+        for lease in held:
             lease.give_back()
-        _held.leases = None
 
 
 def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
@@ -120,8 +116,8 @@ def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
         BackboneProblem: it cannot be loaded.
     """
     lease = _leased(name)
-    if _held.leases is not None:
-        _held.leases.append(lease)
+    if (held := _leases.get()) is not None:
+        held.append(lease)
     return lease.backbone
 
 

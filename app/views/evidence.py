@@ -9,7 +9,7 @@ from typing import Any
 
 from app.backbones import BackboneRoom, on_backbone
 from app.jobs import Work, counted_steps
-from app.library import Backbone, Evidence, Repeat
+from app.library import Backbone, Evidence, Explanation, Repeat
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
 from app.views.testing import lit_url, region_url, taught_question
@@ -79,6 +79,20 @@ def where_else(
             for other in [photos[each.photo]]
         ]
         return key, (name, made)
+
+    return on_backbone(room, session.training.backbone_name, steps)
+
+
+def deletion(
+    session: Session, room: BackboneRoom, question: Question, explanation: Explanation, class_name: str, key: Hashable
+) -> Work:
+    """Return the work that plays the deletion game with the map of a class: a ``Deletion``, with ``key``."""
+
+    def steps(frozen: Backbone) -> Work:
+        from gallop.predictions.faithfulness import deletion
+
+        model = session.answers.classifier(frozen, question).model_
+        return counted_steps(deletion(model, explanation, class_name), key)
 
     return on_backbone(room, session.training.backbone_name, steps)
 

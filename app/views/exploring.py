@@ -15,7 +15,6 @@ from app import text
 from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone, Explanation, KnownNames
 from app.photos.sample_answers import SampleAnswer, sample_answers
-from app.photos.shelf import thumbnail_url
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session, Where
 from gallop import Photo, load_image
@@ -170,7 +169,7 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
         PhotoTile(
             photo.sha256,
             photo.name,
-            _url(session, photo),
+            session.answers.thumbnail(photo),
             _verdict(session, photo, question_about(session, photo, asked)),
             True,
         )
@@ -178,7 +177,9 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
     ]
     if on_card is not None:
         verdict, about = _verdict(session, on_card, asked), "On a card of Teach"
-        photo_tiles.append(PhotoTile(on_card.sha256, on_card.name, _url(session, on_card), verdict, about=about))
+        photo_tiles.append(
+            PhotoTile(on_card.sha256, on_card.name, session.answers.thumbnail(on_card), verdict, about=about)
+        )
     for answer in samples.values():
         verdict = answer.label
         if shown is not None and shown.sha256 == answer.sha256 and question is not None:
@@ -285,7 +286,3 @@ def _question_for_uploaded(session: Session, photo: Photo | None) -> Question | 
 
 def _verdict(session: Session, photo: Photo, question: Question | None) -> str:
     return "" if question is None else session.answers.verdict(photo, question) or ""
-
-
-def _url(session: Session, photo: Photo) -> str:
-    return session.answers.thumbnail(photo, lambda: thumbnail_url(photo.image))

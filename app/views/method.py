@@ -88,9 +88,11 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
     """
     damping = backbone.damping.of(config)
     projected = "The whole-photo feature goes through a learned projection, like the regions. "
+    kind = backbone.region_kind
+    of_kind = f"This backbone's region kind is {kind} ({REGION_RULES[kind]}), not the paper's."
     damped = _of_cosines(backbone.name, damping.image, damping.region)
     notes = {
-        "regions": f"{_of_regions(backbone)} {_of_looks(config)}".strip(),
+        "regions": f"{of_kind * (kind != 'value')} {_of_looks(config)}".strip(),
         "cosines": f"{projected * config.global_projection}{damped}".strip(),
     }
     if taught is not None:
@@ -104,11 +106,6 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
         notes=notes,
         notebooks=notebook_links(),
     )
-
-
-def _of_regions(backbone: Backbone) -> str:
-    kind = backbone.region_kind
-    return "" if kind == "value" else f"This backbone's region kind is {kind} ({REGION_RULES[kind]}), not the paper's."
 
 
 def _of_looks(config: MethodConfig) -> str:

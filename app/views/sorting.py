@@ -11,7 +11,7 @@ import numpy as np
 
 from app.backbones import BackboneRoom, on_backbone
 from app.jobs import Counted, Work
-from app.library import Backbone, Together
+from app.library import Backbone
 from app.photos.archives import CardPlace, Member
 from app.photos.pile import PilePhoto, ScoredPhotos, kept_small
 from app.text import joined, size_in_words
@@ -87,18 +87,14 @@ def sorting(session: Session, room: BackboneRoom) -> Work:
 
 def _decided(photos: Sequence[PilePhoto], *, together: bool) -> dict[str, PilePhoto]:
     """Return photos by key with their answers, each by itself or with the votes of those most like it."""
-    alone = [photo.alone for photo in photos]
-    rows = votes_among(photos).probabilities if together and photos else alone
+    rows = [photo.alone for photo in photos]
+    if together and photos:
+        from gallop.predictions.together import answered_together
+
+        features = np.stack([photo.feature for photo in photos])
+        rows = list(answered_together(rows, features, [photo.answer < 0 for photo in photos]).probabilities)
     every = zip(photos, rows, strict=True)
     return {p.key: replace(p, row=row, answer=-1 if p.answer < 0 else int(row.argmax())) for p, row in every}
-
-
-def votes_among(photos: Sequence[PilePhoto]) -> Together:
-    """Return the answers that photos have together, and what each is made of."""
-    from gallop.predictions.together import answered_together
-
-    features = np.stack([photo.feature for photo in photos])
-    return answered_together([photo.alone for photo in photos], features, [photo.answer < 0 for photo in photos])
 
 
 def _checked(files: Sequence[PilePhoto | tuple[str, bytes]], found: ScoredPhotos) -> list[PilePhoto]:
@@ -162,6 +158,7 @@ def in_words(session: Session) -> str:
     pile = session.photos.pile
     out, size = Counter(pile.scored.targets.values()), size_in_words(pile.size)
     each = f": {joined([f'{count} {name}' for name, count in out.most_common()])}" if out else ""
-    voted = "The photos most like each photo voted on its answer. " if pile.now.voted else ""
+    *_, together = pile.now.version or (False,)
+    voted = "The photos most like each photo voted on its answer. " * together
     taken = f"{voted}The pile of {len(pile.now.photos)} takes {size} of memory."
     return f"{counted(out.total(), 'photo')} accepted{each}. {taken}"

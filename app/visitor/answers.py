@@ -21,24 +21,17 @@ from app.library import (
     Similarities,
     WordScores,
 )
+from app.photos.shelf import thumbnail_url
 from app.teaching.tasks import are_all, recalled
 from app.teaching.training import Course, looks_of
 from app.visitor.page_state import Question
 from app.visitor.photos import Bounded, VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import Photo
-from gallop.data.project import MOST_ON_SHELF
+from gallop.data.project import MOST_CARDS, MOST_ON_SHELF
 from gallop.evaluation.limits import at_limit
+from gallop.maps.photo import photo_url
 from gallop.model.scores import VERDICT
-
-
-@dataclass(frozen=True)
-class _CustomLimit:
-    """A limit that the visitor has set: for which training, its value, and the number of test photos behind it."""
-
-    training: int
-    value: float
-    photos: int
 
 
 @dataclass
@@ -46,24 +39,18 @@ class VisitorLimit:
     """The limit above which an outlier score means none of the taught classes."""
 
     training: VisitorTraining
-    _set: _CustomLimit | None = None
-
-    @property
-    def _current(self) -> _CustomLimit | None:
-        return self._set if self._set is not None and self._set.training == self.training.number else None
+    # Those that the visitor has set, by the number of the taught model, each with its origin.
+    _set: dict[int, tuple[float | None, str]] = field(default_factory=dict)
 
     @property
     def custom(self) -> float | None:
         """The limit that the visitor has set since the last training; None without one."""
-        return self._current.value if self._current is not None else None
+        return self._set.get(self.training.number, (None, ""))[0]
 
     @property
     def origin(self) -> str:
         """The origin of the custom limit, in the words of a model card; empty without one."""
-        if self._current is None:
-            return ""
-        photos = self._current.photos
-        return f"taken from {photos} test photos, to accept 95 % of them" if photos else "set by hand"
+        return self._set.get(self.training.number, (None, ""))[1]
 
     @property
     def value(self) -> float | None:
@@ -78,7 +65,8 @@ class VisitorLimit:
         Args:
             photos: how many test photos it was taken from; 0 where it was set by hand.
         """
-        self._set = None if value is None else _CustomLimit(self.training.number, value, photos)
+        origin = f"taken from {photos} test photos, to accept 95 % of them" if photos else "set by hand"
+        self._set[self.training.number] = (None, "") if value is None else (value, origin)
 
     def custom_for(self, question: Question) -> float | None:
         """Return the custom limit if it applies: only for the trained classes, on whose list scores depend."""
@@ -111,13 +99,12 @@ class VisitorAnswers:
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
     _covered: Bounded = field(default_factory=lambda: Bounded(8))
-    deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
     _figures: Bounded = field(default_factory=lambda: Bounded(12))
     _others: Bounded = field(default_factory=lambda: Bounded(16))
     _verdicts: Bounded = field(default_factory=lambda: Bounded(4 * MOST_ON_SHELF))
-    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MOST_ON_SHELF))
+    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * (MOST_ON_SHELF + MOST_CARDS)))
 
     def classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
         """Return the zero-shot classifier, or the taught one with further names added; made once for each question.
@@ -157,8 +144,7 @@ class VisitorAnswers:
                 else self.doubt(self.classifier(backbone, question), taught, self._version(question))
             )
             limit = explanation.threshold if custom is None else custom
-            if (limit, doubt) != (explanation.threshold, explanation.doubt):
-                explanation = replace(explanation, rule=replace(explanation.rule, threshold=limit), doubt=doubt)
+            explanation = replace(explanation, rule=replace(explanation.rule, threshold=limit), doubt=doubt)
         self._verdicts.get_or((key, self._limit_of(question)), lambda: explanation.answer)
         return explanation
 
@@ -199,11 +185,10 @@ class VisitorAnswers:
         taught, learned = self.training.taught, self.training.learned
         if taught is None or not are_all(taught, learned):
             return {}
-
-        def compute() -> GalLoPClassifier:
-            return _with_names(recalled(taught, learned, self.photos.features()), question)
-
-        classifier: GalLoPClassifier = self._classifiers.get_or(("recalled", question, self.training.version), compute)
+        classifier = self._classifiers.get_or(
+            ("recalled", question, self.training.version),
+            lambda: _with_names(recalled(taught, learned, self.photos.features()), question),
+        )
         return self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
 
     def words(self, backbone: Backbone, question: Question, class_name: str) -> list[InWords]:
@@ -334,24 +319,16 @@ class VisitorAnswers:
         tests = () if taught is None else self.training.tested_with(taught.names, taught)
         return self.limit.custom_for(question), _shas([photo for photo, _ in tests])
 
-    def thumbnail(self, photo: Photo, make: Callable[[], str], of: Hashable = None) -> str:
-        """Return a small picture of a photo, made once; ``of`` is what it shows beside the photo."""
-        return self._thumbnails.get_or((photo.sha256, of), make)
+    def thumbnail(self, photo: Photo, make: Callable[[], str] | None = None, of: Hashable = None) -> str:
+        """Return a small picture of a photo, made once; ``of`` is what else it shows, where ``make`` makes it."""
+        return self._thumbnails.get_or((photo.sha256, of), make or (lambda: thumbnail_url(photo.image)))
 
     def answered(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Answers:
         """Return the answers to at least one photo, at the k in use."""
         from gallop.model.answers import answers  # with torch
 
-        rule = self.rule(self.classifier(backbone, question))
-        return answers(self.similarities(backbone, photos, question), rule)
-
-    def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
-        """Return the similarities of at least one photo, each encoded once."""
-
-        def compute() -> Similarities:
-            return self.asked_of(self.classifier(backbone, question), photos)
-
-        return self._similarities.get_or((_shas(photos), question, self.training.version), compute)
+        classifier, key = self.classifier(backbone, question), (_shas(photos), question, self.training.version)
+        return answers(self._similarities.get_or(key, lambda: self.asked_of(classifier, photos)), self.rule(classifier))
 
     def asked_of(self, classifier: GalLoPClassifier, photos: Sequence[Photo]) -> Similarities:
         """Return the similarities that a classifier has for photos, at least one; each photo is encoded once."""
@@ -371,6 +348,10 @@ class VisitorAnswers:
         similarities = explanation.similarities
         _, picture = self._pictures.get_or((id(similarities), key), lambda: (similarities, make()))
         return picture
+
+    def photo_url(self, explanation: Explanation) -> str:
+        """Return the photo for the grids, made once: a browser that has it does not load it again."""
+        return self.picture(explanation, "photo", lambda: photo_url(explanation.image, explanation.crop))
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return any other slow result that depends on ``key`` alone; made once."""

@@ -176,26 +176,14 @@ class EvidenceState:
         )
 
 
-@dataclass(frozen=True)
-class CompareState:
-    """Of the runs on the page Test.
-
-    Attributes:
-        newest: the newest run with figures when they were drawn last.
-    """
-
-    newest: int | None = None
-
-
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
 
 
 @dataclass(frozen=True)
 class ExploreState:
-    """What is asked on Explore, and how it is shown. The first six are values of widgets; None before they are used.
+    """What is asked on Explore, and how it is shown. The first five are values of widgets; None before they are used.
 
     Attributes:
-        source: where photos come from.
         photo: content hash.
         names: as they are typed; None follows the photo shown.
         templates: as they are typed.
@@ -206,7 +194,6 @@ class ExploreState:
         region, region_of: the region that is selected, and the content hash of its photo.
     """
 
-    source: str | None = None
     photo: str | None = None
     names: str | None = None
     templates: str | None = None

@@ -17,12 +17,11 @@ from app.photos.shelf import (
     no_room,
     size_of,
     small,
-    thumbnail_url,
 )
 from app.teaching.cards import Card, CardProblem, Deck, Pile
 from app.text import shorten
 from gallop import Photo
-from gallop.data.project import MOST_CARDS, MOST_ON_SHELF, SHOT_SIDE, SHOWN_SIDE
+from gallop.data.project import MOST_ON_SHELF, SHOT_SIDE, SHOWN_SIDE
 from gallop.errors import GallopError
 from gallop.wording import counted
 
@@ -36,15 +35,12 @@ class Bounded(OrderedDict[Hashable, Any]):
         super().__init__()
         self._most = most
 
-    def put(self, key: Hashable, value: Any) -> None:
-        self[key] = value
-        while len(self) > self._most:
-            self.popitem(last=False)
-
     def get_or(self, key: Hashable, compute: Callable[[], T]) -> T:
         if key not in self:
-            self.put(key, compute())
+            self[key] = compute()
         self.move_to_end(key)
+        while len(self) > self._most:
+            self.popitem(last=False)
         return cast(T, self[key])
 
 
@@ -71,7 +67,6 @@ class VisitorPhotos:
     # Photos that were of none of the classes before they were moved to one.
     _called_back: dict[str, Photo] = field(default_factory=dict)
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MOST_ON_SHELF))
-    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MOST_CARDS))
     _features: MemoryCache | None = None
     # Bytes that are free at least: removals since the last count are not included.
     _left: int = 0
@@ -141,13 +136,6 @@ class VisitorPhotos:
     def as_on_card(self, photo: Photo) -> str:
         """Return the content hash of a photo on a card, where it is stored smaller."""
         return self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
-
-    def thumbnail(self, card: Card) -> str | None:
-        """Return the first photo of a card, small, as a data URL; None without one."""
-        if not card.all:
-            return None
-        first = card.all[0]
-        return self._thumbnails.get_or(first.sha256, lambda: thumbnail_url(first.image, (64, 64)))
 
     def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
         """Return the card and the pile where a photo is; None where it is on none."""

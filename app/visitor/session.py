@@ -24,8 +24,6 @@ from app.jobs import Job, JobManager, PlainError, Snapshot, State, Work
 from app.runs.run import Run
 from app.visitor.answers import VisitorAnswers, VisitorLimit
 from app.visitor.page_state import (
-    AskedRegion,
-    CompareState,
     EvidenceState,
     ExploreState,
     PhotoEdit,
@@ -47,7 +45,6 @@ class Where(Enum):
     MODELS = auto()
     BACKBONES = auto()
     PROJECT = auto()
-    SETTINGS = auto()
     SORT = auto()
 
 
@@ -75,7 +72,7 @@ class PageJobs:
     # Whose turn its jobs take.
     visitor: str = ""
     running: PageJob | None = None
-    _ended: dict[str, Snapshot] = field(default_factory=dict)
+    ended: dict[str, Snapshot] = field(default_factory=dict)
 
     def start(self, manager: JobManager, work: Work, name: str, words: str) -> None:
         """Queue a job; the last result of this name is forgotten.
@@ -86,7 +83,7 @@ class PageJobs:
         if self.running is not None:
             raise PlainError(f"{self.running.words} is still in progress. Wait for it to end, or cancel it.")
         self.running = PageJob(name, words, manager.submit(work, visitor=self.visitor))
-        self._ended.pop(name, None)
+        self.ended.pop(name, None)
 
     def settle(self) -> None:
         """Take over the result of the running job, once it has ended."""
@@ -94,27 +91,19 @@ class PageJobs:
             return
         snapshot = self.running.job.snapshot()
         if not snapshot.active:
-            self._ended[self.running.name], self.running = snapshot, None
+            self.ended[self.running.name], self.running = snapshot, None
 
     def result(self, name: str) -> Any:
         """Return the result of the last job of this name; None without one."""
-        snapshot = self._ended.get(name)
-        return None if snapshot is None else snapshot.result
-
-    def take(self, name: str) -> Any:
-        """Return the result of the last job of this name, and forget it."""
-        snapshot = self._ended.pop(name, None)
+        snapshot = self.ended.get(name)
         return None if snapshot is None else snapshot.result
 
     def problem(self, name: str) -> str:
         """Return why the last job of this name has no result, as a sentence; empty where it succeeded."""
-        snapshot = self._ended.get(name)
+        snapshot = self.ended.get(name)
         if snapshot is not None and snapshot.state is State.FAILED:
             return snapshot.error
         return "Cancelled." if snapshot is not None and snapshot.state is State.CANCELLED else ""
-
-    def let_go(self) -> None:
-        self._ended.clear()
 
     def cancel(self) -> None:
         """Ask the running job, if there is one, to stop."""
@@ -132,10 +121,10 @@ class Session:
         page_jobs: jobs of pages other than Teach.
         downloads: downloads of backbones for this visitor.
         values: of the widgets that only their own page reads, by key.
-        explore, test, evidence, compare: the states of the pages.
+        explore, test, evidence: the states of the pages.
+        newest_run: the newest run with figures when the runs were drawn last.
         form_of: the backbone whose settings the form of Teach shows; None before it was drawn, and where they were
             changed elsewhere.
-        region, region_of: the region selected last on a single map, and the content hash of its photo.
         edit: what is covered of the photo on Explore, and which part of it is looked at.
         notices: messages to show once.
         shown: those that the current run of the page has shown.
@@ -152,8 +141,6 @@ class Session:
         self.values: dict[str, Any] = {}
         self.explore = ExploreState()
         self.begin_pages()
-        self.region: AskedRegion | None = None
-        self.region_of = ""
         self.edit = PhotoEdit()
         self.notices: dict[Where, Notice] = {}
         self.shown: dict[Where, Notice] = {}
@@ -162,7 +149,8 @@ class Session:
 
     def begin_pages(self) -> None:
         """Let the pages about what was taught be as they are at first."""
-        self.test, self.evidence, self.compare = TestState(), EvidenceState(), CompareState()
+        self.test, self.evidence = TestState(), EvidenceState()
+        self.newest_run: int | None = None
         self.form_of: str | None = None
 
     def tell(self, where: Where, words: str, kind: Literal["success", "info", "error"] = "success") -> None:
@@ -203,7 +191,7 @@ class Session:
         """Drop results that can be computed again, after a while without a page. Photos and taught models stay."""
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.photos.forget_features()
-        self.page_jobs.let_go()
+        self.page_jobs.ended.clear()
 
     def close(self) -> None:
         """Stop all its work and drop its photos: its page is gone for good.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, on_backbone
-from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Work
+from app.jobs import Job, JobManager, PlainError, Snapshot, State, Work
 from app.library import Backbone, Pace
 from app.photos.shelf import allowed
 from app.runs.store import Ledger
@@ -19,9 +19,9 @@ from app.teaching.tasks import (
     content,
     demand,
     encoding_ahead,
+    foretelling,
     learned_more,
     learned_on_cards,
-    new_photos,
 )
 from app.teaching.training import (
     ALL_SHOTS,
@@ -263,8 +263,8 @@ class VisitorTraining:
         self.job, self._training_on, self._job_is_live, self._tried = job, self.backbone_name, live, None
         self._outcomes.pop(self.backbone_name, None)
 
-    def on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Work:
-        """Return the work of ``tasks.foretelling`` on the cards, with the backbone chosen.
+    def learning_curve(self, room: BackboneRoom, of: Hashable) -> Work:
+        """Return the work that computes the learning curve of the photos on the cards, and returns it with ``of``.
 
         Raises:
             PlainError: these photos cannot be trained on.
@@ -274,7 +274,7 @@ class VisitorTraining:
             raise PlainError(problem)
 
         return on_backbone(
-            room, self.backbone_name, lambda backbone: steps(backbone, photos.features(), shots, settings)
+            room, self.backbone_name, lambda backbone: foretelling(backbone, photos.features(), shots, settings, of)
         )
 
     def encode_later(self, photos: Iterable[Photo]) -> None:
@@ -427,10 +427,21 @@ class VisitorTraining:
         return self.taught.learned or learned_on_cards(self.taught, self.photos.shots())
 
     def new_photos(self) -> list[tuple[Photo, str]]:
-        """Return the photos on the cards that the model's head can learn without a training, with their class."""
-        if self.taught is None or changed(self.taught.settings, self.fitting):
+        """Return the photos on the cards that the model's head can learn without a training, with their class.
+
+        None where there is no head, where its earlier shots are missing, or where more has changed than that there are
+        new photos.
+        """
+        taught, shots = self.taught, self.photos.shots()
+        if taught is None or changed(taught.settings, self.fitting):
             return []
-        return new_photos(self.taught, self.photos.shots())
+        branches, known = taught.after.model_.branches, taught.content
+        missed = any(branch.sums.balanced and branch.shots is None for branch in branches)
+        if not branches or (missed and not learned_on_cards(taught, shots)):
+            return []
+        if set(shots) != set(taught.names) or not known < content(shots):
+            return []
+        return [(photo, name) for name in taught.names for photo in shots[name] if (name, photo.sha256) not in known]
 
     def learn_more(self) -> None:
         """Let the head learn them. Raises GallopError where one cannot be read or the backbone was unloaded."""

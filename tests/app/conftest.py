@@ -11,8 +11,9 @@ from unittest import mock
 
 import pytest
 
+from app import options
 from app.jobs import JobManager
-from app.options import Options, start_with
+from app.options import Options
 from tests.conftest import ROOT, serving
 
 
@@ -39,10 +40,9 @@ def told_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
 
 
 @pytest.fixture
-def allow() -> Iterator[Callable[[int], None]]:
+def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """A function that sets how many bytes each visitor may have in memory."""
-    yield lambda size: start_with(Options(visitor_memory=size))
-    start_with(Options())
+    return lambda size: monkeypatch.setattr(options, "started", Options(visitor_memory=size))
 
 
 @pytest.fixture

@@ -379,7 +379,8 @@ def test_a_region_is_asked_of_one_photo(tiny_app: Open) -> None:
 
 
 def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_of(at: AppTest) -> None:
-    curve = json.loads(bars(fine(button(at, "Remove regions").click().run()), "deletion"))["data"][0]
+    at = finish(fine(button(at, "Remove regions").click().run()))
+    curve = json.loads(bars(at, "deletion"))["data"][0]
     assert (curve["name"], curve["x"][0], curve["x"][-1]) == ("best regions first", 0, 100)
     assert f"**{curve['y'][0]:.4f}**" in score(at), "it starts at the score shown"
     area = next(found.value for found in at.markdown if found.value.startswith("Area"))
@@ -390,10 +391,10 @@ def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_
 
 def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) -> None:
     at = fine(tiny_app())
-    uploader(put(at, "explore source", "Folder"), "Upload a folder").upload("a.png", png(1))
+    uploader(put(at, "photos from", "Folder"), "Upload a folder").upload("a.png", png(1))
     fine(uploader(at, "Upload a folder").upload("b.png", png(2, "blue")).run())
     assert len(session_of(at).photos.shelf.photos) == 2
-    assert len(put(at, "explore source", "Webcam").get("camera_input")) == 1
+    assert len(put(at, "photos from", "Webcam").get("camera_input")) == 1
     assert [tile["name"] for tile in mine(at)] == ["b.png", "a.png"]
 
 

@@ -13,7 +13,6 @@ from huggingface_hub import constants
 from app.backbones import BackboneRoom
 from app.jobs import PlainError
 from app.options import Options
-from app.teaching.tasks import foretelling
 from app.ui import resources
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
@@ -39,7 +38,7 @@ from tests.until import until
 
 def test_without_photos_nothing_is_foretold() -> None:
     with pytest.raises(PlainError, match="at least two classes"):
-        VisitorTraining(VisitorPhotos()).on_cards(BackboneRoom(), foretelling)
+        VisitorTraining(VisitorPhotos()).learning_curve(BackboneRoom(), None)
 
 
 # The curve -----------------------------------------------------------------------------------------------------------

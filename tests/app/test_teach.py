@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.jobs import QueueFull
+from app.jobs import PlainError
 from app.ui import resources
 from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
@@ -268,11 +268,13 @@ def test_the_watched_map_is_one_of_a_fixed_scale_and_a_region_is_asked_of_its_ow
     scores = [sight.explanation.region_scores(stands["class_name"], 0) for sight in taught_of(at).sights]
     assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
     assert (shown["compact"], stands["prompt"], stands["topk"], stands["region"]) == (True, 0, [5, 10, 15, 16], None)
-    session_of(at).region, session_of(at).region_of = AskedRegion(6, (4, 4)), watched.sha256  # as a click does
+    session = session_of(at)
+    clicked = AskedRegion(6, (4, 4))
+    session.explore = replace(session.explore, region=clicked, region_of=watched.sha256)
     assert grid(fine(at.run()), "watched map")["state"]["region"] == 6
     uploader(at, "Photos to try").upload("found.png", png(500))
     assert grid(fine(at.run()), "tried map")["state"]["region"] is None, "that is another photo"
-    session_of(at).region_of = "another"
+    session.explore = replace(session.explore, region_of="another")
     assert grid(fine(at.run()), "watched map")["state"]["region"] is None
 
 
@@ -468,7 +470,7 @@ def test_a_full_queue_and_a_training_that_fails_are_told_in_a_sentence(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    full = QueueFull("5 of your jobs are still waiting or running")
+    full = PlainError("5 of your jobs are still waiting or running")
     with monkeypatch.context() as patched:
         patched.setattr(resources.jobs(), "submit", mock.Mock(side_effect=full))
         assert str(full) in train(at).error[0].value

@@ -12,8 +12,9 @@ from unittest import mock
 import pytest
 import torch
 
+from app import options
 from app.jobs import Snapshot, State
-from app.options import Options, start_with
+from app.options import Options
 from app.teaching import tasks
 from app.teaching.tasks import Teaching, content, demand, encoding_ahead
 from app.teaching.training import (
@@ -225,9 +226,8 @@ def test_what_a_training_takes_is_said_by_the_seconds_of_its_steps() -> None:
     assert said == "60 photos: the head after about 1 s, everything after about 35 s."
 
 
-def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(request: pytest.FixtureRequest) -> None:
-    request.addfinalizer(lambda: start_with(Options()))
-    start_with(Options(visitor_memory=6 * VIEW_BYTES))
+def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "started", Options(visitor_memory=6 * VIEW_BYTES))
     training = VisitorTraining(VisitorPhotos())
     training.settings = replace(SETTINGS, views=4)
     training.photos.deck.lay_out([ProjectClass("red", True, SHOTS["red"])], "")

@@ -10,7 +10,7 @@ from app import charts, text
 from app.library import Backbone, ClassEvidence, Evidence, Repeat
 from app.ui import labelled, resources
 from app.ui.evidence.prompts import each_prompt
-from app.ui.widgets.elements import image, made_by_job, page_header, photo_strip, problems_shown, start_job
+from app.ui.widgets.elements import made_on_click, page_header, photo_strip, problems_shown
 from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view
 from gallop.evaluation.failing_groups import LEAST
@@ -47,7 +47,7 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
             one = cluster.gallery[0]
             url = view.tile(session, frozen, found, number, one.photo, one.region).url
             with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
-                image(url, alt=cluster.called, width=_SIDE)
+                st.image(url, alt=cluster.called, width=_SIDE)
                 st.markdown(
                     f"**{text.share(cluster.share)}**{' and' * (place < len(large) - 1) or against}", width="content"
                 )
@@ -58,7 +58,8 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
     for number, cluster in large:
         st.header(f"{number + 1}. {text.markdown(cluster.called)}: {text.share(cluster.share)}", anchor=False)
         _gallery(frozen, found, pairs, number, [(one.photo, one.region) for one in cluster.gallery], each.class_name)
-        _what_if(found, each, number, pairs, key)
+        if cluster.photos:
+            _what_if(found, each, number, pairs, key)
     with st.expander("All clusters", icon=":material/table:", key="all clusters"):
         st.dataframe(
             {
@@ -77,18 +78,20 @@ def _clusters(frozen: Backbone, found: Evidence, each: ClassEvidence, pairs: vie
 def _what_if(found: Evidence, each: ClassEvidence, number: int, pairs: view.Pairs, key: Hashable) -> None:
     """Draw what the score would be without a cluster, or the button that asks for it."""
     name = f"what if {number} {each.class_name}"
-    if (made := made_by_job(session, name, key)) is not None:
-        st.markdown(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
-    elif each.clusters[number].photos and st.button(
+    made = made_on_click(
+        session,
+        name,
+        key,
+        lambda: view.task(session, resources.backbones(), pairs, key, (found, each.class_name, number)),
+        f"Without cluster {number + 1}",
         "What if it were not there?",
         key=name,
-        disabled=session.page_jobs.running is not None,
         icon=":material/hide_image:",
         help="Covers it where it decides, in up to 100 of these photos, and lets the model look again; and, five "
         "times, as much elsewhere in each.",
-    ):
-        task = view.task(session, resources.backbones(), pairs, key, (found, each.class_name, number))
-        start_job(session, task, name, f"Without cluster {number + 1}")
+    )
+    if made is not None:
+        st.markdown(text.markdown(f"{made.words[0].upper()}{made.words[1:]}."))
 
 
 def _gallery(
@@ -130,16 +133,18 @@ def _groups(frozen: Backbone, found: Evidence, pairs: view.Pairs) -> None:
 
 def _regions(pairs: view.Pairs) -> None:
     key = tuple((photo.sha256, name) for photo, name in pairs), session.training.version, session.training.scales()
-    found: Evidence | None = made_by_job(session, "evidence", key)
+    found: Evidence | None = made_on_click(
+        session,
+        "evidence",
+        key,
+        lambda: view.task(session, resources.backbones(), pairs, key),
+        "Evidence",
+        f"Find what each class relies on in {len(pairs)} photos",
+        key="find evidence",
+        type="primary",
+        icon=":material/search_insights:",
+    )
     if found is None:
-        if st.button(
-            f"Find what each class relies on in {len(pairs)} photos",
-            key="find evidence",
-            type="primary",
-            disabled=session.page_jobs.running is not None,
-            icon=":material/search_insights:",
-        ):
-            start_job(session, view.task(session, resources.backbones(), pairs, key), "evidence", "Evidence")
         takes = len(pairs) * (_SORTING + (session.training.seconds_a_view or _ENCODING))
         st.caption(f"Takes {time_in_words(takes)}, and less where the photos are encoded: each is looked at once.")
         return

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from app import text
-from app.library import Backbone, InWords
+from app.library import InWords
 from app.ui import labelled
 from app.ui.resources import backbone as backbone_now
-from app.ui.widgets.elements import photo_strip
+from app.ui.widgets.elements import folded, photo_strip
 from app.ui.widgets.remembered import one_of
 from app.views import prompts, testing
 from app.views.prompts import PromptCard
@@ -39,20 +40,14 @@ def each_prompt(session: Session, pile: str, pairs: Sequence[tuple[Photo, str]])
     with st.spinner("Reading the words …", show_time=True):
         told = session.answers.words(backbone, testing.taught_question(session), class_name)
     starts = taught.after.model_.config.sentences
-    prompt_cards(session, backbone, pairs, prompts.cards(figures, starts, told, tiles))
-    folded_figures(figures, told, len(pairs))
-
-
-def prompt_cards(
-    session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]], cards: Sequence[PromptCard]
-) -> None:
-    """Draw the cards in two columns, and below a row the photo of the tile that is opened there."""
+    cards = prompts.cards(figures, starts, told, tiles)
     for row in (cards[start : start + 2] for start in range(0, len(cards), 2)):
         for card, column in zip(row, st.columns(2), strict=False):
             with column, st.container(border=True, height="stretch", gap="small"):
                 _card(session, card, len(pairs))
         if session.evidence.opened in {tile.key for card in row for tile in card.tiles}:
             labelled.show_opened(session, backbone, pairs)
+    folded("All figures", ":material/table:", "prompt figures", partial(all_figures, figures, told, len(pairs)))
 
 
 def _card(session: Session, card: PromptCard, photos: int) -> None:
@@ -80,15 +75,9 @@ def _lost(points: float | None) -> str:
     )
 
 
-def folded_figures(figures: Figures, told: Sequence[InWords], photos: int) -> None:
-    """Draw the figures in an expander: how alike prompts are, and each figure and word of each."""
-    with st.expander("All figures", icon=":material/table:", key="prompt figures", on_change="rerun") as fold:
-        if fold.open:
-            st.markdown(f"{figures.diversity.words}.")
-            _table(figures, told, photos)
-
-
-def _table(figures: Figures, told: Sequence[InWords], photos: int) -> None:
+def all_figures(figures: Figures, told: Sequence[InWords], photos: int) -> None:
+    """Draw how alike prompts are, and each figure and word of each."""
+    st.markdown(f"{figures.diversity.words}.")
     st.header(
         "What is each worth, and in which words?",
         anchor=False,

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
-from app.library import Deletion, Explanation, GalLoPClassifier
+from app.library import Deletion, Explanation
 from app.photos import shelf
 from app.ui.explanation.current import photo_in_browser
 from app.ui.explanation.labels import Labels
-from app.ui.resources import backbone, backbones, holding, session
-from app.ui.widgets.elements import chart, image, made_by_job, problems_shown, show_notice, start_job
+from app.ui.resources import backbone, backbones, session
+from app.ui.widgets.elements import chart, folded, made_on_click, show_notice
 from app.ui.widgets.explainer import explainer
 from app.views import evidence
 from app.visitor.page_state import AskedRegion, PhotoEdit, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.config import HEADS
-from gallop.maps.photo import photo_url
 from gallop.model.scores import VERDICT
 from gallop.wording import counted
-
-
-def unnamed(photo: Photo) -> None:
-    image(np.asarray(photo.image), alt=photo.name, width=420)
 
 
 def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
@@ -119,29 +112,19 @@ def show_answer(
         note: the origin of the threshold for none of these.
         templates: texts of prompts that were not learned.
     """
+    asked = session.answers.before(Question(explanation.class_names, taught=True))
     explainer(
         explanation,
         before,
         photo=photo.sha256,
-        picture=session_photo_url(session, explanation),
         edit=session.edit.on(photo.sha256, explanation.grid),
-        when=_when(session, Question(explanation.class_names, taught=True)),
+        when="in the run before" if asked.earlier else "before teaching",
         templates=templates,
     )
     if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
     if len(explanation.class_names) == 1:
         st.caption("With only one class there is nothing to choose between. Enter a second class.")
-
-
-def _when(session: Session, question: Question) -> str:
-    """What the marks beside the bars are."""
-    return "in the run before" if session.answers.before(question).earlier else "before teaching"
-
-
-def session_photo_url(session: Session, explanation: Explanation) -> str:
-    """Return the photo for the grids, made once: a browser that has it does not load it again."""
-    return session.answers.picture(explanation, "photo", lambda: photo_url(explanation.image, explanation.crop))
 
 
 def change(session: Session, photo: Photo, before: Explanation, after: Explanation) -> None:
@@ -207,7 +190,7 @@ def _row(pictures: Iterable[tuple[Any, str, float, str]]) -> None:
     with st.container(horizontal=True, gap="small"):
         for picture, alt, adds, name in pictures:
             with st.container(width=_WIDE, gap="small"):
-                image(picture, width="stretch", alt=alt)
+                st.image(picture, width="stretch", alt=alt)
                 st.caption(f"{adds:+.4f}, {text.markdown(text.shorten(name, 24))}")
 
 
@@ -224,20 +207,22 @@ def where_else(
     if asked is None or len(question.names) < 2 or not others:
         return
     key = photo.sha256, question, asked, class_name, state
-    if (found := made_by_job(session, "where else", key)) is not None:
-        st.markdown(f"What the regions most like it add to their photos' scores for {text.markdown(found[0])}:")
-        _row(found[1])
-    elif st.button(
+    found = made_on_click(
+        session,
+        "where else",
+        key,
+        lambda: evidence.where_else(session, backbones(), photo, question, asked, class_name, key),
+        "Looking for regions like it",
         "Where else is this?",
         key="where else",
         type="tertiary",
         icon=":material/image_search:",
-        disabled=session.page_jobs.running is not None,
         help=f"The regions most like the one selected, one a photo, in {counted(len(others), 'photo')} on the cards or "
         "uploaded, by the features that the model sees; and what each adds to its photo's score.",
-    ):
-        task = evidence.where_else(session, backbones(), photo, question, asked, class_name, key)
-        start_job(session, task, "where else", "Looking for regions like it")
+    )
+    if found is not None:
+        st.markdown(f"What the regions most like it add to their photos' scores for {text.markdown(found[0])}:")
+        _row(found[1])
 
 
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
@@ -269,7 +254,7 @@ def explained_class(explanation: Explanation, chosen: str | None) -> str:
 
 
 def shots_that_voted(photo: Photo, question: Question, find: Find, chosen: str | None) -> None:
-    """Draw the training photos that voted for or against a class, in an expander; nothing is computed before it opens.
+    """Draw the training photos that voted for or against a class, in an expander.
 
     Args:
         chosen: the class; if it is none of the explanation's, the most probable one.
@@ -277,25 +262,25 @@ def shots_that_voted(photo: Photo, question: Question, find: Find, chosen: str |
     taught = session().training.taught
     if taught is None or not question.taught or not any(branch.how.votes for branch in taught.after.model_.branches):
         return
-    with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        with problems_shown():
-            explanation, learned = find(), session().training.learned
-            if not explanation.votes and learned:
-                with st.spinner("Looking at the training photos"):
-                    explanation = replace(explanation, votes=session().answers.votes(photo, question))
-            branches = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
-            if not branches:
-                st.caption(
-                    "Votes can only be shown for a model that was trained here, and only while all its training photos "
-                    "are on the class cards on *Teach*."
-                )
-            for branch in branches:
-                _votes_of(explanation, branch, learned, explained_class(explanation, chosen))
+
+    def draw() -> None:
+        explanation, learned = find(), session().training.learned
+        if not explanation.votes and learned:
+            with st.spinner("Looking at the training photos"):
+                explanation = replace(explanation, votes=session().answers.votes(photo, question))
+        branches = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
+        if not branches:
+            st.caption(
+                "Votes can only be shown for a model that was trained here, and only while all its training photos "
+                "are on the class cards on *Teach*."
+            )
+        for branch in branches:
+            _votes_of(explanation, branch, learned, explained_class(explanation, chosen))
+
+    folded("Shots that voted", ":material/how_to_vote:", "votes", draw)
 
 
-# The numbers behind the picture; nothing is computed before their expander is opened ---------------------------------
+# The numbers behind the picture, drawn once their expander is opened -------------------------------------------------
 
 
 def together(explanation: Explanation, class_name: str) -> None:
@@ -337,49 +322,6 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
     )
 
 
-@st.fragment
-def faithful(
-    session: Session, classifier: GalLoPClassifier, explanation: Explanation, name: str, key: Hashable
-) -> None:
-    """Draw the deletion curve on demand; it is cached as long as nothing it depends on changes.
-
-    Args:
-        key: identifies this photo and classifier.
-    """
-    st.markdown(
-        f"**Is the map of {text.markdown(name)} right?** If so, removing its best regions makes the score drop fast."
-    )
-    key = (key, name, explanation.topk, explanation.grid, session.training.version)
-    place = st.empty()
-    curve = session.answers.deletions.get(key)
-    if curve is None:
-        with place.container():
-            clicked = st.button("Remove regions", icon=":material/blur_on:")
-            st.caption(
-                "This encodes the photo about fifty times with different regions blurred, which takes a few seconds."
-            )
-        if not clicked:
-            return
-        with problems_shown(), holding(session.training.backbone_name):
-            curve = _play(classifier, explanation, name, place)
-            session.answers.deletions.put(key, curve)
-    if curve is None:
-        return
-    with place.container():
-        _show(curve)
-
-
-def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: DeltaGenerator) -> Deletion:
-    """Compute the curve, a few pictures at a time: others are served in between, and leaving the page ends it."""
-    from gallop.predictions.faithfulness import Deletion, deletion  # with torch, so only on demand
-
-    for event in deletion(classifier.model_, explanation, name):
-        if isinstance(event, Deletion):
-            return event
-        place.progress(event.done / event.total, f"Removing regions: {event.done} of {event.total} pictures")
-    raise AssertionError("deletion ends with its result")
-
-
 def _show(curve: Deletion) -> None:
     by_map, others = curve.area_by_map, curve.areas_at_random
     chart(
@@ -400,28 +342,37 @@ def _show(curve: Deletion) -> None:
     )
 
 
-def folded_numbers(question: Question, find: Find, cover: Callable[[Explanation], Explanation]) -> None:
+def all_numbers(question: Question, find: Find, cover: Callable[[Explanation], Explanation]) -> None:
     """Draw the table; ``cover`` covers regions as the explainer shows them."""
-    with st.expander("All numbers in a table", icon=":material/table:", key="numbers", on_change="rerun") as fold:
-        if fold.open:
-            with problems_shown():
-                explanation = cover(find())
-                together(explanation, explained_class(explanation, session().explore.explainer.class_name))
-                numbers(explanation, alike=not question.taught and len(question.templates) == 1)
+    explanation = cover(find())
+    together(explanation, explained_class(explanation, session().explore.explainer.class_name))
+    numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
-def map_tested(photo: Photo, question: Question, find: Find) -> None:
-    with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
-        if fold.open:
-            with problems_shown():
-                explanation = find()
-                if not explanation.topk and not explanation.branches:
-                    st.caption("Without local prompts there is no map.")
-                    return
-                faithful(
-                    session(),
-                    session().answers.classifier(backbone(session().training.backbone_name), question),
-                    explanation,
-                    explained_class(explanation, session().explore.explainer.class_name),
-                    (photo.sha256, question),
-                )
+def map_tested(session: Session, photo: Photo, question: Question, find: Find) -> None:
+    """Draw the deletion curve of the map shown, or the button that asks for it."""
+    explanation = find()
+    if not explanation.topk and not explanation.branches:
+        st.caption("Without local prompts there is no map.")
+        return
+    name = explained_class(explanation, session.explore.explainer.class_name)
+    st.markdown(
+        f"**Is the map of {text.markdown(name)} right?** If so, removing its best regions makes the score drop fast."
+    )
+    key = (photo.sha256, question, name, explanation.topk, explanation.grid, session.training.version)
+    curve = made_on_click(
+        session,
+        f"deletion {hash(key)}",  # each curve that was made stays
+        key,
+        lambda: evidence.deletion(session, backbones(), question, explanation, name, key),
+        "Removing regions",
+        "Remove regions",
+        key="remove regions",
+        icon=":material/blur_on:",
+    )
+    if curve is None:
+        st.caption(
+            "This encodes the photo about fifty times with different regions blurred, which takes a few seconds."
+        )
+    else:
+        _show(curve)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from app import text
 from app.photos.shelf import strip
 from app.teaching.tasks import check_photos
 from app.teaching.training import Taught
-from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone
-from app.ui.widgets.elements import image, problems_shown
+from app.ui.widgets.elements import folded
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of, put
 from app.views.changed import Changed, changed_photos, notes
 from app.visitor.page_state import Question
 from app.visitor.session import Session
-from gallop.maps.look import Subject, scale_of
 
 # How many photos are shown, the pixels of each, and its width.
 _SHOWN, _SIDE, _WIDE = 8, 120, 110
@@ -47,7 +47,7 @@ def what_changed(session: Session, *, told: bool = False) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="top", key="what changed"):
         for each in photos[:_SHOWN]:
             with st.container(width=_WIDE, gap="small"):
-                image(strip([each.photo], side=_SIDE), width="stretch", alt=each.photo.name)
+                st.image(strip([each.photo], side=_SIDE), width="stretch", alt=each.photo.name)
                 st.caption(f"{text.markdown(text.shorten(each.name, 24))}: **{each.words}**")
     more = f"And {len(photos) - _SHOWN} more." * (len(photos) > _SHOWN)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -61,7 +61,8 @@ def what_changed(session: Session, *, told: bool = False) -> None:
         )
         st.caption(text.markdown(" ".join(filter(None, [more, *notes(session, taught)]))))
     if photos:
-        _maps(session, taught, photos)
+        maps = partial(_maps, session, taught, photos)
+        folded("Maps before and after", ":material/compare:", "changed maps", maps)
 
 
 def train_now(session: Session) -> None:
@@ -80,39 +81,30 @@ def _go_back(session: Session) -> None:
 
 
 def _maps(session: Session, taught: Taught, photos: list[Changed]) -> None:
-    """Draw a photo's maps before and after, on demand."""
-    with st.expander("Maps before and after", icon=":material/compare:", key="changed maps", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        by_hash = {each.photo.sha256: each for each in photos}
-        shown = by_hash[one_of("Photo", by_hash, "teach changed", next(iter(by_hash)), lambda key: by_hash[key].label)]
-        with problems_shown():
-            frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
-            before = session.answers.before(question)
-            if not before.earlier:
-                st.caption(
-                    "The run before has other classes or another number of prompts, so its maps are not comparable."
-                )
-                return
-            both = [session.answers.explain(frozen, shown.photo, each) for each in (before, question)]
-            if not both[0].topk:
-                st.caption("Without local prompts there is no map.")
-                return
-            name = shown.name if shown.name in taught.names else both[1].label
-            scale = scale_of([Subject(each, name).scores(0) for each in both])
-            for column, when, explanation in zip(st.columns(2, gap="large"), ("Before", "After"), both, strict=True):
-                with column:
-                    chance = text.percent(explanation.probabilities[explanation.label])
-                    answered = "" if shown.held_out else f": {text.markdown(explanation.answer)}, {chance}"
-                    st.markdown(f"**{when}**{answered}")
-                    one_map(
-                        explanation,
-                        name,
-                        0,
-                        photo=shown.photo.sha256,
-                        picture=session_photo_url(session, explanation),
-                        scale=scale,
-                        key=f"changed map {when}",
-                    )
-            why = " It was answered by prompts that had not seen it; these are the ones in use." * shown.held_out
-            st.caption(f"Where local prompt 1 looks for {text.markdown(name)}.{why}")
+    """Draw a photo's maps before and after."""
+    by_hash = {each.photo.sha256: each for each in photos}
+    shown = by_hash[one_of("Photo", by_hash, "teach changed", next(iter(by_hash)), lambda key: by_hash[key].label)]
+    frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
+    before = session.answers.before(question)
+    if not before.earlier:
+        st.caption("The run before has other classes or another number of prompts, so its maps are not comparable.")
+        return
+    both = [session.answers.explain(frozen, shown.photo, each) for each in (before, question)]
+    if not both[0].topk:
+        st.caption("Without local prompts there is no map.")
+        return
+    name = shown.name if shown.name in taught.names else both[1].label
+    for column, when, explanation in zip(st.columns(2, gap="large"), ("Before", "After"), both, strict=True):
+        with column:
+            chance = text.percent(explanation.probabilities[explanation.label])
+            answered = "" if shown.held_out else f": {text.markdown(explanation.answer)}, {chance}"
+            st.markdown(f"**{when}**{answered}")
+            one_map(
+                explanation,
+                name,
+                photo=shown.photo.sha256,
+                beside=both,
+                key=f"changed map {when}",
+            )
+    why = " It was answered by prompts that had not seen it; these are the ones in use." * shown.held_out
+    st.caption(f"Where local prompt 1 looks for {text.markdown(name)}.{why}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import streamlit as st
 
 from app.photos.sample_answers import sample_answers
+from app.photos.shelf import Verdicts
 from app.teaching.training import Taught
 from app.ui.resources import session
 from app.ui.widgets.backbones import choose
 from app.ui.widgets.remembered import one_of, put
+from app.views.exploring import look_at
 from app.visitor.page_state import TAUGHT
 from app.visitor.session import Session
 from gallop import Photo
@@ -27,6 +29,21 @@ def current_photo(session: Session) -> Photo | None:
 def photo_in_browser() -> str | None:
     """Return the content hash of the photo that the browser shows, in a callback: it may be ahead of the last run."""
     return cast("str | None", st.session_state.get("explore photo", session().explore.photo))
+
+
+def show_photo(photo: str) -> None:
+    """In a callback, or before anything is drawn: show this one, by content hash, with the names that go with it."""
+    look_at(session(), photo)
+    if session().explore.photo is not None:
+        put("explore photo", session().explore.photo)
+
+
+def take(files: list[Any]) -> Verdicts:
+    """Add files to the visitor's photos, and show the last one."""
+    verdicts = session().photos.shelf.add(files)
+    if verdicts.taken:
+        show_photo(verdicts.taken[-1].sha256)
+    return verdicts
 
 
 def show(session: Session, taught: Taught) -> None:

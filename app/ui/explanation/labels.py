@@ -18,7 +18,6 @@ from app.backbones import BackboneLoading
 from app.photos import shelf
 from app.teaching.cards import Pile
 from app.ui.resources import holding
-from app.ui.widgets.elements import image
 from app.views.testing import Twins, twins
 from app.visitor.session import Session, Where
 from gallop import Photo
@@ -134,7 +133,7 @@ def _two(session: Session, pair: Twins, more: int) -> None:
         "may be a copy, slightly cropped, brighter or mirrored."
         + (f" There are {more} more such pairs." if more else ""),
     )
-    image(shelf.strip([tested, learned], side=120), alt=names)
+    st.image(shelf.strip([tested, learned], side=120), alt=names)
     st.caption(f"{text.markdown(names)}.")
     with st.container(horizontal=True, gap="small"):
         for label, photo in (("Remove the test photo", tested), ("Remove the other", learned)):

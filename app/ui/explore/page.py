@@ -5,26 +5,28 @@ from functools import partial
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.explanation import answer, changes, tune
+from app.ui.explanation import answer, changes, current, tune
 from app.ui.explore import question
 from app.ui.export import dialog
 from app.ui.teach import live
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import page_header, photo_strip, problems_shown, slot, verdicts_of
+from app.ui.widgets.elements import folded, onward, page_header, photo_strip, problems_shown, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
 
-MORE_WIDE = 210  # pixels
+MORE_WIDE, UNNAMED_WIDE = 210, 420  # pixels
 WHAT_IT_IS = "GalLoP compares photos, part by part, with texts"
 LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 
 session = resources.session()
 
 
-take_away, onward = partial(dialog.button, session, dialog.EXPLORE), partial(question.onward, session)
-page_header("GalLoP Explorer", WHAT_IT_IS, take_away, onward, leads="ui/method/page.py")
-with slot():
+take_away = partial(dialog.button, session, dialog.EXPLORE)
+to_teach = "Back to your classes" if session.photos.deck.cards else "Teach it your own classes"
+teach = partial(onward, to_teach, "ui/teach/page.py", ":material/school:")
+page_header("GalLoP Explorer", WHAT_IT_IS, take_away, teach, leads="ui/method/page.py")
+with st.container():
     verdicts_of("photos", "folder", "webcam")
 with st.container(horizontal=True):
     question.upload()
@@ -38,7 +40,7 @@ which_prompts, explained = st.container(), st.container()  # drawn after the set
 standing, typed = explained.empty(), question.names_by_hand()
 if photo is not None and session.explore.names is None and not session.explore.names_on(session.photos):
     with standing.container(), problems_shown():
-        answer.unnamed(photo)
+        st.image(photo.image, alt=photo.name, width=UNNAMED_WIDE)
         with (
             st.spinner("Looking at the photo …", show_time=False),
             resources.holding(session.training.backbone_name) as lent,
@@ -65,7 +67,7 @@ with explained:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
     elif asked is None:
         if session.explore.names is not None:
-            answer.unnamed(photo)
+            st.image(photo.image, alt=photo.name, width=UNNAMED_WIDE)
     elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
         not edit.untouched or (session.explore.second_look and session.answers.has_second_look(photo, asked))
     ):
@@ -93,11 +95,11 @@ with explained:
             find = partial(answer.explained_at_current_k, session, part, asked)
             if taught:
                 beside = tune.beside_the_answer(session)
-                current = find()
-                answer.correction(session, photo, current)
+                at_k = find()
+                answer.correction(session, photo, at_k)
                 changes.train_now(session)
                 assert before is not None
-                answer.change(session, photo, before.with_topk(current.topk), current)
+                answer.change(session, photo, before.with_topk(at_k.topk), at_k)
                 changes.what_changed(session)
             if photo.sha256 in session.photos.uploaded:
                 ahead = ahead or exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD)
@@ -106,14 +108,18 @@ if find is not None and part is not None and asked is not None:
         region = session.explore.region if photo is not None and session.explore.region_of == photo.sha256 else None
         answer.where_else(session, part, asked, region, session.explore.explainer.class_name)
     with table:
-        answer.folded_numbers(asked, find, partial(answer.covered_now, session, part, asked, edit))
+        cover = partial(answer.covered_now, session, part, asked, edit)
+        numbers = partial(answer.all_numbers, asked, find, cover)
+        folded("All numbers in a table", ":material/table:", "numbers", numbers)
     with left:
-        answer.map_tested(part, asked, find)
+        folded(
+            "Is the map right?", ":material/blur_on:", "right", partial(answer.map_tested, session, part, asked, find)
+        )
     with middle:
         answer.shots_that_voted(part, asked, find, session.explore.explainer.class_name)
 with strip:
     chosen, tiles = photo.sha256 if photo is not None else None, exploring.tiles(session, photo, asked)
-    photo_strip("photo strip", tiles, chosen, question.show_photo, take_away=question.take_away)
+    photo_strip("photo strip", tiles, chosen, current.show_photo, take_away=question.take_away)
 if session.training.is_retraining:
     with beside or st.container():
         live.badge(session, moves=True)

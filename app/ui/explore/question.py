@@ -13,12 +13,11 @@ from streamlit.delta_generator import DeltaGenerator
 from app import text
 from app.library import Backbone, Explanation
 from app.photos.sample_answers import sample_answers
-from app.photos.shelf import Verdicts
-from app.ui.explanation.current import photo_in_browser
+from app.ui.explanation.current import photo_in_browser, show_photo, take
 from app.ui.resources import session
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import camera, problems_shown, show_notice, slot, uploader
-from app.ui.widgets.remembered import drawn, keep, one_of_few, put, recall, remember, set_widget
+from app.ui.widgets.elements import camera, problems_shown, show_notice, uploader
+from app.ui.widgets.remembered import drawn, keep, one_of_few, recall, remember, set_widget
 from app.views import exploring
 from app.visitor.page_state import TAUGHT, UNTAUGHT, usual_templates
 from app.visitor.session import Session, Where
@@ -33,24 +32,17 @@ FOLDER, WEBCAM = "Folder", "Webcam"
 
 def upload() -> None:
     with st.container(width=180):
-        uploader("Upload photos", "photos", _take, verdicts_here=False, label_visibility="collapsed")
+        uploader("Upload photos", "photos", take, verdicts_here=False, label_visibility="collapsed")
 
 
 def more_ways() -> None:
     with st.popover("Webcam, folder", width="stretch"):
-        if one_of_few("Photos from", [FOLDER, WEBCAM], "explore source", FOLDER) == WEBCAM:
-            camera("Take a photo", "webcam", _take, verdicts_here=False)
+        if one_of_few("Photos from", [FOLDER, WEBCAM], "photos from", FOLDER) == WEBCAM:
+            camera("Take a photo", "webcam", take)
         else:
             uploader(
-                "Upload a folder of photos", "folder", _take, verdicts_here=False, accept_multiple_files="directory"
+                "Upload a folder of photos", "folder", take, verdicts_here=False, accept_multiple_files="directory"
             )
-
-
-def show_photo(photo: str) -> None:
-    """In a callback, or before anything is drawn: show this one, by content hash, with the names that go with it."""
-    exploring.look_at(session(), photo)
-    if session().explore.photo is not None:
-        put("explore photo", session().explore.photo)
 
 
 def take_away(photo: str) -> None:
@@ -58,13 +50,6 @@ def take_away(photo: str) -> None:
     session().photos.shelf.photos.pop(photo, None)
     if photo_in_browser() == photo and (left := session().photos.shelf.photos):
         show_photo(next(reversed(left)))
-
-
-def _take(files: list[Any]) -> Verdicts:
-    verdicts = session().photos.shelf.add(files)
-    if verdicts.taken:
-        show_photo(verdicts.taken[-1].sha256)
-    return verdicts
 
 
 _MOST_CLASSES = 200
@@ -117,7 +102,7 @@ def choose_names(typed: list[str]) -> tuple[str, ...]:
         placeholder="A name, then Enter",
     )
     drawn(_CHIPS)
-    place = slot()
+    place = st.container()
     for sentence in notes:
         place.caption(f":material/info: {text.markdown(sentence)}")
     return names
@@ -217,13 +202,6 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
             "The learned prompts are used for new names too."
         )
     return chosen == TAUGHT
-
-
-def onward(session: Session) -> None:
-    """Draw the button that leads to the visitor's own classes."""
-    label = "Back to your classes" if session.photos.deck.cards else "Teach it your own classes"
-    if st.button(label, type="primary", icon=":material/school:", key="onward"):
-        st.switch_page("ui/teach/page.py")
 
 
 def way_on(session: Session, photo: Photo, explanation: Explanation) -> None:

@@ -14,7 +14,7 @@ from app.library import GalLoPClassifier
 from app.runs.run import files_of, model_zip
 from app.ui import projects
 from app.ui.resources import backbone, backbones
-from app.ui.widgets.elements import image, made_by_job, problems_shown, start_job
+from app.ui.widgets.elements import made_on_click, problems_shown
 from app.ui.widgets.remembered import one_of
 from app.views import export, snippets
 from app.views.testing import taught_question
@@ -49,18 +49,14 @@ def ask(page: str = "") -> None:
 
 def shown(session: Session, page: str) -> None:
     """Draw the dialog if it is open on this page, at its end: a dialog may not lie inside another part."""
-    if st.session_state.get(TAKE_AWAY) != page or not _anything(session):
-        return ask()
-
-    @st.dialog("Take away", width="large", on_dismiss=ask)
-    def look() -> None:
-        with problems_shown():
-            _offered(session, page)
-
-    look()
-    return None
+    if st.session_state.get(TAKE_AWAY) == page and _anything(session):
+        _offered(session, page)
+    else:
+        ask()
 
 
+@st.dialog("Take away", width="large", on_dismiss=ask)
+@problems_shown()
 def _offered(session: Session, page: str) -> None:
     frozen = backbone(session.training.backbone_name)
     taught = page != EXPLORE and session.training.taught is not None
@@ -135,22 +131,19 @@ def _about(format_: ExportFormat[ModelToExport] | ExportFormat[PhotoToExport]) -
 def _make_beside(
     session: Session, key: str, format_: ExportFormat[ModelToExport], model: ModelToExport, version: Hashable
 ) -> None:
-    if st.button(
+    made = made_on_click(
+        session,
+        key,
+        version,
+        lambda: on_backbone(
+            backbones(), session.training.backbone_name, lambda _: export.exporting(format_, model, version)
+        ),
+        f"The {format_.name}",
         f"Make the {format_.name}",
         key=f"make {key}",
-        disabled=session.page_jobs.running is not None,
         icon=":material/deployed_code:",
         help=_about(format_),
-    ):
-        start_job(
-            session,
-            on_backbone(
-                backbones(), session.training.backbone_name, lambda _: export.exporting(format_, model, version)
-            ),
-            key,
-            f"The {format_.name}",
-        )
-    made = made_by_job(session, key, version)
+    )
     if made is None:
         return
     for sentence in made.notes:
@@ -201,7 +194,7 @@ def offer_pictures(session: Session, screen: export.Screen) -> None:
     picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )
-    image(
+    st.image(
         picture,
         alt=f"Map of local prompt {prompt + 1} for {screen.class_name}: "
         f"{explanation.describe(screen.class_name, prompt)}",

@@ -7,7 +7,6 @@ import streamlit as st
 from app.photos.sample_answers import SampleAnswer
 from app.ui import projects, resources
 from app.ui.explanation import current
-from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets.elements import page_header, problems_shown
 from app.ui.widgets.explainer import steps
 from app.views import exploring, method
@@ -31,7 +30,7 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     classifier = session.answers.classifier(backbone, question)
     look = session.answers.explain(backbone, photo, question).looks[0]
     state = session.explore.explainer_state(photo.sha256, look.grid).of(look)
-    shown = explainer_data(look, state=state, photo=session_photo_url(session, look), asks=False)
+    shown = explainer_data(look, state=state, photo=session.answers.photo_url(look), asks=False)
     taught = session.training.taught if question.taught else None
     origins = method.origins(backbone, classifier.model_.config, question, taught)
     return steps_data(shown, look.image.size, look.crop, origins)

@@ -5,7 +5,7 @@ import streamlit as st
 from app.ui import resources
 from app.ui.sort import pile
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import page_header, problems_shown, show_notice, slot
+from app.ui.widgets.elements import page_header, problems_shown, show_notice
 from app.visitor.session import Where
 
 session = resources.session()
@@ -13,7 +13,7 @@ session = resources.session()
 page_header("Sort", "A pile of photos into your classes, with a promise of how many are wrong.")
 if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
     backbones.choose_backbone(session)
-with slot():
+with st.container():
     for where in (Where.CARDS, Where.SORT):
         show_notice(session, where, undo=True)
 with problems_shown():

@@ -19,7 +19,7 @@ from app.teaching.cards import Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone
-from app.ui.widgets.elements import camera, cells, image, show_notice, slot, uploader, verdicts_of
+from app.ui.widgets.elements import camera, cells, show_notice, uploader, verdicts_of
 from app.views import testing
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
@@ -45,8 +45,8 @@ ZIP, FOLDER = "class zip", "class folder"
 TRAIN_ANCHOR = "train"
 # Pixels: a name, the button that takes files, and lists that are scrolled in.
 _NAME, UPLOAD, _LIST_HIGH, _FORM = 130, 96, 420, 420
-# Pixels of a photo in a row, and how many are shown.
-_SHOT, _MOST_SHOTS = 40, 8
+# Pixels of a photo in a row, and how many are shown; of one alone, and of one in the list.
+_SHOT, _MOST_SHOTS, _SIDE, _LISTED = 40, 8, 144, 64
 # Rows at a time: more classes are lines of a list.
 MOST_DRAWN = 12
 _ROWS = Path(__file__).with_name("rows.css")
@@ -58,14 +58,14 @@ def cards(session: Session) -> None:
         if session.photos.deck.cards:
             _last_change(session)
             st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
-    start = slot()
+    start = st.container()
     if not session.photos.deck.cards:
         start.info("**Start here:** name two or more classes.", icon=":material/school:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _new_class(session)
         _from_folders(session)
     show_notice(session, Where.CARDS)
-    with slot():
+    with st.container():
         point_out_twins(session)
     shown = by_name(session)
     if len(shown) > MOST_DRAWN:
@@ -86,8 +86,9 @@ def _from_list(session: Session) -> Sequence[Card]:
     deck = session.photos.deck
     find = st.text_input("Find a class", key="find a class", placeholder="part of its name").strip()
     found = [card for card in by_name(session) if find.casefold() in card.name.casefold()]
+    firsts = [(card.all or (None,))[0] for card in found]
     table = {
-        "": [session.photos.thumbnail(card) for card in found],
+        "": [photo and session.answers.thumbnail(photo, partial(_small, photo), of=_LISTED) for photo in firsts],
         "Class": [card.name for card in found],
         "Learn": [len(card.shots) for card in found],
         "Test": [len(card.tests) for card in found],
@@ -117,6 +118,10 @@ def _from_list(session: Session) -> Sequence[Card]:
         st.button("Take into training", key="turn on", on_click=deck.enable, args=(True, *ids))
         st.button("Delete", key="delete several", on_click=deck.delete, args=ids)
     return ()
+
+
+def _small(photo: Photo) -> str:
+    return shelf.thumbnail_url(photo.image, (_LISTED, _LISTED))
 
 
 def _new_class(session: Session) -> None:
@@ -191,13 +196,13 @@ def _row(session: Session, card: Card) -> None:
         if shown:
             wide, alt = _SHOT * min(len(shown), _MOST_SHOTS), f"The first of the {len(shown)} photos of {card.name}"
             with strip:
-                image(shelf.strip(shown, most=_MOST_SHOTS), alt=alt, width=wide)
+                st.image(shelf.strip(shown, most=_MOST_SHOTS), alt=alt, width=wide)
         take, adds = f"shots {card.id}", _taking(session, card, "shots")
         quiet: Any = {"label_visibility": "collapsed", "verdicts_here": False}
         with st.container(width=UPLOAD):
             uploader(f"Photos of {name}", take, adds, **quiet)
         with st.popover("Camera", icon=":material/photo_camera:"):
-            camera(f"Take photos of {name}", f"webcam {card.id}", adds, verdicts_here=False)
+            camera(f"Take photos of {name}", f"webcam {card.id}", adds)
         with st.popover("More", icon=":material/more_vert:"):
             _more(session, card, name)
     verdicts_of(take, f"webcam {card.id}", f"tests {card.id}")
@@ -261,16 +266,9 @@ def _gallery(session: Session, card: Card) -> None:
         st.markdown("**To learn from**" if pile == "shots" else "**To test with**")
         for photo, cell in zip(photos, cells(len(photos), 4), strict=True):
             with cell:
-                _photo(session, photo)
-
-
-def _photo(session: Session, photo: Photo) -> None:
-    image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
-    st.caption(text.markdown(text.shorten(photo.name, 24)))
-    Labels(session, [photo], Where.CARDS, "look").menu()
-
-
-_SIDE = 144
+                st.image(shelf.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
+                st.caption(text.markdown(text.shorten(photo.name, 24)))
+                Labels(session, [photo], Where.CARDS, "look").menu()
 
 
 def next_photo(session: Session) -> None:
@@ -288,6 +286,6 @@ def next_photo(session: Session) -> None:
         help="Of the photos to try that have no label, the one that it can least decide between two classes.",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        image(shelf.strip([found[0]], side=_SIDE), alt=found[0].name, width=_SIDE)
+        st.image(shelf.strip([found[0]], side=_SIDE), alt=found[0].name, width=_SIDE)
         st.caption(found[1], width="stretch")
     Labels(session, [found[0]], Where.NEXT, "next").offer(taught.names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -10,17 +11,15 @@ import streamlit as st
 from app import charts, text
 from app.jobs import NOT_BEGUN
 from app.photos.archives import CardPlace, Member
-from app.teaching.tasks import check_photos, foretelling
+from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation import changes
-from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones
-from app.ui.widgets.elements import chart, problems_shown, progress_in_words, start_job
+from app.ui.widgets.elements import chart, folded, made_on_click, problems_shown, progress_in_words
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.session import Session, Where
 from gallop.data.project import MOST_PHOTOS
-from gallop.maps.look import Subject, scale_of
 from gallop.names.class_names import SOMETHING_ELSE
 
 # A line costs nothing; charts and a map slow down the training that they show.
@@ -143,12 +142,11 @@ def _watched(session: Session) -> None:
 
 def _running(session: Session) -> None:
     """Draw the progress, often, and the pictures, less often; when there is news the full page is drawn again."""
+    job = session.training.job
+    assert job is not None
 
     @st.fragment(run_every=_STEP_SECONDS)
     def far() -> None:
-        job = session.training.job
-        if job is None:
-            return
         snapshot = job.snapshot()
         if session.training.has_news(snapshot):
             _draw_again(session)
@@ -160,9 +158,6 @@ def _running(session: Session) -> None:
 
     @st.fragment(run_every=_PICTURE_SECONDS)
     def look() -> None:
-        job = session.training.job
-        if job is None:
-            return
         progress = job.snapshot().progress
         shown = progress if isinstance(progress, Progress) else Progress("encoding", 0, 0, [])
         _pictures(session, list(shown.history), shown.of_steps, shown.kept, shown.sights)
@@ -181,9 +176,8 @@ def _ended(session: Session) -> None:
     changes.what_changed(session, told=True)
     _scores(session, taught)
     _more_photos(session)
-    with st.expander("How it learned", icon=":material/show_chart:", key="learned", on_change="rerun") as fold:
-        if fold.open:
-            _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+    draw = partial(_pictures, session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+    folded("How it learned", ":material/show_chart:", "learned", draw)
 
 
 def _scores(session: Session, taught: Taught) -> None:
@@ -210,23 +204,22 @@ def _scores(session: Session, taught: Taught) -> None:
 def _more_photos(session: Session) -> None:
     """Draw the learning curve of the photos on the cards, or the button that asks for it."""
     photos = {photo.sha256 for card in session.photos.deck.in_use for photo in card.shots}
-    name = f"curve {hash((frozenset(photos), session.training.backbone_name))}"
-    curve, problem = session.page_jobs.result(name), session.page_jobs.problem(name)
-    if curve is None:
-        if st.button(
-            "Would more photos help?",
-            icon=":material/trending_up:",
-            key="curve",
-            disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
-            help="Holds out photos of your cards in turn, and lets the head learn from 1, 2, 4, ... of the others.",
-        ):
-            work = session.training.on_cards(backbones(), foretelling)
-            start_job(session, work, name, "Computing the learning curve")
-        if problem:
-            st.caption(text.markdown(problem))
-        return
-    st.markdown(f"**Would more photos help?** {text.markdown(curve.words)}")
-    chart(charts.growth(curve), key="growth", alt=f"Accuracy by the number of photos of each class. {curve.words}")
+    of = frozenset(photos), session.training.backbone_name
+    curve = made_on_click(
+        session,
+        f"curve {hash(of)}",
+        of,
+        lambda: session.training.learning_curve(backbones(), of),
+        "Computing the learning curve",
+        "Would more photos help?",
+        icon=":material/trending_up:",
+        key="curve",
+        disabled=bool(check_photos(session.photos.shots())),
+        help="Holds out photos of your cards in turn, and lets the head learn from 1, 2, 4, ... of the others.",
+    )
+    if curve is not None:
+        st.markdown(f"**Would more photos help?** {text.markdown(curve.words)}")
+        chart(charts.growth(curve), key="growth", alt=f"Accuracy by the number of photos of each class. {curve.words}")
 
 
 def _pictures(
@@ -270,14 +263,11 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     on_cards = ((card.name, photo) for card, _, photo in session.photos.deck.photos())
     of_class, photo = next((pair for pair in on_cards if pair[1].image is explanation.image), (None, None))
     name = of_class if of_class is not None and of_class in explanation.class_names else explanation.label
-    scale = scale_of([Subject(each.explanation, name).scores(0) for each in sights])  # one for all steps
     one_map(
         explanation,
         name,
-        0,
         photo=photo.sha256 if photo is not None else "",
-        picture=session_photo_url(session, sights[0].explanation),
-        scale=scale,
+        beside=[each.explanation for each in sights],  # one scale for all steps
         key="watched map",
     )
     when = f"After step {sight.step}" if sight.step else "Before training"

@@ -5,7 +5,7 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.export import dialog
 from app.ui.teach import deck, live, settings, trying
-from app.ui.widgets.elements import page_header, problems_shown, slot, verdicts_of
+from app.ui.widgets.elements import page_header, problems_shown, verdicts_of
 
 session = resources.session()
 
@@ -16,7 +16,7 @@ page_header(
     lambda: projects.menu(session),
 )
 projects.outcome(session)
-with slot():
+with st.container():
     verdicts_of(deck.ZIP, deck.FOLDER)
 deck.cards(session)
 deck.dialogs(session)

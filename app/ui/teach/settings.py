@@ -27,9 +27,9 @@ from app.teaching.training import (
 from app.ui.explanation import tune
 from app.ui.resources import backbones
 from app.ui.widgets import backbones as backbones_widget
-from app.ui.widgets.elements import cells, show_notice
+from app.ui.widgets.elements import cells
 from app.ui.widgets.remembered import keep, one_of_few, put, recall, remember
-from app.visitor.session import Session, Where
+from app.visitor.session import Session
 from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
 
@@ -53,7 +53,6 @@ def choose(session: Session) -> None:
             if fold.open and not several:
                 backbones_widget.choose_backbone(session)
             _choose(session, heart, drawn=bool(fold.open))
-    show_notice(session, Where.SETTINGS)
 
 
 def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from app import text
 from app.library import Explanation
-from app.photos import shelf
-from app.ui.explanation.answer import correction, explained_at_current_k, session_photo_url
+from app.ui.explanation.answer import correction, explained_at_current_k
+from app.ui.explanation.current import take
 from app.ui.resources import backbone
 from app.ui.teach.deck import UPLOAD
 from app.ui.widgets.elements import uploader
 from app.ui.widgets.explainer import one_map
-from app.ui.widgets.remembered import one_of, put
+from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import Question
 from app.visitor.session import Session
-from gallop import Photo
 
 # Classes that have a bar.
 _MOST_BARS = 5
@@ -31,7 +28,7 @@ def answer(session: Session) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="card try"):
         with st.container(width=UPLOAD):
-            uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
+            uploader("Photos to try", "try", take, label_visibility="collapsed")
         if not photos:
             return
         shown = photos[
@@ -46,30 +43,21 @@ def answer(session: Session) -> None:
         ]
     frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
     explanation = explained_at_current_k(session, shown, question)
-    _answer(explanation, "So far: " * (taught is not session.training.run_now))
+    so_far = "So far: " * (taught is not session.training.run_now)
+    chance = text.percent(explanation.probabilities[explanation.label]) if len(taught.names) > 1 else ""
+    words = f"{so_far}{text.markdown(explanation.answer)} {chance}"
+    st.subheader(words, anchor=False, help=text.markdown(explanation.doubt))
     asked = session.answers.before(question)
     before = session.answers.explain(frozen, shown, asked) if asked.earlier else None
     look, bars = st.columns(2)
     with look:
-        _map(session, explanation, shown)
+        if explanation.topk:
+            one_map(explanation, explanation.label, photo=shown.sha256, key="tried map")
+        else:
+            st.caption("Without local prompts there is no map.")
     with bars:
         _bars(explanation, before)
     correction(session, shown, explanation)
-
-
-def _answer(explanation: Explanation, before: str) -> None:
-    chance = text.percent(explanation.probabilities[explanation.label]) if len(explanation.class_names) > 1 else ""
-    st.subheader(
-        f"{before}{text.markdown(explanation.answer)} {chance}", anchor=False, help=text.markdown(explanation.doubt)
-    )
-
-
-def _map(session: Session, explanation: Explanation, photo: Photo) -> None:
-    if not explanation.topk:
-        st.caption("Without local prompts there is no map.")
-        return
-    picture = session_photo_url(session, explanation)
-    one_map(explanation, explanation.label, 0, photo=photo.sha256, picture=picture, key="tried map")
 
 
 def _bars(explanation: Explanation, before: Explanation | None) -> None:
@@ -81,10 +69,3 @@ def _bars(explanation: Explanation, before: Explanation | None) -> None:
         was = f", before {text.percent(before.probabilities[name])}" if before is not None else ""
         st.progress(chances[name], text=f"{text.markdown(text.shorten(name))} {text.percent(chances[name])}{was}")
     st.page_link("ui/explore/page.py", label="See what decided", icon=":material/image_search:")
-
-
-def _take(session: Session, files: list[Any]) -> shelf.Verdicts:
-    verdicts = session.photos.shelf.add(files)
-    if verdicts.taken:
-        put("explore photo", verdicts.taken[-1].sha256)
-    return verdicts

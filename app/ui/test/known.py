@@ -9,7 +9,7 @@ import streamlit as st
 from app import charts, text
 from app.photos import shelf
 from app.ui.explanation.labels import Labels
-from app.ui.widgets.elements import chart, image, show_notice
+from app.ui.widgets.elements import cells, chart, show_notice
 from app.views import testing
 from app.visitor.session import Session, Where
 
@@ -44,12 +44,6 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
 
 
 def calibration(tested: testing.Tested, temperature: float) -> None:
-    with st.expander("Calibration", icon=":material/tune:", key="calibration", on_change="rerun") as fold:
-        if fold.open:
-            _calibration(tested, temperature)
-
-
-def _calibration(tested: testing.Tested, temperature: float) -> None:
     evaluation = tested.evaluation
     st.caption(
         "Shows whether answers with a probability of 80 % are right 80 % of the time. Below the dashed line the "
@@ -109,17 +103,16 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
         st.markdown(f":material/check: Labels checked: {judged}. None is in doubt.")
         return
     st.markdown("Wrong label, or just hard?")
-    for start in range(0, min(len(remaining), _MOST), 4):
-        for doubt, column in zip(remaining[start : min(start + 4, _MOST)], st.columns(4), strict=False):
-            with column:
-                _doubt(session, doubt)
+    for doubt, cell in zip(remaining, cells(min(len(remaining), _MOST), 4), strict=False):
+        with cell:
+            _doubt(session, doubt)
     if len(remaining) > _MOST:
         st.caption(f"And {len(remaining) - _MOST} more, whose labels are less doubtful.")
 
 
 def _doubt(session: Session, doubt: testing.Doubt) -> None:
     name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
-    image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
+    st.image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
     where = "training photo" if doubt.learned else "test photo"
     st.caption(f"{name} ({where}), labelled **{given}**")
     key = f"{doubt.photo.sha256} {doubt.likely}"

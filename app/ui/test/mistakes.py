@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import charts, text
 from app.ui.explanation import changes
-from app.ui.explanation.answer import session_photo_url, shots_that_voted
+from app.ui.explanation.answer import shots_that_voted
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, photo_strip, show_notice
@@ -146,5 +146,5 @@ def _show_opened(session: Session, tested: testing.TestedPhoto) -> None:
         )
 
     state = session.test.explainer_state_for(photo.sha256)
-    photo_explained(explanation, picture=session_photo_url(session, explanation), state=state, moved=moved)
+    photo_explained(explanation, state, moved)
     shots_that_voted(photo, question, lambda: explanation, state.class_name)

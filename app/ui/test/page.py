@@ -1,5 +1,7 @@
 """How good what was taught is, on photos it has not seen and of none of the classes; and every training as a run."""
 
+from functools import partial
+
 import streamlit as st
 
 from app import text
@@ -9,7 +11,7 @@ from app.ui.explanation.labels import point_out_twins
 from app.ui.export import dialog
 from app.ui.test import known, mistakes, runs, unknown
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import onward, page_header, problems_shown, slot
+from app.ui.widgets.elements import folded, onward, page_header, problems_shown
 from app.ui.widgets.remembered import tabs
 from app.views import testing
 
@@ -30,12 +32,7 @@ def _notes() -> None:
             f"Left out: the test photos of {names}, which the model was not trained on. Train again to test with them."
         )
     if words:
-        slot().info(" ".join(words), icon=":material/info:")
-
-
-def _no_tests() -> None:
-    st.info("**No test photos yet.** Add some to the classes on *Teach*.", icon=":material/add_photo_alternate:")
-    onward("Add test photos", "ui/teach/page.py", ":material/school:")
+        st.info(" ".join(words), icon=":material/info:")
 
 
 def _tested() -> None:
@@ -45,7 +42,7 @@ def _tested() -> None:
         _notes()
         if tested is not None:
             known.show_accuracy(session, tested)
-            with slot():
+            with st.container():
                 point_out_twins(session)
         opened, there = tabs(("Mistakes", "None of these", "Labels", "Runs"), "test tab")
         with there, problems_shown():
@@ -56,10 +53,14 @@ def _tested() -> None:
             elif opened == "Runs":
                 runs.all_runs(session)
             elif tested is None:
-                _no_tests()
+                words = "**No test photos yet.** Add some to the classes on *Teach*."
+                st.info(words, icon=":material/add_photo_alternate:")
+                onward("Add test photos", "ui/teach/page.py", ":material/school:")
             else:
                 mistakes.mistakes(session, tested)
-                known.calibration(tested, session.training.taught_model.after.calibration_.temperature)
+                temperature = session.training.taught_model.after.calibration_.temperature
+                draw = partial(known.calibration, tested, temperature)
+                folded("Calibration", ":material/tune:", "calibration", draw)
 
 
 page_header("Test", "How good is it on new photos?", lambda: dialog.button(session, "Test"))
@@ -71,7 +72,7 @@ if session.training.taught is None:
     projects.offer_sample(session)
     runs.all_runs(session)
 else:
-    with slot():
+    with st.container():
         changes.what_changed(session)
     _tested()
 dialog.shown(session, "Test")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from app import charts, text
-from app.photos.shelf import thumbnail_url
 from app.runs import run as of
 from app.runs.run import Run
 from app.runs.store import Ledger
 from app.teaching.training import Answer
 from app.ui import projects
 from app.ui.resources import visitors
-from app.ui.widgets.elements import problems_shown, show_notice, slot
+from app.ui.widgets.elements import problems_shown, show_notice
 from app.ui.widgets.remembered import one_of, put
 from app.views.project import about_these_photos
 from app.visitor.session import Session, Where
@@ -38,12 +35,21 @@ def all_runs(session: Session) -> None:
     saved: list[Run] = []
     with problems_shown():
         saved = ledger.runs()
-    warned = slot()
+    warned = st.container()
     for sentence in filter(None, (ledger.note, ledger.problem)):
         warned.warning(text.markdown(sentence), icon=":material/warning:")
     if not saved:
         return
-    st.header("Runs", anchor=False, help=_whose(ledger))
+    whose = (
+        f"They stay on this machine, for everybody who opens this app on it, in {ledger.folder}."
+        if ledger.of_this_machine
+        else f"They are deleted {text.roughly(visitors().keep)} after you close the page: export what you need."
+    )
+    about = (
+        f"Every training is saved as a run. {whose} No photo is among them, only their fingerprints. Those about the "
+        "photos that are here come first."
+    )
+    st.header("Runs", anchor=False, help=text.markdown(about))
     here = {run.id for run in about_these_photos(session, saved)}
     saved.sort(key=lambda run: run.id not in here)
     _table(saved)
@@ -52,18 +58,6 @@ def all_runs(session: Session) -> None:
     _answered_differently(session, a, b)
     with problems_shown():
         _actions(session, ledger, a)
-
-
-def _whose(ledger: Ledger) -> str:
-    whose = (
-        f"They stay on this machine, for everybody who opens this app on it, in {ledger.folder}."
-        if ledger.of_this_machine
-        else f"They are deleted {text.roughly(visitors().keep)} after you close the page: export what you need."
-    )
-    return text.markdown(
-        f"Every training is saved as a run. {whose} No photo is among them, only their fingerprints. Those about the "
-        "photos that are here come first."
-    )
 
 
 def _table(runs: Sequence[Run]) -> None:
@@ -102,10 +96,10 @@ def _pair(session: Session, runs: Sequence[Run]) -> tuple[Run, Run | None]:
     newest = next((run for run in runs if of.tested(run.answers)), runs[0])
     last = of.before(newest, runs)
     other = _ZERO_SHOT if last is None else last.id
-    if session.compare.newest not in (None, newest.id):
+    if session.newest_run not in (None, newest.id):
         put("compare pin_a", newest.id)
         put("compare pin_b", other)
-    session.compare = replace(session.compare, newest=newest.id)
+    session.newest_run = newest.id
     by_id, names = {run.id: run for run in runs}, {run.id: run.name for run in runs}
     left, right = st.columns(2)
     with left:
@@ -164,7 +158,7 @@ def _answered_differently(session: Session, a: Run, b: Run | None) -> None:
         return
     lines = [
         {
-            "picture": session.answers.thumbnail(photo, partial(thumbnail_url, photo.image)) if photo else None,
+            "picture": session.answers.thumbnail(photo) if photo else None,
             "photo": photo.name if photo else f"not here ({digest[:8]})",
             "really": mine.truth,
             "A says": f"{mine.label}, {text.percent(mine.probability)}",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,43 +22,6 @@ from gallop.model.scores import VERDICT, captions
 from gallop.names.class_names import said
 
 _draw = component("gallop_limit_track", Path(__file__).with_name("limit_track.js"), "range.css")
-
-
-def limit_track(
-    key: str,
-    known: Sequence[float],
-    unknown: Sequence[float],
-    cuts: NDArray[Any],
-    *,
-    limit: float,
-    moved: Callable[[float], None],
-) -> None:
-    """Draw a slider for the limit, with a mark for the score of each photo.
-
-    Args:
-        known, unknown: the scores of the photos.
-        cuts: the positions of the slider, the strictest first.
-        limit: the current limit; it may lie between these positions.
-        moved: takes the limit that the visitor has set, anything from below the strictest to above the most lenient.
-    """
-
-    def on_change() -> None:
-        value = reported(key, "limit", dict).get("value")
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            moved(min(max(float(value), float(cuts[0])), float(cuts[-1])))
-
-    turn = reported(key, "limit", dict).get("turn")
-    _draw(
-        key=key,
-        data={
-            "known": sorted(map(float, known)),
-            "unknown": sorted(map(float, unknown)),
-            "cuts": cuts.tolist(),
-            "limit": limit,
-            "turn": turn if isinstance(turn, int) else 0,
-        },
-        on_limit_change=on_change,
-    )
 
 
 NONE_YET = np.zeros(0, dtype=np.float32)
@@ -121,16 +82,29 @@ def _take_away(session: Session, shown: tuple[str, ...]) -> None:
 
 
 def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Draw the track at the limit in force or, where there is none yet, at the one that the photos suggest."""
-    in_force = session.limit.value
+    """Draw a slider, with a mark for the score of each photo, at the limit in force or, where there is none yet, at the
+    one that the photos suggest; it may lie between the positions of the slider.
+    """
+    in_force, key = session.limit.value, f"limit {session.training.number}"
     limit = limit_of_tests(known if known.size else other) if in_force is None else in_force
-    limit_track(
-        f"limit {session.training.number}",
-        known.tolist(),
-        other.tolist(),
-        cuts(np.concatenate([known, other])),
-        limit=limit,
-        moved=session.limit.set_to,
+    places = cuts(np.concatenate([known, other])).tolist()  # the strictest first
+
+    def on_change() -> None:
+        value = reported(key, "limit", dict).get("value")
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            session.limit.set_to(min(max(float(value), places[0]), places[-1]))
+
+    turn = reported(key, "limit", dict).get("turn")
+    _draw(
+        key=key,
+        data={
+            "known": sorted(known.tolist()),
+            "unknown": sorted(other.tolist()),
+            "cuts": places,
+            "limit": limit,
+            "turn": turn if isinstance(turn, int) else 0,
+        },
+        on_limit_change=on_change,
     )
     _origin(session, known)
     return limit

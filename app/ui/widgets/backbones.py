@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -10,7 +13,7 @@ from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, downloading, to_downloa
 from app.library import Explanation
 from app.ui import resources
 from app.ui.resources import backbones
-from app.ui.widgets.elements import show_notice, slot, watch_job
+from app.ui.widgets.elements import folded, show_notice, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.views.exploring import UNSURE
 from app.visitor.session import Session, Where
@@ -43,24 +46,21 @@ def choose_backbone(session: Session) -> DeltaGenerator:
         session.explore = session.explore.with_scales(scales)
     place = st.empty()
     describe(session, place)
-    with slot():
-        _notes(session)
-    show_notice(session, Where.BACKBONES)
-    with slot():
-        _more(session)
-    return place
-
-
-def _notes(session: Session) -> None:
-    if backbones().listing.problem:
-        st.caption(f":material/warning: {text.markdown(backbones().listing.problem)}")
-    watch_job(session.downloads)
     elsewhere = session.training.elsewhere
-    if session.training.taught is None and elsewhere:
-        st.caption(
-            f"Prompts trained with {text.markdown(text.joined(elsewhere))} are still available, but they do not work "
-            "with the backbone chosen here."
-        )
+    with st.container():
+        if backbones().listing.problem:
+            st.caption(f":material/warning: {text.markdown(backbones().listing.problem)}")
+        watch_job(session.downloads)
+        if session.training.taught is None and elsewhere:
+            st.caption(
+                f"Prompts trained with {text.markdown(text.joined(elsewhere))} are still available, but they do not "
+                "work with the backbone chosen here."
+            )
+    show_notice(session, Where.BACKBONES)
+    with st.container():
+        if offered := to_download(backbones()):
+            folded("More backbones", ":material/add:", "more backbones", partial(_more, session, offered))
+    return place
 
 
 def describe(session: Session, place: DeltaGenerator) -> None:
@@ -86,28 +86,20 @@ def _extent(known: KnownBackbone) -> list[str]:
     return size + ([f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else [])
 
 
-def _more(session: Session) -> None:
-    offered = to_download(backbones())
-    if not offered:
-        return
-    with st.expander("More backbones", icon=":material/add:", key="more backbones", on_change="rerun") as fold:
-        if not fold.open:
-            return
-        st.markdown(
-            "**Backbones that can be downloaded.** The machine that runs this app downloads each one only once."
-        )
-        for known in offered:
-            st.markdown(f"**{text.markdown(known.name)}**: {_offered(known)}")
-            if backbones().options.downloads:
-                st.button(
-                    f"Download {text.markdown(known.name)}",
-                    key=f"download {known.name}",
-                    on_click=_download,
-                    args=(session, known.name),
-                    disabled=session.downloads.running is not None,
-                )
-        if not backbones().options.downloads:
-            st.caption("The app was started without --allow-downloads, so these backbones cannot be downloaded here.")
+def _more(session: Session, offered: Sequence[KnownBackbone]) -> None:
+    st.markdown("**Backbones that can be downloaded.** The machine that runs this app downloads each one only once.")
+    for known in offered:
+        st.markdown(f"**{text.markdown(known.name)}**: {_offered(known)}")
+        if backbones().options.downloads:
+            st.button(
+                f"Download {text.markdown(known.name)}",
+                key=f"download {known.name}",
+                on_click=_download,
+                args=(session, known.name),
+                disabled=session.downloads.running is not None,
+            )
+    if not backbones().options.downloads:
+        st.caption("The app was started without --allow-downloads, so these backbones cannot be downloaded here.")
 
 
 def offer_better(session: Session, explanation: Explanation) -> None:

@@ -1,8 +1,7 @@
-"""What all pages are made of: slots, pictures, strips of photos, notices, problems, jobs, uploads, a first line."""
+"""What all pages are made of: charts, strips of photos, notices, problems, jobs, uploads, a first line."""
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -11,16 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
 from app.backbones import BackboneLoading, BackboneProblem
 from app.jobs import NOT_BEGUN, Job, Snapshot, State, Work
 from app.photos.shelf import Verdicts
-from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
 from app.views.exploring import PhotoTile
 from app.visitor.session import GRACE_SECONDS, PageJobs, Session, Where
@@ -29,26 +25,8 @@ from gallop.errors import sentence_of
 from gallop.wording import counted, time_in_words
 
 
-def slot() -> DeltaGenerator:
-    """Return a place that is seen only when filled; an empty slot counts as filling, so do not nest them.
-
-    A browser knows parts of a page that have no key, such as columns, by their number. When something came or went
-    above them, they were other parts to it and were drawn from nothing: a menu closed that was just opened, and a
-    button was taken away under the finger.
-    """
-    return st.container()
-
-
-# Streamlit has text alternatives since 1.65; the newest for Python 3.10 is older and draws the same without them.
-_KNOWS_ALT = all("alt" in inspect.signature(draw).parameters for draw in (st.image, st.plotly_chart))
-
-
-def image(picture: bytes | str | NDArray[np.uint8], *, alt: str, **settings: Any) -> None:
-    st.image(picture, **settings, **_alternative(alt))
-
-
 def chart(figure: Any, *, key: str, alt: str, **settings: Any) -> None:
-    st.plotly_chart(figure, key=key, config=charts.CONFIG, **_alternative(alt), **settings)
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, alt=alt, **settings)
 
 
 def component(name: str, script: Path, *shared: str) -> Any:
@@ -62,10 +40,6 @@ def reported(key: str, what: str, kind: type) -> Any:
     """Return what the component of this key reported last; an empty ``kind`` where a client sent something else."""
     value: Any = getattr(st.session_state.get(key), what, None)
     return value if isinstance(value, kind) else kind()
-
-
-def _alternative(alt: str) -> dict[str, Any]:
-    return {"alt": alt} if _KNOWS_ALT else {}
 
 
 _draw_strip = component("gallop_photo_strip", Path(__file__).with_name("strip.js"))
@@ -108,7 +82,7 @@ def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
     Args:
         undo: whether the notice reports a change of the cards, and the page has no other button to undo it.
     """
-    notice, there = session.notices.pop(where, None), slot()
+    notice, there = session.notices.pop(where, None), st.container()
     if notice is not None:
         session.shown[where] = notice
         getattr(there, notice.kind)(
@@ -156,6 +130,14 @@ def problems_shown() -> Iterator[None]:
         if isinstance(error, BackboneProblem) and error.backbone_name:
             again, name = backbones().try_again, error.backbone_name
             st.button("Try again", key=f"try again {name}", on_click=again, args=(name,), icon=":material/refresh:")
+
+
+def folded(label: str, icon: str, key: str, draw: Callable[[], object]) -> None:
+    """Draw an expander; what is in it is computed and drawn once that is opened."""
+    with st.expander(label, icon=icon, key=key, on_change="rerun") as fold:
+        if fold.open:
+            with problems_shown():
+                draw()
 
 
 def _watched(name: str) -> None:
@@ -243,12 +225,12 @@ def progress_in_words(job: Job, snapshot: Snapshot) -> str:
 
 def watch_job(page_jobs: PageJobs) -> None:
     """Draw the job in progress; at its end the page is redrawn with what it made."""
+    running = page_jobs.running
+    if running is None:
+        return
 
     @st.fragment(run_every=_JOB_SECONDS)
     def look() -> None:
-        running = page_jobs.running
-        if running is None:
-            return
         snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
@@ -261,12 +243,11 @@ def watch_job(page_jobs: PageJobs) -> None:
             key=f"cancel {running.job.number}",
         )
 
-    if page_jobs.running is not None:
-        look()
+    look()
 
 
 def job_outcome(session: Session, name: str) -> None:
-    sentence, there = session.page_jobs.problem(name), slot()
+    sentence, there = session.page_jobs.problem(name), st.container()
     if sentence:
         there.warning(text.markdown(sentence), icon=":material/info:")
 
@@ -276,6 +257,31 @@ def made_by_job(session: Session, name: str, key: Hashable) -> Any:
     job_outcome(session, name)
     made_for, made = session.page_jobs.result(name) or (None, None)
     return made if made_for == key else None
+
+
+def made_on_click(
+    session: Session,
+    name: str,
+    of: Hashable,
+    make: Callable[[], Work],
+    words: str,
+    label: str,
+    *,
+    disabled: bool = False,
+    **settings: Any,
+) -> Any:
+    """Return what the job of this name has made, if it was of this; draw the button that starts it where there is none.
+
+    Args:
+        make: returns its work, whose result is ``of`` and what is made.
+        words: what is said while it runs.
+        label: of the button, as ``settings`` are; no other job may run, either.
+    """
+    made = made_by_job(session, name, of)
+    disabled = disabled or session.page_jobs.running is not None
+    if made is None and st.button(label, disabled=disabled, **settings):
+        start_job(session, make(), name, words)
+    return made
 
 
 # The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger.
@@ -324,7 +330,7 @@ def uploader(
     settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
     st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
     if verdicts_here:
-        _verdicts(session().photos.verdicts.get(name))
+        _verdicts(session().photos.verdicts.get(name, Verdicts()))
 
 
 def verdicts_of(*names: str) -> None:
@@ -339,11 +345,9 @@ def verdicts_of(*names: str) -> None:
             )
 
 
-def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts], *, verdicts_here: bool = True) -> None:
-    """Draw a webcam input, as ``uploader``. The browser asks whether the page may use it."""
+def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
+    """Draw a webcam input, as ``uploader`` without verdicts here. The browser asks whether the page may use it."""
     st.camera_input(label, key=listen(name, _judged(name, take)))
-    if verdicts_here:
-        _verdicts(session().photos.verdicts.get(name))
 
 
 def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:
@@ -390,11 +394,15 @@ def receive() -> None:
             let_go_of_files([file.file_id for file in files])
 
 
-def _verdicts(verdicts: Verdicts | None) -> None:
-    if verdicts is None:
-        return
+def _verdicts(verdicts: Verdicts) -> None:
     if verdicts.left_out:
-        words = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
+        names = verdicts.left_out
+        words = (
+            f"{counted(len(verdicts.taken), 'photo')} added. The limit here is {MOST_CARDS} classes and "
+            f"{MOST_ALTOGETHER} photos, so there was no room for {len(names)} class{'es' * (len(names) > 1)}. To add "
+            "one of these, delete a class that you do not need, then drop a zip that contains only the new class's "
+            f"folder. The command gallop train trains on any number of classes. Not added: {', '.join(names)}."
+        )
         with st.container(height=_MOST_HIGH if len(words) > _LONG else "content", border=False):
             st.warning(text.markdown(words))
     if verdicts.refused:

@@ -20,22 +20,11 @@ from app.visitor.page_state import DEFAULT_TEMPLATES, AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Scale
+from gallop.maps.look import Subject, scale_of
 
 KEY = "explainer"
 _HIDDEN = Path(__file__).with_name("answer.css")
-_explainer_draw = st.components.v2.component(
-    "gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8")
-)
-
-
-def draw_explainer(
-    key: str, sent: dict[str, Any], on_change: Callable[[], None], on_edit: Callable[[], None] = lambda: None
-) -> None:
-    """Draw the component ``key``; ``on_change`` is called when the visitor lets go of it, ``on_edit`` when regions
-    were covered or another part of the photo is asked for.
-    """
-    _explainer_draw(key=key, data=sent, on_state_change=on_change, on_edit_change=on_edit, on_lacks_change=lambda: None)
+_draw = st.components.v2.component("gallop_explainer", js=script(), css=STYLE_SHEET.read_text(encoding="utf-8"))
 
 
 def explainer(
@@ -43,10 +32,9 @@ def explainer(
     before: Explanation | None,
     *,
     photo: str,
-    picture: str,
-    edit: PhotoEdit | None = None,
-    when: str = "before teaching",
-    templates: Sequence[str] = (),
+    edit: PhotoEdit,
+    when: str,
+    templates: Sequence[str],
 ) -> None:
     """Draw the photo explained; its last state becomes that of Explore, and moving it needs no run.
 
@@ -54,12 +42,11 @@ def explainer(
         explanation: at the model's scales.
         before: the same before teaching, or before regions were covered.
         photo: content hash.
-        picture: the photo in a data URL.
+        edit: on this photo and its grid.
         when: what ``before`` is called.
-        edit: on this photo and its grid, where regions may be covered.
         templates: texts of prompts that were not learned.
     """
-    label = "before covering" if edit is not None and edit.regions else when
+    label = "before covering" if edit.regions else when
 
     def content(state: ExplainerState) -> tuple[str, dict[str, Any]]:
         complete = all_sent(explanation, 1 if before is None else 2)
@@ -74,7 +61,8 @@ def explainer(
         )
 
     def make(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(explanation, before=before, when=label, state=state, photo=picture, templates=templates)
+        url = session().answers.photo_url(explanation)
+        data = explainer_data(explanation, before=before, when=label, state=state, photo=url, templates=templates)
         del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 
@@ -94,7 +82,7 @@ def _drawn(
     extent: Explanation | SampleAnswer,
     photo: str,
     content: Callable[[ExplainerState], tuple[str, dict[str, Any]]],
-    edit: PhotoEdit | None,
+    edit: PhotoEdit,
 ) -> None:
     """Send photo and cosines only once: of content that the page reports having, only the id is sent. The state that it
     reported last is not sent back.
@@ -106,8 +94,7 @@ def _drawn(
 
     def on_edit() -> None:
         touched()
-        if edit is not None:
-            session().edit = edit.told(reported(KEY, "edit", dict))
+        session().edit = edit.told(reported(KEY, "edit", dict))
 
     def on_change() -> None:
         touched()
@@ -125,34 +112,27 @@ def _drawn(
         and reported(KEY, "state", dict).get("of") == name
         and ExplainerState.from_browser(reported(KEY, "state", dict)).of(extent) == state
     )
-    draw_explainer(
-        KEY,
-        {"id": name}
+    crop, (width, height) = extent.crop, extent.image.size
+    unseen = 1 - (crop.right - crop.left) * (crop.bottom - crop.top) / (width * height)  # of the photo, by the model
+    _draw(
+        key=KEY,
+        data={"id": name, "edit": edit.as_dict() | {"unseen": unseen}}
         | ({} if echo else {"state": state.as_dict()})
-        | ({} if there else {"content": data})
-        | ({} if edit is None else {"edit": edit.as_dict() | {"unseen": _unseen(extent)}}),
-        on_change,
-        on_edit,
+        | ({} if there else {"content": data}),
+        on_state_change=on_change,
+        on_edit_change=on_edit,
+        on_lacks_change=lambda: None,
     )
     with st.container(key="answer as text"):
         st.html(_HIDDEN)
         st.text(answer_as_text(extent, state))
 
 
-def _unseen(found: Explanation | SampleAnswer) -> float:
-    """Which part of the photo the model did not see, as a fraction of it."""
-    crop, (width, height) = found.crop, found.image.size
-    return 1 - (crop.right - crop.left) * (crop.bottom - crop.top) / (width * height)
-
-
-def photo_explained(
-    explanation: Explanation, *, picture: str, state: ExplainerState, moved: Callable[[ExplainerState], None]
-) -> None:
+def photo_explained(explanation: Explanation, state: ExplainerState, moved: Callable[[ExplainerState], None]) -> None:
     """Draw a photo explained; moving it needs no run.
 
     Args:
         explanation: at the scales that its reset button restores.
-        picture: the photo in a data URL.
         state: what it shows at first.
         moved: takes the state in which the visitor leaves it.
     """
@@ -161,51 +141,44 @@ def photo_explained(
         moved(ExplainerState.from_browser(reported(KEY, "state", dict)).of(explanation))
 
     shown = replace(explanation, alike="")  # what prompts say is another page's
-    _send(KEY, explainer_data(shown, state=_answered(KEY, state), photo=picture), on_change)
+    url = session().answers.photo_url(explanation)
+    _send(KEY, explainer_data(shown, state=_answered(KEY, state), photo=url), on_change)
 
 
 def one_map(
     explanation: Explanation,
     class_name: str,
-    prompt: int,
     *,
     photo: str,
-    picture: str,
-    scale: Scale | None = None,
+    beside: Sequence[Explanation] = (),
     key: str,
 ) -> None:
-    """Draw only the map of a class and a local prompt (counted from 0), and the region that was clicked.
+    """Draw only the map of a class and the first local prompt, and the region that was clicked.
 
     Args:
         photo: content hash: a click on a region selects it in all maps of the same photo.
-        scale: of its colours, where the maps beside it share one.
+        beside: of the same photo, whose maps have one scale of colours with this one; none where it has its own.
     """
 
     def on_change() -> None:
-        session().region = AskedRegion.of(
-            ExplainerState.from_browser(reported(key, "state", dict)).of(explanation).region, explanation.grid
-        )
-        session().region_of = photo
+        region = ExplainerState.from_browser(reported(key, "state", dict)).of(explanation).region
+        asked = AskedRegion.of(region, explanation.grid)
+        session().explore = replace(session().explore, region=asked, region_of=photo)
 
-    asked = session().region if session().region_of == photo else None
-    state = ExplainerState(
-        class_name,
-        prompt=prompt,
-        topk=tuple(explanation.topk),
-        region=None if asked is None else asked.on(explanation.grid),
-    )
-    _send(
-        key,
-        explainer_data(explanation, state=_answered(key, state), photo=picture, scale=scale, compact=True),
-        on_change,
-    )
+    region = session().explore.explainer_state(photo, explanation.grid).region
+    state = ExplainerState(class_name, topk=tuple(explanation.topk), region=region)
+    scale = scale_of([Subject(each, class_name).scores(0) for each in beside]) if beside else None
+    url = session().answers.photo_url([*beside, explanation][0])
+    data = explainer_data(explanation, state=_answered(key, state), photo=url, scale=scale, compact=True)
+    _send(key, data, on_change)
 
 
 def _send(key: str, data: dict[str, Any], on_change: Callable[[], None]) -> None:
     """Send all data, with an id that belongs to these data alone."""
     content = {name: value for name, value in data.items() if name != "state"}
     name = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    draw_explainer(key, {"id": name, "state": data["state"], "content": content}, on_change)
+    sent = {"id": name, "state": data["state"], "content": content}
+    _draw(key=key, data=sent, on_state_change=on_change, on_edit_change=lambda: None, on_lacks_change=lambda: None)
 
 
 def _answered(key: str, state: ExplainerState) -> ExplainerState:

@@ -12,7 +12,6 @@ are numbered, and a choice whose label has changed is set again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from app.photos.shelf import free_name
 from app.ui.resources import session
 from app.visitor.page_state import ExploreState
 
@@ -122,7 +122,10 @@ def one_of(
         options: hashable.
         words: gives the label of an option.
     """
-    labels = _numbered({option: words(option) for option in options})
+    labels, used = dict[T, str](), set[str]()
+    for option in options:
+        labels[option] = free_name(words(option), used)
+        used.add(labels[option])
     value = recall(key, default, labels)
     shown = st.session_state.get(_SHOWN, {}).get(key)
     if shown and shown[0] == value and shown[1] != labels[value]:
@@ -143,13 +146,3 @@ def tabs(names: Sequence[str], key: str) -> tuple[str, Any]:
     drawn = st.tabs(names, default=recall(key, names[0], names), key=key, on_change="rerun")
     opened = next(at for at, tab in enumerate(drawn) if tab.open)
     return keep(key, names[opened]), drawn[opened]
-
-
-def _numbered(labels: dict[T, str]) -> dict[T, str]:
-    """Number equal labels: the second is "name (2)"."""
-    seen: Counter[str] = Counter()
-    for option, words in labels.items():
-        seen[words] += 1
-        if seen[words] > 1:
-            labels[option] = f"{words} ({seen[words]})"
-    return labels
