@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_910,
-    "app": 7_955,
-    "benchmarks": 4_187,
+    "gallop": 16_921,
+    "app": 7_771,
+    "benchmarks": 4_195,
     "notebooks": 2_693,
     "docs": 693,
     "checkpoints": 1_000,
-    "tests": 26_963,
-    SCRIPTS: 12_711,
+    "tests": 26_996,
+    SCRIPTS: 12_712,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 
