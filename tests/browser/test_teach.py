@@ -52,6 +52,16 @@ def two_cards(page: Page, count: int = 3) -> None:
 
 
 @pytest.mark.slow
+def test_the_button_that_takes_a_photo_is_on_the_screen_of_a_laptop(new_page: Any) -> None:
+    page = new_page("teach", viewport={"width": 1280, "height": 800})
+    add_classes(page, "ant, bee, wasp")
+    card(page, "wasp").get_by_role("button", name="Camera").click()
+    page.wait_for_function("() => document.querySelector('video')?.readyState === 4")
+    page.wait_for_timeout(500)  # the menu grows around the picture
+    expect(page.get_by_role("button", name="Take Photo")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.slow
 def test_the_settings_stay_open_when_another_way_to_teach_is_chosen(new_page: Any) -> None:
     page = new_page("teach")
     two_cards(page, 2)

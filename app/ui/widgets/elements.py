@@ -286,6 +286,7 @@ def made_on_click(
 
 # The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger.
 PHOTO_MEGABYTES = 20
+CAMERA_WIDE = 360  # pixels: with it the button below the picture is on the screen of a laptop, in a menu half-way down
 SHOWN_VERDICTS = 6
 # Characters of a sentence that gets no more than so many pixels, and is scrolled in.
 _LONG, _MOST_HIGH = 1200, 240
@@ -347,7 +348,7 @@ def verdicts_of(*names: str) -> None:
 
 def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
     """Draw a webcam input, as ``uploader`` without verdicts here. The browser asks whether the page may use it."""
-    st.camera_input(label, key=listen(name, _judged(name, take)))
+    st.camera_input(label, key=listen(name, _judged(name, take)), width=CAMERA_WIDE)
 
 
 def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:
