@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_921,
+    "gallop": 16_922,
     "app": 7_772,
     "benchmarks": 4_195,
     "notebooks": 2_693,

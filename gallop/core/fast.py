@@ -119,7 +119,7 @@ def pooled_cosines(
     if len(topk) != text.shape[1]:
         raise ValueError(f"{text.shape[1]} local prompts need one k each, but topk has {len(topk)} values.")
     unit = F.normalize(text, dim=-1)
-    pooled: Tensor = _PooledCosines.apply(regions, projection, unit, tuple(topk), damping, machine)  # type: ignore[no-untyped-call]
+    pooled: Tensor = _PooledCosines.apply(regions, projection, unit, tuple(topk), damping, machine)  # type: ignore[no-untyped-call, unused-ignore]
     return pooled
 
 

@@ -66,7 +66,7 @@ def in_parts(function: Callable[[Tensor], Tensor], rows: Tensor, parts: int, *, 
     if parts == 1:
         return function(rows)
     if torch.is_grad_enabled() and rows.requires_grad:
-        return cast(Tensor, _InParts.apply(function, rows, parts, dim))  # type: ignore[no-untyped-call]
+        return cast(Tensor, _InParts.apply(function, rows, parts, dim))  # type: ignore[no-untyped-call, unused-ignore]
     return torch.cat(each(function, rows.tensor_split(parts)), dim)
 
 

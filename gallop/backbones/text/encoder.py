@@ -128,4 +128,5 @@ def project(module: Any, x: Tensor) -> Tensor:
 
 def computed_again(function: Callable[..., Tensor], *inputs: Any) -> Tensor:
     """Call a function, store nothing but its inputs, and call it again when its gradient is needed."""
-    return cast(Tensor, checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False))
+    outputs: Tensor = checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)
+    return outputs
