@@ -8,6 +8,16 @@ LOWEST_ROOMS := golden names images data model backbones features training predi
 BIN := $(VENV)/bin
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
+# uv installs several times faster than pip. It reads no settings of pip's, so the indexes, links and constraints that pip
+# would use are handed on: both take the same packages. Where uv cannot be had, or fails, pip installs.
+PIP_TO_UV := s/^[^=]*\.constraint=/UV_CONSTRAINT=/p; s/^[^=]*\.find-links=/UV_FIND_LINKS=/p; s/^[^=]*\.no-index=/UV_NO_INDEX=/p; \
+  s/^[^=]*\.index-url=/UV_DEFAULT_INDEX=/p; s/^[^=]*\.extra-index-url=/UV_INDEX=/p; s/^[^=]*\.cert=/SSL_CERT_FILE=/p
+define INSTALL
+@set -a; eval "$$($(BIN)/python -m pip config list | sed -n '$(PIP_TO_UV)' | sed 's/\\n/ /g')"; set +a; \
+if $(PIP_INSTALL) --quiet uv; then \
+  UV_INDEX_STRATEGY=unsafe-best-match $(BIN)/uv pip install --python $(BIN)/python -e '.[$(EXTRAS)]' || $(PIP_INSTALL) -e '.[$(EXTRAS)]'; \
+else $(PIP_INSTALL) -e '.[$(EXTRAS)]'; fi
+endef
 
 # Torch's idle threads sleep instead of spinning, which on shared cores would slow a small training step many times over.
 export OMP_WAIT_POLICY := PASSIVE
@@ -121,25 +131,29 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a second run installs nothing unless pyproject.toml changed.
+$(VENV)/.app: EXTRAS := app
 $(VENV)/.app: pyproject.toml $(VENV)/.made
-	@echo "Installing GalLoP Explorer and its app into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[app]'
+	@echo "Installing GalLoP Explorer and its app into $(VENV): a minute or two the first time."
+	$(INSTALL)
 	@touch $@
 
+$(VENV)/.notebooks: EXTRAS := notebooks
 $(VENV)/.notebooks: pyproject.toml $(VENV)/.made
-	@echo "Installing GalLoP Explorer and Jupyter into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[notebooks]'
+	@echo "Installing GalLoP Explorer and Jupyter into $(VENV): a minute or two the first time."
+	$(INSTALL)
 	@touch $@
 
+$(VENV)/.docs: EXTRAS := docs,onnx
 $(VENV)/.docs: pyproject.toml $(VENV)/.made
-	@echo "Installing GalLoP Explorer and Sphinx into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[docs,onnx]'
+	@echo "Installing GalLoP Explorer and Sphinx into $(VENV): a minute or two the first time."
+	$(INSTALL)
 	-$(BIN)/python -m gallop.export.web.fetch # without it, the site has no page that answers photos in the browser
 	@touch $@
 
+$(VENV)/.dev: EXTRAS := app,notebooks,onnx,tokenizers,many,ray,serve,docs,dev
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
-	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[app,notebooks,onnx,tokenizers,many,ray,serve,docs,dev]'
+	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a minute or two the first time."
+	$(INSTALL)
 	-$(BIN)/python -m gallop.export.web.fetch # without it, tests of pages for browsers are left out, and named
 	@touch $(VENV)/.app $(VENV)/.notebooks $(VENV)/.docs $@
 
