@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app import text
 from app.library import Bin, Curve, Deletion
-from app.teaching.training import Kept, Point, thinned
+from app.teaching.training import KeptPrompts, Point, thinned
 from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
 
@@ -335,7 +335,7 @@ def growth(curve: Curve) -> go.Figure:
     return new_chart([held, ahead], height=_HEIGHT, xaxis=axis, yaxis=percent_axis("right"))
 
 
-def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
+def kept_prompts(kept: KeptPrompts | None, total: int) -> go.Figure:
     """Draw a row for each global prompt, a column for each photo of the step's batch; filled where it was kept."""
     columns = kept.prompts if kept else ()
     names = [text.plotly(name, 40) for name in (kept.photos if kept else ())]
@@ -373,7 +373,7 @@ def curve_in_words(history: Sequence[Point]) -> str:
     )
 
 
-def kept_in_words(kept: Kept | None) -> str:
+def kept_in_words(kept: KeptPrompts | None) -> str:
     if kept is None:
         return "No step has been made yet."
     each = ", ".join(f"prompt {m + 1} for {sum(m in chosen for chosen in kept.prompts)}" for m in range(kept.total))

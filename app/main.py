@@ -73,8 +73,8 @@ if is_script:
     options.started = options.Options(tuple(parsed.backbones), parsed.backbone_memory, parsed.allow_downloads, **given)
 
 # What all visitors share is created with these options, so it is imported after them.
-from app.backbones import DEFAULT_BACKBONE, BackboneProblem
 from app.photos.sample_answers import sample_answers
+from app.shared_backbones import DEFAULT_BACKBONE, BackboneProblem
 from app.ui import resources, streamlit_insides
 from app.ui.explore.waiting import first_picture
 from app.views.method import NOTEBOOKS, notebook_files

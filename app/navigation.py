@@ -12,7 +12,7 @@ from app.ui import moved, projects, resources
 from app.ui.explanation import current
 from app.ui.streamlit_insides import draw_from_the_top, drawn_anew
 from app.ui.teach import live
-from app.ui.widgets import backbones, remembered
+from app.ui.widgets import backbone_choice, remembered
 from app.ui.widgets.elements import receive, watch_job
 
 # A file of the app: an icon given by name would be requested from a Google server.
@@ -46,7 +46,7 @@ above = st.container()
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended and its photos are gone, or it belongs to another browser"
     above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")
-backbones.settle_download(session)
+backbone_choice.settle_download(session)
 session.page_jobs.settle()
 projects.settle_opening(session)
 with drawn_anew(), remembered.run(), resources.page_drawn():

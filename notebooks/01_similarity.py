@@ -175,7 +175,7 @@ print(
 import ipywidgets as widgets
 from IPython.display import display
 
-from gallop.lab.tutorial.live import live_bars
+from gallop.lab.tutorial.live_charts import live_bars
 
 # the best eight, so that long lists stay readable
 top = my_cosines.argsort(descending=True)[:8]

@@ -138,7 +138,7 @@ my_maps = (my_regions / lengths[:, None]) @ (text / text.norm(dim=1, keepdim=Tru
 my_map = my_maps[:, 0].reshape(rows, columns)
 
 # %%
-from gallop.maps.look import Style, Subject
+from gallop.maps.map_style import Style, Subject
 from gallop.maps.pictures import map_picture
 
 classifier = GalLoPClassifier(mini, method=MethodConfig()).zero_shot(names)
@@ -460,7 +460,7 @@ import ipywidgets as widgets
 from IPython.display import display
 from plotly.subplots import make_subplots
 
-from gallop.lab.tutorial.live import LiveChart
+from gallop.lab.tutorial.live_charts import LiveChart
 
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")

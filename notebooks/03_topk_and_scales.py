@@ -157,7 +157,7 @@ for c, name in enumerate(names):
 
 # %%
 from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.look import Style, Subject
+from gallop.maps.map_style import Style, Subject
 from gallop.maps.pictures import map_picture
 
 seen = Subject(explanation.with_topk([1, 5, 20, R // 2]), best)

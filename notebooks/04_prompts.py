@@ -270,7 +270,7 @@ def answer_at(step):
 import ipywidgets as widgets
 from IPython.display import display
 
-from gallop.lab.tutorial.live import live_bars
+from gallop.lab.tutorial.live_charts import live_bars
 
 step_slider = widgets.FloatSlider(value=0.0, min=0, max=0.5, step=0.02, description="step")
 chart = live_bars(names, height=260)

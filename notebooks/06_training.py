@@ -341,7 +341,7 @@ def trained(lr, epochs, seed=0):
 import ipywidgets as widgets
 from plotly.subplots import make_subplots
 
-from gallop.lab.tutorial.live import LiveChart
+from gallop.lab.tutorial.live_charts import LiveChart
 
 figure = make_subplots(1, 2, subplot_titles=("loss", "accuracy on the batch"))
 for column, lines in enumerate((LINES, RIGHT), start=1):
@@ -536,7 +536,7 @@ else:
     print("For your photos there is no mask of the thing.")
 
 # %%
-from gallop.maps.look import Subject
+from gallop.maps.map_style import Subject
 from gallop.maps.pictures import map_picture
 
 maps = [

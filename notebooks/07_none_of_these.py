@@ -258,7 +258,7 @@ show_figure(
 import ipywidgets as widgets
 import plotly.graph_objects as go
 
-from gallop.lab.tutorial.live import LiveChart
+from gallop.lab.tutorial.live_charts import LiveChart
 
 score_choice = widgets.Dropdown(options=list(scores), value="GL-MCM", description="score")
 place_slider = widgets.IntSlider(

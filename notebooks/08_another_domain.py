@@ -305,7 +305,7 @@ show_figure(
 # %%
 import ipywidgets as widgets
 
-from gallop.lab.tutorial.live import live_bars
+from gallop.lab.tutorial.live_charts import live_bars
 
 photo_choice = widgets.Dropdown(
     options=[(f"{n} {i + 1}", i) for i, n in enumerate(test_names)], description="photo"
@@ -427,7 +427,7 @@ look_prompt.observe(look, "value")
 display(widgets.VBox([widgets.HBox([look_kind, look_prompt]), pair]))
 
 # %%
-from gallop.maps.look import Subject
+from gallop.maps.map_style import Subject
 from gallop.maps.pictures import map_picture
 
 row = []

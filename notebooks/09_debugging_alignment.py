@@ -252,7 +252,7 @@ for n, k in enumerate(topk):
 
 
 # %%
-from gallop.maps.look import Subject
+from gallop.maps.map_style import Subject
 from gallop.maps.pictures import map_picture
 
 

@@ -238,7 +238,7 @@ print("GalLoP's map is the library's, for every picture and name.")
 # %%
 from matplotlib.figure import Figure
 
-from gallop.maps.look import COLOURS, GREYED
+from gallop.maps.map_style import COLOURS, GREYED
 
 
 def map_grid(pictures, maps, titles, outlines=()):

@@ -17,7 +17,7 @@ from app.views import sorting, testing
 from gallop import GalLoPClassifier
 from gallop.export.onnx import Answering
 from gallop.features.encoding import encode_photos, encode_pixels
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.payload import explainer_data
 from gallop.model import answers as answering
 from gallop.model.answers import Answers, Rule
 from gallop.predictions.contributions import contributions

@@ -34,7 +34,7 @@ from gallop.export.report import html_report
 from gallop.features.encoding import Extra, MemoryCache, encode_photos
 from gallop.lab.bench.plan import canonical
 from gallop.lab.methods.prompt_learning import GalLoPMethod
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.payload import explainer_data
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, Kind, register
 from gallop.model.branches.mix import Mix

@@ -40,7 +40,7 @@ from sklearn.base import clone
 from streamlit.testing.v1 import AppTest
 
 from app.runs.run import FIRST_SETTINGS
-from app.teaching.training import QUICK, Settings, changed, preset
+from app.teaching.training import QUICK, TeachSettings, changed, preset
 from app.views.snippets import teach
 from gallop.lab.bench.plan import canonical
 from gallop.cli.arguments import parse

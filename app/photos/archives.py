@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from gallop.data.zip_files import ArchiveError, opened_zip
 from gallop.errors import ClassNameError
 from gallop.images import DEFAULT_LIMITS, IMAGE_SUFFIXES
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 from gallop.names.class_names import MAX_NAME_LENGTH, folder_to_name
 
 _DEEPEST = 4

@@ -17,11 +17,11 @@ from app.photos.archives import sorted_out
 from app.photos.shelf import Verdicts, no_room, small, thumbnail_url
 from app.text import shorten
 from gallop import load_image
-from gallop.data.project import SHOT_SIDE
+from gallop.data.project_file import SHOT_SIDE
 from gallop.evaluation.promise import LEVELS
-from gallop.images.formats import printable_name
-from gallop.maps.photo import picture_url
-from gallop.service.sorting.pile import Pile
+from gallop.images.file_types import printable_name
+from gallop.maps.shown_photo import picture_url
+from gallop.service.sorting.scored_pile import Pile
 from gallop.wording import NONE_OF_THESE
 
 MOST_IN_PILE = 2000

@@ -19,8 +19,8 @@ from PIL import Image
 from app.photos.shelf import thumbnail_url
 from gallop import Photo, load_image
 from gallop.images import CropBox
-from gallop.maps.explainer.data import palettes
-from gallop.maps.photo import photo_url
+from gallop.maps.explainer.payload import palettes
+from gallop.maps.shown_photo import photo_url
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from app import options
 from app.text import size_in_words
 from gallop import Photo, load_image
 from gallop.errors import ImageError
-from gallop.images.formats import printable_name
-from gallop.maps.photo import picture_url
+from gallop.images.file_types import printable_name
+from gallop.maps.shown_photo import picture_url
 
 # A page reports the last of its files at once, and the run that this starts reads them.
 UNREAD_SECONDS = 600.0

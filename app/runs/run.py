@@ -1,6 +1,6 @@
 """A run: the facts of a training, written and read as JSON; how it differs from another; its checkpoint as files.
 
-Knows no Streamlit and no torch. ``store`` saves runs, ``gallop.data.project`` puts them into the file of a project.
+Knows no Streamlit and no torch. ``store`` saves runs, ``gallop.data.project_file`` puts them into a project's file.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, BackboneProblem, BackboneRoom, called
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
-from app.teaching.training import Answer, Course, Point, Settings, Taught, thinned
-from gallop.data.project import MOST_TEXT, RUN_FILES, is_digest, is_finite, is_integer, wrong
+from app.shared_backbones import DEFAULT_BACKBONE, PAPERS_KIND, BackboneProblem, BackboneRoom, called
+from app.teaching.training import Answer, Point, Taught, TeachSettings, TrainingRecord, thinned
+from gallop.data.project_file import MOST_TEXT, RUN_FILES, is_digest, is_finite, is_integer, wrong
 from gallop.data.zip_files import ArchiveError, opened_zip, zipped
 from gallop.errors import GallopError, UnknownPart
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 from gallop.names.class_names import clean_names
 from gallop.runtime.reading import parse_json, read_bytes
 from gallop.setting import recorded, settings_of
@@ -36,7 +36,7 @@ FIRST_SETTINGS = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Course):
+class Run(TrainingRecord):
     """One training as it is saved. Photos themselves are never saved.
 
     Attributes:
@@ -48,7 +48,7 @@ class Run(Course):
     """
 
     class_names: tuple[str, ...]
-    settings: Settings
+    settings: TeachSettings
     backbone_name: str = DEFAULT_BACKBONE
     fingerprint: str = ""
     id: int = 0
@@ -59,10 +59,10 @@ class Run(Course):
 
 def of_taught(taught: Taught, **beside: Any) -> Run:
     """Return the run of a training that has just ended; ``beside`` are its name and the like."""
-    course = taught.course() | {"history": thinned(taught.history, MOST_POINTS)}
+    record = taught.record() | {"history": thinned(taught.history, MOST_POINTS)}
     weights = taught.after.model_.backbone.fingerprint
     known: dict[str, Any] = {"settings": taught.settings, "backbone_name": taught.backbone_name, "fingerprint": weights}
-    return Run(class_names=taught.names, **known, **course, **beside)
+    return Run(class_names=taught.names, **known, **record, **beside)
 
 
 def plain_name(name: str) -> str:
@@ -97,7 +97,7 @@ def differences(a: Run, b: Run) -> list[list[str]]:
         # Of a live training other ones than its settings say.
         ["steps", *(f"{run.steps}{f' of {run.of_steps}' * run.stopped_early}" for run in (a, b))],
     ]
-    for key, about in settings_of(Settings).items():
+    for key, about in settings_of(TeachSettings).items():
         lines.append([about.words, *(_words(getattr(run.settings, key), about.zero) for run in (a, b))])
     lines = [line for line in lines if line[1] != line[2]]
     if (a.content, a.shots) != (b.content, b.shots):
@@ -110,7 +110,7 @@ def change_in_words(run: Run, other: Run) -> str:
     """Return what distinguishes a run from another, such as "dropout 0, other photos"; empty for no difference."""
     parts = [
         about.phrase(_words(getattr(run.settings, key), about.zero))
-        for key, about in settings_of(Settings).items()
+        for key, about in settings_of(TeachSettings).items()
         if getattr(run.settings, key) != getattr(other.settings, key)
     ]
     return listed(parts + ["other photos"] * (run.content != other.content), most=3)
@@ -161,7 +161,7 @@ def read_run(data: bytes, where: str) -> Run:
         settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
         run = Run(
             class_names=tuple(facts["class_names"]),
-            settings=Settings(**settings),
+            settings=TeachSettings(**settings),
             backbone_name=facts.get("tower", facts.get("backbone", DEFAULT_BACKBONE)),  # its name in older files
             fingerprint=facts.get("fingerprint", ""),
             content=frozenset((name, digest) for name, digest in facts["content"]),

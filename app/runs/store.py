@@ -33,7 +33,7 @@ from app.runs.run import (
     written,
 )
 from app.teaching.training import Taught
-from gallop.data.project import MOST_RUNS, RUN_FILES, is_digest
+from gallop.data.project_file import MOST_RUNS, RUN_FILES, is_digest
 from gallop.errors import GallopError, sentence_of
 from gallop.runtime.hosts import LOCAL_NAMES
 from gallop.runtime.reading import read_bytes

@@ -15,7 +15,7 @@ from app.photos.archives import Member
 from app.photos.shelf import Verdicts, alike, free_name, in_memory_once, outline, small
 from app.text import joined
 from gallop import Photo
-from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE, ProjectClass
+from gallop.data.project_file import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE, ProjectClass
 from gallop.errors import GallopError
 from gallop.names.class_names import clean_names
 from gallop.wording import counted

@@ -21,15 +21,15 @@ from app.library import Backbone, GalLoPClassifier, MemoryCache, Pace
 from app.teaching.training import (
     LIVE_ROUNDS,
     Answer,
-    Course,
-    Kept,
+    KeptPrompts,
     Point,
     Progress,
-    Settings,
-    Sight,
     Taught,
-    Watch,
-    looks_of,
+    TeachSettings,
+    TrainingRecord,
+    WatchedPhoto,
+    WatchedStep,
+    same_detail,
 )
 from app.text import joined
 from gallop import Photo, TrainConfig
@@ -92,7 +92,7 @@ _FIRST_ANSWER = 4
 """Photos of a class with which the head answers first, while the others are encoded."""
 # Seconds: a look that takes less was encoded before.
 _FROM_CACHE = 0.002
-MOST_SIGHTS = 60
+MOST_WATCHED_STEPS = 60
 # Seconds between two updates of the watched map, each of which costs a pass of the image encoder.
 SIGHT_SECONDS = 0.7
 # Seconds between two answers of a live training.
@@ -108,14 +108,14 @@ def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
     return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off." if empty else ""
 
 
-def _passes(settings: Settings) -> tuple[float, float]:
+def _passes(settings: TeachSettings) -> tuple[float, float]:
     """What encoding a centre crop and a view takes, in passes of one look; time and features go by the area."""
     looks = settings.method().looks
     return sum(times**2 for times in looks("answers")), sum(times**2 for times in looks("training"))
 
 
 def demand(
-    photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int, a_view: float | None, pace: Pace | None
+    photos: Mapping[str, Sequence[Photo]], settings: TeachSettings, usual: int, a_view: float | None, pace: Pace | None
 ) -> str:
     """Return what a training on these photos will take, in a sentence; empty where that is not known.
 
@@ -138,7 +138,7 @@ def encoding_ahead(
     backbone: Backbone,
     cache: MemoryCache,
     pending: deque[Photo],
-    settings: Settings,
+    settings: TeachSettings,
     takes: Callable[[float], None] = lambda seconds: None,
 ) -> Generator[int, None, None]:
     """Encode photos as they come in, so that a training need not; yield how many are still to do.
@@ -167,7 +167,7 @@ def foretelling(
     backbone: Backbone,
     cache: MemoryCache | None,
     shots: Mapping[str, Sequence[Photo]],
-    settings: Settings,
+    settings: TeachSettings,
     of: Hashable,
 ) -> Work:
     """Compute the learning curve of the photos on the cards; return it with ``of``."""
@@ -201,8 +201,8 @@ class Teaching:
         cache: MemoryCache | None,
         shots: Mapping[str, Sequence[Photo]],
         tests: Mapping[str, Sequence[Photo]],
-        settings: Settings,
-        watch: Watch,
+        settings: TeachSettings,
+        watch: WatchedPhoto,
         save: Callable[[Taught], None] = lambda taught: None,
         earlier: Taught | None = None,
         unknown: Sequence[Photo] = (),
@@ -222,8 +222,8 @@ class Teaching:
         self._answers: dict[str, dict[str, Answer]] = {}
         self._best = _Best()
         self._history: list[Point] = []
-        self._kept: Kept | None = None
-        self._sights: list[Sight] = []
+        self._kept: KeptPrompts | None = None
+        self._watched_steps: list[WatchedStep] = []
         self._sight_time = 0.0
         self._bar = Bar(len(self._shots), settings.training(), LIVE_ROUNDS if live else None)
         self._steps, self._of_steps = 0, 0
@@ -259,7 +259,7 @@ class Teaching:
             cache=False,
             global_prompts=settings.global_prompts,
             topk=settings.topk,
-            **looks_of(settings),
+            **same_detail(settings),
         ).zero_shot(self.names)
         # No features of visitors' photos are written to disk.
         after = GalLoPClassifier(
@@ -373,7 +373,7 @@ class Teaching:
             after,
             self._settings,
             self._kept,
-            tuple(self._sights),
+            tuple(self._watched_steps),
             tuple(learned or self._shots),
             shots=len(learned or self._shots),
             content=self._content,
@@ -393,7 +393,7 @@ class Teaching:
             self._look(self._before, 0)  # its prompts are the initial ones: ``after`` has made the first step
         self._after, self._steps, self._of_steps = after, event.step, event.steps
         self._history.append(Point(event.step, event.loss, event.accuracy))
-        self._kept = Kept(
+        self._kept = KeptPrompts(
             event.step,
             tuple(self._shots[i][0].name for i in event.images.tolist()),
             tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist()),
@@ -416,7 +416,7 @@ class Teaching:
             self._history,
             self._bar.left,
             self._kept,
-            tuple(self._sights),
+            tuple(self._watched_steps),
             self._bar.fraction,
             self._of_steps,
             self._ready,
@@ -425,14 +425,16 @@ class Teaching:
     def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
         """Explain the watched photo with the current prompts, unless that was just done."""
         photo, now = self._watch.photo if self._from is None else None, time.monotonic()
-        changed = not self._sights or photo is None or self._sights[-1].explanation.image is not photo.image
+        changed = (
+            not self._watched_steps or photo is None or self._watched_steps[-1].explanation.image is not photo.image
+        )
         if photo is None or not (always or changed or now - self._sight_time > SIGHT_SECONDS):
             return
         # A copy, since a classifier caches the text features of its last prompts.
-        sight = Sight(step, copy.copy(classifier).explain(photo))
-        self._sights = [sight] if changed else [*self._sights, sight]
-        if len(self._sights) > MOST_SIGHTS:  # thinned out, but for the first and the last
-            self._sights = [*self._sights[:-1:2], sight]
+        watched = WatchedStep(step, copy.copy(classifier).explain(photo))
+        self._watched_steps = [watched] if changed else [*self._watched_steps, watched]
+        if len(self._watched_steps) > MOST_WATCHED_STEPS:  # thinned out, but for the first and the last
+            self._watched_steps = [*self._watched_steps[:-1:2], watched]
         self._sight_time = now
 
     def _measure(self, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
@@ -467,12 +469,12 @@ def _uncalibrated(after: GalLoPClassifier, run: Taught | None = None) -> GalLoPC
     return ready
 
 
-def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, course: Course) -> Taught:
+def opened(after: GalLoPClassifier, backbone: Backbone, settings: TeachSettings, record: TrainingRecord) -> Taught:
     """Return a model that was trained before as the result of a training, without photos and maps."""
     from gallop import GalLoPClassifier
 
-    empty = GalLoPClassifier(backbone=backbone, cache=False, **looks_of(after.model_.config))
-    return Taught(empty.zero_shot(after.model_.class_names), after, settings, **course.course())
+    empty = GalLoPClassifier(backbone=backbone, cache=False, **same_detail(after.model_.config))
+    return Taught(empty.zero_shot(after.model_.class_names), after, settings, **record.record())
 
 
 def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
@@ -510,7 +512,7 @@ def answers_to(
     return dict(item for part in answers_by_photo(classifier, cache, pairs, seen=seen) for item in part.items())
 
 
-def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
+def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: TeachSettings) -> list[tuple[Photo, str]]:
     """Return all photos with their class, or so many of each class, drawn and ordered as the library does.
 
     So the same photos and settings give the same prompts in any order of the photos, and on the command line.

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields, replace
 from math import prod
 from typing import Any
 
-from app.backbones import called
 from app.jobs import Snapshot, State
 from app.library import Explanation, GalLoPClassifier
+from app.shared_backbones import called
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.backbones.weights import KnownBackbone
 from gallop.config import (
@@ -25,7 +25,7 @@ from gallop.config import (
     scaled_topk,
     train_preset,
 )
-from gallop.data.project import MOST_PHOTOS
+from gallop.data.project_file import MOST_PHOTOS
 from gallop.evaluation.changes import Changes
 from gallop.setting import Setting, setting, settings_of
 from gallop.wording import counted, time_in_words
@@ -49,7 +49,7 @@ LIVE_PHOTOS = 100
 
 
 @dataclass(frozen=True)
-class Settings(TrainConfig, MethodConfig):
+class TeachSettings(TrainConfig, MethodConfig):
     """What a training depends on besides the photos: all settings of the method and of its training, and the shots.
 
     Attributes:
@@ -69,8 +69,8 @@ class Settings(TrainConfig, MethodConfig):
         MethodConfig.__post_init__(self)  # checks every field, those of the training and the shots among them
 
     @staticmethod
-    def of(method: MethodConfig, training: TrainConfig) -> Settings:
-        return Settings(**_values(method, MethodConfig), **_values(training, TrainConfig))
+    def of(method: MethodConfig, training: TrainConfig) -> TeachSettings:
+        return TeachSettings(**_values(method, MethodConfig), **_values(training, TrainConfig))
 
     def method(self) -> MethodConfig:
         return MethodConfig(**_values(self, MethodConfig))
@@ -82,12 +82,12 @@ class Settings(TrainConfig, MethodConfig):
         """Return how many photos are learned from, of these by class."""
         return sum(min(len(some), self.shots or len(some)) for some in photos.values())
 
-    def fitting(self, photos: Mapping[str, Sequence[Photo]], memory: int) -> Settings:
+    def fitting(self, photos: Mapping[str, Sequence[Photo]], memory: int) -> TeachSettings:
         """Return them with as many views of each of these photos as so many bytes hold, at least one."""
         return replace(self, views=min(self.views, max(memory // (VIEW_BYTES * max(self.drawn(photos), 1)), 1)))
 
 
-def looks_of(method: MethodConfig) -> dict[str, Any]:
+def same_detail(method: MethodConfig) -> dict[str, Any]:
     """Return the settings of the same detail: what is compared must have the same regions."""
     return {"detail": method.detail, "detail_in": method.detail_in}
 
@@ -106,7 +106,7 @@ def preset(
     backbone_preset: str = "default",
     regions: int = PAPERS_REGIONS,
     counted: tuple[int, int] | None = None,
-) -> Settings:
+) -> TeachSettings:
     """Return the settings of a way to teach; ``CUSTOM`` starts with those of ``QUICK``.
 
     Settings that were measured on one backbone are never used for another: there a quick training is a short one with
@@ -127,7 +127,7 @@ def preset(
     )
     if way == ACCURATE:
         method = replace(method, detail=method_preset("accurate").detail)
-    return Settings.of(replace(method, topk=topk), training)
+    return TeachSettings.of(replace(method, topk=topk), training)
 
 
 def thinned(history: Sequence[Point], most: int) -> tuple[Point, ...]:
@@ -136,7 +136,7 @@ def thinned(history: Sequence[Point], most: int) -> tuple[Point, ...]:
     return (*history[:-1:every], *history[-1:])
 
 
-def way_of(settings: Settings, backbone_preset: str, regions: int, counted: tuple[int, int] | None = None) -> str:
+def way_of(settings: TeachSettings, backbone_preset: str, regions: int, counted: tuple[int, int] | None = None) -> str:
     """Return the way to teach that settings belong to; k and the settings in ``FREE`` may have any value.
 
     Args:
@@ -192,19 +192,19 @@ def with_prompts(topk: Sequence[int], count: int, regions: int = PAPERS_REGIONS)
     return tuple(min(k, regions) for k in (*topk, *more)[:count])
 
 
-def changed(then: Settings, now: Settings) -> list[str]:
+def changed(then: TeachSettings, now: TeachSettings) -> list[str]:
     """Return what differs, in words; k itself, unlike the number of k, needs no new training."""
     if len(then.topk) == len(now.topk):
         then = replace(then, topk=now.topk)
     return [about.words for key, about in settings_of(now).items() if getattr(then, key) != getattr(now, key)]
 
 
-def live_state(settings: Settings, content: frozenset[tuple[str, str]]) -> tuple[object, ...]:
+def live_state(settings: TeachSettings, content: frozenset[tuple[str, str]]) -> tuple[object, ...]:
     """Return what a live training follows: the shots, dropout, and the number of prompts of each kind."""
     return content, settings.dropout, settings.global_prompts, len(settings.topk)
 
 
-def can_be_live(then: Settings, now: Settings) -> bool:
+def can_be_live(then: TeachSettings, now: TeachSettings) -> bool:
     """Return whether nothing else has changed than what a live training follows, or needs none."""
     free = {name: getattr(now, name) for name in ("dropout", "global_prompts", "topk", "epochs")}
     return replace(then, **free) == now
@@ -220,7 +220,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptPrompts:
     """Prompt dropout in one step: which of the M global prompts (counted from 0) were kept for each photo."""
 
     step: int
@@ -230,7 +230,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Sight:
+class WatchedStep:
     """The watched photo explained with the prompts after a step; step 0 is before anything was learned."""
 
     step: int
@@ -238,7 +238,7 @@ class Sight:
 
 
 @dataclass
-class Watch:
+class WatchedPhoto:
     """The photo whose map is shown while a training runs; the page may change it at any time."""
 
     photo: Photo | None = None
@@ -258,8 +258,8 @@ class Progress:
     total: int
     history: list[Point]
     seconds_left: float | None = None
-    kept: Kept | None = None
-    sights: tuple[Sight, ...] = ()
+    kept: KeptPrompts | None = None
+    watched_steps: tuple[WatchedStep, ...] = ()
     fraction: float = 0.0
     of_steps: int = 0
     ready: Taught | None = None
@@ -306,7 +306,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class TrainingRecord:
     """How a training went, without its prompts. For a model from a file only answers are known.
 
     Attributes:
@@ -330,21 +330,21 @@ class Course:
     def stopped_early(self) -> bool:
         return self.steps < self.of_steps
 
-    def course(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Return these fields by name, for another class that has them."""
-        return {each.name: getattr(self, each.name) for each in fields(Course)}
+        return {each.name: getattr(self, each.name) for each in fields(TrainingRecord)}
 
 
 @dataclass(frozen=True)
-class Taught(Course):
+class Taught(TrainingRecord):
     """The result of a training: the classifier before and after, and how it went."""
 
     before: GalLoPClassifier
     after: GalLoPClassifier
-    settings: Settings
-    kept: Kept | None = None
+    settings: TeachSettings
+    kept: KeptPrompts | None = None
     # Of the watched photo, from before the first step to the final prompts.
-    sights: tuple[Sight, ...] = ()
+    watched_steps: tuple[WatchedStep, ...] = ()
     # Each training photo and its class, in the order of the training; empty for a model that was opened.
     learned: tuple[tuple[Photo, str], ...] = ()
     # Against the run before; None without one.

@@ -9,21 +9,21 @@ from typing import Any
 import streamlit as st
 
 from app import text
-from app.backbones import BackboneLoading, on_backbone
 from app.jobs import Counted, Work
 from app.library import Backbone
 from app.runs.run import Run, backbone_of, classifier_of, unzipped
+from app.shared_backbones import BackboneLoading, on_backbone
 from app.teaching.tasks import opened
 from app.teaching.training import Taught
 from app.ui.explanation import current
 from app.ui.resources import backbones, holding, jobs
-from app.ui.widgets.backbones import choose
+from app.ui.widgets.backbone_choice import choose
 from app.ui.widgets.elements import listen, show_notice
 from app.ui.widgets.remembered import forget
 from app.views.export import imported
-from app.views.project import SAMPLE, opened_project, project_of, sample_project, take_over
+from app.views.saved_project import SAMPLE, opened_project, project_of, sample_project, take_over
 from app.visitor.session import Session, Where
-from gallop.data.project import Project, project_file
+from gallop.data.project_file import Project, project_file
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.errors import GallopError, sentence_of
 from gallop.runtime.writing import free_names

@@ -13,12 +13,12 @@ from pathlib import Path
 import streamlit as st
 
 from app import options
-from app.backbones import DEFAULT_BACKBONE, STALLED, BackboneLoading, BackboneRoom, Lease
 from app.jobs import JobManager
 from app.library import Backbone
 from app.middleware import BROWSER
 from app.photos.shelf import UnreadFiles
 from app.runs.store import Ledger, data_folder, owner_of, runs_folder
+from app.shared_backbones import DEFAULT_BACKBONE, STALLED, BackboneLoading, BackboneRoom, Lease
 from app.ui.streamlit_insides import close_page, connected, drop_file, for_this_machine_alone, this_page
 from app.visitor.session import Session, Visitors, session_seconds
 from gallop.runtime.process import prepare
@@ -58,7 +58,7 @@ def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
 
 def _visitors() -> Visitors:
     """Return the registry of sessions; that of strangers is loaded only where others reach the app."""
-    kind: type[Visitors] = Visitors if for_this_machine_alone() else import_module("app.serving.places").Places
+    kind: type[Visitors] = Visitors if for_this_machine_alone() else import_module("app.serving.visitor_limit").Places
     return kind(connected, keep=session_seconds(st.get_option("server.address")), closed=forget_page)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.backbones import BackboneRoom, on_backbone
 from app.jobs import Work, counted_steps
 from app.library import Backbone, Evidence, Explanation, Repeat
 from app.photos.shelf import thumbnail_url
+from app.shared_backbones import BackboneRoom, on_backbone
 from app.views.exploring import PhotoTile
 from app.views.testing import lit_url, region_url, taught_question
 from app.visitor.page_state import AskedRegion, Question

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 from app import text
-from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone, Explanation, KnownNames
 from app.photos.sample_answers import SampleAnswer, sample_answers
+from app.shared_backbones import DEFAULT_BACKBONE
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session, Where
 from gallop import Photo, load_image

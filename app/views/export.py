@@ -16,7 +16,7 @@ from app import text
 from app.jobs import Counted, PlainError
 from app.library import Backbone, Explanation, GalLoPClassifier
 from app.teaching.tasks import answers_to, opened
-from app.teaching.training import Course, Score, Settings, Taught
+from app.teaching.training import Score, Taught, TeachSettings, TrainingRecord
 from app.views.exploring import photo_on_explore
 from app.visitor.page_state import TAUGHT, ExploreState, Question
 from app.visitor.session import Session
@@ -24,7 +24,7 @@ from gallop import Photo
 from gallop.config import train_preset
 from gallop.errors import GallopError
 from gallop.export.formats import Exported, ExportFormat, ModelToExport
-from gallop.maps.look import Style, Subject, shared_scale
+from gallop.maps.map_style import Style, Subject, shared_scale
 
 # Seconds between two checks of an export.
 BEAT = 0.5
@@ -164,8 +164,8 @@ def imported(session: Session, model: GalLoPClassifier, backbone: Backbone) -> T
     taught = opened(
         model,
         backbone,
-        Settings.of(model.model_.config, model.training_ or train_preset(backbone.preset)),
-        Course(),
+        TeachSettings.of(model.model_.config, model.training_ or train_preset(backbone.preset)),
+        TrainingRecord(),
     )
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in model.classes_ for photo in some]
     before, now = (answers_to(asked, session.photos.features(), pairs, seen=False) for asked in (taught.before, model))

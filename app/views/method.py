@@ -6,12 +6,12 @@ from pathlib import Path
 
 import gallop
 from app import charts
-from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone
+from app.shared_backbones import DEFAULT_BACKBONE
 from app.teaching.training import Taught
 from app.visitor.page_state import Question
 from gallop.config import REGION_RULES, MethodConfig
-from gallop.maps.explainer.data import Origins
+from gallop.maps.explainer.payload import Origins
 from gallop.runtime.reading import read_bytes
 
 NOTEBOOKS = {

@@ -6,8 +6,8 @@ quoted by the rules of Python, never inserted unquoted.
 
 from __future__ import annotations
 
-from app.backbones import DEFAULT_BACKBONE
-from app.teaching.training import PAPER, QUICK, Settings, preset
+from app.shared_backbones import DEFAULT_BACKBONE
+from app.teaching.training import PAPER, QUICK, TeachSettings, preset
 from gallop import MethodConfig, TrainConfig
 from gallop.setting import settings_of
 
@@ -29,7 +29,7 @@ def backbone_code(name: str, precision: str = "fp32", regions: str = "value") ->
     return "" if name == DEFAULT_BACKBONE else repr(name)
 
 
-def teach(settings: Settings, *, tests: bool, backbone: str = "") -> str:
+def teach(settings: TeachSettings, *, tests: bool, backbone: str = "") -> str:
     """Return the code of the page Teach: training with these settings on the project's photos, and its accuracy.
 
     Args:
@@ -52,12 +52,14 @@ _ARGUMENTS = ("global_prompts", "topk", "dropout", "local_projection", "lr", "ep
 _CONFIGS = {"preset": TrainConfig, "method": MethodConfig}
 
 
-def _is_usual(settings: Settings, name: str) -> bool:
+def _is_usual(settings: TeachSettings, name: str) -> bool:
     """Return whether a setting has its default value, whatever the backbone."""
-    return all(getattr(settings, name) == getattr(usual, name) for usual in (Settings(), preset(QUICK), preset(PAPER)))
+    return all(
+        getattr(settings, name) == getattr(usual, name) for usual in (TeachSettings(), preset(QUICK), preset(PAPER))
+    )
 
 
-def _arguments(settings: Settings) -> tuple[str, str]:
+def _arguments(settings: TeachSettings) -> tuple[str, str]:
     """Return the constructor's arguments, a line each, and what else has to be imported for them."""
     values = {name: getattr(settings, name) for name in _ARGUMENTS}
     if _is_usual(settings, "local_projection"):

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from app.backbones import BackboneRoom, on_backbone
 from app.jobs import Counted, Work
 from app.library import Backbone
 from app.photos.archives import CardPlace, Member
 from app.photos.pile import PilePhoto, ScoredPhotos, kept_small
+from app.shared_backbones import BackboneRoom, on_backbone
 from app.text import joined, size_in_words
 from app.views.testing import limit_doubt, taught_question
 from app.visitor.session import Session
 from gallop import load_image
-from gallop.data.project import MOST_PHOTOS
+from gallop.data.project_file import MOST_PHOTOS
 from gallop.data.zip_files import zipped
 from gallop.errors import ImageError
-from gallop.images.formats import sniff
+from gallop.images.file_types import sniff
 from gallop.runtime.writing import free_names
 from gallop.wording import NONE_OF_THESE, counted
 

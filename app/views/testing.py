@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app import text
-from app.backbones import DEFAULT_BACKBONE
 from app.library import (
     Backbone,
     Diversity,
@@ -25,6 +24,7 @@ from app.library import (
     Worth,
 )
 from app.photos.shelf import thumbnail_url
+from app.shared_backbones import DEFAULT_BACKBONE
 from app.views.exploring import PhotoTile
 from app.visitor.page_state import Group, Question
 from app.visitor.session import Session
@@ -231,7 +231,7 @@ def _map_url(session: Session, backbone: Backbone, photo: Photo) -> str:
 
 
 def _map_picture(explanation: Explanation) -> Image.Image:
-    from gallop.maps.look import BranchSubject, Subject, branch_scale, shared_scale
+    from gallop.maps.map_style import BranchSubject, Subject, branch_scale, shared_scale
     from gallop.maps.pictures import map_picture, seen_picture
 
     label, side = explanation.label, 2 * _TILE

@@ -23,14 +23,14 @@ from app.library import (
 )
 from app.photos.shelf import thumbnail_url
 from app.teaching.tasks import are_all, recalled
-from app.teaching.training import Course, looks_of
+from app.teaching.training import TrainingRecord, same_detail
 from app.visitor.page_state import Question
 from app.visitor.photos import Bounded, VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import Photo
-from gallop.data.project import MOST_CARDS, MOST_ON_SHELF
+from gallop.data.project_file import MOST_CARDS, MOST_ON_SHELF
 from gallop.evaluation.limits import at_limit
-from gallop.maps.photo import photo_url
+from gallop.maps.shown_photo import photo_url
 from gallop.model.scores import VERDICT
 
 
@@ -124,7 +124,7 @@ class VisitorAnswers:
             sizes: dict[str, Any] = {}
             if question.like_taught and taught is not None:
                 method = taught.after.model_.config
-                sizes = {"global_prompts": method.global_prompts, "topk": method.topk, **looks_of(method)}
+                sizes = {"global_prompts": method.global_prompts, "topk": method.topk, **same_detail(method)}
             empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
             return empty.zero_shot(question.names, question.templates[: sizes.get("global_prompts")])
         return _with_names(taught.after, question)
@@ -153,7 +153,7 @@ class VisitorAnswers:
         rule = classifier.model_.rule(classifier.calibration_, self.training.scales())
         return replace(rule, threshold=self.limit.value)
 
-    def doubt(self, classifier: GalLoPClassifier, course: Course, which: Hashable) -> str:
+    def doubt(self, classifier: GalLoPClassifier, record: TrainingRecord, which: Hashable) -> str:
         """Return why the limit of a training is not applied, as a sentence; empty where it is sound.
 
         The one check for all pages: there is no limit, its note explains why it is unsound, or far too few of the
@@ -163,7 +163,7 @@ class VisitorAnswers:
             which: identifies the training.
         """
         calibration, names = classifier.calibration_, tuple(classifier.classes_.tolist())
-        limit, tests = calibration.threshold, [photo for photo, _ in self.training.tested_with(names, course)]
+        limit, tests = calibration.threshold, [photo for photo, _ in self.training.tested_with(names, record)]
         if limit is None:
             return f"There is no threshold for “none of these” here: {calibration.note.split(': ', 1)[-1]}."
 

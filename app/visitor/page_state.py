@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.backbones import DEFAULT_BACKBONE
 from app.photos.sample_answers import sample_answers
+from app.shared_backbones import DEFAULT_BACKBONE
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import parse_names

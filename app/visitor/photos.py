@@ -21,7 +21,7 @@ from app.photos.shelf import (
 from app.teaching.cards import Card, CardProblem, Deck, Pile
 from app.text import shorten
 from gallop import Photo
-from gallop.data.project import MOST_ON_SHELF, SHOT_SIDE, SHOWN_SIDE
+from gallop.data.project_file import MOST_ON_SHELF, SHOT_SIDE, SHOWN_SIDE
 from gallop.errors import GallopError
 from gallop.wording import counted
 

@@ -31,7 +31,7 @@ from app.visitor.page_state import (
 )
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
-from gallop.data.project import Project
+from gallop.data.project_file import Project
 from gallop.errors import sentence_of
 from gallop.runtime.hosts import LOCAL_NAMES
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from app.backbones import DEFAULT_BACKBONE, BackboneRoom, on_backbone
 from app.jobs import Job, JobManager, PlainError, Snapshot, State, Work
 from app.library import Backbone, Pace
 from app.photos.shelf import allowed
 from app.runs.store import Ledger
+from app.shared_backbones import DEFAULT_BACKBONE, BackboneRoom, on_backbone
 from app.teaching.tasks import (
     Teaching,
     check_photos,
@@ -26,11 +26,11 @@ from app.teaching.tasks import (
 from app.teaching.training import (
     ALL_SHOTS,
     LIVE_PHOTOS,
-    Course,
     Progress,
-    Settings,
     Taught,
-    Watch,
+    TeachSettings,
+    TrainingRecord,
+    WatchedPhoto,
     can_be_live,
     changed,
     live_state,
@@ -53,7 +53,7 @@ class VisitorTraining:
     photos: VisitorPhotos
     # Whose turn its jobs take.
     visitor: str = ""
-    watch: Watch = field(default_factory=Watch)
+    watch: WatchedPhoto = field(default_factory=WatchedPhoto)
     # Where trainings are saved as runs; None where they are not.
     ledger: Ledger | None = None
     # Whether a training is to start with the next page that is drawn.
@@ -62,7 +62,7 @@ class VisitorTraining:
     # The current backbone, which answers and which the next training uses.
     backbone_name: str = DEFAULT_BACKBONE
     # The settings by backbone; no entry for a backbone whose settings were not changed.
-    settings_by_backbone: dict[str, Settings] = field(default_factory=dict)
+    settings_by_backbone: dict[str, TeachSettings] = field(default_factory=dict)
     # What was taught last on each backbone, and its number: while a training runs, what it has learned so far.
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
     # The last whole run on each backbone, and the one before it, each with its number.
@@ -85,21 +85,21 @@ class VisitorTraining:
     _pace: Pace | None = None
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> TeachSettings:
         """The settings that were chosen, for the current backbone: backbones need different settings."""
         name = "default" if self.backbone_name == DEFAULT_BACKBONE else "paper"
         return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name, counted=self.counted)
 
     @settings.setter
-    def settings(self, chosen: Settings) -> None:
+    def settings(self, chosen: TeachSettings) -> None:
         self.settings_by_backbone[self.backbone_name] = chosen
 
     @property
-    def fitting(self) -> Settings:
+    def fitting(self) -> TeachSettings:
         """The settings of the next training: those chosen, with as many views as the visitor's memory holds."""
         return self.settings.fitting(self.photos.shots(), allowed())
 
-    def settings_on(self, known: KnownBackbone) -> Settings:
+    def settings_on(self, known: KnownBackbone) -> TeachSettings:
         """Return ``settings`` where more than the name of the current backbone is known."""
         name, regions = known.preset, regions_of(known)
         return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name, regions, self.counted)
@@ -306,7 +306,7 @@ class VisitorTraining:
         photos, _ = self.counted or (0, 0)
         return "" if self._pace is None else time_in_words(self._pace.seconds(photos, self.fitting.training()))
 
-    def _ahead(self, backbone: Backbone, settings: Settings) -> Generator[int, None, None]:
+    def _ahead(self, backbone: Backbone, settings: TeachSettings) -> Generator[int, None, None]:
         takes = partial(setattr, self, "seconds_a_view")
         yield from encoding_ahead(backbone, self.photos.features(), self._pending, settings, takes)
         from gallop.training.pace import Pace
@@ -459,13 +459,13 @@ class VisitorTraining:
         now = {photo.sha256: name for name, photos in tests.items() for photo in photos}
         return now != tested or set(tests) != set(self.taught.names)
 
-    def tested_with(self, names: Sequence[str], course: Course) -> list[tuple[Photo, str]]:
+    def tested_with(self, names: Sequence[str], record: TrainingRecord) -> list[tuple[Photo, str]]:
         """Return the photos on the cards that test a trained model, each with its class, in the order of names.
 
         A former test photo that is now a training photo still counts until the next training, and a photo that the
         model was trained on does not.
         """
-        seen = {digest: answer.seen for digest, answer in course.answers.items()}
+        seen = {digest: answer.seen for digest, answer in record.answers.items()}
         tests = {
             card.name: [*card.tests, *(photo for photo in card.shots if photo.sha256 in seen)]
             for card in self.photos.deck.in_use

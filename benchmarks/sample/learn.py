@@ -18,7 +18,7 @@ from app.teaching.tasks import Teaching
 from app.teaching.training import QUICK, Watch, preset
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_backbone
-from gallop.data.project import SHOT_SIDE
+from gallop.data.project_file import SHOT_SIDE
 from gallop.sample import sample_folder, sample_photos
 
 

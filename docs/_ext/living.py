@@ -23,9 +23,9 @@ from sphinx.util.docutils import SphinxDirective
 from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.lab.tutorial import photos
 from gallop.maps.explainer import STYLE_SHEET, script
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.payload import explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Subject, shared_scale
+from gallop.maps.map_style import Subject, shared_scale
 from gallop.maps.pictures import map_picture
 from gallop.sample import sample_folder
 

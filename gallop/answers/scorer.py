@@ -22,7 +22,7 @@ import gallop
 from gallop.answers.sources import SourceItem
 from gallop.answers.sources.item import bounded_batches, named_photo
 from gallop.checkpoints.folder import SavedModel, learned_tensors
-from gallop.checkpoints.settings import Checkpoint
+from gallop.checkpoints.settings_file import Checkpoint
 from gallop.errors import NotAnImage
 from gallop.features.encoding import BATCH, ImageFeatures, encode_looks, readers
 from gallop.features.preparing import Prepared, prepare

@@ -3,8 +3,8 @@
 The backbone's weights are not in it, only its name and fingerprint. No photo, no path and no name of a file is ever in
 it. Of a branch it holds class sums and one matrix, and features of single shots where that is wanted. Everything read
 from disk is checked: tensor names, shapes, number format and finiteness, because safetensors itself accepts anything. A
-setting (``gallop.checkpoints.settings``) or a tensor that is not known here is refused by name: its meaning is unknown
-to this version, which would ignore it.
+setting (``gallop.checkpoints.settings_file``) or a tensor that is not known here is refused by name: this version does
+not know its meaning, and would ignore it.
 
 A save ends when the prompts' file is renamed. The settings are beside it by then, in ``gallop.next.json``, and become
 ``gallop.json`` last: where both exist, a reader takes the one with the prompts' hash, so at every moment one model is
@@ -31,7 +31,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gallop.backbones import Backbone, load_backbone, stored_backbone
-from gallop.checkpoints.settings import (
+from gallop.checkpoints.settings_file import (
     FORMAT,
     BranchSettings,
     Checkpoint,
@@ -39,7 +39,7 @@ from gallop.checkpoints.settings import (
 )
 from gallop.data import resolve_split
 from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart, warn_caller
-from gallop.images.folders import walk_photos
+from gallop.images.photo_files import walk_photos
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix

@@ -4,7 +4,7 @@
 and ``from_csv``. Nothing is downloaded.
 """
 
-from gallop.data.folders import (
+from gallop.data.class_folders import (
     draw_shots,
     duplicates,
     folder_class_names,
@@ -12,7 +12,7 @@ from gallop.data.folders import (
     resolve_split,
     stratified_folds,
 )
-from gallop.data.given import (
+from gallop.data.given_photos import (
     AskedPhotos,
     GivenLabels,
     GivenPhotos,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from gallop.errors import DataError, GallopError
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 
 MAX_ARCHIVE_BYTES = 200 * 2**20
 MAX_MEMBERS = 2000

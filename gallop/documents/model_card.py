@@ -11,7 +11,7 @@ from gallop.backbones import Damping
 from gallop.backbones.weights import known_elsewhere, licence_by_name, repository_of
 from gallop.checkpoints.folder import checkpoint_bytes
 from gallop.checkpoints.hub import CARD_FILE, HUB, LIBRARY, HubAddress
-from gallop.checkpoints.settings import Checkpoint
+from gallop.checkpoints.settings_file import Checkpoint
 from gallop.config import HEADS, TrainConfig
 from gallop.documents.rendering import render
 from gallop.errors import warn_caller

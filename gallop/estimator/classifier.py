@@ -18,12 +18,12 @@ from typing_extensions import Self
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import load_model, save_checkpoint
 from gallop.checkpoints.hub import HubAddress, model_folder, upload_model
-from gallop.checkpoints.settings import Checkpoint
+from gallop.checkpoints.settings_file import Checkpoint
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, many
+from gallop.estimator.arguments import Arguments
 from gallop.estimator.events import FitEvent, follow
 from gallop.estimator.prompts import LearnedPrompts
-from gallop.estimator.settings import Settings
 from gallop.estimator.shots import at_detail, drawn_shots, with_more_shots, with_recalled_shots, with_shots_of_before
 from gallop.evaluation.by_name import AnswersByName
 from gallop.evaluation.measure import Evaluation
@@ -456,8 +456,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return {**super().__getstate__(), "_shots": None, **saved_parts(self)}
 
     @property
-    def _settings(self) -> Settings:
-        return Settings(self.get_params(deep=False))
+    def _settings(self) -> Arguments:
+        return Arguments(self.get_params(deep=False))
 
     @property
     def _checkpoint(self) -> Checkpoint:

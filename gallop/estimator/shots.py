@@ -18,7 +18,7 @@ from gallop.data import (
 )
 from gallop.data.tabular.columns import as_list, label_names, plain
 from gallop.errors import ConfigError, DataError, warn_caller
-from gallop.estimator.settings import Settings
+from gallop.estimator.arguments import Arguments
 from gallop.features.encoding import Cache
 from gallop.features.given import given
 from gallop.features.ordinary import ordinary_photos
@@ -36,7 +36,7 @@ def with_shots_of_before(
     images: GivenPhotos,
     labels: GivenLabels | None,
     classes: Sequence[str] | None,
-    settings: Settings,
+    settings: Arguments,
     taught: bool,
     drop_classes: bool,
 ) -> LabelledPhotos:
@@ -84,7 +84,7 @@ def with_shots_of_before(
 def drawn_shots(
     images: GivenPhotos,
     labels: GivenLabels | None,
-    settings: Settings,
+    settings: Arguments,
     class_names: Sequence[str] | None,
     needed: Sequence[str],
 ) -> LabelledPhotos:
@@ -110,7 +110,7 @@ def drawn_shots(
     return data
 
 
-def _with_something_else(own: LabelledPhotos, names: tuple[str, ...], settings: Settings) -> LabelledPhotos:
+def _with_something_else(own: LabelledPhotos, names: tuple[str, ...], settings: Arguments) -> LabelledPhotos:
     """Return photos of one class, and perhaps of ``SOMETHING_ELSE``, with those of ordinary things."""
     own = replace(own, class_names=tuple(spelled_as(own.class_names, names)))
     (name,) = set(names) - {SOMETHING_ELSE}

@@ -289,12 +289,12 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
     if not len(data):
         raise DataError("There are no photos. Pass at least one of a class that the model knows.")
     labels, cache = np.array(data.labels), open_cache(classifier.cache)
-    parts, classes, looks = list[tuple[Tensor, ...]](), list[ClassEvidence](), list[tuple[float, float, float]]()
+    parts, classes, appearances = list[tuple[Tensor, ...]](), list[ClassEvidence](), list[tuple[float, float, float]]()
     for features in encode_centres(model.backbone, data.photos, cache, data.hashes, model.sight):
-        batch = slice(len(looks), len(looks) + len(features))
+        batch = slice(len(appearances), len(appearances) + len(features))
         parts.append(_taken_apart(model, features, labels[batch]))
-        looks += map(_look, data.photos[batch])
-        yield StageEvent("regions", len(looks), len(data))
+        appearances += map(_appearance, data.photos[batch])
+        yield StageEvent("regions", len(appearances), len(data))
     taken = _Taken(*map(torch.cat, zip(*parts, strict=True)))
     words, present = _word_features(model), sorted({*data.labels})
     for k in present:
@@ -319,7 +319,7 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
         probabilities,
         scores=to_array(taken.scores),
         classes=tuple(classes),
-        groups=failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words),
+        groups=failing_groups(means, labels, probabilities, np.hstack([np.array(appearances), facts]), held, words),
         grids=grids,
     )
     for row, each in enumerate(classes):
@@ -331,7 +331,7 @@ def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator
     yield replace(found, classes=tuple(classes))
 
 
-def _look(photo: Any) -> tuple[float, float, float]:
+def _appearance(photo: Any) -> tuple[float, float, float]:
     """Return the mean brightness and the mean saturation of a photo, each in [0, 1], and its sharpness.
 
     Sharpness is the mean size of the second differences of the greys of neighbours over that of the first: it falls

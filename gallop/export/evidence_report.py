@@ -20,8 +20,8 @@ from gallop.evaluation.failing_groups import LEAST
 from gallop.evaluation.repeats import Repeat
 from gallop.evaluation.what_if import WhatIf
 from gallop.images import load_image
-from gallop.maps.photo import picture_url
 from gallop.maps.pictures import lit_picture, region_picture
+from gallop.maps.shown_photo import picture_url
 
 MOST_BYTES = 10_000_000
 """Of the page."""

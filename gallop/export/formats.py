@@ -15,7 +15,7 @@ from gallop.export.web import FIRST_NAMES, PagePrecision, check_folder
 
 if TYPE_CHECKING:
     from gallop.estimator import GalLoPClassifier
-    from gallop.maps.look import Style
+    from gallop.maps.map_style import Style
     from gallop.predictions.explanation import Explanation
 else:
     GalLoPClassifier = Style = Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading them
@@ -156,7 +156,7 @@ def _report(photo: PhotoToExport) -> Exported:
 
 def _web(model: ModelToExport) -> Exported:
     from gallop.data.zip_files import zipped
-    from gallop.export.web.folder import page_files
+    from gallop.export.web.page_files import page_files
 
     files, facts = page_files(
         model.classifier, model.precision, model.photos[:CHECKED_WITH], teach=model.teach, embed=model.embed

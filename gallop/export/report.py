@@ -18,10 +18,10 @@ from gallop import __version__
 from gallop.config import HEADS
 from gallop.documents.rendering import render
 from gallop.maps.explainer import STYLE_SHEET, script
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.payload import explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Style, Subject
-from gallop.maps.photo import photo_url
+from gallop.maps.map_style import Style, Subject
+from gallop.maps.shown_photo import photo_url
 from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import Explanation
 from gallop.wording import strange_in_words, strangeness

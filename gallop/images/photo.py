@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from gallop.errors import CorruptImage, ImageError, NotAnImage, TooManyPixels, UnsupportedImage
-from gallop.images.formats import (
+from gallop.images.file_types import (
     DEFAULT_LIMITS,
     FORMATS,
     ImageLimits,

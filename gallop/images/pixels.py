@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 from gallop.errors import EmptyImage, UnsupportedImage
-from gallop.images.formats import ImageLimits, check_size
+from gallop.images.file_types import ImageLimits, check_size
 from gallop.wording import named_kind
 
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from gallop.images import CropBox
-from gallop.maps.look import DARKENED, DIMMED, DRAWN, GREYED, Scale, Style, Subject, painted, scale_of
+from gallop.maps.map_style import DARKENED, DIMMED, DRAWN, GREYED, Scale, Style, Subject, painted, scale_of
 from gallop.predictions.heatmaps import FloatMap, photo_map, region_box
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from PIL import Image
 
 from gallop.config import HEADS
-from gallop.maps.look import BranchSubject, Scale, Style, Subject, branch_scale, colour_table, shared_scale
+from gallop.maps.map_style import BranchSubject, Scale, Style, Subject, branch_scale, colour_table, shared_scale
 from gallop.maps.pictures import map_picture, seen_picture
 from gallop.predictions.explanation import Explanation
 from gallop.runtime.figures import ShownFigure

@@ -29,7 +29,7 @@ from gallop.model.branches.branch import Branch, ShotVotes
 from gallop.model.branches.kinds import KINDS, shot_features, sight_of, usual_mixes
 from gallop.model.branches.sums import ShotFeatures
 from gallop.model.calibration import Calibration
-from gallop.model.machine import HERE
+from gallop.model.on_threads import HERE
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name, clean_names, one_class, spelled_as
 from gallop.names.templates import clean_templates, fill

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app.backbones import BackboneRoom
 from app.options import Options
+from app.shared_backbones import BackboneRoom
 from app.teaching.training import (
     ACCURATE,
     CUSTOM,

@@ -11,9 +11,9 @@ from unittest import mock
 
 import pytest
 
-from app.backbones import BackboneProblem, BackboneRoom, Lease, downloading, on_backbone, to_download
 from app.jobs import Counted, JobManager, PlainError, Snapshot, State, Work
 from app.options import Options
+from app.shared_backbones import BackboneProblem, BackboneRoom, Lease, downloading, on_backbone, to_download
 from gallop.backbones import Backbone, weights
 from gallop.backbones.weights import KnownBackbone
 from gallop.errors import BackboneError
@@ -49,7 +49,7 @@ class Loads:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
-    monkeypatch.setattr("app.backbones.PATIENCE_FOR_ROOM", 0.3)
+    monkeypatch.setattr("app.shared_backbones.PATIENCE_FOR_ROOM", 0.3)
     return Loads()
 
 

@@ -10,7 +10,7 @@ from app.photos.shelf import Shelf
 from app.teaching.cards import CardProblem, Deck
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_image
-from gallop.data.project import MOST_CARDS
+from gallop.data.project_file import MOST_CARDS
 from gallop.errors import ClassNameError
 from tests import tiny
 from tests.app.test_photos import file, jpeg

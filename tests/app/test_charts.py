@@ -7,7 +7,7 @@ import plotly.io as pio
 import pytest
 
 from app import charts
-from app.teaching.training import Kept, Point
+from app.teaching.training import KeptPrompts, Point
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.measure import Bin
 from gallop.predictions.faithfulness import Deletion
@@ -21,7 +21,7 @@ CHARTS = {
     "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Proportion(1, 2))]),
     "outliers": lambda: charts.outliers(CURVE, CURVE + 0.5, 0.7),
     "learning": lambda: charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
-    "kept": lambda: charts.kept_prompts(Kept(1, ("a.jpg",), ((0,),), 2), 2),
+    "kept": lambda: charts.kept_prompts(KeptPrompts(1, ("a.jpg",), ((0,),), 2), 2),
 }
 
 

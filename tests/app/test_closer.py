@@ -11,8 +11,8 @@ from app.ui.explanation import answer
 from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.images import load_image
-from gallop.maps.explainer.data import explainer_data
-from gallop.maps.look import Subject
+from gallop.maps.explainer.payload import explainer_data
+from gallop.maps.map_style import Subject
 from tests import tiny
 from tests.app_pages import EXPLORE, PAPERS, Open, cards, fine, go, session_of, train
 

@@ -13,11 +13,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import text
-from app.backbones import BackboneLoading
 from app.runs.run import FACTS, FORMAT, Run
 from app.runs.store import MACHINE, Ledger
+from app.shared_backbones import BackboneLoading
 from app.teaching.tasks import Teaching
-from app.teaching.training import Watch
+from app.teaching.training import WatchedPhoto
 from app.ui import projects, resources
 from app.visitor.session import Session, Where
 from tests import tiny
@@ -229,7 +229,7 @@ def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it(monkeypatch: pyte
     monkeypatch.setattr(Ledger, "add", mock.Mock(side_effect=[OSError("No space left on device"), 1]))
     monkeypatch.setattr(Ledger, "runs", lambda _: [])
     ledger = Ledger(Path(), "me")
-    recorded = Teaching(tiny.vit(), None, SHOTS, {}, SETTINGS, Watch(), ledger.save)
+    recorded = Teaching(tiny.vit(), None, SHOTS, {}, SETTINGS, WatchedPhoto(), ledger.save)
     assert followed(recorded.run())[1] is not None
     assert "No space left" in ledger.problem
     list(recorded.run())

@@ -18,7 +18,7 @@ from app.ui.widgets import remembered
 from app.views import exploring
 from app.visitor import page_state
 from gallop.errors import BackboneError
-from gallop.maps.look import Style
+from gallop.maps.map_style import Style
 from gallop.names.likely import EVERYDAY, likely_names
 from tests import tiny
 from tests.app.test_teach import card, settings, teach, train

@@ -216,7 +216,7 @@ def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
 ) -> None:
     files = {"index.html": b"<html>", "encoders/vision.onnx.packed": b"1"}
     facts = {"fixed": False, "agreement": {"photos": 5, "difference": 2e-7}}
-    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_, **__: (files, facts))
+    monkeypatch.setattr("gallop.export.web.page_files.page_files", lambda *_, **__: (files, facts))
     at = go(with_photo(tiny_app), TAKEN_AWAY)
     finish(fine(button(at, "Make the page for browsers").click().run()))
     assert any("Class names are entered on the page" in told.value for told in at.success)

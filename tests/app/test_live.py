@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from app.teaching.tasks import Teaching
-from app.teaching.training import LIVE_ROUNDS, Progress, Settings, Taught, Watch, can_be_live
+from app.teaching.training import LIVE_ROUNDS, Progress, Taught, TeachSettings, WatchedPhoto, can_be_live
 from app.ui.explanation.tune import steps_of
 from app.views.changed import changed_photos, dropout_in_words, notes
 from app.visitor.page_state import Question
@@ -44,7 +44,7 @@ from tests.app_pages import (
 )
 from tests.until import until
 
-SETTINGS = Settings(
+SETTINGS = TeachSettings(
     epochs=4, global_prompts=4, topk=(2, 4), dropout=0.75, lr=0.05, batch_size=4, views=2, calibration_folds=2
 )
 
@@ -57,9 +57,9 @@ SHOTS = {"red": photos("red", 4), "green": photos("green", 4)}
 
 
 def run(
-    settings: Settings = SETTINGS, shots: Any = None, tests: Any = None, **more: Any
+    settings: TeachSettings = SETTINGS, shots: Any = None, tests: Any = None, **more: Any
 ) -> tuple[list[Progress], Taught]:
-    teaching = Teaching(tiny.vit(), MemoryCache(), shots or SHOTS, tests or {}, settings, Watch(), **more)
+    teaching = Teaching(tiny.vit(), MemoryCache(), shots or SHOTS, tests or {}, settings, WatchedPhoto(), **more)
     seen, taught = followed(teaching.run())
     return seen, there(taught)
 
@@ -117,7 +117,9 @@ def test_fewer_and_more_prompts_go_on_from_those_that_both_have(first: Taught) -
 
 def test_superseded_it_leaves_nothing(first: Taught) -> None:
     saved: list[Taught] = []
-    teaching = Teaching(tiny.vit(), MemoryCache(), SHOTS, {}, SETTINGS, Watch(), saved.append, earlier=first, live=True)
+    teaching = Teaching(
+        tiny.vit(), MemoryCache(), SHOTS, {}, SETTINGS, WatchedPhoto(), saved.append, earlier=first, live=True
+    )
     _, taught = followed(teaching.run(), lambda progress: progress.phase == "calibrating")
     assert (taught, saved) == (None, [])
 

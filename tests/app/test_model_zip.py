@@ -13,7 +13,7 @@ import pytest
 from app.jobs import PlainError
 from app.runs.run import classifier_of, files_of, model_zip, unzipped
 from gallop import GalLoPClassifier
-from gallop.data.project import RUN_FILES
+from gallop.data.project_file import RUN_FILES
 from gallop.data.zip_files import ArchiveError
 from tests import tiny
 

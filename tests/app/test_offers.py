@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from app.backbones import BackboneRoom
 from app.jobs import PlainError
 from app.options import Options
+from app.shared_backbones import BackboneRoom
 from app.ui import resources
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining

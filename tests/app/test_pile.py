@@ -12,7 +12,7 @@ from PIL import Image
 from app.photos.pile import MOST_IN_PILE, PhotoPile, PilePhoto, ScoredPhotos, kept_small
 from app.photos.shelf import small
 from gallop import load_image
-from gallop.data.project import SHOT_SIDE
+from gallop.data.project_file import SHOT_SIDE
 from gallop.evaluation.promise import LEVELS, Promise, check_order, checks_needed
 from tests.app.test_photos import file
 from tests.nasty_images import encode

@@ -43,7 +43,7 @@ DRAWN = {
     LABELS: "app.ui.test.known.hints",
     RUNS: "app.ui.test.runs.all_runs",
     REGIONS: "app.ui.widgets.elements.made_by_job",
-    PROMPTS: "app.ui.evidence.prompts.each_prompt",
+    PROMPTS: "app.ui.evidence.prompt_cards.each_prompt",
 }
 """By the tab, what draws or computes all that is in it."""
 

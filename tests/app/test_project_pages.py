@@ -12,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
 from app.ui import resources
-from app.views.project import project_of
+from app.views.saved_project import project_of
 from gallop import load_image
-from gallop.data.project import ProjectRun, project_file
+from gallop.data.project_file import ProjectRun, project_file
 from tests.app_pages import (
     EXPLORE,
     PROMPTS,

@@ -20,11 +20,11 @@ from app.jobs import PlainError
 from app.runs.run import Run, classifier_of, files_of, written
 from app.teaching.tasks import opened as taught_of
 from app.teaching.training import Answer
-from app.views.project import opened_project
+from app.views.saved_project import opened_project
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
-from gallop.data import project as project_files
+from gallop.data import project_file as project_files
 from gallop.data import zip_files
-from gallop.data.project import Project, ProjectClass, ProjectRun, project_file, project_photos
+from gallop.data.project_file import Project, ProjectClass, ProjectRun, project_file, project_photos
 from gallop.errors import DataError, GallopError
 from tests import tiny
 from tests.app.test_runs import run

@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.backbones import BackboneProblem, BackboneRoom
 from app.options import Options
 from app.runs.run import backbone_of
+from app.shared_backbones import BackboneProblem, BackboneRoom
 from app.ui import resources
 from gallop import GalLoPClassifier, load_backbone
 from tests import tiny

@@ -105,9 +105,9 @@ def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
     backbone = SimpleNamespace(name="other", fingerprint="f1n9e7", region_kind="value")
     learned: Any = SimpleNamespace(model_=SimpleNamespace(class_names=("x", "y"), backbone=backbone))
     history = tuple(Point(step, 1 / step, 0.5) for step in range(1, 5001))
-    course = run(history=history).course()
-    made = run_module.of_taught(Taught(None, learned, preset(QUICK), **course))  # type: ignore[arg-type]
-    assert made.course() | {"history": history} == course, "all else is kept as it is"
+    record = run(history=history).record()
+    made = run_module.of_taught(Taught(None, learned, preset(QUICK), **record))  # type: ignore[arg-type]
+    assert made.record() | {"history": history} == record, "all else is kept as it is"
     assert (made.class_names, made.backbone_name, made.fingerprint) == (("x", "y"), "other", "f1n9e7")
     assert len(made.history) <= run_module.MOST_POINTS * 2
     assert (made.history[0].step, made.history[-1].step) == (1, 5000)

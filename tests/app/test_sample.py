@@ -14,7 +14,7 @@ from app.jobs import JobManager
 from app.runs.store import MACHINE
 from app.text import percent
 from app.ui import resources
-from app.views.project import SAMPLE, is_there, sample_run
+from app.views.saved_project import SAMPLE, is_there, sample_run
 from app.visitor.training import VisitorTraining
 from gallop import load_image
 from gallop.backbones.loading import load_backbone

@@ -22,7 +22,7 @@ from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.middleware import BROWSER, KnownBrowsers, OwnNamesOnly, answer_at_once
-from app.serving.places import MOST_SESSIONS
+from app.serving.visitor_limit import MOST_SESSIONS
 from app.ui import streamlit_insides
 from gallop.runtime.hosts import LOCAL_NAMES
 from tests.app.test_front import asked, scripts_of
@@ -321,7 +321,7 @@ def test_the_backbone_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path
 import asyncio, os, time
 os.environ["STREAMLIT_SERVER_HEADLESS"] = "true"
 from app import main
-from app.backbones import BackboneRoom
+from app.shared_backbones import BackboneRoom
 from app.ui import resources
 
 begun = []

@@ -15,18 +15,18 @@ from pathlib import Path
 import pytest
 
 from app.teaching.tasks import Teaching
-from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
+from app.teaching.training import PAPER, QUICK, TeachSettings, WatchedPhoto, preset
 from app.views import snippets
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
 from gallop.backbones import Backbone
 from gallop.config import KINDS_OF_PICTURE, PRESETS
-from gallop.data.project import Project, ProjectClass, project_file
+from gallop.data.project_file import Project, ProjectClass, project_file
 from tests import tiny, warm
 from tests.app.test_teaching import run
 from tests.conftest import ROOT
 
 NAMES = ["red' + \"thing", "$(green)", "blue;ls {x}"]
-SETTINGS = Settings(
+SETTINGS = TeachSettings(
     epochs=2, global_prompts=3, topk=(2, 7), dropout=0.5, lr=0.02, batch_size=3, views=1, seed=5, shots=2
 )
 """All else is the paper's, whatever a backbone's own settings are."""
@@ -104,7 +104,7 @@ def test_teach_gives_the_same_prompts_in_python(
     names = {"red thing": "red", "green-ish": "green", "Blue": "blue"}
     shots = {name: tuple(picture(20 * i + j, names[name]) for j in range(3)) for i, name in enumerate(names)}
     tests = {name: tuple(picture(500 + 20 * i + j, names[name]) for j in range(2)) for i, name in enumerate(names)}
-    _, taught = run(Teaching(mini, None, shots, tests, settings, Watch()))
+    _, taught = run(Teaching(mini, None, shots, tests, settings, WatchedPhoto()))
     wanted = taught.after.model_.prompts.digest()
     deck = (ProjectClass(name, True, shots[name], tests[name]) for name in shots)
     recipe, photos = snippets.teach(settings, tests=True), {"project.zip": project_file(Project(tuple(deck)))}

@@ -19,7 +19,7 @@ from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
 from gallop import load_image
 from gallop.config import train_preset
-from gallop.data.project import MOST_CARDS
+from gallop.data.project_file import MOST_CARDS
 from gallop.features.ordinary import ordinary_photos
 from gallop.model import calibration
 from gallop.names.class_names import SOMETHING_ELSE
@@ -265,7 +265,7 @@ def test_the_watched_map_is_one_of_a_fixed_scale_and_a_region_is_asked_of_its_ow
     watched = there(session_of(at).training.watch.photo)
     shown = grid(at, "watched map")
     stands = shown["state"]
-    scores = [sight.explanation.region_scores(stands["class_name"], 0) for sight in taught_of(at).sights]
+    scores = [watched.explanation.region_scores(stands["class_name"], 0) for watched in taught_of(at).watched_steps]
     assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
     assert (shown["compact"], stands["prompt"], stands["topk"], stands["region"]) == (True, 0, [5, 10, 15, 16], None)
     session = session_of(at)

@@ -20,9 +20,9 @@ from app.teaching.tasks import Teaching, content, demand, encoding_ahead
 from app.teaching.training import (
     VIEW_BYTES,
     Progress,
-    Settings,
     Taught,
-    Watch,
+    TeachSettings,
+    WatchedPhoto,
     changed,
     training_outcome,
     with_prompts,
@@ -30,7 +30,7 @@ from app.teaching.training import (
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
-from gallop.data.project import ProjectClass
+from gallop.data.project_file import ProjectClass
 from gallop.evaluation.changes import NONE, NOTICED, RIGHT, Changes
 from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import MemoryCache
@@ -40,7 +40,7 @@ from tests import tiny
 from tests.app_pages import followed, there
 from tests.features.test_encoding import counted
 
-SETTINGS = Settings(epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
+SETTINGS = TeachSettings(epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
 
 
 def photos(colour: str, count: int, first: int = 0) -> tuple[Photo, ...]:
@@ -51,8 +51,8 @@ SHOTS = {"red": photos("red", 3), "green": photos("green", 3)}
 SIXTY = {"red": SHOTS["red"] * 10, "green": SHOTS["green"] * 10}
 
 
-def task(settings: Settings = SETTINGS, watch: Watch | None = None, **tests: tuple[Photo, ...]) -> Teaching:
-    return Teaching(tiny.vit(), MemoryCache(), SHOTS, tests, settings, watch or Watch())
+def task(settings: TeachSettings = SETTINGS, watch: WatchedPhoto | None = None, **tests: tuple[Photo, ...]) -> Teaching:
+    return Teaching(tiny.vit(), MemoryCache(), SHOTS, tests, settings, watch or WatchedPhoto())
 
 
 def run(teaching: Teaching, until: Any = lambda _: False) -> tuple[list[Progress], Taught]:
@@ -128,7 +128,7 @@ def test_cancelled_before_its_first_step_it_leaves_nothing() -> None:
 def test_it_is_compared_with_the_earlier_model_also_on_unknown_photos_where_there_are_some() -> None:
     _, first = run(task())
     unknown = photos("blue", 3, 40)
-    again = Teaching(tiny.vit(), MemoryCache(), SHOTS, {}, SETTINGS, Watch(), earlier=first, unknown=unknown)
+    again = Teaching(tiny.vit(), MemoryCache(), SHOTS, {}, SETTINGS, WatchedPhoto(), earlier=first, unknown=unknown)
     changes = there(run(again)[1].changes)
     assert (first.changes, changes.before) == (None, changes.after), "the same training again changes nothing"
     noticed = there(first.after.is_ood(list(unknown)))
@@ -182,7 +182,7 @@ def test_in_no_rounds_the_head_learns_and_is_calibrated() -> None:
 def test_of_many_photos_a_head_answers_before_all_of_them_are_encoded() -> None:
     many = {name: photos(name, 20, 100) for name in ("red", "green")}
     ready: list[Taught] = []
-    for progress in Teaching(tiny.vit(), MemoryCache(), many, {}, WITH_HEAD, Watch()).run():
+    for progress in Teaching(tiny.vit(), MemoryCache(), many, {}, WITH_HEAD, WatchedPhoto()).run():
         if progress.ready is not None and progress.ready is not next(iter(ready[-1:]), None):
             ready.append(progress.ready)
         if progress.phase == "training":
@@ -245,11 +245,13 @@ def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watc
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tasks, "SIGHT_SECONDS", 0.0)
-    watch = Watch(SHOTS["red"][0])
+    watch = WatchedPhoto(SHOTS["red"][0])
     _, taught = run(task(watch=watch))
-    assert taught.sights[0].step == 0
-    assert [sight.step for sight in taught.sights] == sorted(sight.step for sight in taught.sights)
-    untaught, now = taught.sights[0].explanation, taught.sights[-1].explanation
+    assert taught.watched_steps[0].step == 0
+    assert [watched.step for watched in taught.watched_steps] == sorted(
+        watched.step for watched in taught.watched_steps
+    )
+    untaught, now = taught.watched_steps[0].explanation, taught.watched_steps[-1].explanation
     zero_shot = tiny.classifier().zero_shot(["red", "green"]).explain(SHOTS["red"][0])
     assert abs(untaught.region_scores("red", 0) - zero_shot.region_scores("red", 0)).max() < 1e-5
     final = taught.after.explain(SHOTS["red"][0])
@@ -262,8 +264,8 @@ def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watc
         return False
 
     _, taught = run(task(watch=watch), until=turn)
-    assert {id(sight.explanation.image) for sight in taught.sights} == {id(SHOTS["green"][0].image)}
-    assert taught.sights[0].step == 6
+    assert {id(watched.explanation.image) for watched in taught.watched_steps} == {id(SHOTS["green"][0].image)}
+    assert taught.watched_steps[0].step == 6
 
 
 def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
@@ -281,7 +283,7 @@ def test_photos_encoded_ahead_are_not_encoded_again() -> None:
     assert list(encoding_ahead(backbone, cache, pending, SETTINGS))[-1] >= 0
     assert len(cache) == 6 * (1 + SETTINGS.views)
     with counted(backbone) as calls:
-        for _ in Teaching(backbone, cache, SHOTS, {}, SETTINGS, Watch()).run():
+        for _ in Teaching(backbone, cache, SHOTS, {}, SETTINGS, WatchedPhoto()).run():
             pass
     assert calls == []
 
@@ -314,7 +316,7 @@ def test_a_training_on_the_page_learns_the_librarys_prompts_to_the_last_digit(
     tmp_path: Path,
 ) -> None:
     """With a photo that is watched, and asked about its photos before it is calibrated: the same steps and prompts."""
-    seen, taught = run(task(watch=Watch(SHOTS["red"][0]), red=photos("red", 2, 50)))
+    seen, taught = run(task(watch=WatchedPhoto(SHOTS["red"][0]), red=photos("red", 2, 50)))
     for name, shots in SHOTS.items():
         (tmp_path / name).mkdir()
         for photo in shots:

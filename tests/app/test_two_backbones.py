@@ -15,10 +15,10 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.backbones import BackboneProblem, BackboneRoom
 from app.options import Options
 from app.runs.run import backbone_of, model_zip
 from app.runs.store import MACHINE
+from app.shared_backbones import BackboneProblem, BackboneRoom
 from app.ui import resources
 from gallop.backbones import Backbone
 from gallop.errors import BackboneError

@@ -5,12 +5,12 @@ import pytest
 from app import options
 from app.jobs import JobManager, PlainError, State
 from app.options import Options
-from app.serving.places import SETTLING_SECONDS, Places
+from app.serving.visitor_limit import SETTLING_SECONDS, Places
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD
 from app.visitor import session as sessions
 from app.visitor.session import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session_seconds
 from gallop import Photo, load_image
-from gallop.data.project import ProjectClass
+from gallop.data.project_file import ProjectClass
 from tests import tiny
 from tests.app.test_jobs import counting, wait
 from tests.app_pages import there

@@ -13,7 +13,7 @@ from app.views.exploring import look_at, opens_on_sample
 from app.visitor.page_state import AskedRegion, ExploreState
 from app.visitor.session import Notice, Session, Where
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Style
+from gallop.maps.map_style import Style
 from tests.app.test_front import FOLDER, asked
 from tests.app.test_photos import jpeg
 from tests.app.test_theme import colours

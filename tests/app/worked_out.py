@@ -7,7 +7,7 @@ from typing import Any
 
 from app.photos.sample_answers import ANSWERS, MADE_HERE, SAMPLES, available_samples
 from gallop import GalLoPClassifier, load_image
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.payload import explainer_data
 
 
 def worked_out() -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gallop.core import cosines as core_cosines
 from gallop.core import fast
-from gallop.model import machine
+from gallop.model import on_threads
 from tests.reference import relative_error, torch_threads
 
 
@@ -74,11 +74,11 @@ def test_pooled_cosines_and_gradients_equal_the_plain_formula(
     weights = torch.randn(images, classes, len(topk))
     with mock.patch.object(fast, "REGIONS_AT_ONCE", at_once), torch_threads(threads):
         with torch.no_grad():
-            cosines = fast.region_cosines(regions, projection, text, damping, machine.HERE)
-        pooled = core_cosines.topk_mean(fast.region_cosines(regions, projection, text, damping, machine.HERE), topk)
+            cosines = fast.region_cosines(regions, projection, text, damping, on_threads.HERE)
+        pooled = core_cosines.topk_mean(fast.region_cosines(regions, projection, text, damping, on_threads.HERE), topk)
         found = torch.autograd.grad((pooled * weights).sum(), [projection, text])
         with mock.patch.multiple(fast, BYTES_AT_ONCE=block, GATHERED=gathered):
-            without = fast.pooled_cosines(regions, projection, text, topk, damping, machine.HERE)
+            without = fast.pooled_cosines(regions, projection, text, topk, damping, on_threads.HERE)
             step = torch.autograd.grad((without * weights).sum(), [projection, text])
     exact = [projection.detach().double().requires_grad_(), text.detach().double().requires_grad_()]
     plain = plain_cosines(regions, exact[0], exact[1], damping)
@@ -144,8 +144,8 @@ def test_the_k_largest_are_those_of_a_sorting_whatever_is_equal_or_no_number(
     cosines = torch.randint(values, (rows, count), generator=draw).to(dtype)
     for value in strange:
         cosines.view(-1)[int(torch.randint(rows * count, (), generator=draw))] = value
-    with mock.patch.object(machine, "SORTED", most):
-        best, which = machine.k_largest(cosines.view(rows, 1, count), k)
+    with mock.patch.object(on_threads, "SORTED", most):
+        best, which = on_threads.k_largest(cosines.view(rows, 1, count), k)
     assert best.shape == which.shape == (rows, 1, k)
     assert torch.equal(best.nan_to_num(7e9), cosines.view(rows, 1, count).gather(-1, which).nan_to_num(7e9))
     assert all(len(set(row)) == k for row in which.flatten(0, 1).tolist())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gallop.service.sorting.page import check_page
-from gallop.service.sorting.pile import Pile
+from gallop.service.sorting.scored_pile import Pile
 from tests import tiny
 from tests.browsing import Page, alone, axe_faults, expect, lone_page, press
 

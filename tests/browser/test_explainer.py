@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from gallop.maps.explainer import STYLE_SHEET, script
-from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
+from gallop.maps.explainer.payload import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Scale, Style, Subject, scale_of, shared_scale
-from gallop.maps.photo import picture_url
+from gallop.maps.map_style import Scale, Style, Subject, scale_of, shared_scale
 from gallop.maps.pictures import map_picture
+from gallop.maps.shown_photo import picture_url
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 from tests.browsing import HOSTILE, Page, axe_faults, expect, figure, lone_page, next_frame, press

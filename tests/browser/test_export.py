@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gallop import GalLoPClassifier
-from gallop.data.project import project_photos
+from gallop.data.project_file import project_photos
 from tests.browsing import PATIENCE, Page, answer, expect, number, open_sample, settled, take_away
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
-from gallop.maps.explainer.data import Origins, explainer_data, steps_data
+from gallop.maps.explainer.payload import Origins, explainer_data, steps_data
 from gallop.maps.explainer.state import ExplainerState
 from gallop.predictions.explanation import Explanation
 from tests import tiny

@@ -15,8 +15,8 @@ from benchmarks.teach_page import write_film
 from gallop import GalLoPClassifier
 from gallop.export.web import FACTS, TAUGHT_NAMES, write
 from gallop.export.web.fetch import SCRIPT_FILE
-from gallop.export.web.folder import page_facts, page_sources, photos_to_begin_with, teach_facts
-from gallop.maps.explainer.data import explainer_data
+from gallop.export.web.page_files import page_facts, page_sources, photos_to_begin_with, teach_facts
+from gallop.maps.explainer.payload import explainer_data
 from gallop.runtime.writing import write_file
 from gallop.sample import sample_photos
 from tests import tiny

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from gallop import GalLoPClassifier, load_image
 from gallop.config import HEADS
 from gallop.export.web import FIRST_NAMES, write
-from gallop.export.web.folder import photos_to_begin_with
+from gallop.export.web.page_files import photos_to_begin_with
 from gallop.model.branches.kinds import KINDS, register
 from gallop.wording import strange_in_words, strangeness
 from tests import tiny

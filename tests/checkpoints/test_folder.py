@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
-from gallop.checkpoints.settings import FORMAT
+from gallop.checkpoints.settings_file import FORMAT
 from gallop.errors import BackboneError, CheckpointError
 from gallop.model.calibration import Calibration
 from gallop.training.loop import TrainState, drop_training, load_training, save_training

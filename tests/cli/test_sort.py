@@ -18,8 +18,8 @@ from gallop.cli.commands import sort as sort_command
 from gallop.evaluation.promise import Promise, checks_needed
 from gallop.model.calibration import Calibration
 from gallop.runtime.writing import locked
-from gallop.service.sorting import scores
-from gallop.service.sorting.pile import Pile
+from gallop.service.sorting import scores_file
+from gallop.service.sorting.scored_pile import Pile
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 
@@ -285,9 +285,11 @@ def test_photos_that_came_changed_or_went_are_scored_or_left_out_and_said(
     replace(photos / "green" / "7.png")
     (photos / "red" / "1.png").unlink()
     scored = list[str]()
-    answered = scores.answers
+    answered = scores_file.answers
     monkeypatch.setattr(
-        scores, "answers", lambda worker, items: answered(worker, [scored.append(item.key) or item for item in items])
+        scores_file,
+        "answers",
+        lambda worker, items: answered(worker, [scored.append(item.key) or item for item in items]),
     )
     told = sort(photos, model, out)
     assert "Since the last call 3 photos came or changed (scored now), 1 went (left out)." in told.err
@@ -387,8 +389,8 @@ def test_a_call_that_was_stopped_while_it_scored_leaves_nothing_to_another_model
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        answered = scores.answers
-        patched.setattr(scores, "answers", lambda *given: islice(answered(*given), 2))
+        answered = scores_file.answers
+        patched.setattr(scores_file, "answers", lambda *given: islice(answered(*given), 2))
         patched.setattr(sort_command, "read_scores", stop)
         assert sort(photos, model, out).code == 130
     other = save(tmp_path / "other", backbone, "blue", "green")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from gallop import GalLoPClassifier, load_image
 from gallop.data import Listing, PhotoSet, from_csv, labelled_photos, many, read_folder
-from gallop.data.project import Project, ProjectClass, project_file
+from gallop.data.project_file import Project, ProjectClass, project_file
 from gallop.data.tabular.columns import names_of_numbers
 from gallop.errors import DataError
 from tests.conftest import ROOT

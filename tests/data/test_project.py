@@ -10,7 +10,7 @@ from gallop import Photo, load_image
 from gallop.cli import main
 from gallop.data import labelled_path
 from gallop.data.labelled import content_hash
-from gallop.data.project import Project, ProjectClass, project_file, project_photos
+from gallop.data.project_file import Project, ProjectClass, project_file, project_photos
 from gallop.errors import DataError
 from tests import tiny
 

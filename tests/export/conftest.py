@@ -14,7 +14,7 @@ import pytest
 import gallop.export.onnx
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.export.onnx import OnnxFile, export_onnx
-from gallop.export.web.folder import page_sources
+from gallop.export.web.page_files import page_sources
 from gallop.runtime.writing import write_file
 from tests import tiny
 

@@ -18,9 +18,9 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text.tokenizers import clip_tokenizer
 from gallop.export.onnx import PATTERNS, pixels_to_check
 from gallop.export.web.encoders import Looking
-from gallop.export.web.folder import class_features, page_facts, page_sources
-from gallop.maps.explainer.data import explainer_data
-from gallop.maps.photo import photo_place
+from gallop.export.web.page_files import class_features, page_facts, page_sources
+from gallop.maps.explainer.payload import explainer_data
+from gallop.maps.shown_photo import photo_place
 from gallop.names.class_names import clean_name, parse_names
 from gallop.sample import sample_photos
 from tests import tiny

@@ -20,9 +20,9 @@ from gallop.backbones import Damping
 from gallop.documents.model_card import model_card
 from gallop.export.report import html_report
 from gallop.maps.explainer import script as explainer_script
-from gallop.maps.look import Style, Subject
-from gallop.maps.photo import photo_url
+from gallop.maps.map_style import Style, Subject
 from gallop.maps.pictures import map_picture, seen_picture
+from gallop.maps.shown_photo import photo_url
 from gallop.predictions.rows import answer_of, answers_csv
 from tests import tiny
 

@@ -18,7 +18,7 @@ import pytest
 from app.runs.run import files_of, written
 from app.teaching.training import Answer
 from gallop import GalLoPClassifier, ImageFeatures, Photo, load_image
-from gallop.data.project import Project, ProjectClass, ProjectRun, project_file, project_photos, read_project
+from gallop.data.project_file import Project, ProjectClass, ProjectRun, project_file, project_photos, read_project
 from tests import tiny
 from tests.app.test_runs import run
 from tests.export import test_teach_scripts as scripts

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gallop import GalLoPClassifier, ImageFeatures, MethodConfig
-from gallop.export.web.folder import page_facts, teach_facts
+from gallop.export.web.page_files import page_facts, teach_facts
 from gallop.features.given import EncodedPhoto, encoded_photos
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES
 from tests import tiny

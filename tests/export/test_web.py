@@ -21,7 +21,7 @@ from gallop.errors import OnnxError, PageError
 from gallop.export.web import FIRST_NAMES, check_folder, checked_origins, write
 from gallop.export.web import fetch as fetching
 from gallop.export.web.encoders import check_encoders
-from gallop.export.web.folder import page_facts, page_files, photos_to_begin_with
+from gallop.export.web.page_files import page_facts, page_files, photos_to_begin_with
 from gallop.names.class_names import clean_names
 from tests import tiny
 
@@ -152,8 +152,8 @@ def test_the_command_line_writes_the_folder(
 ) -> None:
     files = {"index.html": b"<html>", "model.json": b"{}", "encoders/vision.onnx.packed": b"1"}
     facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
-    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_, **__: (files, facts))
-    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.export.web.page_files.page_files", lambda *_, **__: (files, facts))
+    monkeypatch.setattr("gallop.estimator.arguments.load_backbone", lambda name, **_: tiny.vit())
     for _ in range(2):  # a page may be written over
         assert main(["export", "--web", str(tmp_path / "page"), "--json"]) == 0
         said = json.loads(capsys.readouterr().out)
@@ -167,8 +167,8 @@ def test_the_command_line_counts_no_classes_of_a_page_that_teaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     facts = {"fixed": False, "agreement": {"photos": 4, "difference": 1e-6}}
-    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_, **__: ({"model.json": b"{}"}, facts))
-    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.export.web.page_files.page_files", lambda *_, **__: ({"model.json": b"{}"}, facts))
+    monkeypatch.setattr("gallop.estimator.arguments.load_backbone", lambda name, **_: tiny.vit())
     assert main(["export", "--web", str(tmp_path / "page"), "--teach"]) == 0
     assert capsys.readouterr().out.startswith(f"The page for browsers is in {tmp_path / 'page'} (1 kB).\nClasses are")
     assert main(["export", "--web", str(tmp_path / "page"), "--teach", "--json"]) == 0
@@ -187,7 +187,7 @@ def test_what_is_missing_is_told_with_the_way_out(tmp_path: Path, monkeypatch: p
         (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(PageError, match="differs from the file in onnxruntime-web"):
         fetching.runtime_files(tmp_path)
-    monkeypatch.setattr("gallop.export.web.folder.runtime_files", lambda: fetching.runtime_files(tmp_path))
+    monkeypatch.setattr("gallop.export.web.page_files.runtime_files", lambda: fetching.runtime_files(tmp_path))
     with pytest.raises(PageError):
         write(tmp_path / "page")
     assert not (tmp_path / "page").exists()

@@ -22,9 +22,9 @@ from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.errors import GallopError
 from gallop.images import CropBox
 from gallop.maps.explainer import SOURCE, STEPS, STYLE_SHEET, script
-from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
+from gallop.maps.explainer.payload import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Scale, Style, shared_scale
+from gallop.maps.map_style import Scale, Style, shared_scale
 from gallop.model.answers import Rule
 from gallop.model.similarities import Look, Similarities
 from tests import tiny

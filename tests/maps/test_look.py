@@ -13,7 +13,7 @@ from PIL import Image
 
 from gallop import Explanation, plot_explanation
 from gallop.images import CropBox
-from gallop.maps.look import (
+from gallop.maps.map_style import (
     COLOURS,
     DARKENED,
     DIMMED,

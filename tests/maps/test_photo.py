@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallop.maps import photo
+from gallop.maps import shown_photo
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 
@@ -31,8 +31,8 @@ def pixels(url: str) -> NDArray[np.uint8]:
 def test_the_grid_lies_on_what_the_model_saw(size: tuple[int, int]) -> None:
     """Each region's place in shares of what is shown, read back in the photo's pixels, is the region's box."""
     found = explanation(size)
-    placed, (rows, columns) = photo.photo_place(found.image, found.crop), found.grid
-    left, top, width, height = photo.shown(found.image, found.crop)
+    placed, (rows, columns) = shown_photo.photo_place(found.image, found.crop), found.grid
+    left, top, width, height = shown_photo.shown(found.image, found.crop)
     across, down, share_across, share_down = placed["crop"]
     assert placed["ratio"] == pytest.approx(width / height)
     boxes = found.regions("red", 0)
@@ -46,9 +46,9 @@ def test_the_grid_lies_on_what_the_model_saw(size: tuple[int, int]) -> None:
 @each_size
 def test_the_photo_is_small_and_shows_all_that_the_model_saw(size: tuple[int, int]) -> None:
     found = explanation(size)
-    picture = pixels(photo.photo_url(found.image, found.crop))
-    assert photo.SIDE == min(picture.shape[:2]) <= max(picture.shape[:2]) <= 1.5 * photo.SIDE
-    left, top, width, height = photo.shown(found.image, found.crop)
+    picture = pixels(shown_photo.photo_url(found.image, found.crop))
+    assert shown_photo.SIDE == min(picture.shape[:2]) <= max(picture.shape[:2]) <= 1.5 * shown_photo.SIDE
+    left, top, width, height = shown_photo.shown(found.image, found.crop)
     assert (left, top, width, height) == (0, 0, *size) or max(size) > 1.5 * min(size)
     assert left - 0.5 <= found.crop.left <= found.crop.right <= left + width + 0.5
     assert top - 0.5 <= found.crop.top <= found.crop.bottom <= top + height + 0.5

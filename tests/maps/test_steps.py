@@ -12,7 +12,7 @@ import torch
 from gallop import Explanation, MethodConfig
 from gallop.core.gallop import gallop_loss
 from gallop.images import CropBox
-from gallop.maps.explainer.data import Origins, explainer_data, steps_data
+from gallop.maps.explainer.payload import Origins, explainer_data, steps_data
 from gallop.model.answers import Rule, answers
 from tests.maps.test_explainer import answer_of, explanation, made_up, with_head
 

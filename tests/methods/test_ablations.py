@@ -23,7 +23,7 @@ from gallop.errors import CheckpointError, ConfigError
 from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.features.encoding import encode_photos
 from gallop.lab.methods import make_method
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.payload import explainer_data
 from gallop.model.prompted import PromptModel, likeness, starting_prompts
 from tests.reference import relative_error
 from tests.tiny import (

@@ -11,8 +11,8 @@ import pytest
 
 from gallop.errors import DataError
 from gallop.runtime.writing import free_names
-from gallop.service.sorting import folders
-from gallop.service.sorting.folders import place, undo
+from gallop.service.sorting import sort_into_folders
+from gallop.service.sorting.sort_into_folders import place, undo
 
 HOSTILE = ["..", "../up", "a/b", "a\\b", "CON", "nul.txt", "com1", ".hidden", "  ", "...", "x" * 300, "é\n\x00", "~"]
 
@@ -94,8 +94,8 @@ def test_a_call_that_ends_anywhere_is_finished_by_the_next_and_photos_of_one_nam
 def test_a_move_to_another_disk_copies_before_it_removes(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, other_disk = files(photos), OSError(folders.errno.EXDEV, "Invalid cross-device link")
-    monkeypatch.setattr(folders.os, "rename", mock.Mock(side_effect=other_disk))
+    before, other_disk = files(photos), OSError(sort_into_folders.errno.EXDEV, "Invalid cross-device link")
+    monkeypatch.setattr(sort_into_folders.os, "rename", mock.Mock(side_effect=other_disk))
     killed = mock.patch.object(Path, "unlink", side_effect=KeyboardInterrupt("between copy and removal"))
     with killed, pytest.raises(KeyboardInterrupt):
         done(photos, tmp_path / "out", move=True)

@@ -23,7 +23,7 @@ from gallop.lab.tutorial.panels import Panel, panels
 pytest.importorskip("ipywidgets", reason="needs the extra 'notebooks'")
 pytest.importorskip("plotly", reason="needs the extra 'notebooks'")
 
-from gallop.lab.tutorial.live import live_bars
+from gallop.lab.tutorial.live_charts import live_bars
 
 LONG = [f"a name of many words {number}" for number in range(40)]
 

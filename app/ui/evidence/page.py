@@ -9,7 +9,7 @@ import streamlit as st
 from app import charts, text
 from app.library import Backbone, ClassEvidence, Evidence, Repeat
 from app.ui import labelled, resources
-from app.ui.evidence.prompts import each_prompt
+from app.ui.evidence.prompt_cards import each_prompt
 from app.ui.widgets.elements import made_on_click, page_header, photo_strip, problems_shown
 from app.ui.widgets.remembered import one_of, tabs
 from app.views import evidence as view

@@ -10,7 +10,7 @@ from app.photos.sample_answers import sample_answers
 from app.photos.shelf import Verdicts
 from app.teaching.training import Taught
 from app.ui.resources import session
-from app.ui.widgets.backbones import choose
+from app.ui.widgets.backbone_choice import choose
 from app.ui.widgets.remembered import one_of, put
 from app.views.exploring import look_at
 from app.visitor.page_state import TAUGHT

@@ -14,8 +14,8 @@ from typing import Any
 import streamlit as st
 
 from app import text
-from app.backbones import BackboneLoading
 from app.photos import shelf
+from app.shared_backbones import BackboneLoading
 from app.teaching.cards import Pile
 from app.ui.resources import holding
 from app.views.testing import Twins, twins

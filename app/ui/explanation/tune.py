@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.teaching.training import LIVE_PHOTOS, Settings
+from app.teaching.training import LIVE_PHOTOS, TeachSettings
 from app.ui.widgets.remembered import drawn, keep, recall, set_widget
 from app.visitor.session import Session
 from gallop.setting import settings_of
@@ -24,7 +24,7 @@ def steps_of(prompts: int, chosen: float) -> Sequence[float]:
 
 def dropout(session: Session, prompts: int) -> float:
     """Draw the slider of dropout for so many global prompts; return it. The settings follow at once."""
-    about = settings_of(Settings)["dropout"]
+    about = settings_of(TeachSettings)["dropout"]
 
     def moved() -> None:  # before the page is drawn, which begins with the training that this asks for
         session.training.settings = replace(session.training.settings, dropout=float(st.session_state[_DROPOUT]))

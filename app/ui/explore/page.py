@@ -9,7 +9,7 @@ from app.ui.explanation import answer, changes, current, tune
 from app.ui.explore import question
 from app.ui.export import dialog
 from app.ui.teach import live
-from app.ui.widgets import backbones
+from app.ui.widgets import backbone_choice
 from app.ui.widgets.elements import folded, onward, page_header, photo_strip, problems_shown, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
@@ -79,7 +79,7 @@ with explained:
         with problems_shown():
             explanation, before = answer.explained_now(session, part, asked)
             covered = answer.covered_now(session, part, asked, edit, explanation)
-            backbones.describe(session, chosen_backbone)
+            backbone_choice.describe(session, chosen_backbone)
             backbone = resources.backbone(session.training.backbone_name)
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
             shown = exploring.in_whole(photo, edit.part, covered)
@@ -90,7 +90,7 @@ with explained:
             below = st.container()
             if not taught:
                 question.more_names(session, backbone)
-                backbones.offer_better(session, shown)
+                backbone_choice.offer_better(session, shown)
             ahead = answer.follow_up(session, part, asked)
             find = partial(answer.explained_at_current_k, session, part, asked)
             if taught:

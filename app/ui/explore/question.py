@@ -15,7 +15,7 @@ from app.library import Backbone, Explanation
 from app.photos.sample_answers import sample_answers
 from app.ui.explanation.current import photo_in_browser, show_photo, take
 from app.ui.resources import session
-from app.ui.widgets import backbones
+from app.ui.widgets import backbone_choice
 from app.ui.widgets.elements import camera, problems_shown, show_notice, uploader
 from app.ui.widgets.remembered import drawn, keep, one_of_few, recall, remember, set_widget
 from app.views import exploring
@@ -138,9 +138,9 @@ MOST_TEMPLATES = 4
 def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
     """Draw them; return the place of the backbone's description, and the templates, or None if they cannot be used."""
     show_notice(session(), Where.BACKBONES)  # in the expander it could be hidden
-    at_hand = backbones.choose_backbone(session()) if backbones.is_choice() else None
+    at_hand = backbone_choice.choose_backbone(session()) if backbone_choice.is_choice() else None
     with st.expander("Settings", icon=":material/tune:", key="explore settings"):
-        place = at_hand or backbones.choose_backbone(session())
+        place = at_hand or backbone_choice.choose_backbone(session())
         typed = remember(
             st.text_area,
             f"Templates: one on each line, up to {MOST_TEMPLATES}",

@@ -9,9 +9,9 @@ from pathlib import Path
 import streamlit as st
 
 from app import text
-from app.backbones import DEFAULT_BACKBONE, on_backbone
 from app.library import GalLoPClassifier
 from app.runs.run import files_of, model_zip
+from app.shared_backbones import DEFAULT_BACKBONE, on_backbone
 from app.ui import projects
 from app.ui.resources import backbone, backbones
 from app.ui.widgets.elements import made_on_click, problems_shown

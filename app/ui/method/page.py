@@ -13,7 +13,7 @@ from app.views import exploring, method
 from app.visitor.page_state import Question
 from gallop import Photo
 from gallop.data.zip_files import zipped
-from gallop.maps.explainer.data import explainer_data, steps_data
+from gallop.maps.explainer.payload import explainer_data, steps_data
 
 session = resources.session()
 

@@ -23,7 +23,7 @@ from app.ui.widgets.elements import camera, cells, show_notice, uploader, verdic
 from app.views import testing
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
-from gallop.data.project import MOST_CARDS, MOST_PHOTOS
+from gallop.data.project_file import MOST_CARDS, MOST_PHOTOS
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.wording import counted
 
@@ -211,7 +211,7 @@ def _row(session: Session, card: Card) -> None:
 def _more(session: Session, card: Card, name: str) -> None:
     deck = session.photos.deck
     if card.all:
-        st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_look_through, args=(card.id,))
+        st.button("Look through", key=f"look {card.id}", type="tertiary", on_click=_show_photos, args=(card.id,))
     with st.form(f"rename {card.id}", border=False):
         # A form: what is only typed, or comes late from the browser, renames nothing.
         typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
@@ -237,7 +237,7 @@ def _more(session: Session, card: Card, name: str) -> None:
     st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 
-def _look_through(card_id: int = 0) -> None:
+def _show_photos(card_id: int = 0) -> None:
     """Open the dialog of a card; without one, close it."""
     st.session_state["looked through"] = card_id
 
@@ -248,7 +248,7 @@ def dialogs(session: Session) -> None:
     if card is None:
         return
 
-    @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_look_through)
+    @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_show_photos)
     def look() -> None:
         if (now := session.photos.deck.get(card.id)) is not None:
             _gallery(session, now)

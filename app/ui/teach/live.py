@@ -12,14 +12,14 @@ from app import charts, text
 from app.jobs import NOT_BEGUN
 from app.photos.archives import CardPlace, Member
 from app.teaching.tasks import check_photos
-from app.teaching.training import Kept, Point, Progress, Sight, Taught
+from app.teaching.training import KeptPrompts, Point, Progress, Taught, WatchedStep
 from app.ui.explanation import changes
 from app.ui.resources import backbone, backbones
 from app.ui.widgets.elements import chart, folded, made_on_click, problems_shown, progress_in_words
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.session import Session, Where
-from gallop.data.project import MOST_PHOTOS
+from gallop.data.project_file import MOST_PHOTOS
 from gallop.names.class_names import SOMETHING_ELSE
 
 # A line costs nothing; charts and a map slow down the training that they show.
@@ -160,7 +160,7 @@ def _running(session: Session) -> None:
     def look() -> None:
         progress = job.snapshot().progress
         shown = progress if isinstance(progress, Progress) else Progress("encoding", 0, 0, [])
-        _pictures(session, list(shown.history), shown.of_steps, shown.kept, shown.sights)
+        _pictures(session, list(shown.history), shown.of_steps, shown.kept, shown.watched_steps)
 
     far()
     look()
@@ -176,7 +176,7 @@ def _ended(session: Session) -> None:
     changes.what_changed(session, told=True)
     _scores(session, taught)
     _more_photos(session)
-    draw = partial(_pictures, session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
+    draw = partial(_pictures, session, list(taught.history), taught.of_steps, taught.kept, taught.watched_steps)
     folded("How it learned", ":material/show_chart:", "learned", draw)
 
 
@@ -223,7 +223,11 @@ def _more_photos(session: Session) -> None:
 
 
 def _pictures(
-    session: Session, history: Sequence[Point], steps: int, kept: Kept | None, sights: Sequence[Sight]
+    session: Session,
+    history: Sequence[Point],
+    steps: int,
+    kept: KeptPrompts | None,
+    watched_steps: Sequence[WatchedStep],
 ) -> None:
     """Draw curves, kept prompts and the map; for an opened run there are only the curves."""
     st.markdown("**Loss and accuracy**")
@@ -240,25 +244,25 @@ def _pictures(
             key="kept prompts",
             alt=charts.kept_in_words(kept),
         )
-    if busy or sights:
+    if busy or watched_steps:
         st.markdown("**Where a local prompt looks**")
-        _map(session, sights, replay=not busy)
+        _map(session, watched_steps, replay=not busy)
 
 
-def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
+def _map(session: Session, watched_steps: Sequence[WatchedStep], *, replay: bool) -> None:
     """Draw the map after the last step, or after the step that a slider selects."""
-    if not sights:
+    if not watched_steps:
         st.caption("The map appears with the first step.")
         return
-    if not sights[0].explanation.topk:
+    if not watched_steps[0].explanation.topk:
         st.caption("Without local prompts there is no map.")
         return
-    sight = sights[-1]
-    if replay and len(sights) > 1:
-        steps = ["before", *(f"step {each.step}" for each in sights[1:])]
-        places = list(range(len(sights)))
-        sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
-    explanation = sight.explanation
+    watched = watched_steps[-1]
+    if replay and len(watched_steps) > 1:
+        steps = ["before", *(f"step {each.step}" for each in watched_steps[1:])]
+        places = list(range(len(watched_steps)))
+        watched = watched_steps[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
+    explanation = watched.explanation
     # None, and no hash, once it is on no card.
     on_cards = ((card.name, photo) for card, _, photo in session.photos.deck.photos())
     of_class, photo = next((pair for pair in on_cards if pair[1].image is explanation.image), (None, None))
@@ -267,9 +271,9 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         explanation,
         name,
         photo=photo.sha256 if photo is not None else "",
-        beside=[each.explanation for each in sights],  # one scale for all steps
+        beside=[each.explanation for each in watched_steps],  # one scale for all steps
         key="watched map",
     )
-    when = f"After step {sight.step}" if sight.step else "Before training"
+    when = f"After step {watched.step}" if watched.step else "Before training"
     chance = text.percent(explanation.probabilities[name])
     st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {explanation.describe(name, 0)}.")

@@ -16,7 +16,7 @@ from app.teaching.training import (
     FREE,
     LOCAL_PROMPTS,
     WAYS,
-    Settings,
+    TeachSettings,
     preset,
     regions_of,
     usual_way,
@@ -26,7 +26,7 @@ from app.teaching.training import (
 )
 from app.ui.explanation import tune
 from app.ui.resources import backbones
-from app.ui.widgets import backbones as backbones_widget
+from app.ui.widgets import backbone_choice as backbones_widget
 from app.ui.widgets.elements import cells
 from app.ui.widgets.remembered import keep, one_of_few, put, recall, remember
 from app.visitor.session import Session
@@ -70,8 +70,8 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
         st.caption(text.markdown(way_in_words(way, known)))
     asked = {  # with a range or a choice, or to be switched on: what the paper has on is always on here
         name: about
-        for name, about in settings_of(Settings).items()
-        if about.form or about.choices or about.among or about.offered or getattr(Settings(), name) is False
+        for name, about in settings_of(TeachSettings).items()
+        if about.form or about.choices or about.among or about.offered or getattr(TeachSettings(), name) is False
     }
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
@@ -88,7 +88,7 @@ def _put_settings_of(session: Session, known: KnownBackbone) -> None:
     """Set the form to the last settings for this backbone: each has separate settings."""
     settings = session.training.settings_on(known)
     put(_WAY, way_of(settings, known.preset, regions_of(known), session.training.counted))
-    for name in settings_of(Settings):
+    for name in settings_of(TeachSettings):
         if name != "topk":
             put(_key(name), getattr(settings, name))
     _put_scales(settings.topk)
@@ -101,7 +101,9 @@ def _put_scales(topk: Sequence[int]) -> None:
         put(f"teach scales {n}", k)
 
 
-def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False, drawn: bool) -> dict[str, Any]:
+def _asked(
+    settings: Mapping[str, Setting], usual: TeachSettings, *, disabled: bool = False, drawn: bool
+) -> dict[str, Any]:
     """Draw a widget for each setting and return their values; ``disabled`` ones only show the usual values."""
     values: dict[str, Any] = {}
     for (name, about), column in zip(

@@ -10,7 +10,7 @@ from app.ui.explanation import changes
 from app.ui.explanation.labels import point_out_twins
 from app.ui.export import dialog
 from app.ui.test import known, mistakes, runs, unknown
-from app.ui.widgets import backbones
+from app.ui.widgets import backbone_choice
 from app.ui.widgets.elements import folded, onward, page_header, problems_shown
 from app.ui.widgets.remembered import tabs
 from app.views import testing
@@ -64,8 +64,8 @@ def _tested() -> None:
 
 
 page_header("Test", "How good is it on new photos?", lambda: dialog.button(session, "Test"))
-if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
-    backbones.choose_backbone(session)
+if backbone_choice.is_choice() and (session.training.taught is not None or session.training.elsewhere):
+    backbone_choice.choose_backbone(session)
 if session.training.taught is None:
     st.info("**Start here:** teach some classes first, and add test photos for each.", icon=":material/school:")
     onward("On to teaching", "ui/teach/page.py", ":material/school:")

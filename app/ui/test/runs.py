@@ -17,7 +17,7 @@ from app.ui import projects
 from app.ui.resources import visitors
 from app.ui.widgets.elements import problems_shown, show_notice
 from app.ui.widgets.remembered import one_of, put
-from app.views.project import about_these_photos
+from app.views.saved_project import about_these_photos
 from app.visitor.session import Session, Where
 from gallop.evaluation.changes import Flips
 from gallop.evaluation.intervals import Paired, Proportion

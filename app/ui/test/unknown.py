@@ -16,7 +16,7 @@ from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, component, reported, uploader
 from app.views import testing
 from app.visitor.session import Session
-from gallop.data.project import MOST_ON_SHELF
+from gallop.data.project_file import MOST_ON_SHELF
 from gallop.evaluation.limits import at_limit, cuts, limit_of_tests
 from gallop.model.scores import VERDICT, captions
 from gallop.names.class_names import said

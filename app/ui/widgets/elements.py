@@ -14,13 +14,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
-from app.backbones import BackboneLoading, BackboneProblem
 from app.jobs import NOT_BEGUN, Job, Snapshot, State, Work
 from app.photos.shelf import Verdicts
+from app.shared_backbones import BackboneLoading, BackboneProblem
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
 from app.views.exploring import PhotoTile
 from app.visitor.session import GRACE_SECONDS, PageJobs, Session, Where
-from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
+from gallop.data.project_file import MOST_ALTOGETHER, MOST_CARDS
 from gallop.errors import sentence_of
 from gallop.wording import counted, time_in_words
 

@@ -18,9 +18,9 @@ from app.ui.widgets.elements import reported
 from app.views.exploring import answer_as_text, look_at
 from app.visitor.page_state import DEFAULT_TEMPLATES, AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
-from gallop.maps.explainer.data import all_sent, explainer_data
+from gallop.maps.explainer.payload import all_sent, explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Subject, scale_of
+from gallop.maps.map_style import Subject, scale_of
 
 KEY = "explainer"
 _HIDDEN = Path(__file__).with_name("answer.css")

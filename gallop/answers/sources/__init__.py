@@ -9,7 +9,7 @@ from gallop.answers.sources.folder import folder_photos
 from gallop.answers.sources.item import SourceItem
 from gallop.answers.sources.tables import listed_photos, table_photos
 from gallop.errors import DataError
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 from gallop.images.photo import is_photo_name
 
 __all__ = ["SourceItem", "open_source"]

@@ -8,8 +8,8 @@ from itertools import starmap
 
 from gallop.answers.sources.item import SourceItem
 from gallop.errors import DataError
-from gallop.images.folders import FolderEntry, walk_photos
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
+from gallop.images.photo_files import FolderEntry, walk_photos
 
 
 def folder_photos(path: str) -> Iterator[SourceItem]:

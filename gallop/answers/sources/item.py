@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 
 BATCH_BYTES = 64 * 2**20
 """Bytes of photos that a source yields together, at most one photo more."""

@@ -12,7 +12,7 @@ from typing import Any, TextIO, TypeAlias
 from gallop.answers.sources.item import BATCH_BYTES, SourceItem, named_photo
 from gallop.answers.sources.pages import row_groups, rows_at_once
 from gallop.errors import DataError, first_line
-from gallop.images.formats import DEFAULT_LIMITS, printable_name
+from gallop.images.file_types import DEFAULT_LIMITS, printable_name
 from gallop.runtime.reading import open_file
 from gallop.wording import listed, printable
 

@@ -17,10 +17,10 @@ from gallop.cli.inputs import trained_model
 from gallop.errors import CommandError
 from gallop.model.scores import VERDICT
 from gallop.runtime.writing import free_names, locked, write_file
-from gallop.service.sorting.folders import is_linked, place, read_places, stored, undo
 from gallop.service.sorting.page import check_page
-from gallop.service.sorting.pile import Pile, is_state
-from gallop.service.sorting.scores import read_scores, score_pile
+from gallop.service.sorting.scored_pile import Pile, is_state
+from gallop.service.sorting.scores_file import read_scores, score_pile
+from gallop.service.sorting.sort_into_folders import is_linked, place, read_places, stored, undo
 from gallop.wording import counted, listed
 
 _OURS = ("check.html", "checks.json", "rest.txt")

@@ -62,7 +62,7 @@ def write(
         OnnxError: the extra is missing, or the model cannot be written.
         OSError: there is no room for it.
     """
-    from gallop.export.web.folder import page_files
+    from gallop.export.web.page_files import page_files
 
     files, _ = page_files(model, precision, teach=teach, embed=embed)
     check_folder(folder)

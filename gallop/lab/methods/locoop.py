@@ -17,7 +17,7 @@ from gallop.core import fast
 from gallop.core.gallop import Loss, TextFeatures
 from gallop.features.encoding import ImageFeatures
 from gallop.lab.methods.prompt_learning import PromptLearner
-from gallop.model.machine import HERE
+from gallop.model.on_threads import HERE
 from gallop.model.prompted import PromptModel
 from gallop.setting import number_between
 

@@ -12,7 +12,7 @@ from gallop.data.listing import Listing
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 from gallop.images import IMAGE_SUFFIXES
-from gallop.lab.paper_sets.places import SetLocation, damaged, read_json, read_lines, subfolders
+from gallop.lab.paper_sets.on_disk import SetLocation, damaged, read_json, read_lines, subfolders
 from gallop.names.class_names import clean_names, folder_to_name
 
 SYNSET = r"n\d{8}"

@@ -16,7 +16,7 @@ from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 from gallop.images import list_images
 from gallop.lab.paper_sets.layouts import SYNSET, aircraft, by_number, by_synset, coop_split, imagenet
-from gallop.lab.paper_sets.places import CatalogueEntry, SetLocation
+from gallop.lab.paper_sets.on_disk import CatalogueEntry, SetLocation
 from gallop.wording import did_you_mean, quoted
 
 # How CoOp's authors lay out every set, with the addresses of their split files.

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gallop.maps.look import COLOURS
+from gallop.maps.map_style import COLOURS
 from gallop.wording import as_drawn, shortened
 
 MAP_COLOURS = COLOURS[1]

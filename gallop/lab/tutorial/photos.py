@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
-from gallop.data.folders import read_folder, resolve_split
+from gallop.data.class_folders import read_folder, resolve_split
 from gallop.data.labelled import LabelledPhotos
 from gallop.errors import DataError
 from gallop.images import Photo, load_image

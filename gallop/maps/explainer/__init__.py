@@ -2,8 +2,8 @@
 
 One script, joined in memory from the modules in ``src``, and one style sheet serve every host: the app, a notebook
 (``gallop.maps.explainer.widget``, which needs anywidget) and the HTML report. What they show is a dictionary of plain
-values, made by ``gallop.maps.explainer.data``. The same modules make a second script, which goes through the method
-step by step (``gallop.maps.explainer.data.steps_data``). Using them does not need Node.
+values, made by ``gallop.maps.explainer.payload``. The same modules make a second script, which goes through the method
+step by step (``gallop.maps.explainer.payload.steps_data``). Using them does not need Node.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from gallop.errors import ClassNameError
-from gallop.maps.look import COLOURS, DRAWN, Style
+from gallop.maps.map_style import COLOURS, DRAWN, Style
 from gallop.setting import require
 from gallop.wording import listed, printable
 

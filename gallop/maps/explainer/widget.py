@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from gallop.maps.explainer import STYLE_SHEET, script
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.payload import explainer_data
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import Scale
-from gallop.maps.photo import photo_url
+from gallop.maps.map_style import Scale
+from gallop.maps.shown_photo import photo_url
 from gallop.predictions.explanation import Explanation
 
 try:

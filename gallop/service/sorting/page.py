@@ -16,8 +16,8 @@ from gallop.documents.rendering import render
 from gallop.errors import ImageError
 from gallop.evaluation.promise import checks_needed
 from gallop.images import load_image
-from gallop.maps.photo import picture_url
-from gallop.service.sorting.pile import Pile
+from gallop.maps.shown_photo import picture_url
+from gallop.service.sorting.scored_pile import Pile
 
 SIDE, MOST_PHOTOS = 512, 1500  # pixels of a photo's longer side; photos on a page
 ERRORS_AHEAD = 2

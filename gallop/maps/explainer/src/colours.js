@@ -1,4 +1,4 @@
-/* The colour and opacity of each score; gallop/maps/look.py makes the tables and the scale. */
+/* The colour and opacity of each score; gallop/maps/map_style.py makes the tables and the scale. */
 
 /* 256 colours, three bytes each. */
 export function table(text) {

@@ -4,7 +4,7 @@ import { floats } from "./numerics.js";
 import { figure } from "./words.js";
 
 export class Told {
-  /* Args: words, what gallop/maps/explainer/data.py makes of a class; take, whose scores they are; c, the class. */
+  /* Args: words, what gallop/maps/explainer/payload.py makes of a class; take, whose scores they are; c, the class. */
   constructor(words, take, c) {
     Object.assign(this, { ...words, take, c });
     this.globals = take.global.prompts;

@@ -1,4 +1,4 @@
-/* What the explainer shows of a photo, as gallop/maps/explainer/data.py makes it. No page is known here. */
+/* What the explainer shows of a photo, as gallop/maps/explainer/payload.py makes it. No page is known here. */
 
 import { mean as average, outlierScores } from "../explainer/numerics.js";
 import { cosinesOf } from "./cosines.js";
@@ -76,7 +76,7 @@ function averaged(cosines, classes, prompts) {
 }
 
 /* Which part of a photo is shown, all of it but no longer than 3:2 around what the model saw: left, top, width,
-   height; as gallop/maps/photo.py has it. */
+   height; as gallop/maps/shown_photo.py has it. */
 export function shownPart(width, height, box) {
   const longest = LONGEST * Math.min(width, height);
   const [wide, high] = [Math.min(width, longest), Math.min(height, longest)];

@@ -73,7 +73,7 @@ export class Steps {
     this.set({ step: Math.min(Math.max(this.now.step + by, 0), this.panels.length - 1) });
   }
 
-  /* Args: data, as gallop/maps/explainer/data.py makes them. */
+  /* Args: data, as gallop/maps/explainer/payload.py makes them. */
   show(data) {
     const text = JSON.stringify(data);
     if (text === this.text) return; // hosts send what is there already, too

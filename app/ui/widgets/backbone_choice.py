@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import text
-from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, downloading, to_download
 from app.library import Explanation
+from app.shared_backbones import DEFAULT_BACKBONE, PAPERS_KIND, downloading, to_download
 from app.ui import resources
 from app.ui.resources import backbones
 from app.ui.widgets.elements import folded, show_notice, watch_job

@@ -15,7 +15,7 @@ from app.ui.resources import backbones
 from app.ui.teach.deck import ZIP_MEGABYTES
 from app.ui.widgets.elements import component, job_outcome, reported, start_job, uploader
 from app.views import sorting
-from app.views.project import is_there
+from app.views.saved_project import is_there
 from app.visitor.session import Session, Where
 from gallop.sample import sample_photos
 from gallop.wording import counted

@@ -17,7 +17,7 @@ import torch
 from gallop import __version__
 from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
 from gallop.backbones.text.tokenizers import clip_tokenizer
-from gallop.checkpoints.settings import Checkpoint
+from gallop.checkpoints.settings_file import Checkpoint
 from gallop.config import HEADS, ZERO_SHOT, train_preset
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
@@ -27,7 +27,7 @@ from gallop.export.web.encoders import check_encoders, text_onnx, vision_onnx
 from gallop.export.web.fetch import SCRIPT_FILE, WASM_FILE, runtime_files
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, tells_copies
 from gallop.maps.explainer import STYLE_SHEET
-from gallop.maps.explainer.data import explainer_data, palettes
+from gallop.maps.explainer.payload import explainer_data, palettes
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY
 from gallop.model.branches.mix import ENOUGH_SHOTS, SPREAD
 from gallop.model.prompted import PromptModel, initial_prompts

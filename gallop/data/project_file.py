@@ -27,7 +27,7 @@ from gallop.data.labelled import LabelledPhotos
 from gallop.data.zip_files import MAX_ARCHIVE_BYTES, MAX_MEMBERS, OpenedZip, opened_zip, zipped
 from gallop.errors import DataError, GallopError
 from gallop.images import DEFAULT_LIMITS, ImageLimits, Photo, load_image
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 from gallop.names.class_names import clean_names
 from gallop.runtime.reading import open_file, parse_json
 from gallop.runtime.writing import free_names

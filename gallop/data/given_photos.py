@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gallop.data.folders import read_folder, resolve_split
+from gallop.data.class_folders import read_folder, resolve_split
 from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash, distinct_photos, in_words
 from gallop.data.listing import LazyImages, Listing, Rows
 from gallop.data.photo_set import PhotoSet
-from gallop.data.project import project_photos
+from gallop.data.project_file import project_photos
 from gallop.data.tabular.columns import (
     MapStyle,
     as_list,

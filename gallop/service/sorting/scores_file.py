@@ -19,8 +19,8 @@ from gallop.answers.scorer import PhotoScorer, answers
 from gallop.answers.sources.folder import folder_photos
 from gallop.model.scores import VERDICT
 from gallop.runtime.writing import append_quickly, whole_lines
-from gallop.service.sorting.folders import MOST_BYTES
-from gallop.service.sorting.pile import COLUMNS
+from gallop.service.sorting.scored_pile import COLUMNS
+from gallop.service.sorting.sort_into_folders import MOST_BYTES
 
 _KEPT = (*COLUMNS, VERDICT)
 

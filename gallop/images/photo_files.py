@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 from gallop.images.photo import is_photo_name
 
 

@@ -18,9 +18,9 @@ from app.photos.shelf import Shelf, allowed, in_memory_once, no_room, size_of, s
 from app.runs.run import CHECKPOINT, FACTS, Run, files_of, of_taught, plain_name, read_files, read_run, written
 from app.visitor.session import Session
 from gallop import Photo
-from gallop.data.project import RUN_FILES, SHOT_SIDE, Project, ProjectClass, ProjectRun, read_project
+from gallop.data.project_file import RUN_FILES, SHOT_SIDE, Project, ProjectClass, ProjectRun, read_project
 from gallop.errors import UnknownPart, sentence_of
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 from gallop.runtime.reading import read_bytes
 from gallop.sample import sample_folder, sample_photos
 from gallop.wording import counted

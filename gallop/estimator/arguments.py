@@ -28,7 +28,7 @@ from gallop.wording import listed
 
 
 @dataclass(frozen=True)
-class Settings:
+class Arguments:
     """The arguments of ``GalLoPClassifier`` as the packages below it take them.
 
     Attributes:

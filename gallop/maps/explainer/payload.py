@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from gallop.config import HEADS
 from gallop.images import CropBox
 from gallop.maps.explainer.state import ExplainerState
-from gallop.maps.look import COLOURS, DRAWN, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
-from gallop.maps.photo import photo_place, photo_url
+from gallop.maps.map_style import COLOURS, DRAWN, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
+from gallop.maps.shown_photo import photo_place, photo_url
 from gallop.parts import require_topk
 
 if TYPE_CHECKING:

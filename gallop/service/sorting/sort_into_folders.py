@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gallop.errors import DataError
-from gallop.images.formats import printable_name
+from gallop.images.file_types import printable_name
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.writing import clear_drafts, make_folder, write_file, write_quickly
 
