@@ -41,7 +41,6 @@ from app.middleware import (
     KnownBrowsers,
     OwnNamesOnly,
     Rest,
-    RoomForFiles,
     ScriptsFromMemory,
     answer_at_once,
     first_page,
@@ -81,7 +80,6 @@ from app.views.method import NOTEBOOKS, notebook_files
 from gallop.data.zip_files import zipped
 from gallop.runtime.process import collect_since, trim
 
-streamlit_insides.explain_late_downloads()
 streamlit_insides.keep_answers()
 streamlit_insides.keep_to_the_page_asked_for()
 
@@ -131,7 +129,6 @@ def look_after_memory() -> None:
     """
     while True:
         time.sleep(LOOKED_AFTER)
-        resources.let_go_of_left_over()
         if collect_since():  # at rest nothing is done
             trim()
 
@@ -167,12 +164,6 @@ app = st.App(
     middleware=[
         Middleware(OwnNamesOnly, names=st.get_option("server.allowedHosts")),
         Middleware(KnownBrowsers, path=base_path),
-        Middleware(
-            RoomForFiles,
-            path=base_path + streamlit_insides.UPLOADS,
-            comes=resources.file_comes,
-            gone=resources.shared.unread.has_gone,
-        ),
         Middleware(
             ScriptsFromMemory,
             folder=static,

@@ -1,9 +1,6 @@
 """ASGI middleware between a browser and Streamlit's server. Knows no Streamlit.
 
 - The names by which the server is asked, and the pages that open websockets; a cookie that identifies a browser.
-- A file for which a visitor has no room is dropped while it is received. Streamlit holds every uploaded file until its
-  page reads it, or is closed. If a file were refused with a status code, the page would show that number; so an empty
-  file is passed on, and the refusal is reported in words like any other.
 - Streamlit's scripts are sent from memory and listed in the response headers, and the page contains a first picture.
   Streamlit reads each of its hundred scripts again for every visitor, the browser learns which ones the page needs
   only from the page, and each response waits until the browser has confirmed its headers: together that takes as long
@@ -28,7 +25,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.text import shorten
 from gallop.runtime.hosts import LOCAL_NAMES, is_named
 from gallop.wording import quoted
 
@@ -36,18 +32,11 @@ POLICY_VIOLATION = 1008
 # The cookie that identifies a browser: a random number, which reveals nothing about its user.
 BROWSER = "gallop_browser"
 _A_MONTH = 30 * 24 * 3600
-# Bytes before the file itself: its name and kind.
-_MOST_HEAD = 2**16
-# Assumed bytes of a file without a stated size, which no browser sends: as many as Streamlit accepts.
-_UNKNOWN_SIZE = 200 * 2**20
 _INDEX = "index.html"
 # The element in it in which Streamlit's scripts draw the page.
 _PLACE = '<div id="root"></div>'
 # Not from the system's table: on some systems a script is plain text, which no browser runs.
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-
-# From number, name and size of a file, browser and page to why it is not accepted, as a sentence.
-Comes = Callable[[str, str, int, str, str], str]
 
 
 class OwnNamesOnly:
@@ -124,71 +113,6 @@ def _on_pages(send: Send, act: Callable[[MutableHeaders], None]) -> Send:
         await send(message)
 
     return sending
-
-
-class RoomForFiles:
-    """Ask for each file that is sent whether there is room for it.
-
-    Args:
-        path: below which files are uploaded.
-        comes: called before the first byte of the file itself is read.
-        gone: called with the number of a file that was not received completely, or was removed.
-    """
-
-    def __init__(self, app: ASGIApp, path: str, comes: Comes, gone: Callable[[str], None]) -> None:
-        self._app, self._comes, self._gone = app, comes, gone
-        self._place = re.compile(rf"{re.escape(path)}([^/]+)/([^/]+)")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        place = self._place.fullmatch(scope["path"]) if scope["type"] == "http" else None
-        if place is None or scope["method"] not in ("PUT", "DELETE"):
-            await self._app(scope, receive, send)
-            return
-        page, file = place.groups()
-        taken = False
-
-        async def noting(message: Message) -> None:
-            nonlocal taken
-            taken = taken or message.get("status") == 204
-            await send(message)
-
-        try:
-            if scope["method"] == "PUT":
-                scope, receive = await self._let_in(scope, receive, page, file)
-            await self._app(scope, receive, noting)
-        finally:
-            if scope["method"] == "DELETE" or not taken:
-                self._gone(file)
-
-    async def _let_in(self, scope: Scope, receive: Receive, page: str, file: str) -> tuple[Scope, Receive]:
-        """Return the request unchanged, or with an empty file in place of one for which there is no room."""
-        head, more = b"", True
-        while more and b"\r\n\r\n" not in head and len(head) < _MOST_HEAD:
-            piece = await receive()
-            head, more = head + piece.get("body", b""), piece.get("more_body", False)
-        length = Headers(scope=scope).get("content-length", "")
-        size = int(length) if length.isdecimal() else _UNKNOWN_SIZE
-        named = re.search(rb'filename="([^"\r\n]+)"', head)
-        name = shorten(named[1].decode("utf-8", "replace"), 60) if named else "The file"
-        if not self._comes(file, name, size, _browser(scope), page):
-            return scope, _first(head, more, receive)
-        while more:  # a browser that gets a response while it sends reports a broken connection
-            more = (await receive()).get("more_body", False)
-        start, _, _ = head.partition(b"\r\n\r\n")
-        border, _, _ = start.partition(b"\r\n")
-        empty = start + b"\r\n\r\n\r\n" + border + b"--\r\n"
-        scope = {**scope, "headers": [*scope["headers"]]}
-        MutableHeaders(scope=scope)["content-length"] = str(len(empty))
-        return scope, _first(empty, False, receive)
-
-
-def _first(head: bytes, more: bool, receive: Receive) -> Receive:
-    ahead: list[Message] = [{"type": "http.request", "body": head, "more_body": more}]
-
-    async def received() -> Message:
-        return ahead.pop() if ahead else await receive()
-
-    return received
 
 
 class Rest:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -19,9 +17,6 @@ from gallop import Photo, load_image
 from gallop.errors import ImageError
 from gallop.images.file_types import printable_name
 from gallop.maps.shown_photo import picture_url
-
-# A page reports the last of its files at once, and the run that this starts reads them.
-UNREAD_SECONDS = 600.0
 
 
 def allowed() -> int:
@@ -41,77 +36,6 @@ def no_room(name: str, size: int, held: int) -> str:
         f"for one visitor is {size_in_words(allowed())}. Remove photos first, or ask whoever started the app to raise "
         "--visitor-memory."
     )
-
-
-@dataclass(frozen=True)
-class _File:
-    browser: str
-    page: str
-    size: int
-
-
-@dataclass
-class UnreadFiles:
-    """Files that were uploaded and not read yet, by the number that the server gave them. Thread-safe.
-
-    Attributes:
-        clock: returns the current time in seconds.
-    """
-
-    clock: Callable[[], float] = time.monotonic
-    _files: dict[str, _File] = field(default_factory=dict)
-    # When a page sent something.
-    _last: dict[str, float] = field(default_factory=dict)
-    # By its number: the page, and why it was not accepted.
-    _refused: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def comes(self, file: str, name: str, size: int, browser: str, page: str, held: int) -> str:
-        """Note a file before its first byte is read; return why there is no room for it, as a sentence.
-
-        Args:
-            held: bytes of the photos that this browser's visitors have.
-        """
-        with self._lock:
-            self._last[page] = self.clock()
-            waiting = sum(
-                other.size for number, other in self._files.items() if number != file and other.browser == browser
-            )
-            problem = no_room(name, size, held + waiting)
-            if problem:
-                self._refused[file] = page, problem
-            else:
-                self._files[file] = _File(browser, page, size)
-            return problem
-
-    def has_gone(self, file: str) -> None:
-        """Forget a file that was read or never came."""
-        with self._lock:
-            self._files.pop(file, None)
-
-    def why_refused(self, file: str) -> str:
-        """Return why a file was not accepted, once; empty for one that was."""
-        with self._lock:
-            return self._refused.pop(file, ("", ""))[1]
-
-    def page_has_gone(self, page: str) -> None:
-        with self._lock:
-            self._forget(page)
-
-    def left_over(self) -> list[tuple[str, str]]:
-        """Return page and number of the files that will not be read any more, and forget them."""
-        with self._lock:
-            late = self.clock() - UNREAD_SECONDS
-            over = [page for page, last in self._last.items() if last < late]
-            unread = [(file.page, number) for number, file in self._files.items() if file.page in over]
-            for page in over:
-                self._forget(page)
-            return unread
-
-    def _forget(self, page: str) -> None:
-        self._last.pop(page, None)
-        self._files = {number: file for number, file in self._files.items() if file.page != page}
-        self._refused = {number: why for number, why in self._refused.items() if why[0] != page}
 
 
 def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:

@@ -104,10 +104,8 @@ def saved(session: Session) -> bytes:
         raise
 
 
-def _open(session: Session, where: Where, files: list[Any], refused: tuple[str, ...]) -> None:
+def _open(session: Session, where: Where, files: list[Any]) -> None:
     """Open a file; a project at once if there is nothing here, else after a question."""
-    if refused:
-        return session.tell(where, refused[0], "error")
     file, name = files[0], files[0].name
     with session.telling(where):
         if where is Where.MODELS:

@@ -16,7 +16,6 @@ from app import options
 from app.jobs import JobManager
 from app.library import Backbone
 from app.middleware import BROWSER
-from app.photos.shelf import UnreadFiles
 from app.runs.store import Ledger, data_folder, owner_of, runs_folder
 from app.shared_backbones import DEFAULT_BACKBONE, STALLED, BackboneLoading, BackboneRoom, Lease
 from app.ui.streamlit_insides import close_page, connected, drop_file, for_this_machine_alone, this_page
@@ -33,7 +32,6 @@ PAGE_PATIENCE = 1.5
 
 def forget_page(page: str) -> None:
     """Let the server drop what it stores for a page that was closed."""
-    shared.unread.page_has_gone(page)
     if shared.loop is not None:
         shared.loop.call_soon_threadsafe(close_page, page)
 
@@ -42,18 +40,6 @@ def let_go_of_files(files: Sequence[str]) -> None:
     """Let the server drop files of the page that is being drawn, by their numbers: they were read."""
     for file in files:
         drop_file(this_page(), file)
-        shared.unread.has_gone(file)
-
-
-def let_go_of_left_over() -> None:
-    """Let the server drop the files that will not be read any more."""
-    for page, file in shared.unread.left_over():
-        drop_file(page, file)
-
-
-def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
-    """Return why there is no room for a file that a browser begins to send, as a sentence; empty where there is."""
-    return shared.unread.comes(file, name, size, browser, page, visitors().held(browser))
 
 
 def _visitors() -> Visitors:
@@ -74,7 +60,6 @@ class Shared:
     downloads: JobManager = field(default_factory=lambda: JobManager(waiting=2, stuck=STALLED))  # one at a time
     runs: Path = field(default_factory=lambda: runs_folder(data_folder()))
     visitors: Visitors = field(default_factory=_visitors)
-    unread: UnreadFiles = field(default_factory=UnreadFiles)
     # That of the server; None in tests without one.
     loop: asyncio.AbstractEventLoop | None = None
 

@@ -24,8 +24,6 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Where browsers send files to, below the app's path. Without it Streamlit alone limits what a visitor may send.
-UPLOADS = "_stcore/upload_file/"
 # What Explore is drawn with, in the list of files of Streamlit's page. Without it browsers load these later.
 FIRST_PARTS = (
     *("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "PageLink", "Selectbox", "TextArea"),
@@ -145,21 +143,6 @@ def drawn_anew() -> Iterator[None]:
 def _registered() -> dict[str, Any]:
     """Return what Streamlit has registered of every widget that this page has ever drawn, by its id."""
     return cast("dict[str, Any]", _context().session_state._state._new_widget_state.widget_metadata)
-
-
-@comfort("a request for a download that no longer exists writes a traceback to the log")
-def explain_late_downloads() -> None:
-    """Log a download whose page was redrawn in the meantime as a sentence: it is not a failure."""
-    gone = import_module("streamlit.runtime.media_file_storage").MediaFileStorageError
-
-    def without_traceback(record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, gone) and error.__cause__ is None:  # else making the file has failed
-            record.exc_info, record.args = None, ()
-            record.msg = "A download was requested that no longer exists: its page was redrawn in the meantime."
-        return True
-
-    logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(without_traceback)
 
 
 _ANSWERS = ("file_urls_response", "backend_operation_response")

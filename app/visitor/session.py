@@ -291,12 +291,6 @@ class Visitors:
             session.close()
         return token
 
-    def held(self, browser: str) -> int:
-        """Return the bytes of the photos in all sessions that a browser started."""
-        with self._lock:
-            mine = [visitor.session for visitor in self._visitors.values() if visitor.browser == browser]
-        return sum(session.photos.size for session in mine)
-
     def find(self, token: str, browser: str = "") -> Session | None:
         """Return the session of a token; None if it has ended or belongs to another browser. Only tokens of ``new`` are
         accepted.

@@ -1,8 +1,7 @@
-"""What one visitor may have in memory: files on their way, photos; and that it is given back."""
+"""What one visitor may have in memory: uploaded files, photos; and that it is given back."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,21 +9,14 @@ from contextlib import closing
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
 from urllib.parse import urlsplit
 
-import pytest
 from PIL import Image
-from starlette.responses import Response
 
-from app.middleware import RoomForFiles
 from app.photos.archives import CardPlace, Member
-from app.photos.shelf import UNREAD_SECONDS, UnreadFiles, allowed
-from app.ui import resources
 from app.visitor.photos import VisitorPhotos
 from app.visitor.session import Visitors
 from gallop import Photo, load_image
-from gallop.sample import sample_photos
 from tests.app_pages import there
 from tests.raw_sockets import Page, drawn
 
@@ -75,63 +67,13 @@ def unread_bytes(server: str) -> int:
     return sum(map(int, found))
 
 
-def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(told_server: tuple[str, Path]) -> None:
+def test_files_that_were_read_are_dropped(told_server: tuple[str, Path]) -> None:
     server, _ = told_server
-    with closing(Sender(server)) as mine, closing(Sender(server)) as other:
-        mine.take(*(mine.put(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:3]))
-        said = mine.take(*(mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)))
-        said = said.replace("\\", "")  # as Markdown is read
-        wanted = (
-            "large 0.jpg is not a picture",
-            r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
-            "--visitor-memory",
-        )
-        assert [words for words in wanted if not re.search(words, said)] == []
-
-        for visitor in (mine, other):
-            visitor.put("large.jpg", bytes(LARGE))
-        assert 2 * LARGE <= unread_bytes(server) < 2 * LARGE + 1000, "one of each: what was read has gone"
-
-
-def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> None:
-    files, size = UnreadFiles(), allowed() // 2 + 1
-    assert files.comes("1", "a.jpg", size, "me", "page", 0) == ""
-    assert "a.jpg does not fit" in (refused := files.comes("2", "a.jpg", size, "me", "other page", 0))
-    assert [files.why_refused("2") for _ in range(2)] == [refused, ""]
-    assert files.comes("3", "a.jpg", size, "you", "third page", 0) == ""
-    assert "does not fit" in files.comes("4", "a.jpg", size, "you", "third page", 0)
-    files.page_has_gone("third page")  # and all that it has sent
-    assert files.why_refused("4") == files.comes("4", "a.jpg", size, "you", "third page", 0) == ""
-    files.has_gone("1")
-    assert files.comes("5", "a.jpg", size, "me", "page", 0) == ""
-    assert "you already use" in files.comes("6", "a.jpg", 1, "me", "page", held=size)
-
-
-def test_a_file_that_its_page_removes_makes_room() -> None:
-    gone, sent = list[str](), AsyncMock()
-    room = RoomForFiles(Response(status_code=204), "/files/", lambda *_: "", gone.append)
-    asyncio.run(room({"type": "http", "method": "DELETE", "path": "/files/page/number"}, AsyncMock(), sent))
-    assert (gone, sent.call_args_list[0].args[0]["status"]) == (["number"], 204)
-
-
-def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "shared", resources.Shared())
-    files, size = resources.shared.unread, allowed() // 2 + 1
-    assert [files.comes(n, "a.jpg", size, "me", "page", 0) == "" for n in ("1", "2")] == [True, False]
-    resources.forget_page("page")
-    assert files.comes("3", "a.jpg", size, "me", "page", 0) == ""
-
-
-def test_files_that_nobody_reads_go_after_a_while_and_those_that_still_come_stay() -> None:
-    now = [0.0]
-    files = UnreadFiles(clock=lambda: now[0])
-    files.comes("1", "a.jpg", 1, "me", "left", 0)
-    files.comes("2", "a.jpg", 1, "me", "busy", 0)
-    now[0] = UNREAD_SECONDS - 1
-    files.comes("3", "a.jpg", 1, "me", "busy", 0)
-    assert files.left_over() == []
-    now[0] = UNREAD_SECONDS + 1
-    assert (files.left_over(), files.left_over()) == ([("left", "1")], [])
+    with closing(Sender(server)) as sender:
+        said = sender.take(sender.put("large.jpg", bytes(LARGE)))
+        assert "large.jpg is not a picture" in said.replace("\\", "")  # as Markdown is read
+        sender.put("waiting.jpg", bytes(LARGE))
+        assert LARGE <= unread_bytes(server) < LARGE + 1000
 
 
 def test_a_page_that_was_closed_is_forgotten_unless_it_comes_back() -> None:
@@ -190,6 +132,6 @@ def test_who_leaves_gives_all_back() -> None:
     session.photos.unknown.add(squares(4)[2:])
     session.photos.deck.add_photos(cards_of(squares(6)[4:]))
     session.photos.deck.delete(session.photos.deck.cards[0].id)
-    assert (visitors.held("me"), session.photos.size, visitors.held("you")) == (6 * 400, 6 * 400, 0)
+    assert session.photos.size == 6 * 400
     visitors.remove(token)
-    assert (session.photos.size, visitors.held("me")) == (0, 0)
+    assert session.photos.size == 0

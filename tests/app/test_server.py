@@ -340,19 +340,6 @@ print(*begun)
     assert printed(code, tmp_path).split() == ["mini"]
 
 
-def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(told_server: Told) -> None:
-    """Its button was still on the screen; the file that it stood for was not kept."""
-    server, folder = told_server
-    with opened(server) as page:
-        (mine,) = {
-            message.new_session.initialize.session_id for message in page.run() if message.HasField("new_session")
-        }
-        late = {"request_id": "1", "session_id": mine, "deferred_file": {"file_id": "0" * 56}}
-        page.send(backend_operation_request=late)
-        assert until(lambda: "no longer exists" in (folder / "log.txt").read_text())
-    assert "Traceback" not in (folder / "log.txt").read_text()
-
-
 def test_small_answers_of_the_servers_socket_wait_for_nothing() -> None:
     with socket.socket() as ours, socket.socket() as other:
         for each in (ours, other):

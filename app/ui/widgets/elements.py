@@ -17,7 +17,7 @@ from app import charts, text
 from app.jobs import NOT_BEGUN, Job, Snapshot, State, Work
 from app.photos.shelf import Verdicts
 from app.shared_backbones import BackboneLoading, BackboneProblem
-from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, shared, visitors
+from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, visitors
 from app.views.exploring import PhotoTile
 from app.visitor.session import GRACE_SECONDS, PageJobs, Session, Where
 from gallop.data.project_file import MOST_ALTOGETHER, MOST_CARDS
@@ -291,8 +291,8 @@ SHOWN_VERDICTS = 6
 # Characters of a sentence that gets no more than so many pixels, and is scrolled in.
 _LONG, _MOST_HIGH = 1200, 240
 
-# What to do with files, and with the sentences of those that there was no room for.
-Take = Callable[[list[Any], tuple[str, ...]], None]
+# What to do with files.
+Take = Callable[[list[Any]], None]
 
 
 @dataclass
@@ -354,8 +354,8 @@ def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None
 def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:
     photos = session().photos
 
-    def judge(files: list[Any], refused: tuple[str, ...]) -> None:
-        photos.verdicts[name] = (take(files) if files else Verdicts()) + Verdicts(refused=refused)
+    def judge(files: list[Any]) -> None:
+        photos.verdicts[name] = take(files)
 
     return judge
 
@@ -385,8 +385,7 @@ def receive() -> None:
         if not files:
             continue
         with place, st.spinner("Reading the files …", show_time=True):
-            reasons = {file.file_id: shared.unread.why_refused(file.file_id) for file in files}
-            take([file for file in files if not reasons[file.file_id]], tuple(why for why in reasons.values() if why))
+            take(files)
             # Still within the spinner: when it ends, another event may interrupt this run.
             mine.seen |= {file.file_id for file in files}
             # A new key is a new, empty uploader: the decoded photos stay in memory, the uploaded files are dropped.
