@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -18,7 +17,7 @@ from app.library import Backbone
 from app.middleware import BROWSER
 from app.runs.store import Ledger, data_folder, owner_of, runs_folder
 from app.shared_backbones import DEFAULT_BACKBONE, STALLED, BackboneLoading, BackboneRoom, Lease
-from app.ui.streamlit_insides import close_page, connected, drop_file, for_this_machine_alone, this_page
+from app.ui.streamlit_insides import close_page, connected, drop_file, this_page
 from app.visitor.session import Session, Visitors, session_seconds
 from gallop.runtime.process import prepare
 
@@ -43,9 +42,7 @@ def let_go_of_files(files: Sequence[str]) -> None:
 
 
 def _visitors() -> Visitors:
-    """Return the registry of sessions; that of strangers is loaded only where others reach the app."""
-    kind: type[Visitors] = Visitors if for_this_machine_alone() else import_module("app.serving.visitor_limit").Places
-    return kind(connected, keep=session_seconds(st.get_option("server.address")), closed=forget_page)
+    return Visitors(connected, keep=session_seconds(st.get_option("server.address")), closed=forget_page)
 
 
 @dataclass

@@ -3,9 +3,8 @@
 All visitors share the frozen backbones; each session has separate prompts. A reload ends the connection at once, so a
 session must not end with it. Each page that is drawn holds a lease as long as it is connected, and only when no lease
 was held for the set time is the session closed, its training cancelled and its photos dropped. Leases are never
-returned, since a page could return that of another: the server checks repeatedly whether a page is connected. Results
-that can be computed again are dropped after a grace time, and where photos of sessions without a page fill the memory,
-some of these are closed early. ``app.serving`` has what strangers need beside.
+returned, since a page could return that of another: the server checks repeatedly whether a page is connected. Where
+photos of sessions without a page fill the memory, or a new visitor needs their place, the oldest are closed early.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -187,12 +186,6 @@ class Session:
         training = self.training
         return not (self.photos.deck.cards or training.taught or training.elsewhere or training.job)
 
-    def rest(self) -> None:
-        """Drop results that can be computed again, after a while without a page. Photos and taught models stay."""
-        self.answers = VisitorAnswers(self.photos, self.training, self.limit)
-        self.photos.forget_features()
-        self.page_jobs.ended.clear()
-
     def close(self) -> None:
         """Stop all its work and drop its photos: its page is gone for good.
 
@@ -202,18 +195,23 @@ class Session:
         self.page_jobs.cancel()
         self.downloads.cancel()
         self.photos.let_go()
-        self.rest()
+        self.answers = VisitorAnswers(self.photos, self.training, self.limit)
+        self.page_jobs.ended.clear()
 
 
-# Long enough for a reload and for a laptop that changes its network.
+# How long a session outlives its last page where others reach the app: long enough for a reload and for a laptop that
+# changes its network.
 GRACE_SECONDS = 120.0
-# How long a session stays where only this machine reaches the app: a working day, with its breaks.
+# The same where only this machine reaches the app: a working day, with its breaks.
 LOCAL_SECONDS = 8 * 3600.0
-# Of the grace time, after which a closed page is forgotten. The server would do so after the full grace time, but only
-# when another page is closed.
-CLOSED_FRACTION = 0.75
+# After which a closed page is forgotten. The server would do so later, and only when another page is closed.
+PAGE_SECONDS = 90.0
+# Between two looks at which pages are open.
+LOOK_SECONDS = 6.0
 # Of photos in sessions without a page; one visitor's limit is lower.
 MOST_RESTING_BYTES = 1536 * 2**20
+# Sessions at a time.
+MOST_SESSIONS = 32
 
 
 def session_seconds(address: str | None) -> float:
@@ -221,7 +219,7 @@ def session_seconds(address: str | None) -> float:
     elsewhere other visitors need the memory.
     """
     if (keep := options.started.keep) is not None:
-        return keep
+        return max(keep, GRACE_SECONDS)
     return LOCAL_SECONDS if address in LOCAL_NAMES else GRACE_SECONDS
 
 
@@ -232,12 +230,8 @@ class _Visitor:
     browser: str
     # When a page was last seen open.
     seen: float
-    # When a page was last drawn.
-    drawn: float
-    # The pages that hold a lease.
+    # The open pages.
     leases: set[str] = field(default_factory=set)
-    # Whether the results that can be computed again were dropped.
-    rests: bool = False
 
 
 @dataclass
@@ -246,17 +240,13 @@ class Visitors:
 
     Args:
         connected: whether the page of this name is still open.
-        grace: seconds without an open page after which a session rests, and may be closed where others need room.
-        keep: seconds without an open page after which a session is closed; the grace time at least.
-        most_bytes: of photos in sessions that rest.
+        keep: seconds without an open page after which a session is closed.
         clock: returns the current time in seconds.
         closed: called with each page that was closed and has not come back, so that the server can free its data.
     """
 
     connected: Callable[[str], bool]
-    grace: float = GRACE_SECONDS
-    keep: float = 0.0
-    most_bytes: int = MOST_RESTING_BYTES
+    keep: float = GRACE_SECONDS
     clock: Callable[[], float] = time.monotonic
     closed: Callable[[str], None] = lambda page: None
     # Pages that were closed, and when that was seen.
@@ -266,9 +256,6 @@ class Visitors:
     _reaper: threading.Thread | None = None
     _ended: threading.Event = field(default_factory=threading.Event)
 
-    def __post_init__(self) -> None:
-        self.keep = max(self.keep, self.grace)
-
     def new(self, browser: str = "") -> str:
         """Start a session and return its token.
 
@@ -277,18 +264,26 @@ class Visitors:
                 sessions that they start are open to all clients without a number.
 
         Raises:
-            PlainError: there is no room.
+            PlainError: as many visitors as there may be have a page open.
         """
         with self._lock:
-            self._look()
-            gone = [self._visitors.pop(token).session for token in self._leaving(browser)]
+            gone = None
+            if len(self._visitors) >= MOST_SESSIONS:
+                late = self.clock() - GRACE_SECONDS  # a reload takes its time
+                away = {token: self._visitors[token] for token in self._away()}
+                free = [token for token, each in away.items() if each.seen < late or not each.session.has_anything]
+                if not free:
+                    raise PlainError(
+                        f"The app is full: {MOST_SESSIONS} people are already using it. Try again in a few minutes."
+                    )
+                gone = self._visitors.pop(free[0]).session
             token = secrets.token_hex(16)
-            self._visitors[token] = _Visitor(Session(browser), browser, self.clock(), self.clock())
+            self._visitors[token] = _Visitor(Session(browser), browser, self.clock())
             if self._reaper is None:
                 self._reaper = threading.Thread(target=self._reap, name="visitors", daemon=True)
                 self._reaper.start()
-        for session in gone:
-            session.close()
+        if gone is not None:
+            gone.close()
         return token
 
     def find(self, token: str, browser: str = "") -> Session | None:
@@ -306,8 +301,7 @@ class Visitors:
             self._left.pop(page, None)
             if visitor is not None:
                 visitor.leases.add(page)
-                visitor.seen = visitor.drawn = self.clock()
-                visitor.rests = False
+                visitor.seen = self.clock()
 
     def remove(self, token: str) -> None:
         """Close a session at once: its photos are dropped, and its work is cancelled."""
@@ -317,22 +311,16 @@ class Visitors:
             visitor.session.close()
 
     def clear_out(self) -> None:
-        """Close sessions that expired or whose photos exceed the memory; let others rest, and forget closed pages."""
+        """Close sessions that expired, or whose photos take too much memory without a page; forget closed pages."""
+        gone, held, now = [], 0, self.clock()
         with self._lock:
-            self._look()
-            over = [token for token, visitor in self._visitors.items() if self._away(visitor) > self.keep]
-            gone = [self._visitors.pop(token).session for token in over]
-            resting = self._resting()
-            sizes = {token: size for token in resting if (size := self._visitors[token].session.photos.size)}
-            while sum(sizes.values()) > self.most_bytes:
-                largest = self._first_to_go(sizes)
-                del sizes[largest]
-                gone.append(self._visitors.pop(largest).session)
-            for visitor in (self._visitors[token] for token in resting if token in self._visitors):
-                if not visitor.rests:
-                    visitor.rests = True
-                    visitor.session.rest()
-            pages = [page for page, seen in self._left.items() if self.clock() - seen > CLOSED_FRACTION * self.grace]
+            for token in reversed(self._away()):  # those that were left last keep their photos
+                visitor = self._visitors[token]
+                seconds, size = now - visitor.seen, visitor.session.photos.size
+                held += size * (seconds > GRACE_SECONDS)
+                if seconds > self.keep or (size and held > MOST_RESTING_BYTES and seconds > GRACE_SECONDS):
+                    gone.append(self._visitors.pop(token).session)
+            pages = [page for page, seen in self._left.items() if now - seen > PAGE_SECONDS]
             for page in pages:
                 del self._left[page]
         for session in gone:
@@ -347,36 +335,16 @@ class Visitors:
             self.remove(token)
 
     def _reap(self) -> None:
-        while not self._ended.wait(self.grace / 20):
+        while not self._ended.wait(LOOK_SECONDS):
             self.clear_out()
 
-    # All below: the lock is held -------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
+    def _away(self) -> list[str]:
+        """Return the sessions without an open page: first the empty ones, then the oldest. The lock is held."""
         now = self.clock()
         for visitor in self._visitors.values():
             for page in [page for page in visitor.leases if not self.connected(page)]:
                 visitor.leases.remove(page)
                 self._left[page] = now
             visitor.seen = now if visitor.leases else visitor.seen
-
-    def _away(self, visitor: _Visitor) -> float:
-        """Return for how many seconds no page of a visitor was open when last checked."""
-        return self.clock() - visitor.seen
-
-    def _resting(self) -> list[str]:
-        """Return sessions without a page beyond the grace time: first those without photos, then the oldest."""
-        away = [(token, visitor) for token, visitor in self._visitors.items() if self._away(visitor) > self.grace]
-        return [token for token, _ in sorted(away, key=lambda pair: (pair[1].session.photos.size > 0, pair[1].seen))]
-
-    def _leaving(self, browser: str) -> list[str]:
-        """Return the sessions that make room for a new one of this browser: on one's own machine there is room."""
-        return []
-
-    def _first_to_go(self, sizes: Mapping[str, int]) -> str:
-        """Return which of these sessions makes room for photos: on one's own machine the oldest.
-
-        Args:
-            sizes: bytes of sessions, the oldest first.
-        """
-        return next(iter(sizes))
+        away = [token for token, visitor in self._visitors.items() if not visitor.leases]
+        return sorted(away, key=lambda token: (self._visitors[token].session.has_anything, self._visitors[token].seen))

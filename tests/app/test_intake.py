@@ -86,7 +86,7 @@ def test_a_page_that_was_closed_is_forgotten_unless_it_comes_back() -> None:
     visitors.clear_out()
     open_pages.add("second")
     visitors.lease(token, "second")
-    now[0] = 80
+    now[0] = 95
     for _ in range(2):
         visitors.clear_out()
         assert closed == ["first"]

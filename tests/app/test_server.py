@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -22,7 +21,6 @@ from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.middleware import BROWSER, KnownBrowsers, OwnNamesOnly, answer_at_once
-from app.serving.visitor_limit import MOST_SESSIONS
 from app.ui import streamlit_insides
 from gallop.runtime.hosts import LOCAL_NAMES
 from tests.app.test_front import asked, scripts_of
@@ -74,22 +72,6 @@ def test_programs_may_not_use_an_app_that_others_reach(
     told = {"server.address": address, "server.allowedHosts": names, "server.enableAgentApi": on}
     monkeypatch.setattr(streamlit_insides.st, "get_option", told.__getitem__)
     assert ("leave out --host" in streamlit_insides.programs_refused()) == refused
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("address", "strangers"), [("127.0.0.1", False), ("0.0.0.0", True)])
-def test_what_strangers_need_is_loaded_where_others_reach_the_app(
-    tmp_path: Path, address: str, strangers: bool
-) -> None:
-    code = f"""
-import sys
-from streamlit.web import bootstrap
-bootstrap.load_config_options({{"server_address": {address!r}, "server_allowedHosts": ["localhost"]}})
-from app.ui import resources
-resources.visitors().new()
-print(any(name.startswith("app.serving") for name in sys.modules))
-"""
-    assert printed(code, tmp_path).split() == [str(strangers)]
 
 
 def test_programs_are_not_let_in_unless_they_are_asked_for(app_server: str) -> None:
@@ -242,16 +224,6 @@ def test_the_address_of_a_session_leads_to_it_in_the_browser_that_began_it_alone
             assert "it belongs to another browser" in str(messages)
     with opened(app_server, cookies=mine) as page:
         assert not any(message.HasField("page_info_changed") for message in page.run(f"session={token}"))
-
-
-def test_pages_of_a_program_without_cookies_refuse_no_newcomer(told_server: Told) -> None:
-    server, _ = told_server
-    with ExitStack() as held:
-        for _ in range(MOST_SESSIONS + 1):
-            found = held.enter_context(opened(server)).run()
-        assert "The app is full" in str(found)
-        with opened(server, cookies=f"{BROWSER}={'a' * 32}") as page:
-            assert "The app is full" not in str(page.run())
 
 
 WATCHER = """

@@ -5,7 +5,6 @@ import pytest
 from app import options
 from app.jobs import JobManager, PlainError, State
 from app.options import Options
-from app.serving.visitor_limit import SETTLING_SECONDS, Places
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD
 from app.visitor import session as sessions
 from app.visitor.session import GRACE_SECONDS, LOCAL_SECONDS, Visitors, session_seconds
@@ -96,26 +95,10 @@ def test_an_address_finds_everything_while_a_page_is_open_and_for_hours_after_th
     assert visitors.find(token) is None
 
 
-def test_what_can_be_worked_out_again_goes_and_photos_stay() -> None:
-    clock = Clock()
-    visitors = Visitors(set().__contains__, keep=8 * HOUR, clock=clock)
-    session = there(visitors.find(with_photos(visitors, 1)))
-    features, answers = session.photos.features(), session.answers
-    answers.once("key", lambda: 5)
-    clock.after(GRACE_SECONDS - 8, visitors)
-    assert session.answers is answers, "a reload finds them"
-    clock.after(60, visitors)
-    assert session.answers is not answers
-    assert (session.photos.features() is features, len(session.photos.shelf.photos)) == (False, 1)
-    answers = session.answers
-    clock.after(HOUR, visitors)
-    assert session.answers is answers, "nothing more to let go"
-
-
-def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
+def test_where_photos_without_a_page_find_no_room_those_left_first_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_RESTING_BYTES", 2 * 4 * 32 * 32)
     pages, clock = {"open"}, Clock()
-    size = 4 * 32 * 32
-    visitors = Visitors(pages.__contains__, keep=8 * HOUR, most_bytes=2 * size, clock=clock)
+    visitors = Visitors(pages.__contains__, keep=8 * HOUR, clock=clock)
     shown = with_photos(visitors, *range(20))
     visitors.lease(shown, "open")
     empty, first = visitors.new(), with_photos(visitors, 21)
@@ -127,79 +110,24 @@ def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
     assert [each for each in (first, shown, empty, second, third) if visitors.find(each) is None] == [first]
 
 
-def test_one_visitors_many_photos_push_nobody_elses_out() -> None:
-    clock, size = Clock(), 4 * 32 * 32
-    visitors = Places(set().__contains__, keep=8 * HOUR, most_bytes=6 * size, clock=clock)
-
-    def left(browser: str, *seeds: int) -> str:
-        token = visitors.new(browser)
-        there(visitors.find(token, browser)).photos.shelf.add(photo(seed, 32) for seed in seeds)
-        clock.after(10, visitors)
-        return token
-
-    small, large, later = left("small", 1, 2), left("large", *range(10, 15)), left("later", 3)
-    clock.after(GRACE_SECONDS + 20, visitors)
-    kept = [visitors.find(token, name) for token, name in ((small, "small"), (large, "large"), (later, "later"))]
-    assert [session is not None for session in kept] == [True, False, True], "the oldest is small"
-
-
-def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
+def test_a_new_visitor_has_the_place_of_one_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
     pages, clock = {"open"}, Clock()
-    visitors = Places(pages.__contains__, most=3, keep=8 * HOUR, clock=clock)
+    visitors = Visitors(pages.__contains__, keep=8 * HOUR, clock=clock)
     shown = visitors.new()
     visitors.lease(shown, "open")
     with_one, with_two = with_photos(visitors, 1), with_photos(visitors, 2)
     with pytest.raises(PlainError, match="3 people"):
         visitors.new()
     clock.after(GRACE_SECONDS - 1, visitors)
-    visitors.lease(shown, "open")
     visitors.lease(with_two, "closed at once")
     clock.after(2, visitors)
-    tokens = (with_one, shown, with_two, visitors.new())
-    assert [token for token in tokens if visitors.find(token) is None] == [with_one], "who left longest ago"
-
-
-def test_a_place_with_nothing_in_it_is_given_up_before_a_newcomer_is_refused() -> None:
-    pages, clock = {"held", "read", "idle", "clicked"}, Clock()
-    visitors = Places(pages.__contains__, most=5, clock=clock)
-    names = ("held", "idle", "clicked", "read", "closed")
-    tokens = {name: visitors.new(name) for name in names}
-    there(visitors.find(tokens["held"], "held")).photos.shelf.add([photo(1)])
-    for name in names:
-        visitors.lease(tokens[name], name)
-
-    def here() -> list[str]:
-        return [name for name, token in tokens.items() if visitors.find(token, name) is not None]
-
-    clock.after(SETTLING_SECONDS - 1, visitors)
-    for name in ("clicked", "read"):
-        visitors.lease(tokens[name], name)
-    pages.add("next")
-    visitors.lease(visitors.new("next"), "next")
-    assert here() == ["held", "idle", "clicked", "read"], "one without a page goes first"
-    with pytest.raises(PlainError):
-        visitors.new("last")
-    clock.after(2, visitors)
-    visitors.new("last")
-    assert here() == ["held", "clicked", "read"], "then one that nobody has clicked on for a while"
-
-
-def test_whoever_holds_most_places_makes_room_and_gets_no_more() -> None:
-    """Such as a program that keeps no cookies, brings a photo to each of its pages, and leaves them open."""
-    visitors = Places(lambda page: True, most=6)
-    tokens = [with_photos(visitors, n) for n in range(5)]
-    for token in tokens:
-        visitors.lease(token, token)
-    first = visitors.new("first")
-    visitors.lease(first, "first")
-    with pytest.raises(PlainError):
-        visitors.new()
-    for name in ("second", "third"):
-        visitors.lease(visitors.new(name), name)
-    assert [visitors.find(token) is None for token in tokens] == [True, True, False, False, False]
-    assert visitors.find(first, "first") is not None
-    with pytest.raises(PlainError):
-        visitors.new("fourth")
+    empty = visitors.new()
+    assert [each for each in (with_one, shown, with_two) if visitors.find(each) is None] == [with_one], (
+        "left longest ago"
+    )
+    visitors.new()
+    assert visitors.find(empty) is None, "nothing is in it"
 
 
 def test_everything_is_removed_at_once_when_that_is_said() -> None:
@@ -215,7 +143,8 @@ def test_hours_are_for_ones_own_machine_unless_something_else_was_said(monkeypat
     assert session_seconds("0.0.0.0") == session_seconds("192.168.1.5") == session_seconds(None) == GRACE_SECONDS
     monkeypatch.setattr(options, "started", Options(keep=HOUR))
     assert session_seconds("127.0.0.1") == session_seconds(None) == HOUR
-    assert Visitors(set().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"
+    monkeypatch.setattr(options, "started", Options(keep=1.0))
+    assert session_seconds(None) == GRACE_SECONDS, "a reload takes its time"
 
 
 def test_what_undo_brings_back_is_bounded_too() -> None:
