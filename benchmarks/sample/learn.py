@@ -15,7 +15,7 @@ import shutil
 from app.photos.shelf import small
 from app.runs.run import FACTS, of_taught, written
 from app.teaching.tasks import Teaching
-from app.teaching.training import QUICK, Watch, preset
+from app.teaching.training import QUICK, WatchedPhoto, preset
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_backbone
 from gallop.data.project_file import SHOT_SIDE
@@ -34,7 +34,7 @@ def piles(part: str) -> dict[str, list[Photo]]:
 def main() -> None:
     backbone, shots = load_backbone("mini", device="cpu"), piles("train")
     usual = preset(QUICK, counted=(sum(map(len, shots.values())), len(shots)))
-    teaching = Teaching(backbone, VisitorPhotos().features(), shots, piles("test"), usual, Watch())
+    teaching = Teaching(backbone, VisitorPhotos().features(), shots, piles("test"), usual, WatchedPhoto())
     for progress in teaching.run():
         print(progress.sentence, flush=True)
     taught = teaching.result()

@@ -1,4 +1,4 @@
-/* What the map of a branch beside the prompts is about, as gallop/maps/map_style.py has it: above zero a region speaks for the
+/* What the map of a branch beside the prompts is about, as in gallop/maps/map_style.py: above zero a region speaks for the
    class. One map for every class, in which all regions count; it follows those of the local prompts. */
 
 import { drawMap, drawOutlines } from "./map.js";

@@ -85,7 +85,7 @@ export class Explainer {
     for (const part of [this.stage, this.strip.root]) resized.observe(part);
   }
 
-  /* Args: data, as gallop/maps/explainer/payload.py makes them; notify(state), called shortly after a control is released;
+  /* Args: data, made by gallop/maps/explainer/payload.py; notify(state), called shortly after a control is released;
      of hosts that can: remember(state), called at once; tell(edit), where the photo can be looked at again. */
   show(data, notify, { remember = () => {}, tell = () => {} } = {}) {
     const text = JSON.stringify(data); // hosts send what is there already, too

@@ -1,4 +1,4 @@
-/* A project as one file, which the app opens and writes too (gallop/data/project_file.py describes it). What is opened is a
+/* A project as one file, which the app opens and writes too (see gallop/data/project_file.py). What is opened is a
    stranger's: every value must be of the kind that is expected, and every run what the list of contents says. */
 
 import { LIMITS, plain, Unzipped, zip } from "./zip.js";
