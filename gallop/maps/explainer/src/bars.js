@@ -1,6 +1,7 @@
 /* Probabilities as bars: of the classes, together and of each branch; and of one region alone. */
 
 import { button, element, put, say } from "./dom.js";
+import { largest } from "./numerics.js";
 import { capital, percent } from "./words.js";
 
 const ROWS = 6;
@@ -50,11 +51,10 @@ export class Bars {
 
   /* Which classes are shown changes when a control is released, not while it moves, so that no bar jumps. */
   arrange({ probabilities }, always) {
-    const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
-    const shown = order.slice(0, ROWS);
+    const shown = largest(probabilities, ROWS);
     const wanted = [...new Set(always)].filter((c) => c !== null && !shown.includes(c));
     this.shown = [...shown.slice(0, ROWS - wanted.length), ...wanted];
-    this.more = order.length - this.shown.length;
+    this.more = probabilities.length - this.shown.length;
   }
 
   show(names, answer, { explained, against, before, beforeWords }) {
