@@ -2,7 +2,7 @@
    colour, of what it is compared with. Scores that are nearly equal are drawn by how they differ from their mean. */
 
 import { element, put, say } from "./dom.js";
-import { mean } from "./numerics.js";
+import { largest, mean } from "./numerics.js";
 import { capital, difference, figure } from "./words.js";
 
 const NARROWEST = 0.02; // of an axis: scores that differ less are shown as one, or by their differences
@@ -37,7 +37,7 @@ export function differences(scores) {
 /* Which prompt has the highest score of a class, or the largest lead over another one; empty where several have it. */
 export function leader(scores, others, globals, name, otherName) {
   const worth = scores.map((score, p) => (score === null ? -Infinity : score - (others?.[p] ?? 0)));
-  const [first, second] = [...worth.keys()].sort((a, b) => worth[b] - worth[a]);
+  const [first, second] = largest(worth, 2);
   if (second === undefined || worth[first] - worth[second] < SMALLEST) return "";
   const which = first < globals ? `global ${first + 1}` : `local ${first - globals + 1}`;
   return others === null
