@@ -41,6 +41,7 @@ MOST_HELD = 3200
 
 # Training photos, and test photos, which are never used for training.
 Pile = Literal["shots", "tests"]
+PILES: tuple[Pile, ...] = ("shots", "tests")
 
 
 class CardProblem(PlainError):
@@ -297,8 +298,7 @@ class Deck:
 
     def photos(self) -> Iterator[tuple[Card, Pile, Photo]]:
         """Return all photos, each with its card and its pile."""
-        shelves: tuple[Pile, ...] = ("shots", "tests")
-        return ((card, pile, photo) for card in self.cards for pile in shelves for photo in card.pile(pile))
+        return ((card, pile, photo) for card in self.cards for pile in PILES for photo in card.pile(pile))
 
     def _lookalike(self, photo: Photo, card: Card, pile: Pile) -> str:
         """Return a warning about a near-duplicate where it does harm: in another class or pile."""

@@ -80,17 +80,16 @@ def merged_names(typed: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Return valid class names, and a sentence for each name that is invalid or given twice."""
     names: dict[str, str] = {}
     problems = []
-    for piece in (piece for line in typed for part in line.split("\n") for piece in part.split(",")):
-        if not piece.strip():
-            continue
+    pieces = [piece for line in typed for part in line.split("\n") for piece in part.split(",")]
+    for piece in filter(str.strip, pieces):
         try:
             name = clean_name(piece)
         except ClassNameError as error:
             problems.append(str(error))
-            continue
-        if name.casefold() in names:
-            problems.append(f"{text.shorten(name)} is already on the list.")
-        names.setdefault(name.casefold(), name)
+        else:
+            if name.casefold() in names:
+                problems.append(f"{text.shorten(name)} is already on the list.")
+            names.setdefault(name.casefold(), name)
     return tuple(names.values()), list(dict.fromkeys(problems))
 
 

@@ -223,7 +223,6 @@ class VisitorPhotos:
         self.deck.lay_out((), "left")
         self.deck.past.clear()
         self._called_back.clear()
-        self.forget_features()
 
     def forget_features(self) -> None:
         self._features = None

@@ -15,7 +15,7 @@ from app import text
 from app.photos import shelf
 from app.photos.archives import sorted_out
 from app.photos.shelf import Verdicts
-from app.teaching.cards import Card, Pile
+from app.teaching.cards import PILES, Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone
@@ -258,11 +258,8 @@ def dialogs(session: Session) -> None:
 
 def _gallery(session: Session, card: Card) -> None:
     show_notice(session, Where.CARDS)
-    piles: tuple[Pile, ...] = ("shots", "tests")
-    for pile in piles:
+    for pile in (pile for pile in PILES if card.pile(pile)):
         photos = card.pile(pile)
-        if not photos:
-            continue
         st.markdown("**To learn from**" if pile == "shots" else "**To test with**")
         for photo, cell in zip(photos, cells(len(photos), 4), strict=True):
             with cell:
