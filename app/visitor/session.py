@@ -64,6 +64,10 @@ class PageJob:
     job: Job
 
 
+# In place of a job that was never started.
+_NOTHING = Snapshot(State.DONE)
+
+
 @dataclass
 class PageJobs:
     """The page jobs of one visitor: the running one, and the last snapshot of each name."""
@@ -94,15 +98,12 @@ class PageJobs:
 
     def result(self, name: str) -> Any:
         """Return the result of the last job of this name; None without one."""
-        snapshot = self.ended.get(name)
-        return None if snapshot is None else snapshot.result
+        return self.ended.get(name, _NOTHING).result
 
     def problem(self, name: str) -> str:
         """Return why the last job of this name has no result, as a sentence; empty where it succeeded."""
-        snapshot = self.ended.get(name)
-        if snapshot is not None and snapshot.state is State.FAILED:
-            return snapshot.error
-        return "Cancelled." if snapshot is not None and snapshot.state is State.CANCELLED else ""
+        snapshot = self.ended.get(name, _NOTHING)
+        return "Cancelled." if snapshot.state is State.CANCELLED else snapshot.error
 
     def cancel(self) -> None:
         """Ask the running job, if there is one, to stop."""

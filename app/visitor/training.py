@@ -318,9 +318,9 @@ class VisitorTraining:
     @property
     def has_encoded(self) -> bool:
         """Whether the photos of the cards are encoded, so that answers to them take no time."""
-        if self._encoding is not None:
-            return not self._pending and self._encoding.snapshot().state is State.DONE
-        return not self._pending and self.taught is not None
+        encoding = self._encoding
+        done = self.taught is not None if encoding is None else encoding.snapshot().state is State.DONE
+        return done and not self._pending
 
     def settle(self) -> Taught | None:
         """Take over the result of a training, or its uncalibrated model; return what is to be shown now."""
