@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from argparse import Namespace
-from dataclasses import fields
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn
 
 from gallop.checkpoints.hub import HUB
 from gallop.cli import values
-from gallop.cli.values import fraction
 from gallop.config import MethodConfig
 from gallop.setting import settings_of
 from gallop.wording import did_you_mean, one_line
@@ -42,60 +42,113 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"gallop: error: {one_line(message)}{near and '.'}{near} (`{self.prog} --help` shows examples)\n")
 
 
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
-"""To which a command is added; generic in the type stubs only."""
+class Option:
+    """An argument of a command: what ``add_argument`` takes."""
+
+    def __init__(self, *names: str, **how: Any) -> None:
+        self._names, self._how = names, how
+
+    def add_to(self, parser: argparse._ActionsContainer) -> None:
+        parser.add_argument(*self._names, **self._how)
 
 
-def add_common(parser: Parser) -> None:
-    """Add the options of nearly every command."""
-    group = parser.add_argument_group("common options")
-    group.add_argument("--device", default="auto", help="auto (a GPU when there is one), cpu or cuda")
-    group.add_argument(
-        "--backbone",
-        help="mini (built in, the default), an open_clip model such as ViT-B-16/openai, ARCH/FILE, a folder, or "
-        "hf-hub:OWNER/NAME; for a trained model: where its backbone's weights are now",
-    )
-    group.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
+@dataclass(frozen=True)
+class Group:
+    """Options under a heading in the help."""
+
+    options: Sequence[Option]
+    title: str
+
+    def add_to(self, parser: argparse._ActionsContainer) -> None:
+        add_options(parser.add_argument_group(self.title), self.options)
 
 
-def add_detail(parser: Parser) -> None:
-    """Add the options of the second look, for commands that do not train."""
-    about = settings_of(MethodConfig)["detail"]
-    parser.add_argument(
+@dataclass(frozen=True)
+class OneOf:
+    """Options of which at most one may be given, or exactly one where one is ``required``."""
+
+    options: Sequence[Option]
+    required: bool = False
+
+    def add_to(self, parser: argparse._ActionsContainer) -> None:
+        add_options(parser.add_mutually_exclusive_group(required=self.required), self.options)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its line among all commands, what it is about, its options, and examples."""
+
+    help: str
+    about: str
+    options: Sequence[Option | Group | OneOf]
+    examples: str
+
+    def add_to(self, commands: argparse._SubParsersAction[Parser], name: str) -> None:
+        """Add it under a name."""
+        parser = commands.add_parser(name, help=self.help, description=self.about, epilog=self.examples)
+        parser.set_defaults(json=False)  # some have no result
+        add_options(parser, self.options)
+
+
+def add_options(parser: argparse._ActionsContainer, options: Sequence[Option | Group | OneOf]) -> None:
+    """Add options to a parser, or to a group of one."""
+    for option in options:
+        option.add_to(parser)
+
+
+JSON = Option("--json", action="store_true", help="write JSON, and nothing else, to standard output")
+COMMON = Group(
+    [
+        Option("--device", default="auto", help="auto (a GPU when there is one), cpu or cuda"),
+        Option(
+            "--backbone",
+            help="mini (built in, the default), an open_clip model such as ViT-B-16/openai, ARCH/FILE, a folder, or "
+            "hf-hub:OWNER/NAME; for a trained model: where its backbone's weights are now",
+        ),
+        JSON,
+    ],
+    "common options",
+)
+"""Of nearly every command."""
+
+_ABOUT_DETAIL = settings_of(MethodConfig)["detail"]
+DETAIL = (
+    Option(
         "--detail",
         type=float,
-        metavar=about.metavar,
-        help=f"instead of the model's value, and drops the threshold that goes with it: {about.help}",
-    )
-    parser.add_argument(
+        metavar=_ABOUT_DETAIL.metavar,
+        help=f"instead of the model's value, and drops the threshold that goes with it: {_ABOUT_DETAIL.help}",
+    ),
+    Option(
         "--detail-in",
         choices=("answers", "maps"),
         default="answers",
         help="what the second look of --detail is for: answers and maps, or maps only (%(default)s)",
-    )
+    ),
+)
+"""The second look, for commands that do not train."""
+
+TPR = Option(
+    "--tpr",
+    type=values.fraction,
+    metavar="FRACTION",
+    help='fraction of known photos that the "none of these" threshold accepts, estimated on shots held out in '
+    "training; a lower fraction detects more unknown things (0.95)",
+)
+MODEL_OR_CLASSES = (
+    OneOf(
+        [
+            Option("--model", metavar="MODEL", help=MODEL_HELP),
+            Option("--classes", metavar='"A,B"', help="class names, for zero-shot classification without training"),
+        ],
+        required=True,
+    ),
+    TPR,
+)
 
 
-def add_model_or_classes(parser: Parser) -> None:
-    """Add the two ways to name classes."""
-    group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
-    group.add_argument("--classes", metavar='"A,B"', help="class names, for zero-shot classification without training")
-    add_tpr(parser)
-
-
-def add_tpr(parser: Parser) -> None:
-    """Add the fraction of known photos that the "none of these" threshold accepts."""
-    parser.add_argument(
-        "--tpr",
-        type=fraction,
-        metavar="FRACTION",
-        help='fraction of known photos that the "none of these" threshold accepts, estimated on shots held out in '
-        "training; a lower fraction detects more unknown things (0.95)",
-    )
-
-
-def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None:
-    """Add an option for each setting of a config. One that is not given is None in the namespace.
+def settings_options(usual: Any, paper: Any) -> Iterator[Option]:
+    """Yield an option for each setting of a config. One that is not given is None in the namespace.
 
     Args:
         usual: the config whose values hold for what is not given.
@@ -112,21 +165,15 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None
             defaults.append(f"paper {of_paper}")
         words = about.help[0].lower() + about.help[1:].rstrip(".")
         if isinstance(each.default, bool):
-            group.add_argument(name, dest=each.name, action="store_const", const=not each.default, help=words)
+            flag = {"dest": each.name, "action": "store_const"}
+            yield Option(name, const=not each.default, help=words, **flag)
             if len(defaults) > 1 or getattr(usual, each.name) != each.default:
-                group.add_argument(
-                    about.opposite_of(each.name),
-                    dest=each.name,
-                    action="store_const",
-                    const=each.default,
-                    help=f"the opposite of {name}",
-                )
+                yield Option(about.opposite_of(each.name), const=each.default, help=f"the opposite of {name}", **flag)
             continue
         wanted: dict[str, Any] = {"choices": about.choices} if about.choices else {"metavar": about.metavar}
         kind: Any = str if about.choices else values.topk if isinstance(each.default, tuple) else type(each.default)
-        group.add_argument(
-            name, dest=each.name, type=kind, help=f"{words} ({'; '.join(defaults)})".replace("%", "%%"), **wanted
-        )
+        told = f"{words} ({'; '.join(defaults)})".replace("%", "%%")
+        yield Option(name, dest=each.name, type=kind, help=told, **wanted)
 
 
 def given(options: Namespace, kind: type[Any]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import reload
+
 import pytest
 
-from gallop.cli.arguments import build_parser, known_commands, parse
+from gallop.cli.arguments import COMMANDS, build_parser, known_commands, learning, parse
 from gallop.cli.commands import train
 from gallop.config import PRESETS, MethodConfig, TrainConfig, method_preset, train_preset
 from tests.cli.test_cli import call
@@ -80,6 +82,7 @@ def test_options_keep_their_names() -> None:
 def test_options_go_before_what_a_preset_says(monkeypatch: pytest.MonkeyPatch) -> None:
     own = MethodConfig(2, (2, 3), head="ridge", local_projection=False)
     monkeypatch.setitem(PRESETS, "default", (own, TrainConfig()))
+    monkeypatch.setitem(COMMANDS, "train", reload(learning).TRAIN)  # whose help is made of the presets
     assert train.method_of(parse(CALL), "default") == own
     words = ["--head", "none", "--projection", "--local-prompts", "1"]
     assert train.method_of(parse([*CALL, *words]), "default") == MethodConfig(2, (5,))

@@ -44,21 +44,20 @@ Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --he
 
 
 COMMANDS = {
-    "app": running.add_app,
-    "backbones": running.add_backbones,
-    "bench": learning.add_bench,
-    "data": learning.add_data,
-    "evaluate": learning.add_evaluate,
-    "evidence": answering.add_evidence,
-    "explain": answering.add_explain,
-    "export": answering.add_export,
-    "predict": answering.add_predict,
-    "sample": learning.add_sample,
-    "serve": running.add_serve,
-    "sort": answering.add_sort,
-    "train": learning.add_train,
+    "app": running.APP,
+    "backbones": running.BACKBONES,
+    "bench": learning.BENCH,
+    "data": learning.DATA,
+    "evaluate": learning.EVALUATE,
+    "evidence": answering.EVIDENCE,
+    "explain": answering.EXPLAIN,
+    "export": answering.EXPORT,
+    "predict": answering.PREDICT,
+    "sample": learning.SAMPLE,
+    "serve": running.SERVE,
+    "sort": answering.SORT,
+    "train": learning.TRAIN,
 }
-"""What adds the arguments of each."""
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -85,5 +84,5 @@ def build_parser(names: Sequence[str]) -> Parser:
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in names:
-        COMMANDS[name](commands)
+        COMMANDS[name].add_to(commands, name)
     return parser

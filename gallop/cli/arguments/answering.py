@@ -3,12 +3,68 @@
 from __future__ import annotations
 
 from gallop.cli import values
-from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_detail, add_model_or_classes
-from gallop.cli.values import count, fraction
+from gallop.cli.shared_options import COMMON, DETAIL, MODEL_HELP, MODEL_OR_CLASSES, Command, OneOf, Option
 from gallop.export.formats import FORMATS, PhotoToExport, formats_of
 from gallop.model.scores import VERDICT
 
-_PREDICT_EXAMPLES = f"""\
+PREDICT = Command(
+    help="classify images",
+    about="Classify images, and report which ones show something unknown.",
+    options=[
+        Option(
+            "images",
+            nargs="+",
+            metavar="IMAGE",
+            help="photos, folders (read recursively), .txt lists, or .csv or .parquet tables",
+        ),
+        *MODEL_OR_CLASSES,
+        Option("--csv", metavar="FILE", help="also write the answers as a table"),
+        Option(
+            "--out",
+            metavar="FILE",
+            help="add each answer to this file, .csv, .jsonl or .parquet, in place of the screen; run an interrupted "
+            "command again to continue it: photos that have a line are not answered again",
+        ),
+        Option(
+            "--format",
+            choices=("label-studio",),
+            help="write tasks to standard output, with answers as predictions and their probability as score: names "
+            "are those that Label Studio serves from the folder that the command runs in",
+        ),
+        Option(
+            "--together",
+            action="store_true",
+            help="answer all photos together: the photos most like each photo vote on it, so answers depend on each "
+            "other. Use it with 16 photos or more that show few of the classes, or with one to four shots a class; "
+            "with 16 shots and photos of all classes it gains nothing. --json has the votes",
+        ),
+        Option(
+            "--next",
+            type=values.some,
+            metavar="N",
+            help="also name N photos whose labels would teach most: uncertain ones that are unlike each other",
+        ),
+        Option("--column", metavar="NAME", help="column of a .csv or .parquet table with paths or bytes"),
+        Option(
+            "--draft",
+            action="store_true",
+            help="decode JPEGs whose short side is at least four times the backbone's input at a half, a quarter or an "
+            "eighth of their size: two to three times faster, but probabilities change by 0.02 on average",
+        ),
+        Option(
+            "--with",
+            dest="extras",
+            nargs="+",
+            default=[],
+            choices=("probabilities", "embedding", "regions"),
+            metavar="COLUMN",
+            help="more values with --json and in a .jsonl or .parquet file: probabilities (of all classes), "
+            "embedding (the photo's feature, half precision), regions (boxes of the regions that decided)",
+        ),
+        *DETAIL,
+        COMMON,
+    ],
+    examples=f"""\
 examples:
   gallop predict cat.jpg dog.jpg --model model
   gallop predict holiday/ --model model --csv answers.csv          # a folder, read recursively
@@ -28,72 +84,21 @@ are reported, the others are classified, and the exit status is 2.
 With --out: .csv has the columns of --csv and the model's fingerprint, .jsonl and .parquet have key, error, label,
 probability, top (the five best classes), the OOD scores, is_ood, model. A photo that cannot be read has a row with its
 error. With --json, progress goes to standard error, one line of JSON at a time: {{answered, errors, skipped,
-skipped_errors, seconds}}; standard output has only the result, the same with out."""
+skipped_errors, seconds}}; standard output has only the result, the same with out.""",
+)
 
-
-def add_predict(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "predict",
-        help="classify images",
-        epilog=_PREDICT_EXAMPLES,
-        description="Classify images, and report which ones show something unknown.",
-    )
-    parser.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGE",
-        help="photos, folders (read recursively), .txt lists, or .csv or .parquet tables",
-    )
-    add_model_or_classes(parser)
-    parser.add_argument("--csv", metavar="FILE", help="also write the answers as a table")
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        help="add each answer to this file, .csv, .jsonl or .parquet, in place of the screen; run an interrupted "
-        "command again to continue it: photos that have a line are not answered again",
-    )
-    parser.add_argument(
-        "--format",
-        choices=("label-studio",),
-        help="write tasks to standard output, with answers as predictions and their probability as score: names are "
-        "those that Label Studio serves from the folder that the command runs in",
-    )
-    parser.add_argument(
-        "--together",
-        action="store_true",
-        help="answer all photos together: the photos most like each photo vote on it, so answers depend on each "
-        "other. Use it with 16 photos or more that show few of the classes, or with one to four shots a class; "
-        "with 16 shots and photos of all classes it gains nothing. --json has the votes",
-    )
-    parser.add_argument(
-        "--next",
-        type=values.some,
-        metavar="N",
-        help="also name N photos whose labels would teach most: uncertain ones that are unlike each other",
-    )
-    parser.add_argument("--column", metavar="NAME", help="column of a .csv or .parquet table with paths or bytes")
-    parser.add_argument(
-        "--draft",
-        action="store_true",
-        help="decode JPEGs whose short side is at least four times the backbone's input at a half, a quarter or an "
-        "eighth of their size: two to three times faster, but probabilities change by 0.02 on average",
-    )
-    parser.add_argument(
-        "--with",
-        dest="extras",
-        nargs="+",
-        default=[],
-        choices=("probabilities", "embedding", "regions"),
-        metavar="COLUMN",
-        help="more values with --json and in a .jsonl or .parquet file: probabilities (of all classes), embedding (the "
-        "photo's feature, half precision), regions (boxes of the regions that decided)",
-    )
-    add_detail(parser)
-    add_common(parser)
-
-
-_EXPLAIN_EXAMPLES = """\
+EXPLAIN = Command(
+    help="show which prompts and regions decided",
+    about="Show each prompt's score for one image, and where each local prompt looked.",
+    options=[
+        Option("image", metavar="IMAGE"),
+        *MODEL_OR_CLASSES,
+        Option("--out", required=True, metavar="FILE.png", help="output picture"),
+        Option("--class", dest="class_name", metavar="NAME", help="class to explain (default: the predicted one)"),
+        *DETAIL,
+        COMMON,
+    ],
+    examples="""\
 examples:
   gallop explain cat.jpg --model model --out why.png
   gallop explain cat.jpg --classes "cat, dog" --class dog --out why-dog.png --json
@@ -101,28 +106,35 @@ examples:
 JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...],
 branch_scores {name: score of a branch besides the prompts}}
 Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
-counted from 1."""
+counted from 1.""",
+)
 
-
-def add_explain(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "explain",
-        help="show which prompts and regions decided",
-        epilog=_EXPLAIN_EXAMPLES,
-        description="Show each prompt's score for one image, and where each local prompt looked.",
-    )
-    parser.add_argument("image", metavar="IMAGE")
-    add_model_or_classes(parser)
-    parser.add_argument("--out", required=True, metavar="FILE.png", help="output picture")
-    parser.add_argument(
-        "--class", dest="class_name", metavar="NAME", help="class to explain (default: the predicted one)"
-    )
-    add_detail(parser)
-    add_common(parser)
-
-
-_EVIDENCE_EXAMPLES = """\
+EVIDENCE = Command(
+    help="show what each class relies on over labelled photos",
+    about="Write a page with what repeats in the photos of each class and in no others, with the regions "
+    "that decide for it, in clusters that look alike, and with the groups of photos that fail.",
+    options=[
+        Option("model", metavar="MODEL", help=MODEL_HELP),
+        Option("data", metavar="DATA", help="folder of class folders, folder with train/ and test/, or .csv table"),
+        Option("--out", required=True, metavar="FILE.html", help="output page; it holds parts of the photos"),
+        Option(
+            "--what-if",
+            type=values.count,
+            default=0,
+            metavar="N",
+            help="cover the first N clusters of each class where they decide, and let the backbone look again, which "
+            "takes up to a minute for each (0)",
+        ),
+        Option(
+            "--fill",
+            choices=("blur", "neighbours", "grey"),
+            default="blur",
+            help="what covered regions show: the photo blurred, the colours around them, or grey (%(default)s)",
+        ),
+        *DETAIL,
+        COMMON,
+    ],
+    examples="""\
 examples:
   gallop evidence model photos --out evidence.html
   gallop evidence model photos --out evidence.html --what-if 3       # cover 3 clusters of each class where they decide
@@ -134,42 +146,40 @@ JSON: {photos, accuracy, classes [{class, photos, score, rest, repeats {photos, 
 clusters [{words {word: cosine}, adds, share, photos, mistakes}]}], groups {found [{name, photos, accuracy {right,
 of}, rest, p, common}], looked_at}, what_ifs [{class_name, cluster, photos, before {right {right, of}, confidence,
 score}, without, at_random, spread, fill, drop, interval, stands_out}], skipped [{image, error}]}
-Photos are numbers from 0, in the order in which DATA was read, clusters too."""
+Photos are numbers from 0, in the order in which DATA was read, clusters too.""",
+)
 
-
-def add_evidence(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "evidence",
-        help="show what each class relies on over labelled photos",
-        epilog=_EVIDENCE_EXAMPLES,
-        description="Write a page with what repeats in the photos of each class and in no others, with the regions "
-        "that decide for it, in clusters that look alike, and with the groups of photos that fail.",
-    )
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    parser.add_argument(
-        "data", metavar="DATA", help="folder of class folders, folder with train/ and test/, or .csv table"
-    )
-    parser.add_argument("--out", required=True, metavar="FILE.html", help="output page; it holds parts of the photos")
-    parser.add_argument(
-        "--what-if",
-        type=count,
-        default=0,
-        metavar="N",
-        help="cover the first N clusters of each class where they decide, and let the backbone look again, which takes "
-        "up to a minute for each (0)",
-    )
-    parser.add_argument(
-        "--fill",
-        choices=("blur", "neighbours", "grey"),
-        default="blur",
-        help="what covered regions show: the photo blurred, the colours around them, or grey (%(default)s)",
-    )
-    add_detail(parser)
-    add_common(parser)
-
-
-_SORT_EXAMPLES = """\
+SORT = Command(
+    help="sort a pile of photos into folders by class, with a promise",
+    about="Sort photos into folders by class, and promise how many are wrong once you have checked a sample.",
+    options=[
+        Option("photos", metavar="PHOTOS", help="folder of photos (read recursively)"),
+        Option("--model", metavar="MODEL", required=True, help=MODEL_HELP),
+        Option("--out", metavar="DIR", required=True, help="folder for the class folders, outside PHOTOS"),
+        Option(
+            "--promise",
+            choices=("5", "2", "1", "none"),
+            default="5",
+            help="at most this percentage of the accepted photos is wrong; none: accept without checks (%(default)s)",
+        ),
+        Option(
+            "--line",
+            type=values.fraction,
+            metavar="P",
+            help="least probability of an accepted photo (default: chosen by the model)",
+        ),
+        Option(
+            "--checks",
+            metavar="FILE",
+            help="checks that check.html has saved (default: DIR/checks.json where it exists)",
+        ),
+        Option(
+            "--move", action="store_true", help="move the photos instead of copying them; what links lead to is copied"
+        ),
+        Option("--undo", action="store_true", help="move all photos back, and remove copies; what fails is remembered"),
+        COMMON,
+    ],
+    examples="""\
 examples:
   gallop sort pile --model model --out sorted                # scores the photos, and writes sorted/check.html
   gallop sort pile --model model --out sorted --checks ~/Downloads/checks.json   # copies what was promised
@@ -187,43 +197,8 @@ Run an interrupted command again to continue it. The scores stay in DIR/.gallop.
 photos; if they change what is accepted, the promise takes new checks.
 
 JSON: {photos, errors, none_of_these, unlike_shots, line, accepted, checked, wrong, remaining, promise, next_line,
-placed, page}"""
-
-
-def add_sort(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "sort",
-        help="sort a pile of photos into folders by class, with a promise",
-        epilog=_SORT_EXAMPLES,
-        description="Sort photos into folders by class, and promise how many are wrong once you have checked a sample.",
-    )
-    parser.add_argument("photos", metavar="PHOTOS", help="folder of photos (read recursively)")
-    parser.add_argument("--model", metavar="MODEL", required=True, help=MODEL_HELP)
-    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the class folders, outside PHOTOS")
-    parser.add_argument(
-        "--promise",
-        choices=("5", "2", "1", "none"),
-        default="5",
-        help="at most this percentage of the accepted photos is wrong; none: accept without checks (%(default)s)",
-    )
-    parser.add_argument(
-        "--line",
-        type=fraction,
-        metavar="P",
-        help="least probability of an accepted photo (default: chosen by the model)",
-    )
-    parser.add_argument(
-        "--checks", metavar="FILE", help="checks that check.html has saved (default: DIR/checks.json where it exists)"
-    )
-    parser.add_argument(
-        "--move", action="store_true", help="move the photos instead of copying them; what links lead to is copied"
-    )
-    parser.add_argument(
-        "--undo", action="store_true", help="move all photos back, and remove copies; what fails is remembered"
-    )
-    add_common(parser)
-
+placed, page}""",
+)
 
 _EXPORT_EXAMPLES = """\
 examples:
@@ -240,46 +215,60 @@ JSON: {out, bytes, class_names} and, of an ONNX file, {input, outputs, checked_o
 of a page {files, loads (bytes), fixed_classes, checked_on, largest_difference}"""
 
 
-def add_export(commands: Commands) -> None:
-    """Add the command."""
-    details = [f"\n--{key}: {format_.details}\n" for key, format_ in FORMATS.items() if format_.details]
-    parser = commands.add_parser(
-        "export",
-        help="export a trained model, or an explained photo as a report",
-        epilog="".join([_EXPORT_EXAMPLES, *details, _EXPORT_JSON]),
-        description="Export a trained model, or its explanation of a photo, as a file to share.",
-    )
-    alone = ", ".join(f"--{key}" for key, format_ in FORMATS.items() if format_.without_model)
-    parser.add_argument("model", metavar="MODEL", nargs="?", help=f"{MODEL_HELP}; {alone} also works without one")
-    group = parser.add_mutually_exclusive_group(required=True)
-    for key, format_ in FORMATS.items():
-        group.add_argument(
-            f"--{key}",
-            metavar="DIR" if format_.check_folder else "FILE",
-            help=f"{format_.title}: {format_.help}",
-        )
-    checked = ", ".join(f"--{key}" for key, format_ in FORMATS.items() if format_.checked)
-    explaining = ", ".join(f"--{key}" for key in formats_of(PhotoToExport))
-    parser.add_argument(
-        "--photos", metavar="DIR", help=f"with {checked}: also check with the photos in this folder, read recursively"
-    )
-    parser.add_argument(
-        "--precision", choices=("fp32", "fp16"), help="with --web: number format of the stored encoders (fp32)"
-    )
-    parser.add_argument(
-        "--teach", action="store_true", help="with --web: a page on which classes are taught, with photos or a camera"
-    )
-    parser.add_argument(
-        "--embed",
-        metavar="ORIGIN",
-        action="append",
-        default=[],
-        help="with --web: send answers to the page that holds it in a frame, if it is of this origin; repeatable",
-    )
-    parser.add_argument(
-        "--test",
-        metavar="DATA",
-        help="with --card: test photos, as for `gallop evaluate`; the card states the accuracy",
-    )
-    parser.add_argument("--photo", metavar="IMAGE", help=f"with {explaining}: the photo to explain")
-    add_common(parser)
+def _named(attribute: str) -> str:
+    """Return the options of the formats that have an attribute."""
+    return ", ".join(f"--{key}" for key, each in FORMATS.items() if getattr(each, attribute))
+
+
+EXPORT = Command(
+    help="export a trained model, or an explained photo as a report",
+    about="Export a trained model, or its explanation of a photo, as a file to share.",
+    options=[
+        Option(
+            "model", metavar="MODEL", nargs="?", help=f"{MODEL_HELP}; {_named('without_model')} also works without one"
+        ),
+        OneOf(
+            [
+                Option(f"--{key}", metavar="DIR" if each.check_folder else "FILE", help=f"{each.title}: {each.help}")
+                for key, each in FORMATS.items()
+            ],
+            required=True,
+        ),
+        Option(
+            "--photos",
+            metavar="DIR",
+            help=f"with {_named('checked')}: also check with the photos in this folder, read recursively",
+        ),
+        Option("--precision", choices=("fp32", "fp16"), help="with --web: number format of the stored encoders (fp32)"),
+        Option(
+            "--teach",
+            action="store_true",
+            help="with --web: a page on which classes are taught, with photos or a camera",
+        ),
+        Option(
+            "--embed",
+            metavar="ORIGIN",
+            action="append",
+            default=[],
+            help="with --web: send answers to the page that holds it in a frame, if it is of this origin; repeatable",
+        ),
+        Option(
+            "--test",
+            metavar="DATA",
+            help="with --card: test photos, as for `gallop evaluate`; the card states the accuracy",
+        ),
+        Option(
+            "--photo",
+            metavar="IMAGE",
+            help=f"with {', '.join(f'--{key}' for key in formats_of(PhotoToExport))}: the photo to explain",
+        ),
+        COMMON,
+    ],
+    examples="".join(
+        [
+            _EXPORT_EXAMPLES,
+            *(f"\n--{key}: {each.details}\n" for key, each in FORMATS.items() if each.details),
+            _EXPORT_JSON,
+        ]
+    ),
+)

@@ -2,15 +2,110 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import get_args
 
 from gallop.cli import values
-from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_detail, add_settings, add_tpr
+from gallop.cli.shared_options import (
+    COMMON,
+    DETAIL,
+    JSON,
+    MODEL_HELP,
+    TPR,
+    Command,
+    Group,
+    OneOf,
+    Option,
+    settings_options,
+)
 from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, method_preset, train_preset
 from gallop.model.scores import SCORES
 
-_TRAIN_EXAMPLES = """\
+_USUAL = method_preset("default")
+_RULES = "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())
+
+TRAIN = Command(
+    help="train prompts on a few images per class",
+    about="Train global and local prompts on a few images of each class.",
+    options=[
+        Option(
+            "data",
+            metavar="DATA",
+            help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project, as the "
+            "app and the page for browsers save it",
+        ),
+        Option("--out", required=True, metavar="DIR", help="output folder for the model, new or empty"),
+        Option("--shots", type=int, default=16, metavar="N", help="images drawn from each class (%(default)s)"),
+        Option("--allow-fewer", action="store_true", help="accept classes with fewer images"),
+        Option(
+            "--preset",
+            choices=get_args(Preset),
+            default="backbone",
+            help="source of the settings that are not given; backbone means default for mini, whose settings were "
+            "chosen by measurement, and paper for every other backbone (%(default)s); accurate is default with two "
+            "looks at each photo, for five times the encoding; these two take no more rounds than there are images;  "
+            "with paper, rounds go by the shots: 50 for 1, 100 for 2 to 7, else 200; short is paper with 50 rounds "
+            "of 4 stored views, for a quick try",
+        ),
+        Group(
+            [
+                *settings_options(_USUAL, method_preset("paper")),
+                Option(
+                    "--local-prompts",
+                    type=values.count,
+                    metavar="N",
+                    help="instead of --topk: number of local prompts, with k = 5, 10, 15, ... "
+                    f"({_USUAL.local_prompts})",
+                ),
+                Option(
+                    "--regions",
+                    choices=REGION_KINDS,
+                    default="value",
+                    help=f"which region features a ViT uses (%(default)s). {_RULES}. {REGION_ADVICE}",
+                ),
+            ],
+            "method (defaults: mini's; paper: those of the paper)",
+        ),
+        Option(
+            "--keep-shots",
+            action="store_true",
+            help="with --head: also store the features of each shot in the model, not only sums; never photos or paths",
+        ),
+        Group(
+            [
+                *settings_options(train_preset("default"), train_preset("paper")),
+                Option(
+                    "--cache-precision",
+                    choices=("fp16", "fp32"),
+                    default="fp16",
+                    help="precision of cached image features; fp32 takes twice the space and does not round "
+                    "(%(default)s); fresh views, which --preset paper trains with, are never rounded",
+                ),
+            ],
+            "training (defaults: mini's; paper: those of the paper)",
+        ),
+        TPR,
+        Option(
+            "--against",
+            metavar="MODEL",
+            help=f"compare the new model with this one (default: the one that --out replaces, if any): {MODEL_HELP}",
+        ),
+        Option(
+            "--ood",
+            action="append",
+            default=[],
+            metavar="NAME=DIR",
+            help="images of unknown things, read recursively, to compare how many of them are noticed; never trained "
+            "on",
+        ),
+        OneOf(
+            [
+                Option("--resume", action="store_true", help="continue an interrupted training in DIR"),
+                Option("--overwrite", action="store_true", help="replace the model in DIR; other files there stay"),
+            ]
+        ),
+        COMMON,
+    ],
+    examples="""\
 examples:
   gallop train photos --out model                        # 16 images per class, default settings
   gallop train photos.csv --out model                    # a table with the columns path and label
@@ -32,87 +127,8 @@ the fraction of new known photos that the threshold accepts; threshold_photos is
 from. changes is null without an earlier model and without --ood, otherwise
 {before {class_names, figures {WHAT: {right, of}}}, after (likewise), than, fell {WHAT: photos}}. WHAT counts unknown
 photos, or held-out shots, which are each model's own; what is not known is left out, such as the right answers of a
-model saved before these were stored. fell has what became worse, by how many photos of the smaller set."""
-
-
-def add_train(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "train",
-        help="train prompts on a few images per class",
-        epilog=_TRAIN_EXAMPLES,
-        description="Train global and local prompts on a few images of each class.",
-    )
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project, as the app and "
-        "the page for browsers save it",
-    )
-    parser.add_argument("--out", required=True, metavar="DIR", help="output folder for the model, new or empty")
-    parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn from each class (%(default)s)")
-    parser.add_argument("--allow-fewer", action="store_true", help="accept classes with fewer images")
-    parser.add_argument(
-        "--preset",
-        choices=get_args(Preset),
-        default="backbone",
-        help="source of the settings that are not given; backbone means default for mini, whose settings were "
-        "chosen by measurement, and paper for every other backbone (%(default)s); accurate is default with two looks "
-        "at each photo, for five times the encoding; these two take no more rounds than there are images; "
-        " with paper, rounds go by the shots: 50 for 1, 100 for 2 to 7, else 200; short is paper with 50 "
-        "rounds of 4 stored views, for a quick try",
-    )
-    _add_method(parser.add_argument_group("method (defaults: mini's; paper: those of the paper)"))
-    parser.add_argument(
-        "--keep-shots",
-        action="store_true",
-        help="with --head: also store the features of each shot in the model, not only sums; never photos or paths",
-    )
-    training = parser.add_argument_group("training (defaults: mini's; paper: those of the paper)")
-    add_settings(training, train_preset("default"), train_preset("paper"))
-    add_tpr(parser)
-    training.add_argument(
-        "--cache-precision",
-        choices=("fp16", "fp32"),
-        default="fp16",
-        help="precision of cached image features; fp32 takes twice the space and does not round (%(default)s); fresh "
-        "views, which --preset paper trains with, are never rounded",
-    )
-    parser.add_argument(
-        "--against",
-        metavar="MODEL",
-        help=f"compare the new model with this one (default: the one that --out replaces, if any): {MODEL_HELP}",
-    )
-    parser.add_argument(
-        "--ood",
-        action="append",
-        default=[],
-        metavar="NAME=DIR",
-        help="images of unknown things, read recursively, to compare how many of them are noticed; never trained on",
-    )
-    existing = parser.add_mutually_exclusive_group()
-    existing.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")
-    existing.add_argument("--overwrite", action="store_true", help="replace the model in DIR; other files there stay")
-    add_common(parser)
-
-
-def _add_method(method: argparse._ArgumentGroup) -> None:
-    usual = method_preset("default")
-    add_settings(method, usual, method_preset("paper"))
-    method.add_argument(
-        "--local-prompts",
-        type=values.count,
-        metavar="N",
-        help=f"instead of --topk: number of local prompts, with k = 5, 10, 15, ... ({usual.local_prompts})",
-    )
-    rules = "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())
-    method.add_argument(
-        "--regions",
-        choices=REGION_KINDS,
-        default="value",
-        help=f"which region features a ViT uses (%(default)s). {rules}. {REGION_ADVICE}",
-    )
-
+model saved before these were stored. fell has what became worse, by how many photos of the smaller set.""",
+)
 
 _EVALUATE_EXAMPLES = """\
 examples:
@@ -130,31 +146,42 @@ FPR95 is the fraction of unknown photos that pass at the tightest threshold that
 fpr95_authors follows the paper's code: the loosest threshold that accepts the fraction nearest to 95%.
 SCORE, where larger means more of an outlier, is one of:"""
 
+EVALUATE = Command(
+    help="measure accuracy and OOD detection",
+    about="Measure accuracy on labelled images, and how well unknown images are detected.",
+    options=[
+        Option("model", metavar="MODEL", help=f"{MODEL_HELP}; or the word zero-shot"),
+        Option(
+            "data",
+            metavar="DATA",
+            help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project",
+        ),
+        Option(
+            "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
+        ),
+        TPR,
+        *DETAIL,
+        COMMON,
+    ],
+    examples="\n".join(
+        [_EVALUATE_EXAMPLES, *(f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines)]
+    ),
+)
 
-def add_evaluate(commands: Commands) -> None:
-    """Add the command."""
-    scores = [f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines]
-    parser = commands.add_parser(
-        "evaluate",
-        help="measure accuracy and OOD detection",
-        epilog="\n".join([_EVALUATE_EXAMPLES, *scores]),
-        description="Measure accuracy on labelled images, and how well unknown images are detected.",
-    )
-    parser.add_argument("model", metavar="MODEL", help=f"{MODEL_HELP}; or the word zero-shot")
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project",
-    )
-    parser.add_argument(
-        "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"
-    )
-    add_tpr(parser)
-    add_detail(parser)
-    add_common(parser)
-
-
-_DATA_EXAMPLES = """\
+DATA = Command(
+    help="check photos before training",
+    about="Check labelled photos: photos per class, duplicates, test photos that are also training photos, "
+    "labels in doubt, unreadable files; with --curve, say whether more photos would help.",
+    options=[
+        Option("name", metavar="FOLDER", help="folder of photos, or a .csv table"),
+        Option(
+            "--curve",
+            action="store_true",
+            help="instead, show accuracy by the number of photos, and what twice as many would probably add",
+        ),
+        COMMON,
+    ],
+    examples="""\
 examples:
   gallop data photos                                     # class folders, one that holds train/ and test/, or a .csv
   gallop data photos --json
@@ -169,28 +196,49 @@ With --curve some photos of each class are held out, and a head learns from 1, 2
 most 64 of each class take part, those that are nearly the same picture count once, and test photos are never read.
 
 JSON of a curve: {photos, copies, points [{shots, accuracy, low, high}], twice {shots, accuracy, accuracy_interval,
- gain, gain_interval}, classes {NAME: the same}, words}. Fractions from 0 to 1; intervals are 95% ones."""
+ gain, gain_interval}, classes {NAME: the same}, words}. Fractions from 0 to 1; intervals are 95% ones.""",
+)
 
+SAMPLE = Command(
+    help="write sample photos, and a model trained on them",
+    about="Write the sample project into a folder: train/ and test/ with photos of a few classes, other/ "
+    "with photos of other things, and model/, which is trained on train/.",
+    options=[
+        Option("out", metavar="DIR", help="output folder, new or empty"),
+        JSON,
+    ],
+    examples="""\
+examples:
+  gallop sample photos
+  gallop train photos --out my-model --shots 8
+  gallop evaluate my-model photos --ood other=photos/other
+  gallop predict photos/test photos/other --model photos/model      # the model that comes with it
 
-def add_data(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "data",
-        help="check photos before training",
-        epilog=_DATA_EXAMPLES,
-        description="Check labelled photos: photos per class, duplicates, test photos that are also training photos, "
-        "labels in doubt, unreadable files; with --curve, say whether more photos would help.",
-    )
-    parser.add_argument("name", metavar="FOLDER", help="folder of photos, or a .csv table")
-    parser.add_argument(
-        "--curve",
-        action="store_true",
-        help="instead, show accuracy by the number of photos, and what twice as many would probably add",
-    )
-    add_common(parser)
+JSON: {out, classes [name], train, test, other, model}""",
+)
 
-
-_BENCH_EXAMPLES = """\
+BENCH = Command(
+    help="compare methods on data sets",
+    about="Compare methods on data sets over shots and seeds.",
+    options=[
+        Option("spec", metavar="BENCHMARK", help="name of a built-in benchmark, or a YAML file"),
+        Option("data", metavar="DATA", help="folder that holds the data sets"),
+        Option("--out", metavar="DIR", required=True, help="output folder for records and tables"),
+        Option("--dry-run", action="store_true", help="list the runs and check everything; train nothing"),
+        Group(
+            [
+                Option("--only", nargs="+", metavar="METHOD", help='methods: headings, groups, or "group / variant"'),
+                Option("--sets", nargs="+", metavar="SET", help="data sets"),
+                Option("--shots", nargs="+", type=int, metavar="N", help="images drawn from each class"),
+                Option(
+                    "--seeds", nargs="+", type=int, metavar="N", help="seeds of the draw, the views and the training"
+                ),
+            ],
+            "run part of the benchmark; the tables are of that part",
+        ),
+        COMMON,
+    ],
+    examples="""\
 examples:
   gallop bench photos-mini sets --out results --dry-run  # list the runs and check everything; train nothing
   gallop bench photos-mini sets --out results            # run it again to continue where it stopped
@@ -206,49 +254,5 @@ results.csv (one row per figure). Delete a record to repeat its run.
 Several processes or machines that share DIR divide the work by --seeds, --sets or --only; then the whole command writes
 all tables. Features are cached in $GALLOP_CACHE.
 
-JSON: {out, sets, unknown, runs, done, left, failed, files}"""
-
-
-def add_bench(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "bench",
-        help="compare methods on data sets",
-        epilog=_BENCH_EXAMPLES,
-        description="Compare methods on data sets over shots and seeds.",
-    )
-    parser.add_argument("spec", metavar="BENCHMARK", help="name of a built-in benchmark, or a YAML file")
-    parser.add_argument("data", metavar="DATA", help="folder that holds the data sets")
-    parser.add_argument("--out", metavar="DIR", required=True, help="output folder for records and tables")
-    parser.add_argument("--dry-run", action="store_true", help="list the runs and check everything; train nothing")
-    narrow = parser.add_argument_group("run part of the benchmark; the tables are of that part")
-    narrow.add_argument("--only", nargs="+", metavar="METHOD", help='methods: headings, groups, or "group / variant"')
-    narrow.add_argument("--sets", nargs="+", metavar="SET", help="data sets")
-    narrow.add_argument("--shots", nargs="+", type=int, metavar="N", help="images drawn from each class")
-    narrow.add_argument(
-        "--seeds", nargs="+", type=int, metavar="N", help="seeds of the draw, the views and the training"
-    )
-    add_common(parser)
-
-
-_SAMPLE_EXAMPLES = """\
-examples:
-  gallop sample photos
-  gallop train photos --out my-model --shots 8
-  gallop evaluate my-model photos --ood other=photos/other
-  gallop predict photos/test photos/other --model photos/model      # the model that comes with it
-
-JSON: {out, classes [name], train, test, other, model}"""
-
-
-def add_sample(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "sample",
-        help="write sample photos, and a model trained on them",
-        epilog=_SAMPLE_EXAMPLES,
-        description="Write the sample project into a folder: train/ and test/ with photos of a few classes, other/ "
-        "with photos of other things, and model/, which is trained on train/.",
-    )
-    parser.add_argument("out", metavar="DIR", help="output folder, new or empty")
-    parser.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
+JSON: {out, sets, unknown, runs, done, left, failed, files}""",
+)
