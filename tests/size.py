@@ -15,14 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
-    "gallop": 16_922,
-    "app": 7_586,
+    "gallop": 16_785,
+    "app": 7_578,
     "benchmarks": 4_195,
     "notebooks": 2_693,
     "docs": 693,
     "checkpoints": 1_000,
-    "tests": 26_904,
-    SCRIPTS: 12_712,
+    "tests": 26_906,
+    SCRIPTS: 12_710,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""
 
