@@ -46,18 +46,18 @@ def table() -> str:
     lines = [
         "# Backbones",
         "",
-        f"{len(rows) - refused} of the {len(rows)} pairs that open_clip {open_clip.__version__} lists are "
-        "read here. Written by `python -m benchmarks.backbones`, from settings alone: no weights were downloaded.",
+        f"{len(rows) - refused} of the {len(rows)} pairs that open_clip {open_clip.__version__} lists can be used. "
+        "This page is written by `python -m benchmarks.backbones`, from settings alone: no weights were downloaded.",
         "",
-        f"- {refused} are not: their text encoders are Hugging Face's; prompts can only be learned with "
+        f"- {refused} cannot: they have text encoders of Hugging Face, and prompts can only be learned with "
         "open_clip's text transformers.",
         "",
-        "*fast*: a causal text encoder, which computes only the tokens that are needed; *plain*: one that runs "
-        "at its full length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
-        "`tokenizers`; none: CLIP's. `gallop/backbones/vision/__init__.py` describes how regions are made of each "
-        "kind of backbone. *licence*: of the weights, by the tag's name; [where and when each was looked "
-        "up](../howto/clip_backbones.md#licences). Look at the page before you use them, above all where it is "
-        "not known.",
+        "*text*: *fast* is a causal text encoder, which computes only the tokens that are needed; *plain* is one that "
+        "computes its full length for every prompt of every class. *tokenizer*: a tokenizer from the Hub, which needs "
+        "the extra `tokenizers`; where none is given, CLIP's is used. *licence*: that of the weights, by the tag's "
+        "name; [where and when each was looked up](../howto/clip_backbones.md#licences). Read the licence before you "
+        "use the weights, especially where it is not known. `gallop/backbones/vision/__init__.py` describes how "
+        "regions are made for each kind of backbone.",
         "",
         HEAD,
         "|" + "---|" * HEAD.count(" | ") + "---|",
