@@ -16,12 +16,12 @@ LINE = 120  # characters
 SCRIPTS = "JavaScript and CSS (lines)"
 CEILINGS = {
     "gallop": 16_785,
-    "app": 7_578,
+    "app": 7_551,
     "benchmarks": 4_195,
     "notebooks": 2_693,
     "docs": 693,
     "checkpoints": 1_000,
-    "tests": 26_906,
+    "tests": 26_904,
     SCRIPTS: 12_710,
 }
 """Folders and the most statements each may have, and the most lines of all scripts and styles in them."""

@@ -138,7 +138,6 @@ def written(run: Run, **beside: Any) -> bytes:
         "shots": run.shots,
         "steps": run.steps,
         "of_steps": run.of_steps,
-        "best_epoch": run.best_epoch,
         "history": [[point.step, round(point.loss, 6), round(point.accuracy, 6)] for point in run.history],
     }
     for key, answers in (("answers", run.answers), ("answers_before", run.answers_before)):
@@ -168,7 +167,7 @@ def read_run(data: bytes, where: str) -> Run:
             history=tuple(Point(*point) for point in facts["history"]),
             answers={digest: Answer(*said) for digest, said in facts["answers"].items()},
             answers_before={digest: Answer(*said) for digest, said in facts["answers_before"].items()},
-            **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
+            **{key: facts[key] for key in ("shots", "steps", "of_steps")},
             name=facts.get("name", ""),
             made=float(facts.get("made", 0)),
             project=facts.get("project", ""),
@@ -189,7 +188,6 @@ def _is_sound(run: Run) -> bool:
         clean_names(run.class_names) == run.class_names
         and all(isinstance(each, str) and len(each) <= MOST_TEXT for each in texts)
         and all(map(is_integer, (run.shots, run.steps, run.of_steps)))
-        and (run.best_epoch is None or is_integer(run.best_epoch))
         and is_finite(run.made)
         and all(name in run.class_names and is_digest(digest) for name, digest in run.content)
         and all(is_integer(point.step) and is_finite(point.loss) and is_finite(point.accuracy) for point in run.history)

@@ -14,8 +14,6 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-
 from app.jobs import PlainError, Stopped, Work, counted_steps
 from app.library import Backbone, GalLoPClassifier, MemoryCache, Pace
 from app.teaching.training import (
@@ -220,7 +218,6 @@ class Teaching:
         self._before: GalLoPClassifier | None = None
         self._after: GalLoPClassifier | None = None
         self._answers: dict[str, dict[str, Answer]] = {}
-        self._best = _Best()
         self._history: list[Point] = []
         self._kept: KeptPrompts | None = None
         self._watched_steps: list[WatchedStep] = []
@@ -325,14 +322,12 @@ class Teaching:
         return self._after is not None and self._of_steps == self._steps
 
     def _wrap_up(self) -> Iterator[Progress]:
-        """Measure the prompts that are kept, of the best epoch where the training steps were cut short, or the head."""
+        """Measure the prompts of the last step, or the head."""
         if self._after is None:
             if self._ready is not None:
                 yield from self._make_ready(self._ready.after)
         else:
             assert self._before is not None
-            if not self._complete:
-                self._best.restore(self._after)
             if "before" not in self._answers:
                 yield from self._measure("before", self._before)
             yield from self._measure("after", self._after)
@@ -379,7 +374,6 @@ class Teaching:
             content=self._content,
             steps=self._steps,
             of_steps=self._of_steps,
-            best_epoch=None if self._complete else self._best.epoch,
             history=tuple(self._history),
             answers_before=self._answers.get("before", {}),
             answers=self._answers.get("after", {}),
@@ -400,7 +394,6 @@ class Teaching:
             self._settings.global_prompts,
         )
         if self._from is None:
-            self._best.note(event, after)
             self._look(after, event.step)
         elif (now := time.monotonic()) - self._ready_time > LIVE_SECONDS:
             self._ready, self._ready_time = self._taught(_uncalibrated(after, self._from)), now
@@ -534,29 +527,6 @@ def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: TeachSettings) -
     )
     by_content = {photo.sha256: (photo, name) for photo, name in pairs}
     return [by_content[digest] for digest in chosen.hashes]
-
-
-class _Best:
-    """The prompts of the epoch with the lowest mean loss so far: the result of a cancelled training."""
-
-    def __init__(self) -> None:
-        self.epoch: int | None = None
-        self._loss = float("inf")
-        self._losses: list[float] = []
-        self._prompts: Any = None
-
-    def note(self, event: Any, classifier: GalLoPClassifier) -> None:
-        self._losses.append(event.loss)
-        if not event.end_of_epoch:
-            return
-        mean, self._losses = float(np.mean(self._losses)), []
-        if mean < self._loss:
-            self._loss, self.epoch = mean, event.epoch + 1
-            self._prompts = copy.deepcopy(classifier.model_.prompts.state_dict())
-
-    def restore(self, classifier: GalLoPClassifier) -> None:
-        if self._prompts is not None:  # else no epoch was finished, and the prompts of the last step stay
-            classifier.model_.prompts.load_state_dict(self._prompts)
 
 
 Pairs = Sequence[tuple[Photo, str]]

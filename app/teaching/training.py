@@ -312,7 +312,6 @@ class TrainingRecord:
     Attributes:
         shots: the number of training photos.
         content: (class name, content hash) of all photos that it could be trained on: to detect changes of the cards.
-        best_epoch: the epoch, from 1, whose prompts a cancelled training uses; None for those of the last step.
         answers_before: of zero-shot, by content hash: to the training photos and to the test photos.
         answers: of the trained model, to the same photos.
     """
@@ -321,7 +320,6 @@ class TrainingRecord:
     content: frozenset[tuple[str, str]] = frozenset()
     steps: int = 0
     of_steps: int = 0
-    best_epoch: int | None = None
     history: tuple[Point, ...] = ()
     answers_before: Mapping[str, Answer] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -393,8 +391,7 @@ def training_outcome(snapshot: Snapshot, *, live: bool = False) -> tuple[str, st
     if not taught.steps and snapshot.state is State.CANCELLED:
         return "info", "Cancelled before the first step of the prompts: the head has learned, and answers with them."
     if taught.stopped_early:
-        used = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
-        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {used} in use."
+        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of that step are in use."
     if snapshot.state is State.CANCELLED:
         return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
     return "success", f"Done: {counted(taught.steps, 'step')} on {taught.shots} photos of {len(taught.names)} classes."

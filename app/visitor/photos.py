@@ -224,9 +224,6 @@ class VisitorPhotos:
         self.deck.past.clear()
         self._called_back.clear()
 
-    def forget_features(self) -> None:
-        self._features = None
-
     def features(self) -> MemoryCache:
         """Return the cache of features of this visitor's photos; it ends with the session."""
         from gallop.features.encoding import MemoryCache

@@ -61,7 +61,7 @@ def project(files: dict[str, bytes]) -> Project:
     return Project(
         cards,
         {"look": (photo(6, "blue"), cards[0].tests[0]), "other": (photo(7, "yellow"),)},
-        (learned(files, "first", ("c" * 64,)), learned(files, "<b>second</b>", ("d" * 64,), best_epoch=2)),
+        (learned(files, "first", ("c" * 64,)), learned(files, "<b>second</b>", ("d" * 64,))),
         taught=1,
         limit=-0.25,
     )
@@ -188,7 +188,6 @@ def test_a_manifest_that_lies_is_refused_in_a_sentence(project: Project, words: 
         lambda f: f.update(content=[[[], {}]]),
         lambda f: f.update(steps="many"),
         lambda f: f.update(steps=-1),
-        lambda f: f.update(best_epoch=1.5),
         lambda f: f.update(history=[[1, float("nan"), 0.5]]),
         lambda f: f.update(history=[[1, 2]]),
         lambda f: f.update(history=7),

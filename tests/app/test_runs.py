@@ -29,7 +29,6 @@ def run(number: int = 1, *, seed: int = 0, said: dict[str, str] | None = None, *
         shots=2,
         steps=3,
         of_steps=3,
-        best_epoch=None,
         history=(Point(1, 1.0, 0.5), Point(3, 0.5, 1.0)),
         answers=answers(said or {"a": "xx", "b": "xy", "c": "yy", "d": "yx"}),
         answers_before=answers({"a": "xy", "b": "xy", "c": "yy", "d": "yx"}),

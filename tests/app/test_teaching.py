@@ -65,7 +65,7 @@ def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prom
     seen, taught = run(task(red=photos("red", 2, 50)))
     training = [progress for progress in seen if progress.phase == "training"]
     assert (len(training), taught.on_shots.photos, taught.on_tests.photos) == (18, 6, 2)
-    assert (taught.steps, taught.of_steps, taught.best_epoch, taught.stopped_early) == (18, 18, None, False)
+    assert (taught.steps, taught.of_steps, taught.stopped_early) == (18, 18, False)
     truth = [name for name, shots in SHOTS.items() for _ in shots]
     right = (taught.after.predict([p for shots in SHOTS.values() for p in shots]) == truth).mean()
     assert (taught.on_shots.after, list(SHOTS), taught.names) == (
@@ -94,26 +94,24 @@ def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prom
     assert tiny.equal(tiny.learned(ready.after), tiny.learned(taught.after))
     said = [{digest: answer.label for digest, answer in each.answers.items()} for each in (ready, taught)]
     assert (said[0], ready.answers_before) == (said[1], taught.answers_before)
-    assert (ready.steps, ready.stopped_early, ready.best_epoch) == (18, False, None)
+    assert (ready.steps, ready.stopped_early) == (18, False)
 
 
-def test_a_cancelled_training_keeps_the_prompts_of_its_best_epoch() -> None:
+def test_a_cancelled_training_keeps_the_prompts_of_its_last_step() -> None:
     kept = {}
 
     def note(progress: Progress) -> bool:
-        if progress.phase == "training" and progress.done % 3 == 0:  # an epoch's end
-            kept[progress.done // 3] = tiny.learned(fit.call_args.args[0])
+        if progress.phase == "training":
+            kept[progress.done] = tiny.learned(fit.call_args.args[0])
         return progress.phase == "training" and progress.done == 13
 
     with mock.patch.object(GalLoPClassifier, "fit_steps", autospec=True, side_effect=GalLoPClassifier.fit_steps) as fit:
         _, taught = run(task(), until=note)
-    means = {e: sum(p.loss for p in taught.history[3 * e - 3 : 3 * e]) / 3 for e in kept}
-    best = min(means, key=means.__getitem__)
-    assert (taught.steps, taught.best_epoch) == (13, best)
-    assert [epoch for epoch, then in kept.items() if tiny.equal(tiny.learned(taught.after), then)] == [best]
+    assert (taught.steps, taught.stopped_early) == (13, True)
+    assert tiny.equal(tiny.learned(taught.after), kept[13])
     # What is asked of it answers with those prompts, not with ones that were kept from a look at the map.
     fresh = tiny.classifier(global_prompts=3, topk=(2, 4)).zero_shot(taught.after.classes_.tolist())
-    fresh.model_.prompts.load_state_dict(kept[best])
+    fresh.model_.prompts.load_state_dict(kept[13])
     probe = photos("red", 1, 90)
     assert torch.allclose(
         torch.as_tensor(taught.after.predict_proba(probe)), torch.as_tensor(fresh.predict_proba(probe)), atol=1e-6
@@ -169,7 +167,7 @@ def test_a_head_answers_before_the_prompts_are_trained_and_then_they_do() -> Non
 
 def test_in_no_rounds_the_head_learns_and_is_calibrated() -> None:
     seen, taught = run(task(replace(WITH_HEAD, epochs=0), red=photos("red", 2, 50)))
-    assert (taught.steps, taught.best_epoch, taught.on_tests.photos, len(taught.history)) == (0, None, 2, 0)
+    assert (taught.steps, taught.on_tests.photos, len(taught.history)) == (0, 2, 0)
     assert tiny.equal(tiny.learned(taught.after), tiny.learned(taught.before))
     assert taught.after.calibration_.threshold is not None
     assert {progress.phase for progress in seen} == {"head", "encoding", "measuring"}
@@ -238,7 +236,7 @@ def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(monkeypat
 
 def test_cancelled_while_it_calibrates_it_keeps_the_last_step() -> None:
     _, taught = run(task(), until=lambda progress: progress.phase == "calibrating" and progress.done == 2)
-    assert (taught.steps, taught.best_epoch, taught.stopped_early) == (18, None, False)
+    assert (taught.steps, taught.stopped_early) == (18, False)
 
 
 def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watched(

@@ -76,7 +76,7 @@ def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page:
     go(page, "Teach")
     rounds(page, 500)  # it shall last until it is cancelled, from another tab
     page.get_by_role("button", name=re.compile("^Train")).click()
-    cancel = "Cancel, and keep the best so far"
+    cancel = "Cancel, and keep what it has learned"
     expect(page.get_by_role("button", name=cancel)).to_be_visible()
     tab = page.context.new_page()
     tab.goto(page.url)

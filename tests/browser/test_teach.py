@@ -193,7 +193,7 @@ def test_everything_to_a_training_can_be_done_from_the_keyboard(new_page: Any) -
     page.get_by_role("button", name="Undo").press("Enter")
     expect(names).to_have_count(2)
     settled(page)
-    for name in ("Train again", "Cancel, and keep the best so far"):
+    for name in ("Train again", "Cancel, and keep what it has learned"):
         reach("button", name)
         page.keyboard.press("Enter")
     reads(page, re.compile("cancelled|Cancelled"))

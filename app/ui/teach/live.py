@@ -153,7 +153,10 @@ def _running(session: Session) -> None:
         words = progress_in_words(job, snapshot)
         st.progress((snapshot.progress or NOT_BEGUN).fraction, text=words)
         st.button(
-            "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
+            "Cancel, and keep what it has learned",
+            on_click=job.cancel,
+            disabled=job.stopping,
+            key=f"cancel {job.number}",
         )
 
     @st.fragment(run_every=_PICTURE_SECONDS)
