@@ -112,12 +112,12 @@ Given = tuple[tuple[Any, ...], dict[str, Any]]
 NUMBERED = {"class_names": list(CLASSES)}
 KINDS: dict[str, Callable[[Photos], Given]] = {
     "a folder of class folders": lambda p: ((p.root,), {}),
-    "the file of a project, `.zip`": lambda p: ((str(project(p)),), {}),
+    "a project file, `.zip`": lambda p: ((str(project(p)),), {}),
     "the path of a CSV table": lambda p: ((str(csv(p)),), {}),
     "`from_csv(table)`": lambda p: ((from_csv(csv(p)),), {}),
     "`read_folder(folder)`": lambda p: ((read_folder(p.root),), {}),
     "`open_dataset(name, folder)`": lambda p: ((PhotoSet("mine", read_folder(p.root), read_folder(p.root)),), {}),
-    "a part of it that was not opened yet": lambda p: (
+    "one split of it, not opened yet": lambda p: (
         (Listing(p.root, tuple(str(q.relative_to(p.root)) for q in p.paths), tuple(p.numbers), CLASSES),),
         {},
     ),
